@@ -1,0 +1,367 @@
+//! Addresses as users write them, what they stand for, and how they print.
+//!
+//! | written | to listen on | to go to |
+//! |---|---|---|
+//! | `192.0.2.1:7000` | that address and port | the same |
+//! | `[::1]:7000` | the same, IPv6 only | the same |
+//! | `host:7000` | every address of that name | each in order, until one answers |
+//! | `[fe80::1%eth0]:7000` | a link-local address and its interface | the same |
+//! | `:7000` | every address of both families | 127.0.0.1 |
+//! | the host alone | the tutorial's port, 6666 | the same |
+//!
+//! Port 0, to listen on, lets the system choose.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use crate::exit::{Failure, reason};
+use crate::protocol;
+
+/// A host, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// None was named: any, or the nearest.
+    Any,
+    /// An address in numbers.
+    Ip(IpAddr),
+    /// A link-local IPv6 address, and the interface whose link is meant.
+    Scoped(Ipv6Addr, String),
+    /// A name, for the system's resolver.
+    Name(String),
+}
+
+/// A host and a port, as they were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The part before the last colon.
+    pub host: Host,
+    /// The part after it; `None` where only a host was written.
+    pub port: Option<u16>,
+}
+
+impl Address {
+    /// The port, which is the tutorial's unless one was written.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(protocol::PORT)
+    }
+}
+
+impl Default for Address {
+    /// Where the tutorial's servers listen.
+    fn default() -> Self {
+        Self { host: Host::Ip(protocol::LISTEN_HOST.into()), port: Some(protocol::PORT) }
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(bracketed) = text.strip_prefix('[') {
+            let (host, rest) = bracketed.split_once(']').ok_or("a ']' is missing")?;
+            let host = parse_ipv6(host).ok_or("no IPv6 address between the brackets")?;
+            let port = match rest.strip_prefix(':') {
+                Some(port) => Some(parse_port(port)?),
+                None if rest.is_empty() => None,
+                None => return Err("after ']' comes a colon and a port, or nothing".to_owned()),
+            };
+            return Ok(Self { host, port });
+        }
+        if let Some(host) = parse_ipv6(text) {
+            return Ok(Self { host, port: None });
+        }
+        match text.rsplit_once(':') {
+            Some(("", port)) => Ok(Self { host: Host::Any, port: Some(parse_port(port)?) }),
+            Some((host, _)) if host.contains(':') && !host.contains('/') => {
+                Err("not an IPv6 address (with a port it is written [ADDRESS]:PORT)".to_owned())
+            }
+            Some((host, port)) => Ok(Self { host: host.parse()?, port: Some(parse_port(port)?) }),
+            None => Ok(Self { host: text.parse()?, port: None }),
+        }
+    }
+}
+
+impl FromStr for Host {
+    type Err = String;
+
+    /// A host without a port; brackets around an IPv6 address are optional.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        if let Some(host) = parse_ipv6(inner.unwrap_or(text)) {
+            return Ok(host);
+        }
+        if let Ok(ip) = text.parse() {
+            return Ok(Self::Ip(IpAddr::V4(ip)));
+        }
+        if text.is_empty() {
+            return Err("no host".to_owned());
+        }
+        // The resolver would take 6666 for 0.0.26.10.
+        if text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(format!("not a host (a port alone is written :{text})"));
+        }
+        // Lengths: RFC 1035, section 2.3.4. The resolver judges the rest.
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if text.len() <= 253 && text.chars().all(is_name) && !text.starts_with(['-', '.']) {
+            Ok(Self::Name(text.to_owned()))
+        } else {
+            Err("not a host name".to_owned())
+        }
+    }
+}
+
+/// An IPv6 address with or without its zone (RFC 4007, section 11).
+fn parse_ipv6(text: &str) -> Option<Host> {
+    match text.split_once('%') {
+        None => Some(Host::Ip(IpAddr::V6(text.parse().ok()?))),
+        Some((ip, zone)) => {
+            let is_zone = |c: char| c.is_ascii_graphic() && !matches!(c, ']' | '[' | '/' | '%');
+            (!zone.is_empty() && zone.chars().all(is_zone))
+                .then(|| Some(Host::Scoped(ip.parse().ok()?, zone.to_owned())))?
+        }
+    }
+}
+
+/// A port in decimal digits.
+///
+/// # Errors
+/// Says why `text` is none, for the user.
+pub fn parse_port(text: &str) -> Result<u16, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("'{text}' is not a port"));
+    }
+    text.parse().map_err(|_| format!("port {text} is above 65535"))
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => Ok(()),
+            Self::Ip(ip) => write!(f, "{ip}"),
+            Self::Scoped(ip, zone) => write!(f, "{ip}%{zone}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            host @ (Host::Ip(IpAddr::V6(_)) | Host::Scoped(..)) => write!(f, "[{host}]")?,
+            host => write!(f, "{host}")?,
+        }
+        write!(f, ":{}", self.port())
+    }
+}
+
+impl Host {
+    /// The addresses that this host stands for, in the resolver's order
+    /// (RFC 6724); none for [`Host::Any`]. May block for as long as the
+    /// system's resolver does.
+    ///
+    /// # Errors
+    /// The resolver's own.
+    pub fn resolve(&self, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let text = match self {
+            Self::Any => return Ok(Vec::new()),
+            Self::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
+            // Only the system's resolver knows the interfaces' numbers.
+            Self::Scoped(..) | Self::Name(_) => self.to_string(),
+        };
+        let mut addresses = Vec::new();
+        for address in (text, port).to_socket_addrs()? {
+            // A name that stands twice in /etc/hosts comes twice.
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+/// Which families a listening socket takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// That of its address alone, whatever `net.ipv6.bindv6only` says: so
+    /// `0.0.0.0:6666` and `[::]:6666` can be listened on together.
+    Own,
+    /// An IPv6 socket takes IPv4 peers too.
+    Both,
+}
+
+impl Address {
+    /// Has `open` make a listening socket for every address that this one
+    /// stands for.
+    ///
+    /// Addresses of a family that this machine does not have are passed over,
+    /// as long as another one is left: a name like `localhost` often has both.
+    ///
+    /// # Errors
+    /// Names the address that could not be listened on.
+    pub fn listen<T>(
+        &self,
+        open: impl Fn(SocketAddr, Families) -> io::Result<T>,
+    ) -> Result<Vec<T>, Failure> {
+        let port = self.port();
+        if self.host == Host::Any {
+            let every = |ip: IpAddr| SocketAddr::new(ip, port);
+            let opened = match open(every(Ipv6Addr::UNSPECIFIED.into()), Families::Both) {
+                Err(error) if is_missing(&error) => {
+                    open(every(Ipv4Addr::UNSPECIFIED.into()), Families::Own)
+                }
+                opened => opened,
+            };
+            return match opened {
+                Ok(socket) => Ok(vec![socket]),
+                Err(error) => Err(Failure::local(self, reason(&error))),
+            };
+        }
+        let addresses = self.host.resolve(port).map_err(|e| Failure::local(self, reason(&e)))?;
+        let mut sockets = Vec::new();
+        let mut missing = None;
+        for address in addresses {
+            match open(address, Families::Own) {
+                Ok(socket) => sockets.push(socket),
+                Err(error) if is_missing(&error) => missing = Some((address, error)),
+                Err(error) => return Err(Failure::local(address, reason(&error))),
+            }
+        }
+        match missing {
+            Some((address, error)) if sockets.is_empty() => {
+                Err(Failure::local(address, reason(&error)))
+            }
+            _ => Ok(sockets),
+        }
+    }
+}
+
+/// Whether this machine has no such address, or not even its family.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(nix::Error::EAFNOSUPPORT as i32)
+}
+
+/// An IPv4 peer of a socket for both families as `1.2.3.4`, not
+/// `::ffff:1.2.3.4`.
+#[must_use]
+pub fn canonical(peer: SocketAddr) -> SocketAddr {
+    match peer.ip() {
+        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => {
+            SocketAddr::new(peer.ip().to_canonical(), peer.port())
+        }
+        _ => peer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parsed(text: &str) -> String {
+        match text.parse::<Address>() {
+            Ok(address) => address.to_string(),
+            Err(reason) => format!("error: {reason}"),
+        }
+    }
+
+    #[test]
+    fn every_form_that_users_write() {
+        for (text, address) in [
+            ("192.0.2.1:7000", "192.0.2.1:7000"),
+            ("192.0.2.1", "192.0.2.1:6666"),
+            ("host.example:7000", "host.example:7000"),
+            ("localhost", "localhost:6666"),
+            ("[::1]:7000", "[::1]:7000"),
+            ("[::1]", "[::1]:6666"),
+            ("::1", "[::1]:6666"),
+            ("::", "[::]:6666"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:6666"),
+            ("[fe80::1%eth0]:7000", "[fe80::1%eth0]:7000"),
+            (":7000", ":7000"),
+            (":0", ":0"),
+            ("中文.example", "中文.example:6666"),
+        ] {
+            assert_eq!(parsed(text), address, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_says_why() {
+        for (text, reason) in [
+            ("", "no host"),
+            (":", "'' is not a port"),
+            ("7000", "not a host (a port alone is written :7000)"),
+            ("host:", "'' is not a port"),
+            ("host:http", "'http' is not a port"),
+            ("host:70000", "port 70000 is above 65535"),
+            ("host:+80", "'+80' is not a port"),
+            ("[::1", "a ']' is missing"),
+            ("[::1]7000", "after ']' comes a colon and a port, or nothing"),
+            ("[1.2.3.4]:80", "no IPv6 address between the brackets"),
+            (
+                "::1:2:3:4:5:6:7:8:9",
+                "not an IPv6 address (with a port it is written [ADDRESS]:PORT)",
+            ),
+            ("http://host:80", "not a host name"),
+            ("two words", "not a host name"),
+            ("-rf", "not a host name"),
+        ] {
+            assert_eq!(parsed(text), format!("error: {reason}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn any_falls_back_to_ipv4_where_there_is_no_ipv6() {
+        let without_ipv6 = |address: SocketAddr, _| match address {
+            SocketAddr::V4(_) => Ok(address.to_string()),
+            SocketAddr::V6(_) => Err(io::Error::from(nix::Error::EAFNOSUPPORT)),
+        };
+        let any: Address = ":7000".parse().unwrap();
+        assert_eq!(any.listen(without_ipv6), Ok(vec!["0.0.0.0:7000".to_owned()]));
+    }
+
+    #[test]
+    fn an_address_in_use_is_named() {
+        let in_use = |_, _| -> io::Result<()> { Err(ErrorKind::AddrInUse.into()) };
+        let failure = "127.0.0.1:7000".parse::<Address>().unwrap().listen(in_use).unwrap_err();
+        assert_eq!(failure.to_string(), "127.0.0.1:7000: address in use");
+    }
+
+    #[test]
+    fn ipv4_peers_print_as_such() {
+        let peer: SocketAddr = "[::ffff:192.0.2.1]:7000".parse().unwrap();
+        assert_eq!(canonical(peer).to_string(), "192.0.2.1:7000");
+        let peer: SocketAddr = "[2001:db8::1]:7000".parse().unwrap();
+        assert_eq!(canonical(peer), peer);
+    }
+
+    fn any_host() -> impl Strategy<Value = Host> {
+        prop_oneof![
+            Just(Host::Any),
+            any::<IpAddr>().prop_map(Host::Ip),
+            (any::<Ipv6Addr>(), "[a-z][a-z0-9]{0,14}")
+                .prop_map(|(ip, zone)| Host::Scoped(ip, zone)),
+            "[a-z][a-z0-9-]{0,20}(\\.[a-z0-9]{1,9}){0,3}".prop_map(Host::Name),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_parses_to_the_same(host in any_host(), port: u16) {
+            let address = Address { host, port: Some(port) };
+            prop_assert_eq!(address.to_string().parse(), Ok(address));
+        }
+
+        #[test]
+        fn any_text_is_an_address_or_an_error(text in "\\PC*|[0-9a-f:.%\\[\\]]*") {
+            if let Ok(address) = text.parse::<Address>() {
+                let port = Some(address.port());
+                prop_assert_eq!(address.to_string().parse(), Ok(Address { port, ..address }));
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! How a program ends: a failure becomes one line for the user and an exit
+//! status, here and nowhere else.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::printable::printable;
+
+/// The exit statuses that are not zero. They are part of the command line's
+/// contract: scripts tell the cases apart by them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// It ran, and the outcome is not the one that was asked for.
+    NotAsExpected = 1,
+    /// The command line, or this machine, did not let it run.
+    CouldNotRun = 2,
+}
+
+/// Why a program ends with another status than zero.
+///
+/// Printed as `program: thing: reason`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    status: Status,
+    /// Empty where there is nothing to say (a reader that went away).
+    line: String,
+}
+
+impl Failure {
+    /// The command line cannot be followed. Status 2.
+    pub fn usage(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::new(Status::CouldNotRun, thing, reason)
+    }
+
+    /// This machine does not let it be done. Status 2.
+    pub fn local(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::new(Status::CouldNotRun, thing, reason)
+    }
+
+    /// It was tried, and came out otherwise than hoped. Status 1; the line is
+    /// left out under `-qq`.
+    pub fn outcome(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::new(Status::NotAsExpected, thing, reason)
+    }
+
+    /// Standard output took no more. Status 1, and no line: whoever closed it
+    /// knows.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self { status: Status::NotAsExpected, line: String::new() }
+    }
+
+    fn new(status: Status, thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        // A thing may be the user's own words: they reach the terminal too.
+        let line = printable(format!("{thing}: {reason}").as_bytes()).to_string();
+        Self { status, line }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+/// The last step of each `main`: says why, where there is something to say,
+/// and gives the exit status.
+pub fn report(program: &str, result: Result<(), Failure>) -> ExitCode {
+    let Err(failure) = result else {
+        return ExitCode::SUCCESS;
+    };
+    let silenced =
+        failure.status == Status::NotAsExpected && log::max_level() == log::LevelFilter::Off;
+    if !failure.line.is_empty() && !silenced {
+        say(program, &failure);
+    }
+    ExitCode::from(failure.status as u8)
+}
+
+/// Writes `program: failure` to standard error. Where that is closed there is
+/// nobody left to tell.
+pub fn say(program: &str, failure: &Failure) {
+    let _ = io::stderr().write_all(format!("{program}: {failure}\n").as_bytes());
+}
+
+/// The system's reason in the user's words: `connection refused`, rather than
+/// `Connection refused (os error 111)`.
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let text = text.trim_start_matches("failed to lookup address information: ");
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => "unknown error".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_plain_words() {
+        for (error, words) in [
+            (io::Error::from_raw_os_error(111), "connection refused"),
+            (io::Error::from_raw_os_error(98), "address already in use"),
+            (
+                io::Error::other("failed to lookup address information: Name or service not known"),
+                "name or service not known",
+            ),
+            (io::Error::other(""), "unknown error"),
+        ] {
+            assert_eq!(reason(&error), words);
+        }
+    }
+
+    #[test]
+    fn a_failure_cannot_carry_an_escape_sequence() {
+        let failure = Failure::usage("\x1b[31m", "unknown\noption");
+        assert_eq!(failure.to_string(), r"\x1b[31m: unknown\noption");
+    }
+}

@@ -1,0 +1,26 @@
+//! What the four programs of getthrough share.
+//!
+//! Nothing is here that only one program needs, and no event loop: the two
+//! servers' loops are short, and clearer when they are read side by side.
+//!
+//! - [`protocol`]: the tutorial's addresses, sizes and strings.
+//! - [`address`]: what to listen on, what to go to.
+//! - [`duration`], [`options`]: the parts of the command line that are alike.
+//! - [`printable`]: a peer's bytes as safe text.
+//! - [`transcript`]: the lines a program prints, and how they get out.
+//! - [`shutdown`]: signals.
+//! - [`exit`]: one line for the user, and an exit status.
+//! - `testing` (feature `testing`): the harness of the black-box tests.
+
+pub mod address;
+pub mod duration;
+pub mod exit;
+pub mod options;
+mod outbox;
+pub mod printable;
+pub mod protocol;
+pub mod shutdown;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod transcript;

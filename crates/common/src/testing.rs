@@ -1,0 +1,237 @@
+//! The harness of the black-box tests: programs are started, spoken to and
+//! ended, and none outlives its test.
+//!
+//! Everything waits for an event (a line, an end), with a bound that turns a
+//! hang into a failure; nothing sleeps.
+
+// A test fails by panicking, and a skip must be seen: the lints that keep
+// programs from doing so do not fit here.
+#![allow(clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+
+/// How long anything may take before it counts as hung. Far above what a busy
+/// machine needs, for it costs nothing where all is well.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that is running, and its transcript so far.
+#[derive(Debug)]
+pub struct Server {
+    child: Reaped,
+    lines: Receiver<String>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Starts `program` and waits until it says where it listens.
+    pub fn start(program: &str, args: &[&str]) -> Self {
+        let mut command = quiet_command(program);
+        command.args(args);
+        Self::spawn(command, 1)
+    }
+
+    /// Starts `command` and waits for `listeners` lines that say "Listening".
+    pub fn spawn(mut command: Command, listeners: usize) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = Reaped(command.spawn().expect("the server starts"));
+        let stdout = child.0.stdout.take().expect("standard output is piped");
+        let mut server = Self { child, lines: lines_of(stdout), addresses: Vec::new() };
+        for _ in 0..listeners {
+            let line = server.wait_for("Listening on ");
+            let address = line.rsplit(' ').next().expect("a last word");
+            server.addresses.push(address.parse().expect("an address"));
+        }
+        server
+    }
+
+    /// Where to reach it: the address it listens on, or the loopback one
+    /// where it listens on all.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let listening = self.addresses[0];
+        match listening.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => {
+                SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listening.port())
+            }
+            IpAddr::V6(ip) if ip.is_unspecified() => {
+                SocketAddr::new(Ipv6Addr::LOCALHOST.into(), listening.port())
+            }
+            _ => listening,
+        }
+    }
+
+    /// All the addresses that it said it listens on, as it said them.
+    #[must_use]
+    pub fn listening_on(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The next line of its transcript.
+    pub fn line(&mut self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("another line of the transcript")
+    }
+
+    /// The next line that contains `text`; those before it are passed over.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        signal::kill(self.child.pid(), signal).expect("the server is there");
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
+    /// Asks it to stop, and waits until it has: its exit status and the rest
+    /// of its transcript.
+    pub fn stop(self) -> (Option<i32>, Vec<String>) {
+        self.signal(Signal::SIGTERM);
+        self.finish()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn finish(mut self) -> (Option<i32>, Vec<String>) {
+        let mut rest = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => rest.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end; so far: {rest:?}"),
+            }
+        }
+        (self.child.0.wait().expect("the server can be waited for").code(), rest)
+    }
+}
+
+/// How a program ended, and what it printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs `program` to its end, with nothing on standard input.
+pub fn run<S: AsRef<OsStr>>(program: &str, args: &[S]) -> Finished {
+    run_with_input(program, args, b"")
+}
+
+/// Runs `program` to its end, with `input` on standard input.
+pub fn run_with_input<S: AsRef<OsStr>>(program: &str, args: &[S], input: &[u8]) -> Finished {
+    let mut command = quiet_command(program);
+    command.args(args);
+    run_command(command, input)
+}
+
+/// Runs `command` to its end, with `input` on standard input.
+pub fn run_command(mut command: Command, input: &[u8]) -> Finished {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Reaped(command.spawn().expect("the program starts"));
+    let stdout = bytes_of(child.0.stdout.take().expect("standard output is piped"));
+    let stderr = bytes_of(child.0.stderr.take().expect("standard error is piped"));
+    let mut stdin = child.0.stdin.take().expect("standard input is piped");
+    let input = input.to_owned();
+    // A program that ends without reading its input is no failure.
+    thread::spawn(move || stdin.write_all(&input));
+    let text = |bytes: Receiver<Vec<u8>>| {
+        let bytes = bytes.recv_timeout(PATIENCE).expect("the program ends");
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    let status = child.0.wait().expect("the program can be waited for").code();
+    Finished { status, stdout, stderr }
+}
+
+/// `program`, untouched by the environment that the tests run in.
+#[must_use]
+pub fn quiet_command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("RUST_LOG");
+    command
+}
+
+/// A Python program of `scripts/python`, or `None` (said loudly) where there
+/// is no Python 3.
+pub fn python(script: &str, args: &[&str]) -> Option<Command> {
+    let mut command = peer("python3", "python3 --version")?;
+    let scripts = [env!("CARGO_MANIFEST_DIR"), "..", "..", "scripts", "python", script];
+    command.arg("-u").arg(scripts.iter().collect::<PathBuf>()).args(args);
+    Some(command)
+}
+
+/// Another program to talk to, or `None` (said loudly) where `probe`, a
+/// command that just has to be found, is not on this machine.
+pub fn peer(program: &str, probe: &str) -> Option<Command> {
+    let mut words = probe.split(' ');
+    let mut found = Command::new(words.next().expect("a command"));
+    found.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if found.status().is_ok() {
+        return Some(quiet_command(program));
+    }
+    skipped(&format!("{program} is not installed"));
+    None
+}
+
+/// Says that the running test was skipped: past the capturing of test output,
+/// so that it is seen. With `GETTHROUGH_NO_SKIP` set, as in CI, it fails.
+pub fn skipped(why: &str) {
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    assert!(std::env::var_os("GETTHROUGH_NO_SKIP").is_none(), "{test} cannot run: {why}");
+    let _ = io::stderr().write_all(format!("SKIPPED: {test}: {why}\n").as_bytes());
+}
+
+/// A child that is killed and waited for when its test ends, however it does.
+#[derive(Debug)]
+struct Reaped(Child);
+
+impl Reaped {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.0.id()).expect("a process id"))
+    }
+}
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            // The test may have ended, and does not listen any more.
+            let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+    lines
+}
+
+fn bytes_of(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, bytes) = mpsc::channel();
+    thread::spawn(move || {
+        let mut all = Vec::new();
+        let _ = output.read_to_end(&mut all);
+        let _ = sender.send(all);
+    });
+    bytes
+}

@@ -1,0 +1,147 @@
+//! The lines that a program prints about what it does: [`log`] takes them,
+//! env_logger formats them, and they go
+//!
+//! - from a server to standard output, through an outbox that never makes the
+//!   event loop wait for a reader;
+//! - from a client to standard error, for its standard output is the reply.
+//!
+//! A record may have several lines (a datagram's has two); it is never torn
+//! apart. With `--timestamps` each line begins with the time.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::SystemTime;
+
+use env_logger::{Builder, Target};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::exit::{Failure, reason};
+use crate::options::Output;
+use crate::outbox::Outbox;
+use crate::shutdown::Shutdown;
+
+/// A server's transcript. Dropped, it writes out what is left, for which it
+/// waits a second at most.
+#[derive(Debug)]
+pub struct Transcript {
+    outbox: Outbox,
+}
+
+impl Transcript {
+    /// Sets up logging to standard output. When its reader goes away for good
+    /// (a broken pipe), `shutdown` is requested; any other trouble with it
+    /// costs lines, which are counted, but not the service.
+    ///
+    /// # Errors
+    /// Says what is wrong with `RUST_LOG`, or that no thread can be started.
+    pub fn start(options: Output, shutdown: Shutdown) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::local("standard output", reason(&error));
+        let out = StandardOutput::open().map_err(failed)?;
+        let notice = move |lines| {
+            let stamp = Stamp(options.timestamps);
+            format!("{stamp}[!] {lines} lines are missing here: nobody read them in time\n")
+        };
+        let on_broken_pipe = move || {
+            shutdown.request();
+        };
+        let outbox = Outbox::start(out, notice, on_broken_pipe).map_err(failed)?;
+        log_to(Target::Pipe(Box::new(outbox.clone())), options)?;
+        Ok(Self { outbox })
+    }
+
+    /// Lets the lines written so far go out. A loop calls it once a turn,
+    /// before it waits.
+    pub fn publish(&self) {
+        self.outbox.publish();
+    }
+}
+
+impl Drop for Transcript {
+    fn drop(&mut self) {
+        self.outbox.close();
+    }
+}
+
+/// Sets up a client's logging, to standard error.
+///
+/// # Errors
+/// Says what is wrong with `RUST_LOG`.
+pub fn to_stderr(options: Output) -> Result<(), Failure> {
+    log_to(Target::Stderr, options)
+}
+
+fn log_to(target: Target, options: Output) -> Result<(), Failure> {
+    let mut builder = Builder::new();
+    builder.filter_level(options.level());
+    if let Some(filters) = env::var_os("RUST_LOG").filter(|filters| !filters.is_empty()) {
+        let filters = filters.to_string_lossy();
+        // env_logger itself would print a warning of its own kind, and go on.
+        env_filter::Builder::new()
+            .try_parse(&filters)
+            .map_err(|error| Failure::usage("RUST_LOG", error))?;
+        builder.parse_filters(&filters);
+    }
+    builder
+        .format(move |out, record| {
+            if !options.timestamps {
+                return writeln!(out, "{}", record.args());
+            }
+            let record = record.args().to_string();
+            for line in record.split('\n') {
+                writeln!(out, "{}{line}", Stamp(true))?;
+            }
+            Ok(())
+        })
+        .target(target)
+        .try_init()
+        .map_err(|error| Failure::local("log", error))
+}
+
+/// The beginning of a line: the time and a space, or nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp(
+    /// Whether lines are stamped (`--timestamps`).
+    pub bool,
+);
+
+impl std::fmt::Display for Stamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 {
+            write!(f, "{} ", humantime::format_rfc3339_millis(SystemTime::now()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Standard output without a buffer of its own, which blocks even where
+/// another process has made the shared pipe or terminal non-blocking.
+struct StandardOutput(File);
+
+impl StandardOutput {
+    fn open() -> io::Result<Self> {
+        io::stdout().as_fd().try_clone_to_owned().map(|fd| Self(fd.into()))
+    }
+}
+
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut writable = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
+                    match poll(&mut writable, PollTimeout::NONE) {
+                        Ok(_) | Err(nix::Error::EINTR) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
