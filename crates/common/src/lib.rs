@@ -8,7 +8,7 @@
 //! - [`duration`], [`options`]: the parts of the command line that are alike.
 //! - [`printable`]: a peer's bytes as safe text.
 //! - [`transcript`]: the lines a program prints, and how they get out.
-//! - [`shutdown`]: signals.
+//! - [`shutdown`]: how signals end a server.
 //! - [`exit`]: one line for the user, and an exit status.
 //! - `testing` (feature `testing`): the harness of the black-box tests.
 

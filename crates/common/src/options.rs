@@ -1,6 +1,9 @@
 //! The options that all four programs have, and the parsing of a command line
 //! into one line of error at most.
 
+use std::os::unix::ffi::OsStringExt;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 use log::LevelFilter;
@@ -14,11 +17,11 @@ pub struct Output {
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "verbose", display_order = 100)]
     quiet: u8,
 
-    /// Print what happens in more detail
+    /// Print more of what happens
     #[arg(short, long, action = clap::ArgAction::Count, display_order = 101)]
     verbose: u8,
 
-    /// Begin each line with the time (RFC 3339, UTC, milliseconds)
+    /// Begin each line with the time (RFC 3339, UTC)
     #[arg(short = 'D', long, display_order = 102)]
     pub timestamps: bool,
 }
@@ -34,6 +37,22 @@ impl Output {
             (2.., _) => LevelFilter::Off,
         }
     }
+}
+
+/// A text from the command line, byte for byte: it need not be UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(pub Vec<u8>);
+
+/// Takes a text of at most `limit` bytes.
+pub fn text(limit: usize) -> impl TypedValueParser<Value = Text> {
+    OsStringValueParser::new().try_map(move |text| {
+        let bytes = text.into_vec();
+        if bytes.len() <= limit {
+            Ok(Text(bytes))
+        } else {
+            Err(format!("{} bytes long, and the most is {limit}", bytes.len()))
+        }
+    })
 }
 
 /// Parses this process's command line.
@@ -54,35 +73,52 @@ pub fn parse<T: Parser>() -> Result<T, Failure> {
 }
 
 fn in_one_line(error: &clap::Error) -> Failure {
-    let context = |kind| error.get(kind).map(ToString::to_string);
-    let thing = context(ContextKind::InvalidArg).unwrap_or_else(|| "command line".to_owned());
+    let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let option = bare(&context(ContextKind::InvalidArg));
+    let value = context(ContextKind::InvalidValue);
     match error.kind() {
         ErrorKind::UnknownArgument => {
             let hint = match error.get(ContextKind::SuggestedArg) {
-                Some(near @ ContextValue::String(_)) => format!(" (did you mean {near}?)"),
-                _ => " (see --help)".to_owned(),
+                Some(near @ ContextValue::String(_)) => format!("did you mean {near}?"),
+                _ => "see --help".to_owned(),
             };
-            let what = if thing.starts_with('-') { "unknown option" } else { "unexpected word" };
-            Failure::usage(thing, what.to_owned() + &hint)
+            let what = if option.starts_with('-') { "unknown option" } else { "unexpected word" };
+            Failure::usage(option, format!("{what} ({hint})"))
         }
         ErrorKind::ArgumentConflict => {
-            let other = context(ContextKind::PriorArg).unwrap_or_default();
-            Failure::usage(thing, format!("cannot be used with {other}"))
+            let other = bare(&context(ContextKind::PriorArg));
+            let reason = if other == option {
+                "given more than once".to_owned()
+            } else {
+                format!("cannot be used with {other}")
+            };
+            Failure::usage(option, reason)
         }
+        ErrorKind::InvalidValue if value.is_empty() => Failure::usage(option, "needs a value"),
         ErrorKind::ValueValidation => {
-            let value = context(ContextKind::InvalidValue).unwrap_or_default();
             let reason = std::error::Error::source(error).map(ToString::to_string);
-            Failure::usage(value, reason.unwrap_or_else(|| format!("not a value for {thing}")))
-        }
-        ErrorKind::InvalidValue
-            if context(ContextKind::InvalidValue).is_none_or(|v| v.is_empty()) =>
-        {
-            Failure::usage(thing, "needs a value")
+            let thing = if value.is_empty() { option } else { shortened(value) };
+            Failure::usage(thing, reason.unwrap_or_else(|| "not a value for this".to_owned()))
         }
         _ => {
             let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            Failure::usage(thing, first.trim_start_matches("error: "))
+            let reason = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            Failure::usage("command line", reason)
         }
     }
+}
+
+/// `--reply`, where clap says `--reply <TEXT>` or `--quiet...`.
+fn bare(option: &str) -> String {
+    let option = option.split(' ').next().unwrap_or_default();
+    option.trim_end_matches("...").to_owned()
+}
+
+/// A value so short that the line stays one on a terminal.
+fn shortened(value: String) -> String {
+    const MOST: usize = 60;
+    if value.chars().count() <= MOST {
+        return value;
+    }
+    value.chars().take(MOST - 3).chain("...".chars()).collect()
 }

@@ -80,7 +80,7 @@ fn log_to(target: Target, options: Output) -> Result<(), Failure> {
         // env_logger itself would print a warning of its own kind, and go on.
         env_filter::Builder::new()
             .try_parse(&filters)
-            .map_err(|error| Failure::usage("RUST_LOG", error))?;
+            .map_err(|_| Failure::usage("RUST_LOG", format!("not a filter: {filters}")))?;
         builder.parse_filters(&filters);
     }
     builder

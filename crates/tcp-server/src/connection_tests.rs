@@ -1,0 +1,240 @@
+//! The state machine on a scripted socket: scenarios, and any order of events.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What the socket answers to each call, in order; afterwards it blocks.
+#[derive(Debug, Default)]
+struct Script {
+    inbound: VecDeque<Result<usize, ErrorKind>>,
+    outbound: VecDeque<Result<usize, ErrorKind>>,
+    sent: Vec<u8>,
+    ended: bool,
+}
+
+impl Stream for Script {
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.inbound.pop_front() {
+            None => Err(ErrorKind::WouldBlock.into()),
+            Some(Err(kind)) => Err(kind.into()),
+            Some(Ok(len)) => {
+                let taken = len.min(buffer.len());
+                buffer[..taken].fill(b'm');
+                if taken < len {
+                    self.inbound.push_front(Ok(len - taken));
+                }
+                Ok(taken)
+            }
+        }
+    }
+
+    fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        assert!(!self.ended, "sent after the end");
+        let len = match self.outbound.pop_front() {
+            None => bytes.len(),
+            Some(Err(kind)) => return Err(kind.into()),
+            Some(Ok(len)) => len.min(bytes.len()),
+        };
+        self.sent.extend_from_slice(&bytes[..len]);
+        Ok(len)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.ended = true;
+        Ok(())
+    }
+}
+
+const PEER_ENDS: Result<usize, ErrorKind> = Ok(0);
+const BLOCKS: Result<usize, ErrorKind> = Err(ErrorKind::WouldBlock);
+const RESET: Result<usize, ErrorKind> = Err(ErrorKind::ConnectionReset);
+
+fn connection(
+    inbound: impl IntoIterator<Item = Result<usize, ErrorKind>>,
+    outbound: impl IntoIterator<Item = Result<usize, ErrorKind>>,
+    now: Instant,
+) -> Connection<Script> {
+    let script = Script {
+        inbound: inbound.into_iter().collect(),
+        outbound: outbound.into_iter().collect(),
+        ..Script::default()
+    };
+    Connection::new(script, Rc::from(*b"ACK!"), now)
+}
+
+/// Steps until there is nothing to do; what the steps came to, in words.
+fn turn(connection: &mut Connection<Script>, now: Instant) -> Vec<String> {
+    let mut buffer = vec![0; 4096];
+    let mut words = Vec::new();
+    loop {
+        match connection.step(&mut buffer, now) {
+            Step::Received(message) => words.push(format!("received {}", message.len())),
+            Step::Again => words.push("again".to_owned()),
+            Step::Answered => words.push("answered".to_owned()),
+            Step::WaitToReceive => return words,
+            Step::WaitToSend => {
+                words.push("wait to send".to_owned());
+                return words;
+            }
+            Step::Ended(End::Answered) => {
+                words.push("ended".to_owned());
+                return words;
+            }
+            Step::Ended(end) => {
+                words.push(format!("{end:?}"));
+                return words;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_is_answered_and_the_peer_closes() {
+    let now = Instant::now();
+    let mut connection = connection([Ok(5), PEER_ENDS], [], now);
+    assert!(turn(&mut connection, now).is_empty(), "nothing is received before an event");
+    connection.ready(false);
+    assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered"]);
+    assert_eq!(connection.stream.sent, b"ACK!");
+    assert!(connection.stream.ended);
+    connection.ready(true);
+    assert_eq!(turn(&mut connection, now), ["ended"]);
+}
+
+#[test]
+fn an_end_that_came_with_the_message_needs_no_second_event() {
+    let now = Instant::now();
+    let mut connection = connection([Ok(5), PEER_ENDS], [], now);
+    connection.ready(true);
+    assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered", "ended"]);
+}
+
+#[test]
+fn an_end_without_a_message_is_answered_all_the_same() {
+    let now = Instant::now();
+    let mut connection = connection([PEER_ENDS, PEER_ENDS], [], now);
+    connection.ready(true);
+    assert_eq!(turn(&mut connection, now), ["received 0", "again", "answered", "ended"]);
+}
+
+#[test]
+fn what_follows_the_message_is_discarded_to_the_last_byte() {
+    let now = Instant::now();
+    let mut connection = connection([Ok(9000), PEER_ENDS], [], now);
+    connection.ready(true);
+    let steps = turn(&mut connection, now);
+    assert_eq!(steps, ["received 1024", "again", "answered", "again", "again", "ended"]);
+}
+
+#[test]
+fn a_full_buffer_is_no_short_read() {
+    let now = Instant::now();
+    let mut connection = connection([Ok(1024), PEER_ENDS], [], now);
+    connection.ready(false);
+    assert_eq!(turn(&mut connection, now), ["received 1024", "again", "answered", "ended"]);
+}
+
+#[test]
+fn a_reply_goes_out_in_as_many_pieces_as_it_takes() {
+    let now = Instant::now();
+    let mut connection = connection([Ok(5)], [Ok(1), BLOCKS, Ok(2), BLOCKS], now);
+    connection.ready(false);
+    assert_eq!(turn(&mut connection, now), ["received 5", "again", "wait to send"]);
+    assert_eq!(turn(&mut connection, now), ["again", "wait to send"]);
+    assert_eq!(turn(&mut connection, now), ["again", "answered"]);
+    assert_eq!(connection.stream.sent, b"ACK!");
+}
+
+#[test]
+fn a_reset_before_the_message_loses_the_connection() {
+    let now = Instant::now();
+    let mut connection = connection([RESET], [], now);
+    connection.ready(true);
+    assert_eq!(turn(&mut connection, now), ["Lost(Kind(ConnectionReset))"]);
+}
+
+#[test]
+fn a_reset_after_the_reply_is_an_end_like_any_other() {
+    let now = Instant::now();
+    let mut connection = connection([Ok(5), RESET], [], now);
+    connection.ready(true);
+    assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered", "ended"]);
+}
+
+#[test]
+fn an_interrupted_call_is_made_again() {
+    let now = Instant::now();
+    let interrupted = Err(ErrorKind::Interrupted);
+    let mut connection = connection([interrupted, Ok(5)], [interrupted], now);
+    connection.ready(false);
+    assert_eq!(turn(&mut connection, now), ["again", "received 5", "again", "again", "answered"]);
+}
+
+#[test]
+fn time_runs_from_the_accept_and_then_from_the_message() {
+    let start = Instant::now();
+    let later = start + Duration::from_secs(10);
+    let mut silent = connection([], [], start);
+    silent.ready(false);
+    turn(&mut silent, later);
+    assert_eq!(silent.deadline(), start + READ_TIMEOUT, "an empty event gives no new time");
+    assert!(matches!(silent.expire(), End::Silent));
+
+    let mut answered = connection([Ok(5)], [], start);
+    answered.ready(false);
+    turn(&mut answered, later);
+    assert_eq!(answered.deadline(), later + LINGER);
+    assert!(matches!(answered.expire(), End::Answered));
+
+    let mut stuck = connection([Ok(5)], [BLOCKS], start);
+    stuck.ready(false);
+    turn(&mut stuck, later);
+    assert!(matches!(stuck.expire(), End::Lost(_)));
+}
+
+fn any_answer() -> impl Strategy<Value = Result<usize, ErrorKind>> {
+    prop_oneof![
+        4 => (0..3000usize).prop_map(Ok),
+        2 => Just(BLOCKS),
+        1 => Just(Err(ErrorKind::Interrupted)),
+        1 => Just(RESET),
+    ]
+}
+
+proptest! {
+    /// Whatever the socket does and however often events come, or come for
+    /// nothing: the reply is sent once and whole or the connection is lost,
+    /// nothing follows the end, and the machine never spins.
+    #[test]
+    fn any_order_of_events(
+        inbound in prop::collection::vec(any_answer(), 0..12),
+        outbound in prop::collection::vec(any_answer(), 0..6),
+        events: Vec<bool>,
+    ) {
+        let now = Instant::now();
+        let calls = inbound.len() + outbound.len() + 3000 * inbound.len() / 4096;
+        let mut connection = connection(inbound, outbound, now);
+        let mut received = 0;
+        let mut answered = 0;
+        for peer_ended in events {
+            connection.ready(peer_ended);
+            let steps = turn(&mut connection, now);
+            prop_assert!(steps.len() <= calls + 8, "{steps:?}");
+            received += steps.iter().filter(|step| step.starts_with("received")).count();
+            answered += steps.iter().filter(|step| *step == "answered").count();
+            prop_assert!(received <= 1 && answered <= received);
+            prop_assert!(b"ACK!".starts_with(&connection.stream.sent));
+            prop_assert_eq!(answered == 1, connection.stream.ended);
+            if answered == 1 {
+                prop_assert_eq!(&connection.stream.sent, b"ACK!");
+            }
+            if steps.last().is_some_and(|step| step == "ended" || step.starts_with("Lost")) {
+                break;
+            }
+        }
+    }
+}

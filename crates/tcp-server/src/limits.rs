@@ -1,0 +1,55 @@
+//! Every limit of this server, each with its reason.
+
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Connections that the kernel queues for one listener. It caps the number at
+/// `net.core.somaxconn`, 4096 on today's Linux; a client beyond it waits for
+/// its SYN to be sent again, a second later.
+pub const BACKLOG: i32 = 4096;
+
+/// Events taken from the kernel at once: enough to spread the cost of the
+/// call, and small enough that a signal never waits long.
+pub const EVENTS_PER_TURN: usize = 1024;
+
+/// Connections accepted from one listener before others get their turn.
+pub const ACCEPTS_PER_TURN: usize = 64;
+
+/// Steps of one connection (a system call each, or two) before others get
+/// their turn: a peer that sends without end slows nobody.
+pub const STEPS_PER_TURN: usize = 16;
+
+/// What one call discards at most of what a peer sends after its message.
+pub const DISCARD_SIZE: usize = 64 * 1024;
+
+/// How long a connection may say nothing.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a peer may take, from its message on, to take the reply and
+/// close. Closing before it has would reset the connection, and the reply be
+/// lost (RFC 1122, section 4.2.2.13).
+pub const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a stop waits for the connections whose reply is under way.
+pub const DRAIN: Duration = Duration::from_secs(2);
+
+/// How long a listener rests when descriptors or memory have run out; the
+/// rest doubles up to the longest one.
+pub const FIRST_REST: Duration = Duration::from_millis(100);
+/// See [`FIRST_REST`].
+pub const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// A shortage is told of once in this time, however often it is met.
+pub const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Raises the limit of open descriptors as far as this process may. The usual
+/// soft limit, 1024, is kept that low for programs that use `select`.
+pub fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        // Where it is refused, the server serves as many as it may.
+        let _: nix::Result<()> = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}

@@ -1,0 +1,175 @@
+//! A listening socket: how it is made, and what the errors of accept mean.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use common::address::{Families, canonical};
+use mio::net::{TcpListener, TcpStream};
+use nix::Error as Errno;
+use socket2::{Domain, Socket, Type};
+
+use crate::limits::{BACKLOG, FIRST_REST, LONGEST_REST};
+
+/// A listening socket, and whether it rests.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    rest: Rest,
+}
+
+/// When descriptors or memory run out, trying again at once would only burn
+/// the processor, and with edge-triggered readiness no event may ever come for
+/// the clients that are queued already. So the listener is tried again by the
+/// clock.
+#[derive(Debug)]
+struct Rest {
+    until: Option<Instant>,
+    next: Duration,
+}
+
+/// What came of an accept.
+#[derive(Debug)]
+pub enum Accepted {
+    /// A connection, and its peer.
+    Connection(TcpStream, SocketAddr),
+    /// Nobody is waiting any more, or the listener rests.
+    Nobody,
+    /// This one was gone before it was accepted; there may be others.
+    Gone(io::Error),
+    /// The machine is short of something, and the listener rests.
+    Short(io::Error),
+    /// The listening socket itself cannot be used.
+    Broken(io::Error),
+}
+
+/// What an error of accept(2) says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Nobody,
+    Gone,
+    Short,
+    Broken,
+}
+
+impl Listener {
+    /// Listens on `address`.
+    pub fn open(address: SocketAddr, families: Families) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(families == Families::Own)?;
+        }
+        // Connections of an earlier run, in TIME_WAIT, are no hindrance.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(socket.into());
+        let address = socket.local_addr()?;
+        let rest = Rest { until: None, next: FIRST_REST };
+        Ok(Self { socket, address, rest })
+    }
+
+    /// The address that it is bound to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The underlying socket, to register it.
+    pub fn socket_mut(&mut self) -> &mut TcpListener {
+        &mut self.socket
+    }
+
+    /// Accepts a connection, unless the listener rests.
+    pub fn accept(&mut self, now: Instant) -> Accepted {
+        if self.rest.until.is_some_and(|until| now < until) {
+            return Accepted::Nobody;
+        }
+        self.rest.until = None;
+        match self.socket.accept() {
+            Ok((stream, peer)) => {
+                self.rest.next = FIRST_REST;
+                Accepted::Connection(stream, canonical(peer))
+            }
+            Err(error) => match Meaning::of(&error) {
+                Meaning::Nobody => Accepted::Nobody,
+                Meaning::Gone => Accepted::Gone(error),
+                Meaning::Broken => Accepted::Broken(error),
+                Meaning::Short => {
+                    self.rest.until = Some(now + self.rest.next);
+                    self.rest.next = (self.rest.next * 2).min(LONGEST_REST);
+                    Accepted::Short(error)
+                }
+            },
+        }
+    }
+
+    /// When its rest is over, where it rests.
+    pub fn rests_until(&self) -> Option<Instant> {
+        self.rest.until
+    }
+
+    /// Ends its rest: something was given back that it may have lacked.
+    pub fn wake(&mut self) {
+        self.rest.until = None;
+    }
+}
+
+impl Meaning {
+    /// accept(2): Linux reports errors of the new connection's network here,
+    /// which say nothing about the listener. Raw numbers, for `ErrorKind`
+    /// merges some that differ here.
+    fn of(error: &io::Error) -> Self {
+        if error.kind() == ErrorKind::WouldBlock {
+            return Self::Nobody;
+        }
+        match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+            Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EFAULT => Self::Broken,
+            Errno::EINTR
+            | Errno::ECONNABORTED
+            | Errno::ECONNRESET
+            | Errno::EPROTO
+            | Errno::ENOPROTOOPT
+            | Errno::EPERM
+            | Errno::EOPNOTSUPP
+            | Errno::ENETDOWN
+            | Errno::ENETUNREACH
+            | Errno::EHOSTDOWN
+            | Errno::EHOSTUNREACH
+            | Errno::ETIMEDOUT => Self::Gone,
+            #[cfg(target_os = "linux")]
+            Errno::ENONET => Self::Gone,
+            // EMFILE, ENFILE, ENOBUFS, ENOMEM; and what nobody has thought of
+            // must not be tried again without a rest either.
+            _ => Self::Short,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_accept_mean_what_they_say() {
+        for (errno, meaning) in [
+            (Errno::EAGAIN, Meaning::Nobody),
+            (Errno::EINTR, Meaning::Gone),
+            (Errno::ECONNABORTED, Meaning::Gone),
+            (Errno::EPERM, Meaning::Gone),
+            (Errno::ENETDOWN, Meaning::Gone),
+            (Errno::EHOSTUNREACH, Meaning::Gone),
+            (Errno::EMFILE, Meaning::Short),
+            (Errno::ENFILE, Meaning::Short),
+            (Errno::ENOBUFS, Meaning::Short),
+            (Errno::ENOMEM, Meaning::Short),
+            (Errno::EIO, Meaning::Short),
+            (Errno::EBADF, Meaning::Broken),
+            (Errno::EINVAL, Meaning::Broken),
+            (Errno::ENOTSOCK, Meaning::Broken),
+        ] {
+            assert_eq!(Meaning::of(&errno.into()), meaning, "{errno}");
+        }
+    }
+}
