@@ -1,0 +1,112 @@
+//! Where the server listens, and what it says to a command line it cannot follow.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use common::testing::{Server, quiet_command, run};
+
+const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
+
+fn is_answered(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else {
+        return false;
+    };
+    stream.write_all(b"hello").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply == "ACK!"
+}
+
+#[test]
+fn several_addresses_at_once() {
+    let mut command = quiet_command(TCP_SERVER);
+    command.args(["-l", "127.0.0.1:0", "--listen", "[::1]:0", "-l127.0.0.2:0"]);
+    let server = Server::spawn(command, 3);
+    for &address in server.listening_on() {
+        assert!(is_answered(address), "{address}");
+    }
+}
+
+#[test]
+fn a_port_alone_takes_both_families() {
+    let mut server = Server::start(TCP_SERVER, &["--listen", ":0"]);
+    let port = server.address().port();
+    for ip in ["127.0.0.1", "::1"] {
+        assert!(is_answered(SocketAddr::new(ip.parse().unwrap(), port)), "{ip}");
+        // An IPv4 peer is shown as such.
+        let line = server.wait_for("Accept connection from: ");
+        let peer: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+        assert_eq!(peer.ip().to_string(), ip);
+    }
+}
+
+#[test]
+fn every_ipv6_address_and_every_ipv4_address_are_two_things() {
+    let server = Server::start(TCP_SERVER, &["--listen", "0.0.0.0:0"]);
+    let port = server.address().port();
+    let six = Server::start(TCP_SERVER, &["--listen", &format!("[::]:{port}")]);
+    assert!(is_answered(server.address()) && is_answered(six.address()));
+}
+
+#[test]
+fn a_name_is_every_address_of_it() {
+    let server = Server::start(TCP_SERVER, &["--listen", "localhost:0"]);
+    assert!(server.address().ip().is_loopback());
+    assert!(is_answered(server.address()));
+}
+
+#[test]
+fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
+    let long = "x".repeat(1025);
+    for (args, line) in [
+        (&["--bogus"][..], "--bogus: unknown option (see --help)"),
+        (&["--liste=:0"], "--liste: unknown option (did you mean --listen?)"),
+        (&["extra"], "extra: unexpected word (see --help)"),
+        (&["--listen"], "--listen: needs a value"),
+        (&["--listen", ""], "--listen: no host"),
+        (&["-l", "7777"], "7777: not a host (a port alone is written :7777)"),
+        (&["-l", "host:99999"], "host:99999: port 99999 is above 65535"),
+        (&["-l", "192.0.2.99:0"], "192.0.2.99:0: cannot assign requested address"),
+        (&["-q", "-v"], "--quiet: cannot be used with --verbose"),
+        (&["-D", "-D"], "--timestamps: given more than once"),
+        (
+            &["--reply", &long],
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: 1025 bytes long, and the most is 1024",
+        ),
+        (&["-l", "\x1b[31m"], "\\x1b[31m: not a host name"),
+    ] {
+        let ended = run(TCP_SERVER, args);
+        assert_eq!(ended.stderr, format!("tcp-server: {line}\n"));
+        assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""), "{args:?}");
+    }
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_named() {
+    let ended = run(TCP_SERVER, &["--listen", "nobody.invalid:1"]);
+    // The rest of the line depends on whether there is a name server at all.
+    assert!(ended.stderr.starts_with("tcp-server: nobody.invalid:1: "), "{}", ended.stderr);
+    assert_eq!((ended.stderr.lines().count(), ended.status), (1, Some(2)));
+}
+
+#[test]
+fn a_filter_that_is_none_is_named() {
+    let mut command = quiet_command(TCP_SERVER);
+    command.env("RUST_LOG", "a/b/c").args(["-l", "127.0.0.1:0"]);
+    let ended = common::testing::run_command(command, b"");
+    assert_eq!(ended.stderr, "tcp-server: RUST_LOG: not a filter: a/b/c\n");
+    assert_eq!(ended.status, Some(2));
+}
+
+#[test]
+fn help_and_version() {
+    let help = run(TCP_SERVER, &["--help"]);
+    assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""));
+    assert!(help.stdout.contains("--listen <ADDR>"), "{}", help.stdout);
+    assert!(help.stdout.lines().all(|line| line.len() <= 100), "{}", help.stdout);
+    let version = run(TCP_SERVER, &["-V"]);
+    assert_eq!(version.stdout, concat!("tcp-server ", env!("CARGO_PKG_VERSION"), "\n"));
+}

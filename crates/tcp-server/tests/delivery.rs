@@ -1,0 +1,174 @@
+//! The reply arrives: whatever the peer sends, however many there are, and
+//! whatever some of them do.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use common::testing::{PATIENCE, Server};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use socket2::SockRef;
+
+const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
+
+fn start() -> Server {
+    Server::start(TCP_SERVER, &["--listen", "127.0.0.1:0"])
+}
+
+fn connect(server: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(server).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Reads to the end, which must be a clean one.
+fn reply(stream: &mut TcpStream) -> String {
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+/// How a message goes out.
+#[derive(Clone, Copy, Debug)]
+enum Writes {
+    One,
+    Many,
+}
+
+/// Sends `size` bytes, then reads to the clean end without ending first.
+fn send_and_read(server: SocketAddr, size: usize, writes: Writes) -> String {
+    let mut stream = connect(server);
+    let message = vec![b'x'; size];
+    match writes {
+        Writes::One => stream.write_all(&message).unwrap(),
+        Writes::Many => message.chunks(700).for_each(|piece| stream.write_all(piece).unwrap()),
+    }
+    if size == 0 {
+        stream.shutdown(Shutdown::Write).unwrap();
+    }
+    reply(&mut stream)
+}
+
+#[test]
+fn a_message_of_any_size_is_answered_and_the_end_is_clean() {
+    let server = start();
+    for size in [0, 1, 1023, 1024, 1025, 64 * 1024, 8 * 1024 * 1024] {
+        for writes in [Writes::One, Writes::Many] {
+            for _ in 0..if size > 1_000_000 { 5 } else { 60 } {
+                assert_eq!(
+                    send_and_read(server.address(), size, writes),
+                    "ACK!",
+                    "{size} {writes:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_slow_message_is_answered_at_its_first_bytes() {
+    let server = start();
+    let mut stream = connect(server.address());
+    stream.write_all(b"h").unwrap();
+    assert_eq!(reply(&mut stream), "ACK!");
+    // The server lingers: to go on sending is no error.
+    stream.write_all(b"ehe").unwrap();
+}
+
+#[test]
+fn the_reply_comes_with_the_end() {
+    let server = start();
+    let mut stream = connect(server.address());
+    stream.write_all(b"hello").unwrap();
+    let mut buffer = [0; 16];
+    assert_eq!(stream.read(&mut buffer).unwrap(), 4);
+    // One segment carried both, so the end is here already.
+    stream.set_nonblocking(true).unwrap();
+    assert_eq!(stream.read(&mut buffer).unwrap(), 0);
+}
+
+#[test]
+fn a_thousand_at_the_same_moment_while_five_hundred_are_silent() {
+    const SILENT: usize = 500;
+    const CLIENTS: usize = 1000;
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let server = start();
+    let address = server.address();
+    let silent: Vec<_> = (0..SILENT).map(|_| connect(address)).collect();
+    let together = Barrier::new(CLIENTS);
+    let answered = thread::scope(|scope| {
+        let client = || {
+            together.wait();
+            let mut stream = connect(address);
+            stream.write_all(b"hehe, just for a test!").unwrap();
+            reply(&mut stream) == "ACK!"
+        };
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                thread::Builder::new().stack_size(64 * 1024).spawn_scoped(scope, client).unwrap()
+            })
+            .collect();
+        clients.into_iter().filter_map(|client| client.join().ok()).filter(|&ok| ok).count()
+    });
+    assert_eq!(answered, CLIENTS);
+    drop(silent);
+    let (status, lines) = server.stop();
+    assert_eq!(status, Some(0));
+    // Those who were silent ended their side in the end, which is answered.
+    let totals = lines.last().unwrap();
+    assert!(totals.starts_with("[*] Stopped: 1500 connections: "), "{totals}");
+}
+
+#[test]
+fn a_silent_client_is_left_waiting_while_others_are_served() {
+    let server = start();
+    let mut silent = connect(server.address());
+    assert_eq!(send_and_read(server.address(), 5, Writes::One), "ACK!");
+    silent.write_all(b"at last").unwrap();
+    assert_eq!(reply(&mut silent), "ACK!");
+}
+
+#[test]
+fn resets_before_and_after_data_end_nobody_else() {
+    let server = start();
+    for n in 0..1000 {
+        let mut stream = connect(server.address());
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        if n % 2 == 0 {
+            stream.write_all(b"and gone").unwrap();
+        }
+        drop(stream);
+    }
+    assert_eq!(send_and_read(server.address(), 5, Writes::One), "ACK!");
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn a_peer_that_sends_without_end_starves_nobody() {
+    let server = start();
+    let address = server.address();
+    thread::scope(|scope| {
+        let mut endless = connect(address);
+        endless.set_write_timeout(Some(PATIENCE)).unwrap();
+        let flood = scope.spawn(move || {
+            loop {
+                // Until the server's patience with it ends.
+                match endless.write(&[b'x'; 65536]) {
+                    Ok(_) => {}
+                    Err(error) => return error.kind(),
+                }
+            }
+        });
+        for _ in 0..100 {
+            assert_eq!(send_and_read(address, 5, Writes::One), "ACK!");
+        }
+        let ended = flood.join().unwrap();
+        assert!(matches!(ended, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{ended:?}");
+    });
+}

@@ -1,0 +1,151 @@
+//! How the server ends.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Stdio};
+
+use common::testing::{Server, quiet_command, run};
+use nix::sys::signal::Signal;
+
+const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
+
+fn start() -> Server {
+    Server::start(TCP_SERVER, &["--listen", "127.0.0.1:0"])
+}
+
+#[test]
+fn signals_end_it_in_order() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let server = start();
+        server.signal(signal);
+        let (status, lines) = server.finish();
+        assert_eq!(lines, ["[*] Stopped: 0 connections: 0 answered, 0 lost, 0 silent"]);
+        assert_eq!(status, Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn a_message_that_was_sent_before_the_signal_is_answered() {
+    let server = start();
+    // Stopped, it cannot see the message before it sees the signal.
+    server.signal(Signal::SIGSTOP);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(b"just in time").unwrap();
+    server.signal(Signal::SIGTERM);
+    server.signal(Signal::SIGCONT);
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    assert_eq!(reply, "ACK!");
+    drop(stream);
+    let (status, lines) = server.finish();
+    assert_eq!(lines.last().unwrap(), "[*] Stopped: 1 connection: 1 answered, 0 lost, 0 silent");
+    assert_eq!(status, Some(0));
+}
+
+#[test]
+fn those_who_are_silent_do_not_hold_it_up() {
+    let mut server = start();
+    let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    for _ in &silent {
+        server.wait_for("Accept connection");
+    }
+    let (status, lines) = server.stop();
+    assert_eq!(lines, ["[*] Stopped: 200 connections: 0 answered, 0 lost, 200 silent"]);
+    assert_eq!(status, Some(0));
+    for mut stream in silent {
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "a clean end, without an answer");
+    }
+}
+
+#[test]
+fn stopping_and_continuing_changes_nothing() {
+    let server = start();
+    for _ in 0..20 {
+        server.signal(Signal::SIGSTOP);
+        server.signal(Signal::SIGCONT);
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.write_all(b"still there?").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, "ACK!");
+    }
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let mut command = quiet_command("sh");
+    command.args(["-c", r#"trap "" HUP; exec "$0" --listen 127.0.0.1:0"#, TCP_SERVER]);
+    let server = Server::spawn(command, 1);
+    server.signal(Signal::SIGHUP);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(b"still there?").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    assert_eq!(reply, "ACK!");
+    assert_eq!(server.stop().0, Some(0));
+}
+
+/// A server whose transcript is read by nobody but this test.
+struct Unread {
+    child: Child,
+    stdout: Option<ChildStdout>,
+    address: String,
+}
+
+impl Unread {
+    fn start() -> Self {
+        let mut command = quiet_command(TCP_SERVER);
+        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut line = vec![0; 256];
+        let len = stdout.read(&mut line).unwrap();
+        let line = String::from_utf8_lossy(&line[..len]);
+        let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
+        Self { child, stdout: Some(stdout), address }
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_in_order() {
+    let mut server = Unread::start();
+    server.stdout = None;
+    // Each connection is a line for nobody; after some the server is gone.
+    while TcpStream::connect(&server.address).is_ok() {
+        std::thread::yield_now();
+    }
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn nobody_reads_and_all_are_answered() {
+    let server = Unread::start();
+    // Some 100 bytes a client: more than a pipe holds.
+    for _ in 0..2000 {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(b"hehe, just for a test!").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, "ACK!");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let server = start();
+    let address = server.address().to_string();
+    let second = run(TCP_SERVER, &["--listen", &address]);
+    assert_eq!(second.stderr, format!("tcp-server: {address}: address already in use\n"));
+    assert_eq!((second.status, second.stdout.as_str()), (Some(2), ""));
+}
