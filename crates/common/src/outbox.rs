@@ -245,8 +245,8 @@ mod tests {
     fn nobody_reads_and_the_lines_that_found_no_room_are_counted() {
         let Rig { mut outbox, answers, written, .. } = rig();
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
-        // Whatever the writer has taken by then, twice the limit does not fit.
-        let lines = 2 * LIMIT / line.len();
+        // The writer holds one batch, stuck, and another waits: three do not fit.
+        let lines = 3 * LIMIT / line.len();
         for _ in 0..lines {
             outbox.write_all(&line).unwrap();
         }
@@ -255,7 +255,7 @@ mod tests {
         let all: String = written.iter().collect();
         let (kept, notices): (Vec<_>, Vec<_>) = all.lines().partition(|l| l.starts_with('x'));
         assert!(kept.len() >= LIMIT / line.len(), "{} kept", kept.len());
-        assert!(all.ends_with(" dropped\n"), "{notices:?}");
+        assert!(!notices.is_empty());
         let dropped: usize =
             notices.iter().map(|n| n.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
         assert_eq!(kept.len() + dropped, lines);

@@ -13,27 +13,39 @@
 //!
 //! [`restore`] turns the text back into the very same bytes.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
-/// `bytes` as safe text, by way of [`fmt::Display`].
-///
-/// All of them are shown: cutting a long message is the caller's choice.
+/// `bytes` as safe text, all of them.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> Printable<'_> {
-    Printable(bytes)
+    Printable { shown: bytes, len: bytes.len() }
 }
 
-/// See [`printable`].
+/// The first `limit` bytes of `message` as safe text; where there are more, it
+/// says so.
+#[must_use]
+pub fn message(message: &[u8], limit: usize) -> Printable<'_> {
+    Printable { shown: &message[..message.len().min(limit)], len: message.len() }
+}
+
+/// A peer's bytes that print as safe text: see [`printable`] and [`message`].
 #[derive(Clone, Copy, Debug)]
-pub struct Printable<'a>(&'a [u8]);
+pub struct Printable<'a> {
+    shown: &'a [u8],
+    /// How long the whole message is.
+    len: usize,
+}
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
+        for chunk in self.shown.utf8_chunks() {
             write_text(f, chunk.valid())?;
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
             }
+        }
+        if self.shown.len() < self.len {
+            write!(f, " ({} bytes, the first {} shown)", self.len, self.shown.len())?;
         }
         Ok(())
     }
@@ -150,19 +162,6 @@ impl fmt::Display for NotPrintable {
 
 impl std::error::Error for NotPrintable {}
 
-/// Writes `message` as one transcript line does: safely, and at most `limit`
-/// bytes of it, saying so where it was longer.
-///
-/// # Errors
-/// Fails where `out` does.
-pub fn write_at_most(out: &mut impl Write, message: &[u8], limit: usize) -> fmt::Result {
-    if message.len() <= limit {
-        return write!(out, "{}", printable(message));
-    }
-    let shown = printable(&message[..limit]);
-    write!(out, "{shown} ({} bytes, the first {limit} shown)", message.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,9 +242,11 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_and_says_so() {
-        let mut line = String::new();
-        write_at_most(&mut line, &[b'x'; 1500], 4).unwrap();
-        assert_eq!(line, "xxxx (1500 bytes, the first 4 shown)");
+        assert_eq!(
+            super::message(&[b'x'; 1500], 4).to_string(),
+            "xxxx (1500 bytes, the first 4 shown)"
+        );
+        assert_eq!(super::message(b"xxxx", 4).to_string(), "xxxx");
     }
 
     proptest! {

@@ -157,11 +157,10 @@ fn a_peer_that_sends_without_end_starves_nobody() {
         let mut endless = connect(address);
         endless.set_write_timeout(Some(PATIENCE)).unwrap();
         let flood = scope.spawn(move || {
+            // Until the server's patience with it ends.
             loop {
-                // Until the server's patience with it ends.
-                match endless.write(&[b'x'; 65536]) {
-                    Ok(_) => {}
-                    Err(error) => return error.kind(),
+                if let Err(error) = endless.write_all(&[b'x'; 65536]) {
+                    return error.kind();
                 }
             }
         });

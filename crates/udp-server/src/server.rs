@@ -1,0 +1,161 @@
+//! The event loop: it waits for datagrams, and answers them.
+//!
+//! Readiness is edge-triggered: a socket that is not drained when its share of
+//! a turn is used up gets no new event, so it stays on the list of what is
+//! ready, and the loop does not sleep while that list holds any.
+
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::address::canonical;
+use common::exit::{Failure, reason};
+use common::shutdown::Shutdown;
+use common::transcript::Transcript;
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::cli::Options;
+use crate::events::{self, Totals};
+use crate::limits::{DATAGRAMS_PER_TURN, EVENTS_PER_TURN, LAST_TURNS, RECEIVE_SIZE};
+use crate::socket::{self, Meaning};
+
+/// The token of the waker; those of the sockets count from zero.
+const WAKER: Token = Token(usize::MAX);
+
+/// The server: its sockets, and what is to be done with them.
+#[derive(Debug)]
+pub struct Server {
+    poll: Poll,
+    sockets: Vec<UdpSocket>,
+    /// The tokens of the sockets that may have datagrams.
+    ready: Vec<usize>,
+    reply: Vec<u8>,
+    buffer: Box<[u8]>,
+    totals: Totals,
+}
+
+impl Server {
+    /// Listens on the addresses that `options` name.
+    pub fn listen(options: &Options) -> Result<Self, Failure> {
+        let poll = Poll::new().map_err(broken)?;
+        let mut sockets = Vec::new();
+        for address in &options.listen {
+            sockets.extend(address.listen(socket::open)?);
+        }
+        for (token, socket) in sockets.iter_mut().enumerate() {
+            poll.registry().register(socket, Token(token), Interest::READABLE).map_err(broken)?;
+        }
+        Ok(Self {
+            poll,
+            sockets,
+            ready: Vec::new(),
+            reply: options.reply.0.clone(),
+            buffer: vec![0; RECEIVE_SIZE].into(),
+            totals: Totals::default(),
+        })
+    }
+
+    /// What wakes the loop from another thread.
+    pub fn waker(&self) -> Result<Waker, Failure> {
+        Waker::new(self.poll.registry(), WAKER).map_err(broken)
+    }
+
+    /// Serves until `shutdown` is requested.
+    pub fn run(mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
+        for socket in &self.sockets {
+            events::listening(socket.local_addr().map_err(broken)?);
+        }
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        let mut is_waiting = false;
+        while !shutdown.is_requested() {
+            // Said when the loop goes back to waiting, and only then: not
+            // while datagrams are left, nor for a Ctrl-Z that woke it.
+            if self.ready.is_empty() && !mem::replace(&mut is_waiting, true) {
+                events::waiting();
+            }
+            transcript.publish();
+            let time_left = if self.ready.is_empty() { None } else { Some(Duration::ZERO) };
+            match self.poll.poll(&mut events, time_left) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
+                Err(error) => return Err(broken(error)),
+            }
+            let tokens = events.iter().map(|event| event.token());
+            self.ready.extend(tokens.filter(|&token| token != WAKER).map(|Token(token)| token));
+            is_waiting &= self.turn()? == 0;
+        }
+        self.answer_the_last()?;
+        events::stopped(self.totals);
+        Ok(())
+    }
+
+    /// Answers what had come before the request to stop, within bounds.
+    fn answer_the_last(&mut self) -> Result<(), Failure> {
+        self.ready.extend(0..self.sockets.len());
+        for _ in 0..LAST_TURNS {
+            if self.turn()? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves every socket on the list; says how many datagrams that were.
+    fn turn(&mut self) -> Result<usize, Failure> {
+        let mut turn = mem::take(&mut self.ready);
+        turn.sort_unstable();
+        turn.dedup();
+        let mut datagrams = 0;
+        for token in turn {
+            datagrams += self.serve(token)?;
+        }
+        Ok(datagrams)
+    }
+
+    /// Answers what one socket holds, up to its share of a turn; says how many
+    /// datagrams that were.
+    fn serve(&mut self, token: usize) -> Result<usize, Failure> {
+        let Some(socket) = self.sockets.get(token) else {
+            return Ok(0);
+        };
+        let mut datagrams = 0;
+        for _ in 0..DATAGRAMS_PER_TURN {
+            match socket.recv_from(&mut self.buffer) {
+                Ok((len, peer)) => {
+                    datagrams += 1;
+                    events::received(canonical(peer), &self.buffer[..len]);
+                    answer(socket, &self.reply, peer, &mut self.totals);
+                }
+                Err(error) => match Meaning::of(&error) {
+                    Meaning::Nothing => return Ok(datagrams),
+                    Meaning::Passing => events::could_not_receive(&error),
+                    Meaning::Broken => return Err(broken(error)),
+                },
+            }
+        }
+        self.ready.push(token);
+        Ok(datagrams)
+    }
+}
+
+/// Answers `peer`. A reply that cannot be sent is a datagram lost, as on any
+/// network: it is told of, and ends nothing.
+fn answer(socket: &UdpSocket, reply: &[u8], peer: SocketAddr, totals: &mut Totals) {
+    match socket.send_to(reply, peer) {
+        Ok(_) => {
+            totals.answered += 1;
+            events::answered(canonical(peer));
+        }
+        Err(error) => {
+            totals.unanswered += 1;
+            events::unanswered(canonical(peer), &error);
+        }
+    }
+}
+
+/// The event loop itself cannot go on.
+fn broken(error: io::Error) -> Failure {
+    Failure::outcome("event loop", reason(&error))
+}

@@ -1,0 +1,68 @@
+//! A listening socket: how it is made, and what the errors of its calls mean.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use common::address::Families;
+use mio::net::UdpSocket;
+use nix::Error as Errno;
+use socket2::{Domain, Socket, Type};
+
+/// Listens on `address`. Without any option of reuse: two servers that share
+/// a port would take each other's datagrams.
+pub fn open(address: SocketAddr, families: Families) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(families == Families::Own)?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    Ok(UdpSocket::from_std(socket.into()))
+}
+
+/// What an error of a receive says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// There is nothing more to receive.
+    Nothing,
+    /// One datagram, or the path to one peer, was in trouble; others are not.
+    Passing,
+    /// The socket itself cannot be used.
+    Broken,
+}
+
+impl Meaning {
+    /// Next to nothing is final: udp(7) reports what networks and peers did
+    /// wrong on calls that have nothing to do with them.
+    pub fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::WouldBlock => Self::Nothing,
+            _ => match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+                Errno::EBADF | Errno::ENOTSOCK | Errno::EFAULT | Errno::EINVAL => Self::Broken,
+                _ => Self::Passing,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_to_nothing_is_final() {
+        for (errno, meaning) in [
+            (Errno::EAGAIN, Meaning::Nothing),
+            (Errno::EINTR, Meaning::Passing),
+            (Errno::ECONNREFUSED, Meaning::Passing),
+            (Errno::EHOSTUNREACH, Meaning::Passing),
+            (Errno::ENETDOWN, Meaning::Passing),
+            (Errno::ENOMEM, Meaning::Passing),
+            (Errno::EPERM, Meaning::Passing),
+            (Errno::EBADF, Meaning::Broken),
+            (Errno::ENOTSOCK, Meaning::Broken),
+        ] {
+            assert_eq!(Meaning::of(&errno.into()), meaning, "{errno}");
+        }
+    }
+}
