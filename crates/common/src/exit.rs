@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use log::LevelFilter;
+
 use crate::printable::printable;
 
 /// The exit statuses that are not zero. They are part of the command line's
@@ -23,7 +25,7 @@ enum Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     status: Status,
-    /// Empty where there is nothing to say (a reader that went away).
+    /// Empty where there is nothing more to say.
     line: String,
 }
 
@@ -44,11 +46,16 @@ impl Failure {
         Self::new(Status::NotAsExpected, thing, reason)
     }
 
-    /// Standard output took no more. Status 1, and no line: whoever closed it
-    /// knows.
+    /// Status 1 without a line: whoever closed standard output knows.
     #[must_use]
     pub fn unread() -> Self {
         Self { status: Status::NotAsExpected, line: String::new() }
+    }
+
+    /// The same status, for a failure whose line was printed already.
+    #[must_use]
+    pub fn told(self) -> Self {
+        Self { line: String::new(), ..self }
     }
 
     fn new(status: Status, thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
@@ -70,18 +77,19 @@ pub fn report(program: &str, result: Result<(), Failure>) -> ExitCode {
     let Err(failure) = result else {
         return ExitCode::SUCCESS;
     };
-    let silenced =
-        failure.status == Status::NotAsExpected && log::max_level() == log::LevelFilter::Off;
-    if !failure.line.is_empty() && !silenced {
-        say(program, &failure);
-    }
+    say(program, &failure);
     ExitCode::from(failure.status as u8)
 }
 
-/// Writes `program: failure` to standard error. Where that is closed there is
-/// nobody left to tell.
+/// Writes `program: failure` to standard error. Under `-qq` only what could
+/// not run is told; the rest is in the exit status.
 pub fn say(program: &str, failure: &Failure) {
-    let _ = io::stderr().write_all(format!("{program}: {failure}\n").as_bytes());
+    let is_silenced =
+        failure.status == Status::NotAsExpected && log::max_level() == LevelFilter::Off;
+    if !failure.line.is_empty() && !is_silenced {
+        // Where standard error is closed there is nobody left to tell.
+        let _ = io::stderr().write_all(format!("{program}: {failure}\n").as_bytes());
+    }
 }
 
 /// The system's reason in the user's words: `connection refused`, rather than

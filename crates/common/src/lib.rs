@@ -4,7 +4,8 @@
 //! servers' loops are short, and clearer when they are read side by side.
 //!
 //! - [`protocol`]: the tutorial's addresses, sizes and strings.
-//! - [`address`]: what to listen on, what to go to.
+//! - [`address`], [`target`]: what to listen on, what to go to.
+//! - [`message`]: what a client sends, and what it prints of the answer.
 //! - [`duration`], [`options`]: the parts of the command line that are alike.
 //! - [`printable`]: a peer's bytes as safe text.
 //! - [`transcript`]: the lines a program prints, and how they get out.
@@ -15,11 +16,13 @@
 pub mod address;
 pub mod duration;
 pub mod exit;
+pub mod message;
 pub mod options;
 mod outbox;
 pub mod printable;
 pub mod protocol;
 pub mod shutdown;
+pub mod target;
 
 #[cfg(feature = "testing")]
 pub mod testing;

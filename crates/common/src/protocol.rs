@@ -18,7 +18,7 @@ pub const TARGET_HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 pub const BUFFER_SIZE: usize = 1024;
 
 /// What `tcp-client` sends when it is given no message.
-pub const TCP_MESSAGE: &[u8] = b"hehe, just for a test!";
+pub const TCP_MESSAGE: &str = "hehe, just for a test!";
 
 /// What `tcp-server` answers, before it closes.
 pub const TCP_REPLY: &str = "ACK!";

@@ -1,0 +1,360 @@
+//! What a client talks to, from where, and for how long: the part of the
+//! command line that both clients have, and what follows from it.
+
+use std::fmt::Write;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::slice;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use log::debug;
+use nix::Error as Errno;
+
+use crate::address::{Address, Host, parse_port};
+use crate::duration;
+use crate::exit::{Failure, reason};
+use crate::protocol::{PORT, TARGET_HOST};
+
+/// The options that say where to go.
+#[derive(Args, Clone, Debug)]
+pub struct Target {
+    /// Where to go [default: 127.0.0.1:6666]
+    #[arg(value_name = "HOST[:PORT]", hide_default_value = true)]
+    address: Option<Address>,
+
+    /// The port, where HOST has none
+    #[arg(value_parser = parse_second_word)]
+    port: Option<u16>,
+
+    /// Use IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    ipv4: bool,
+
+    /// Use IPv6 only
+    #[arg(short = '6')]
+    ipv6: bool,
+
+    /// Send from this address of this machine
+    #[arg(short, long, value_name = "ADDR")]
+    source: Option<Host>,
+
+    /// Send from this port
+    #[arg(long, value_name = "PORT", value_parser = parse_port)]
+    source_port: Option<u16>,
+
+    /// How long one exchange may take
+    #[arg(short = 'W', long, value_name = "DUR", default_value = "5s", value_parser = duration::parse)]
+    timeout: Duration,
+}
+
+fn parse_second_word(text: &str) -> Result<u16, String> {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        parse_port(text)
+    } else {
+        Err("not a port (a message goes with --message)".to_owned())
+    }
+}
+
+/// A target whose name was resolved.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// As the user wrote it, for messages.
+    written: Address,
+    /// In the order in which they are tried. There is at least one.
+    addresses: Vec<SocketAddr>,
+    sources: Vec<SocketAddr>,
+    timeout: Duration,
+}
+
+/// Why an exchange with one address came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The peer, or the path to it. Exit status 1.
+    Peer(String),
+    /// This machine: no such source address, no free port, no descriptor.
+    /// Exit status 2.
+    Local(String),
+}
+
+impl From<io::Error> for Trouble {
+    /// What the kernel says about a socket is about the path, but for these.
+    fn from(error: io::Error) -> Self {
+        let text = reason(&error);
+        match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+            Errno::EADDRNOTAVAIL
+            | Errno::EADDRINUSE
+            | Errno::EAFNOSUPPORT
+            | Errno::EINVAL
+            | Errno::EMFILE
+            | Errno::ENFILE
+            | Errno::ENOBUFS
+            | Errno::ENOMEM
+            | Errno::EPERM
+            | Errno::EMSGSIZE => Self::Local(text),
+            _ => Self::Peer(text),
+        }
+    }
+}
+
+impl Trouble {
+    /// Nothing came in time: `what` is "connection" or "reply".
+    #[must_use]
+    pub fn none_within(what: &str, limit: Duration) -> Self {
+        Self::Peer(format!("no {what} within {}", duration::words(limit)))
+    }
+}
+
+impl Target {
+    /// The address that was asked for, from both ways to write it.
+    fn written(&self) -> Result<Address, Failure> {
+        let mut address = self.address.clone().unwrap_or(Address { host: Host::Any, port: None });
+        match (address.port, self.port) {
+            (Some(_), Some(second)) => {
+                return Err(Failure::usage(second, format!("{address} has a port already")));
+            }
+            (port, second) => address.port = port.or(second).or(Some(PORT)),
+        }
+        if address.host == Host::Any {
+            let here = if self.ipv6 { Ipv6Addr::LOCALHOST.into() } else { TARGET_HOST.into() };
+            address.host = Host::Ip(here);
+        }
+        if address.port == Some(0) {
+            return Err(Failure::usage(address, "nobody can be reached at port 0"));
+        }
+        Ok(address)
+    }
+
+    /// Whether the options admit addresses like `address`.
+    fn admits(&self, address: &SocketAddr) -> bool {
+        if address.is_ipv4() { !self.ipv6 } else { !self.ipv4 }
+    }
+
+    /// Resolves the target, and the source where one is given. It takes the
+    /// time-out at most.
+    ///
+    /// # Errors
+    /// The name does not resolve, or has no address of the family asked for.
+    pub fn resolve(&self) -> Result<Destination, Failure> {
+        let written = self.written()?;
+        let sources = self.resolve_source()?;
+        let mut addresses = resolve_within(&written.host, written.port(), self.timeout)
+            .map_err(|why| Failure::outcome(&written, why))?;
+        addresses.retain(|address| self.admits(address));
+        if addresses.is_empty() {
+            let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };
+            return Err(match written.host {
+                Host::Name(_) => Failure::outcome(&written, family),
+                _ => Failure::usage(&written, family),
+            });
+        }
+        if self.source.is_some() {
+            let same = |a: &SocketAddr| sources.iter().any(|s| s.is_ipv4() == a.is_ipv4());
+            addresses.retain(same);
+            if addresses.is_empty() {
+                return Err(Failure::usage(&written, "not of the source address's family"));
+            }
+        }
+        debug!("[*] Going to: {written}: {}", list(&addresses));
+        Ok(Destination { written, addresses, sources, timeout: self.timeout })
+    }
+
+    /// The addresses to send from, one a family; none where any will do.
+    fn resolve_source(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let port = self.source_port.unwrap_or(0);
+        let Some(host) = &self.source else {
+            let every = [IpAddr::V4([0; 4].into()), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+            let every = every.map(|ip| SocketAddr::new(ip, port));
+            return Ok(if self.source_port.is_some() { every.into() } else { Vec::new() });
+        };
+        let sources =
+            resolve_within(host, port, self.timeout).map_err(|why| Failure::local(host, why))?;
+        for source in &sources {
+            // Better said once and now than by each attempt.
+            if let Err(error) = UdpSocket::bind(SocketAddr::new(source.ip(), 0))
+                && sources.len() == 1
+            {
+                return Err(Failure::local(host, reason(&error)));
+            }
+        }
+        Ok(sources)
+    }
+}
+
+/// Resolves on a thread of its own, for the system's resolver cannot be told
+/// how long it may take.
+fn resolve_within(host: &Host, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, String> {
+    if let Host::Ip(ip) = host {
+        return Ok(vec![SocketAddr::new(*ip, port)]);
+    }
+    let (sender, resolved) = mpsc::channel();
+    let host = host.clone();
+    thread::Builder::new()
+        .name("resolver".to_owned())
+        .spawn(move || sender.send(host.resolve(port)))
+        .map_err(|error| reason(&error))?;
+    match resolved.recv_timeout(limit) {
+        Ok(addresses) => addresses.map_err(|error| reason(&error)),
+        Err(_) => Err(format!("name not resolved within {}", duration::words(limit))),
+    }
+}
+
+impl Destination {
+    /// Tries the addresses in order, or just the `known` one, until `attempt`
+    /// succeeds. Each may take an equal share of the time that is left, so
+    /// that a silent one leaves something to those after it.
+    ///
+    /// # Errors
+    /// Every address with what it failed of.
+    pub fn try_each<T>(
+        &self,
+        known: Option<SocketAddr>,
+        mut attempt: impl FnMut(SocketAddr, Duration) -> Result<T, Trouble>,
+    ) -> Result<T, Failure> {
+        let deadline = Instant::now() + self.timeout;
+        let addresses = known.as_ref().map_or(&self.addresses[..], slice::from_ref);
+        let mut troubles = Vec::new();
+        for (tried, &address) in addresses.iter().enumerate() {
+            let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+            let share = deadline.saturating_duration_since(Instant::now()) / left;
+            match attempt(address, share) {
+                Ok(success) => return Ok(success),
+                Err(trouble) => {
+                    debug!("[!] {address}: {trouble:?}");
+                    troubles.push((address, trouble));
+                }
+            }
+        }
+        Err(self.failure(&troubles))
+    }
+
+    /// The address to send from, to reach `peer`.
+    #[must_use]
+    pub fn source_for(&self, peer: SocketAddr) -> Option<SocketAddr> {
+        self.sources.iter().copied().find(|source| source.is_ipv4() == peer.is_ipv4())
+    }
+
+    /// How long one exchange may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// `127.0.0.1:6666: connection refused`; with a name, each reason and the
+    /// addresses it is true of: `box:6666: connection refused (::1, 192.0.2.1)`.
+    fn failure(&self, troubles: &[(SocketAddr, Trouble)]) -> Failure {
+        let is_local = troubles.iter().all(|(_, trouble)| matches!(trouble, Trouble::Local(_)));
+        let mut reasons: Vec<(&str, Vec<SocketAddr>)> = Vec::new();
+        for (address, Trouble::Peer(why) | Trouble::Local(why)) in troubles {
+            match reasons.iter_mut().find(|(known, _)| known == why) {
+                Some((_, addresses)) => addresses.push(*address),
+                None => reasons.push((why, vec![*address])),
+            }
+        }
+        let mut text = String::new();
+        for (why, addresses) in &reasons {
+            let comma = if text.is_empty() { "" } else { ", " };
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{comma}{why}");
+            if matches!(self.written.host, Host::Name(_)) {
+                let _ = write!(text, " ({})", list(addresses));
+            }
+        }
+        if is_local {
+            Failure::local(&self.written, text)
+        } else {
+            Failure::outcome(&self.written, text)
+        }
+    }
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        target: Target,
+    }
+
+    fn written(words: &[&str]) -> String {
+        match Cli::try_parse_from([&["test"], words].concat()) {
+            Err(error) => format!("{:?}", error.kind()),
+            Ok(cli) => match cli.target.written() {
+                Ok(address) => address.to_string(),
+                Err(failure) => failure.to_string(),
+            },
+        }
+    }
+
+    #[test]
+    fn both_ways_to_write_a_target() {
+        for (words, address) in [
+            (&[][..], "127.0.0.1:6666"),
+            (&["-6"], "[::1]:6666"),
+            (&[":7000"], "127.0.0.1:7000"),
+            (&["-6", ":7000"], "[::1]:7000"),
+            (&["box"], "box:6666"),
+            (&["box:7000"], "box:7000"),
+            (&["box", "7000"], "box:7000"),
+            (&["::1", "7000"], "[::1]:7000"),
+            (&["box:7000", "7001"], "7001: box:7000 has a port already"),
+            (&["box", "0"], "box:0: nobody can be reached at port 0"),
+            (&["box", "hello"], "ValueValidation"),
+            (&["-4", "-6"], "ArgumentConflict"),
+        ] {
+            assert_eq!(written(words), address, "{words:?}");
+        }
+    }
+
+    fn destination(written: &str, addresses: &[&str]) -> Destination {
+        Destination {
+            written: written.parse().unwrap(),
+            addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
+            sources: Vec::new(),
+            timeout: Duration::from_secs(6),
+        }
+    }
+
+    #[test]
+    fn addresses_are_tried_in_order_and_share_the_time() {
+        let two = destination("box:7000", &["[::1]:7000", "127.0.0.1:7000", "127.0.0.2:7000"]);
+        let mut shares = Vec::new();
+        let reached = two.try_each(None, |address, share| {
+            shares.push(share.as_secs_f64().round());
+            if address.is_ipv4() { Ok(address) } else { Err(Trouble::Peer("refused".to_owned())) }
+        });
+        assert_eq!(reached.map(|address| address.to_string()), Ok("127.0.0.1:7000".to_owned()));
+        assert_eq!(shares, [2.0, 3.0]);
+    }
+
+    #[test]
+    fn a_failure_names_what_was_tried() {
+        let fails = |destination: Destination, troubles: &[Trouble]| {
+            let mut troubles = troubles.iter().cloned();
+            let fail = |_, _| Err::<(), _>(troubles.next().unwrap());
+            destination.try_each(None, fail).unwrap_err().to_string()
+        };
+        let refused = Trouble::Peer("connection refused".to_owned());
+        let silent = Trouble::none_within("reply", Duration::from_secs(5));
+        let one = destination("127.0.0.1:7000", &["127.0.0.1:7000"]);
+        assert_eq!(fails(one, &[refused.clone()]), "127.0.0.1:7000: connection refused");
+        let two = destination("box:7000", &["[::1]:7000", "127.0.0.1:7000"]);
+        assert_eq!(
+            fails(two.clone(), &[refused.clone(), refused.clone()]),
+            "box:7000: connection refused (::1, 127.0.0.1)"
+        );
+        assert_eq!(
+            fails(two, &[refused, silent]),
+            "box:7000: connection refused (::1), no reply within 5s (127.0.0.1)"
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! The state machine on a scripted socket.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What the socket answers to each call, in order; afterwards it blocks.
+#[derive(Debug, Default)]
+struct Script {
+    connects: VecDeque<Result<bool, ErrorKind>>,
+    sends: VecDeque<Result<usize, ErrorKind>>,
+    receives: VecDeque<Result<&'static [u8], ErrorKind>>,
+    sent: Vec<u8>,
+}
+
+impl Stream for Script {
+    fn is_connected(&mut self) -> io::Result<bool> {
+        Ok(self.connects.pop_front().unwrap_or(Ok(true))?)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.sends.pop_front().unwrap_or(Ok(bytes.len()))?.min(bytes.len());
+        self.sent.extend_from_slice(&bytes[..len]);
+        Ok(len)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.receives.pop_front().unwrap_or(Err(ErrorKind::WouldBlock))?;
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+}
+
+/// Steps until the exchange is over, or waits: then `None`.
+fn go(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Trouble>> {
+    loop {
+        match exchange.step() {
+            Step::Again => {}
+            Step::Wait => return None,
+            Step::Done(outcome) => return Some(outcome),
+        }
+    }
+}
+
+fn peer(why: &str) -> Option<Result<Vec<u8>, Trouble>> {
+    Some(Err(Trouble::Peer(why.to_owned())))
+}
+
+const MESSAGE: &[u8] = b"hehe, just for a test!";
+const BLOCKS: ErrorKind = ErrorKind::WouldBlock;
+
+#[test]
+fn it_connects_sends_and_receives() {
+    let script = Script {
+        connects: [Ok(false), Ok(true)].into(),
+        sends: [Ok(4), Err(BLOCKS)].into(),
+        receives: [Err(BLOCKS), Err(BLOCKS), Ok(&b"ACK!"[..])].into(),
+        ..Script::default()
+    };
+    let mut exchange = Exchange::new(script, MESSAGE);
+    let limit = Duration::from_secs(5);
+    assert_eq!(go(&mut exchange), None);
+    assert_eq!(Some(Err(exchange.timed_out(limit))), peer("no connection within 5s"));
+    assert_eq!(go(&mut exchange), None, "it waits to send the rest");
+    assert_eq!(go(&mut exchange), None, "it waits for the reply");
+    assert_eq!(Some(Err(exchange.timed_out(limit))), peer("no reply within 5s"));
+    assert_eq!(go(&mut exchange), Some(Ok(b"ACK!".to_vec())));
+    assert_eq!(exchange.stream.sent, MESSAGE);
+}
+
+#[test]
+fn a_reply_that_comes_before_the_message_is_sent_counts() {
+    let script = Script {
+        sends: [Ok(4), Err(BLOCKS)].into(),
+        receives: [Ok(&b"ACK!"[..])].into(),
+        ..Script::default()
+    };
+    assert_eq!(go(&mut Exchange::new(script, MESSAGE)), Some(Ok(b"ACK!".to_vec())));
+}
+
+#[test]
+fn after_a_failed_send_the_reply_is_still_received() {
+    for error in [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset] {
+        let script = Script {
+            sends: [Ok(4), Err(error)].into(),
+            receives: [Ok(&b"ACK!"[..])].into(),
+            ..Script::default()
+        };
+        assert_eq!(go(&mut Exchange::new(script, MESSAGE)), Some(Ok(b"ACK!".to_vec())));
+    }
+}
+
+#[test]
+fn without_a_reply_the_failed_send_is_the_reason() {
+    for receive in [Ok(&b""[..]), Err(BLOCKS)] {
+        let script = Script {
+            sends: [Err(ErrorKind::BrokenPipe)].into(),
+            receives: [receive].into(),
+            ..Script::default()
+        };
+        let outcome = go(&mut Exchange::new(script, MESSAGE));
+        assert_eq!(outcome, peer("closed before the message was sent"));
+    }
+}
+
+#[test]
+fn what_the_peer_does_instead_of_answering_is_told() {
+    for (connect, receive, why) in [
+        (Err(ErrorKind::ConnectionRefused), Ok(&b""[..]), "connection refused"),
+        (Ok(true), Ok(&b""[..]), "closed without a reply"),
+        (Ok(true), Err(ErrorKind::ConnectionReset), "connection reset"),
+    ] {
+        let script =
+            Script { connects: [connect].into(), receives: [receive].into(), ..Script::default() };
+        assert_eq!(go(&mut Exchange::new(script, MESSAGE)), peer(why));
+    }
+}
+
+fn any_error() -> impl Strategy<Value = ErrorKind> {
+    prop_oneof![
+        3 => Just(BLOCKS),
+        1 => Just(ErrorKind::Interrupted),
+        1 => Just(ErrorKind::ConnectionReset),
+        1 => Just(ErrorKind::BrokenPipe),
+    ]
+}
+
+proptest! {
+    /// Whatever the socket does: what is sent is the message's beginning, a
+    /// reply is only what was received, and the machine never spins.
+    #[test]
+    fn any_behaviour_of_the_socket(
+        connects in prop::collection::vec(prop_oneof![Just(Ok(false)), any_error().prop_map(Err)], 0..3),
+        sends in prop::collection::vec(prop_oneof![(1..9usize).prop_map(Ok), any_error().prop_map(Err)], 0..9),
+        receives in prop::collection::vec(
+            prop_oneof![Just(Ok(&b"ACK!"[..])), Just(Ok(&b""[..])), any_error().prop_map(Err)], 0..9),
+        events in 0..20usize,
+    ) {
+        let script = Script {
+            connects: connects.into(), sends: sends.into(), receives: receives.into(),
+            ..Script::default()
+        };
+        let mut exchange = Exchange::new(script, MESSAGE);
+        for _ in 0..events {
+            let outcome = go(&mut exchange);
+            prop_assert!(MESSAGE.starts_with(&exchange.stream.sent));
+            match outcome {
+                None => {}
+                Some(Ok(reply)) => {
+                    prop_assert_eq!(&reply, b"ACK!");
+                    break;
+                }
+                Some(Err(_)) => break,
+            }
+        }
+    }
+}

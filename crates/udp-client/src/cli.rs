@@ -1,0 +1,29 @@
+//! The command line.
+
+use clap::Parser;
+use common::options::{Output, Text, text};
+use common::protocol::MAX_DATAGRAM;
+use common::target::Target;
+
+/// Sends each line typed as a UDP datagram and prints the replies
+#[derive(Debug, Parser)]
+#[command(version, after_help = HELP)]
+pub struct Options {
+    #[command(flatten)]
+    pub target: Target,
+
+    /// Send just this, instead of lines; "-": all of standard input
+    #[arg(short, long, value_name = "TEXT")]
+    #[arg(value_parser = text(MAX_DATAGRAM), allow_hyphen_values = true)]
+    pub message: Option<Text>,
+
+    #[command(flatten)]
+    pub output: Output,
+}
+
+const HELP: &str = "\
+Without --message, an empty line or the end of the input ends it.
+HOST is a name, an IPv4 or an IPv6 address ([IPV6]:PORT); :PORT alone means this machine.
+DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.
+
+Exit status: 0 every datagram was answered, 1 one was not, 2 usage or a local fault.";
