@@ -35,13 +35,13 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `duration` in words: `5s`, `500ms`, `1m 30s`.
+/// `duration` in words: `5s`, `500ms`, `1m 30s`; to the hundredth of a second
+/// where it is longer than a tenth, for nobody wants to read more.
 #[must_use]
 pub fn words(duration: Duration) -> impl std::fmt::Display {
-    // Nobody wants to read nanoseconds of a limit that was divided.
-    humantime::format_duration(Duration::from_millis(
-        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-    ))
+    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let rounded = if ms < 100 { ms } else { ms.saturating_add(5) / 10 * 10 };
+    humantime::format_duration(Duration::from_millis(rounded))
 }
 
 #[cfg(test)]
@@ -76,6 +76,7 @@ mod tests {
     #[test]
     fn words_are_short() {
         assert_eq!(words(Duration::from_millis(2_500)).to_string(), "2s 500ms");
-        assert_eq!(words(Duration::from_nanos(1_666_666_666)).to_string(), "1s 666ms");
+        assert_eq!(words(Duration::from_nanos(1_666_666_666)).to_string(), "1s 670ms");
+        assert_eq!(words(Duration::from_millis(42)).to_string(), "42ms");
     }
 }

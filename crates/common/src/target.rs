@@ -213,19 +213,20 @@ impl Destination {
         known: Option<SocketAddr>,
         mut attempt: impl FnMut(SocketAddr, Duration) -> Result<T, Trouble>,
     ) -> Result<T, Failure> {
-        let deadline = Instant::now() + self.timeout;
+        let mut time_left = self.timeout;
         let addresses = known.as_ref().map_or(&self.addresses[..], slice::from_ref);
         let mut troubles = Vec::new();
         for (tried, &address) in addresses.iter().enumerate() {
             let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-            let share = deadline.saturating_duration_since(Instant::now()) / left;
-            match attempt(address, share) {
+            let start = Instant::now();
+            match attempt(address, time_left / left) {
                 Ok(success) => return Ok(success),
                 Err(trouble) => {
                     debug!("[!] {address}: {trouble:?}");
                     troubles.push((address, trouble));
                 }
             }
+            time_left = time_left.saturating_sub(start.elapsed());
         }
         Err(self.failure(&troubles))
     }
@@ -346,7 +347,7 @@ mod tests {
         let refused = Trouble::Peer("connection refused".to_owned());
         let silent = Trouble::none_within("reply", Duration::from_secs(5));
         let one = destination("127.0.0.1:7000", &["127.0.0.1:7000"]);
-        assert_eq!(fails(one, &[refused.clone()]), "127.0.0.1:7000: connection refused");
+        assert_eq!(fails(one, slice::from_ref(&refused)), "127.0.0.1:7000: connection refused");
         let two = destination("box:7000", &["[::1]:7000", "127.0.0.1:7000"]);
         assert_eq!(
             fails(two.clone(), &[refused.clone(), refused.clone()]),

@@ -16,7 +16,7 @@ pub struct Options {
     #[command(flatten)]
     pub target: Target,
 
-    /// What to send; "-": all of standard input
+    /// What to send ("-": standard input)
     #[arg(short, long, value_name = "TEXT", default_value = TCP_MESSAGE)]
     #[arg(value_parser = text(LONGEST_MESSAGE), allow_hyphen_values = true)]
     pub message: Text,

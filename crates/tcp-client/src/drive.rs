@@ -29,17 +29,17 @@ pub fn exchange(
     poll.registry().register(exchange.stream_mut(), STREAM, both)?;
     debug!("[*] Connecting to: {peer}");
     loop {
-        match exchange.step() {
-            Step::Again => continue,
-            Step::Done(outcome) => {
-                debug!("[*] Over after {:.3} ms", start.elapsed().as_secs_f64() * 1e3);
-                return outcome;
-            }
-            Step::Wait => {}
+        let step = exchange.step();
+        if let Step::Done(outcome) = step {
+            debug!("[*] Over after {:.3} ms", start.elapsed().as_secs_f64() * 1e3);
+            return outcome;
         }
         let time_left = limit.saturating_sub(start.elapsed());
         if time_left.is_zero() {
             return Err(exchange.timed_out(limit));
+        }
+        if matches!(step, Step::Again) {
+            continue;
         }
         match poll.poll(&mut events, Some(time_left)) {
             // Ctrl-Z and fg.

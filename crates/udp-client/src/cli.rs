@@ -12,7 +12,7 @@ pub struct Options {
     #[command(flatten)]
     pub target: Target,
 
-    /// Send just this, instead of lines; "-": all of standard input
+    /// Send just this, instead of lines ("-": standard input)
     #[arg(short, long, value_name = "TEXT")]
     #[arg(value_parser = text(MAX_DATAGRAM), allow_hyphen_values = true)]
     pub message: Option<Text>,

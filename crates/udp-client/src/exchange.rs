@@ -55,9 +55,9 @@ impl<'a, S: Socket> Exchange<'a, S> {
     pub fn step(&mut self, buffer: &mut [u8]) -> Step {
         match self.state {
             State::Clearing => match self.socket.receive(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.go_on(State::Sending),
-                // An earlier datagram's reply, or its ICMP error.
-                _ => Step::Again,
+                Ok(_) => Step::Again,
+                // Nothing is there, or an earlier datagram's ICMP error was.
+                Err(_) => self.go_on(State::Sending),
             },
             State::Sending => match self.socket.send(self.datagram) {
                 Ok(_) => self.go_on(State::Receiving),
@@ -86,5 +86,90 @@ fn or_wait(error: io::Error) -> Step {
         ErrorKind::WouldBlock => Step::Wait,
         ErrorKind::Interrupted => Step::Again,
         _ => Step::Done(Err(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// What the socket answers to each call, in order; afterwards it blocks.
+    #[derive(Debug, Default)]
+    struct Script {
+        sends: RefCell<VecDeque<ErrorKind>>,
+        receives: RefCell<VecDeque<Result<&'static [u8], ErrorKind>>>,
+        sent: Cell<u32>,
+    }
+
+    impl Socket for Script {
+        fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+            if let Some(kind) = self.sends.borrow_mut().pop_front() {
+                return Err(kind.into());
+            }
+            self.sent.set(self.sent.get() + 1);
+            Ok(datagram.len())
+        }
+
+        fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+            let next = self.receives.borrow_mut().pop_front();
+            let bytes = next.unwrap_or(Err(ErrorKind::WouldBlock))?;
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    const NOTHING: Result<&[u8], ErrorKind> = Err(ErrorKind::WouldBlock);
+
+    /// Steps until it is over, or waits: then `None`.
+    fn go(exchange: &mut Exchange<'_, Script>) -> Option<Result<String, Trouble>> {
+        let mut buffer = [0; 64];
+        loop {
+            match exchange.step(&mut buffer) {
+                Step::Again => {}
+                Step::Wait => return None,
+                Step::Done(outcome) => {
+                    let text = |len| String::from_utf8_lossy(&buffer[..len]).into_owned();
+                    return Some(outcome.map(text));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_datagram_for_a_reply() {
+        let socket = Script {
+            receives: RefCell::new([NOTHING, NOTHING, Ok(&b"ok!"[..])].into()),
+            ..Script::default()
+        };
+        let mut exchange = Exchange::new(&socket, b"hello");
+        assert_eq!(go(&mut exchange), None);
+        assert_eq!(go(&mut exchange), Some(Ok("ok!".to_owned())));
+        assert_eq!(socket.sent.get(), 1);
+    }
+
+    #[test]
+    fn what_an_earlier_exchange_left_is_no_reply() {
+        let left = [Ok(&b"late"[..]), Ok(b"later"), Err(ErrorKind::ConnectionRefused)];
+        let socket = Script {
+            receives: RefCell::new(left.into_iter().chain([Ok(&b"ok!"[..])]).collect()),
+            ..Script::default()
+        };
+        assert_eq!(go(&mut Exchange::new(&socket, b"hello")), Some(Ok("ok!".to_owned())));
+    }
+
+    #[test]
+    fn a_full_send_buffer_is_waited_for_and_a_refusal_is_told() {
+        let socket = Script {
+            sends: RefCell::new([ErrorKind::WouldBlock, ErrorKind::Interrupted].into()),
+            receives: RefCell::new([NOTHING, Err(ErrorKind::ConnectionRefused)].into()),
+            ..Script::default()
+        };
+        let mut exchange = Exchange::new(&socket, b"hello");
+        assert_eq!(go(&mut exchange), None);
+        let refused = Trouble::Peer("connection refused".to_owned());
+        assert_eq!(go(&mut exchange), Some(Err(refused)));
     }
 }

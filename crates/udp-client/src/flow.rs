@@ -60,20 +60,18 @@ impl Flow {
         let mut buffer = vec![0; RECEIVE_SIZE];
         let mut exchange = Exchange::new(&self.socket, datagram);
         loop {
-            match exchange.step(&mut buffer) {
-                Step::Again => continue,
-                Step::Done(outcome) => {
-                    debug!("[*] Over after {:.3} ms", start.elapsed().as_secs_f64() * 1e3);
-                    return outcome.map(|len| {
-                        buffer.truncate(len);
-                        buffer
-                    });
-                }
-                Step::Wait => {}
+            let step = exchange.step(&mut buffer);
+            if let Step::Done(outcome) = step {
+                debug!("[*] Over after {:.3} ms", start.elapsed().as_secs_f64() * 1e3);
+                buffer.truncate(outcome?);
+                return Ok(buffer);
             }
             let time_left = limit.saturating_sub(start.elapsed());
             if time_left.is_zero() {
                 return Err(exchange.timed_out(limit));
+            }
+            if matches!(step, Step::Again) {
+                continue;
             }
             match self.poll.poll(&mut events, Some(time_left)) {
                 // Ctrl-Z and fg.
