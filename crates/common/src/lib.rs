@@ -4,7 +4,8 @@
 //! servers' loops are short, and clearer when they are read side by side.
 //!
 //! - [`protocol`]: the tutorial's addresses, sizes and strings.
-//! - [`address`], [`target`]: what to listen on, what to go to.
+//! - [`address`], [`listen`]: what users write, and listening on it.
+//! - [`target`], [`destination`]: what a client goes to, and its addresses in order.
 //! - [`message`]: what a client sends, and what it prints of the answer.
 //! - [`duration`], [`options`]: the parts of the command line that are alike.
 //! - [`printable`]: a peer's bytes as safe text.
@@ -14,8 +15,10 @@
 //! - `testing` (feature `testing`): the harness of the black-box tests.
 
 pub mod address;
+pub mod destination;
 pub mod duration;
 pub mod exit;
+pub mod listen;
 pub mod message;
 pub mod options;
 mod outbox;
@@ -23,7 +26,6 @@ pub mod printable;
 pub mod protocol;
 pub mod shutdown;
 pub mod target;
-
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transcript;

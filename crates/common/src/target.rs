@@ -1,19 +1,16 @@
 //! What a client talks to, from where, and for how long: the part of the
-//! command line that both clients have, and what follows from it.
+//! command line that both clients have.
 
-use std::fmt::Write;
-use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::slice;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use log::debug;
-use nix::Error as Errno;
 
 use crate::address::{Address, Host, parse_port};
+use crate::destination::{Destination, list};
 use crate::duration;
 use crate::exit::{Failure, reason};
 use crate::protocol::{PORT, TARGET_HOST};
@@ -55,55 +52,6 @@ fn parse_second_word(text: &str) -> Result<u16, String> {
         parse_port(text)
     } else {
         Err("not a port (a message goes with --message)".to_owned())
-    }
-}
-
-/// A target whose name was resolved.
-#[derive(Clone, Debug)]
-pub struct Destination {
-    /// As the user wrote it, for messages.
-    written: Address,
-    /// In the order in which they are tried. There is at least one.
-    addresses: Vec<SocketAddr>,
-    sources: Vec<SocketAddr>,
-    timeout: Duration,
-}
-
-/// Why an exchange with one address came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// The peer, or the path to it. Exit status 1.
-    Peer(String),
-    /// This machine: no such source address, no free port, no descriptor.
-    /// Exit status 2.
-    Local(String),
-}
-
-impl From<io::Error> for Trouble {
-    /// What the kernel says about a socket is about the path, but for these.
-    fn from(error: io::Error) -> Self {
-        let text = reason(&error);
-        match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-            Errno::EADDRNOTAVAIL
-            | Errno::EADDRINUSE
-            | Errno::EAFNOSUPPORT
-            | Errno::EINVAL
-            | Errno::EMFILE
-            | Errno::ENFILE
-            | Errno::ENOBUFS
-            | Errno::ENOMEM
-            | Errno::EPERM
-            | Errno::EMSGSIZE => Self::Local(text),
-            _ => Self::Peer(text),
-        }
-    }
-}
-
-impl Trouble {
-    /// Nothing came in time: `what` is "connection" or "reply".
-    #[must_use]
-    pub fn none_within(what: &str, limit: Duration) -> Self {
-        Self::Peer(format!("no {what} within {}", duration::words(limit)))
     }
 }
 
@@ -201,80 +149,6 @@ fn resolve_within(host: &Host, port: u16, limit: Duration) -> Result<Vec<SocketA
     }
 }
 
-impl Destination {
-    /// Tries the addresses in order, or just the `known` one, until `attempt`
-    /// succeeds. Each may take an equal share of the time that is left, so
-    /// that a silent one leaves something to those after it.
-    ///
-    /// # Errors
-    /// Every address with what it failed of.
-    pub fn try_each<T>(
-        &self,
-        known: Option<SocketAddr>,
-        mut attempt: impl FnMut(SocketAddr, Duration) -> Result<T, Trouble>,
-    ) -> Result<T, Failure> {
-        let mut time_left = self.timeout;
-        let addresses = known.as_ref().map_or(&self.addresses[..], slice::from_ref);
-        let mut troubles = Vec::new();
-        for (tried, &address) in addresses.iter().enumerate() {
-            let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-            let start = Instant::now();
-            match attempt(address, time_left / left) {
-                Ok(success) => return Ok(success),
-                Err(trouble) => {
-                    debug!("[!] {address}: {trouble:?}");
-                    troubles.push((address, trouble));
-                }
-            }
-            time_left = time_left.saturating_sub(start.elapsed());
-        }
-        Err(self.failure(&troubles))
-    }
-
-    /// The address to send from, to reach `peer`.
-    #[must_use]
-    pub fn source_for(&self, peer: SocketAddr) -> Option<SocketAddr> {
-        self.sources.iter().copied().find(|source| source.is_ipv4() == peer.is_ipv4())
-    }
-
-    /// How long one exchange may take.
-    #[must_use]
-    pub fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// `127.0.0.1:6666: connection refused`; with a name, each reason and the
-    /// addresses it is true of: `box:6666: connection refused (::1, 192.0.2.1)`.
-    fn failure(&self, troubles: &[(SocketAddr, Trouble)]) -> Failure {
-        let is_local = troubles.iter().all(|(_, trouble)| matches!(trouble, Trouble::Local(_)));
-        let mut reasons: Vec<(&str, Vec<SocketAddr>)> = Vec::new();
-        for (address, Trouble::Peer(why) | Trouble::Local(why)) in troubles {
-            match reasons.iter_mut().find(|(known, _)| known == why) {
-                Some((_, addresses)) => addresses.push(*address),
-                None => reasons.push((why, vec![*address])),
-            }
-        }
-        let mut text = String::new();
-        for (why, addresses) in &reasons {
-            let comma = if text.is_empty() { "" } else { ", " };
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{comma}{why}");
-            if matches!(self.written.host, Host::Name(_)) {
-                let _ = write!(text, " ({})", list(addresses));
-            }
-        }
-        if is_local {
-            Failure::local(&self.written, text)
-        } else {
-            Failure::outcome(&self.written, text)
-        }
-    }
-}
-
-fn list(addresses: &[SocketAddr]) -> String {
-    addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,48 +188,5 @@ mod tests {
         ] {
             assert_eq!(written(words), address, "{words:?}");
         }
-    }
-
-    fn destination(written: &str, addresses: &[&str]) -> Destination {
-        Destination {
-            written: written.parse().unwrap(),
-            addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
-            sources: Vec::new(),
-            timeout: Duration::from_secs(6),
-        }
-    }
-
-    #[test]
-    fn addresses_are_tried_in_order_and_share_the_time() {
-        let two = destination("box:7000", &["[::1]:7000", "127.0.0.1:7000", "127.0.0.2:7000"]);
-        let mut shares = Vec::new();
-        let reached = two.try_each(None, |address, share| {
-            shares.push(share.as_secs_f64().round());
-            if address.is_ipv4() { Ok(address) } else { Err(Trouble::Peer("refused".to_owned())) }
-        });
-        assert_eq!(reached.map(|address| address.to_string()), Ok("127.0.0.1:7000".to_owned()));
-        assert_eq!(shares, [2.0, 3.0]);
-    }
-
-    #[test]
-    fn a_failure_names_what_was_tried() {
-        let fails = |destination: Destination, troubles: &[Trouble]| {
-            let mut troubles = troubles.iter().cloned();
-            let fail = |_, _| Err::<(), _>(troubles.next().unwrap());
-            destination.try_each(None, fail).unwrap_err().to_string()
-        };
-        let refused = Trouble::Peer("connection refused".to_owned());
-        let silent = Trouble::none_within("reply", Duration::from_secs(5));
-        let one = destination("127.0.0.1:7000", &["127.0.0.1:7000"]);
-        assert_eq!(fails(one, slice::from_ref(&refused)), "127.0.0.1:7000: connection refused");
-        let two = destination("box:7000", &["[::1]:7000", "127.0.0.1:7000"]);
-        assert_eq!(
-            fails(two.clone(), &[refused.clone(), refused.clone()]),
-            "box:7000: connection refused (::1, 127.0.0.1)"
-        );
-        assert_eq!(
-            fails(two, &[refused, silent]),
-            "box:7000: connection refused (::1), no reply within 5s (127.0.0.1)"
-        );
     }
 }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::target::Trouble;
+use common::destination::Trouble;
 use log::debug;
 use mio::{Events, Interest, Poll, Token};
 

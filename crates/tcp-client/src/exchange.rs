@@ -11,8 +11,8 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use common::destination::Trouble;
 use common::protocol::BUFFER_SIZE;
-use common::target::Trouble;
 
 use crate::stream::Stream;
 

@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::address::{Families, canonical};
+use common::address::canonical;
+use common::listen::Families;
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
 use socket2::{Domain, Socket, Type};

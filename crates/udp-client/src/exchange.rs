@@ -6,7 +6,7 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use common::target::Trouble;
+use common::destination::Trouble;
 
 /// What an exchange asks of its socket, which is connected: it hears its peer
 /// alone, and of ICMP errors. None of the calls blocks.

@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use common::destination::{Destination, Trouble};
 use common::exit::Failure;
-use common::target::{Destination, Trouble};
 use log::debug;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
-use common::address::Families;
+use common::listen::Families;
 use mio::net::UdpSocket;
 use nix::Error as Errno;
 use socket2::{Domain, Socket, Type};
