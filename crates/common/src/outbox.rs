@@ -81,7 +81,8 @@ impl Outbox {
 
     /// Wakes the writer where it sleeps and there is something to write.
     pub(crate) fn publish(&self) {
-        self.shared.wake(&mut self.shared.lock(), 1);
+        let state = self.shared.lock();
+        self.shared.wake(state, 1);
     }
 
     /// Waits until everything is written, or nobody has read for [`FLUSH`].
@@ -107,7 +108,7 @@ impl Write for Outbox {
         } else {
             state.lines.extend_from_slice(record);
         }
-        self.shared.wake(&mut state, PLENTY);
+        self.shared.wake(state, PLENTY);
         Ok(record.len())
     }
 
@@ -122,9 +123,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self, state: &mut State, at_least: usize) {
+    /// Wakes the writer where it sleeps and `at_least` so many bytes wait.
+    fn wake(&self, mut state: MutexGuard<'_, State>, at_least: usize) {
         if state.writer == Writer::Asleep && state.lines.len() >= at_least {
             state.writer = Writer::Busy;
+            // Unlocked first: it would wake only to wait for the lock.
+            drop(state);
             self.work.notify_one();
         }
     }
