@@ -271,8 +271,9 @@ mod tests {
         let full = || Err(io::ErrorKind::StorageFull.into());
         answers.send(full()).unwrap();
         writeln!(outbox, "one\ntwo").unwrap();
-        // Only once the writer has met the full disk.
-        while outbox.shared.lock().writer != Writer::Asleep {
+        // Until the writer has met the full disk, and sleeps again.
+        let met = |state: &State| state.writer == Writer::Asleep && state.lines.is_empty();
+        while !met(&outbox.shared.lock()) {
             outbox.publish();
             thread::yield_now();
         }
