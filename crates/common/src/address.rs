@@ -61,7 +61,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(bracketed) = text.strip_prefix('[') {
             let (host, rest) = bracketed.split_once(']').ok_or("a ']' is missing")?;
-            let host = parse_ipv6(host).ok_or("no IPv6 address between the brackets")?;
+            let host = parse_ipv6(host)?.ok_or("no IPv6 address between the brackets")?;
             let port = match rest.strip_prefix(':') {
                 Some(port) => Some(parse_port(port)?),
                 None if rest.is_empty() => None,
@@ -69,7 +69,7 @@ impl FromStr for Address {
             };
             return Ok(Self { host, port });
         }
-        if let Some(host) = parse_ipv6(text) {
+        if let Some(host) = parse_ipv6(text)? {
             return Ok(Self { host, port: None });
         }
         match text.rsplit_once(':') {
@@ -89,7 +89,7 @@ impl FromStr for Host {
     /// A host without a port; brackets around an IPv6 address are optional.
     fn from_str(text: &str) -> Result<Self, String> {
         let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-        if let Some(host) = parse_ipv6(inner.unwrap_or(text)) {
+        if let Some(host) = parse_ipv6(inner.unwrap_or(text))? {
             return Ok(host);
         }
         if let Ok(ip) = text.parse() {
@@ -112,15 +112,26 @@ impl FromStr for Host {
     }
 }
 
-/// An IPv6 address with or without its zone (RFC 4007, section 11).
-fn parse_ipv6(text: &str) -> Option<Host> {
-    match text.split_once('%') {
-        None => Some(Host::Ip(IpAddr::V6(text.parse().ok()?))),
-        Some((ip, zone)) => {
-            let is_zone = |c: char| c.is_ascii_graphic() && !matches!(c, ']' | '[' | '/' | '%');
-            (!zone.is_empty() && zone.chars().all(is_zone))
-                .then(|| Some(Host::Scoped(ip.parse().ok()?, zone.to_owned())))?
+/// An IPv6 address with or without its zone (RFC 4007, section 11); `None`
+/// where `text` is none. An IPv4-mapped one is the IPv4 address that it maps.
+fn parse_ipv6(text: &str) -> Result<Option<Host>, String> {
+    let (ip, zone) = match text.split_once('%') {
+        Some((ip, zone)) => (ip, Some(zone)),
+        None => (text, None),
+    };
+    let Ok(ip) = ip.parse::<Ipv6Addr>() else {
+        return Ok(None);
+    };
+    let is_zone = |c: char| c.is_ascii_graphic() && !matches!(c, ']' | '[' | '/' | '%');
+    match zone {
+        Some(zone) if zone.is_empty() || !zone.chars().all(is_zone) => {
+            Err("no interface after the '%'".to_owned())
         }
+        Some(zone) => Ok(Some(Host::Scoped(ip, zone.to_owned()))),
+        None if ip.is_unicast_link_local() => {
+            Err(format!("on which interface? it is written {ip}%eth0"))
+        }
+        None => Ok(Some(Host::Ip(ip.to_canonical()))),
     }
 }
 
@@ -164,14 +175,17 @@ impl Host {
     /// # Errors
     /// The resolver's own.
     pub fn resolve(&self, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let text = match self {
+        let resolved = match self {
             Self::Any => return Ok(Vec::new()),
             Self::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
             // Only the system's resolver knows the interfaces' numbers.
-            Self::Scoped(..) | Self::Name(_) => self.to_string(),
+            Self::Scoped(..) => (self.to_string(), port)
+                .to_socket_addrs()
+                .map_err(|_| io::Error::other("no such interface"))?,
+            Self::Name(name) => (name.as_str(), port).to_socket_addrs()?,
         };
         let mut addresses = Vec::new();
-        for address in (text, port).to_socket_addrs()? {
+        for address in resolved {
             // A name that stands twice in /etc/hosts comes twice.
             if !addresses.contains(&address) {
                 addresses.push(address);
@@ -218,6 +232,7 @@ mod tests {
             ("::", "[::]:6666"),
             ("fe80::1%eth0", "[fe80::1%eth0]:6666"),
             ("[fe80::1%eth0]:7000", "[fe80::1%eth0]:7000"),
+            ("[::ffff:192.0.2.1]:7000", "192.0.2.1:7000"),
             (":7000", ":7000"),
             (":0", ":0"),
             ("中文.example", "中文.example:6666"),
@@ -244,6 +259,8 @@ mod tests {
                 "not an IPv6 address (with a port it is written [ADDRESS]:PORT)",
             ),
             ("http://host:80", "not a host name"),
+            ("fe80::1", "on which interface? it is written fe80::1%eth0"),
+            ("[fe80::1%]:7000", "no interface after the '%'"),
             ("two words", "not a host name"),
             ("-rf", "not a host name"),
         ] {
@@ -262,7 +279,10 @@ mod tests {
     fn any_host() -> impl Strategy<Value = Host> {
         prop_oneof![
             Just(Host::Any),
-            any::<IpAddr>().prop_map(Host::Ip),
+            any::<IpAddr>().prop_filter_map("link-local", |ip| match ip {
+                IpAddr::V6(ip) if ip.is_unicast_link_local() => None,
+                ip => Some(Host::Ip(ip.to_canonical())),
+            }),
             (any::<Ipv6Addr>(), "[a-z][a-z0-9]{0,14}")
                 .prop_map(|(ip, zone)| Host::Scoped(ip, zone)),
             "[a-z][a-z0-9-]{0,20}(\\.[a-z0-9]{1,9}){0,3}".prop_map(Host::Name),

@@ -25,6 +25,16 @@ pub struct Destination {
     pub(crate) timeout: Duration,
 }
 
+/// A socket whose two ends are the same, which would answer its own message.
+///
+/// Where nobody listens on a port, and that very port is the source, TCP opens
+/// the connection from both sides at once (RFC 9293, section 3.5), and UDP
+/// delivers to the sender.
+#[must_use]
+pub fn connected_to_itself() -> io::Error {
+    io::Error::other("nobody listens there: it would have talked to itself")
+}
+
 /// Why an exchange with one address came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -56,6 +66,12 @@ impl From<io::Error> for Trouble {
 }
 
 impl Trouble {
+    /// It cannot be sent from `source`.
+    #[must_use]
+    pub fn source(source: SocketAddr, error: &io::Error) -> Self {
+        Self::Local(format!("cannot send from {source}: {}", reason(error)))
+    }
+
     /// Nothing came in time: `what` is "connection" or "reply".
     #[must_use]
     pub fn none_within(what: &str, limit: Duration) -> Self {
@@ -97,12 +113,6 @@ impl Destination {
     #[must_use]
     pub fn source_for(&self, peer: SocketAddr) -> Option<SocketAddr> {
         self.sources.iter().copied().find(|source| source.is_ipv4() == peer.is_ipv4())
-    }
-
-    /// How long one exchange may take.
-    #[must_use]
-    pub fn timeout(&self) -> Duration {
-        self.timeout
     }
 
     /// `127.0.0.1:6666: connection refused`; with a name, each reason and the

@@ -4,8 +4,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
-
-use log::LevelFilter;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::printable::printable;
 
@@ -81,11 +80,18 @@ pub fn report(program: &str, result: Result<(), Failure>) -> ExitCode {
     ExitCode::from(failure.status as u8)
 }
 
+/// Whether nothing at all is to be printed (`-qq`).
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// From now on outcomes are told by the exit status alone.
+pub(crate) fn be_silent() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
 /// Writes `program: failure` to standard error. Under `-qq` only what could
 /// not run is told; the rest is in the exit status.
 pub fn say(program: &str, failure: &Failure) {
-    let is_silenced =
-        failure.status == Status::NotAsExpected && log::max_level() == LevelFilter::Off;
+    let is_silenced = failure.status == Status::NotAsExpected && SILENT.load(Ordering::Relaxed);
     if !failure.line.is_empty() && !is_silenced {
         // Where standard error is closed there is nobody left to tell.
         let _ = io::stderr().write_all(format!("{program}: {failure}\n").as_bytes());

@@ -1,7 +1,7 @@
 //! What a client talks to, from where, and for how long: the part of the
 //! command line that both clients have.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -69,6 +69,11 @@ impl Target {
             let here = if self.ipv6 { Ipv6Addr::LOCALHOST.into() } else { TARGET_HOST.into() };
             address.host = Host::Ip(here);
         }
+        if matches!(address.host, Host::Ip(IpAddr::V4(Ipv4Addr::BROADCAST)))
+            || matches!(address.host, Host::Ip(ip) if ip.is_multicast())
+        {
+            return Err(Failure::usage(address, "not the address of one machine"));
+        }
         if address.port == Some(0) {
             return Err(Failure::usage(address, "nobody can be reached at port 0"));
         }
@@ -119,13 +124,10 @@ impl Target {
         };
         let sources =
             resolve_within(host, port, self.timeout).map_err(|why| Failure::local(host, why))?;
-        for source in &sources {
-            // Better said once and now than by each attempt.
-            if let Err(error) = UdpSocket::bind(SocketAddr::new(source.ip(), 0))
-                && sources.len() == 1
-            {
-                return Err(Failure::local(host, reason(&error)));
-            }
+        // Better said once and now than by each attempt.
+        if let &[mut source] = sources.as_slice() {
+            source.set_port(0);
+            UdpSocket::bind(source).map_err(|error| Failure::local(host, reason(&error)))?;
         }
         Ok(sources)
     }
@@ -182,6 +184,8 @@ mod tests {
             (&["box", "7000"], "box:7000"),
             (&["::1", "7000"], "[::1]:7000"),
             (&["box:7000", "7001"], "7001: box:7000 has a port already"),
+            (&["255.255.255.255"], "255.255.255.255:6666: not the address of one machine"),
+            (&["ff02::1"], "[ff02::1]:6666: not the address of one machine"),
             (&["box", "0"], "box:0: nobody can be reached at port 0"),
             (&["box", "hello"], "ValueValidation"),
             (&["-4", "-6"], "ArgumentConflict"),

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use env_logger::{Builder, Target};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::exit::{Failure, reason};
+use crate::exit::{self, Failure, reason};
 use crate::options::Output;
 use crate::outbox::Outbox;
 use crate::shutdown::Shutdown;
@@ -96,7 +96,11 @@ fn log_to(target: Target, options: Output) -> Result<(), Failure> {
         })
         .target(target)
         .try_init()
-        .map_err(|error| Failure::local("log", error))
+        .map_err(|error| Failure::local("log", error))?;
+    if log::max_level() == log::LevelFilter::Off {
+        exit::be_silent();
+    }
+    Ok(())
 }
 
 /// The beginning of a line: the time and a space, or nothing.

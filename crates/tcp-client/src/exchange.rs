@@ -61,6 +61,10 @@ impl<'m, S: Stream> Exchange<'m, S> {
             State::Connecting => match self.stream.is_connected() {
                 Ok(true) => self.go_on(State::Sending { sent: 0 }),
                 Ok(false) => Step::Wait,
+                // It stood, and was reset since: the reply may have come first.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                    self.go_on(State::Receiving { unsent: Some(error.into()) })
+                }
                 Err(error) => Step::Done(Err(error.into())),
             },
             State::Sending { sent } if *sent < self.message.len() => {

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 
+use common::destination::{Trouble, connected_to_itself};
 use mio::net::TcpStream;
 use nix::Error as Errno;
 use socket2::{Domain, Socket, Type};
@@ -27,6 +28,7 @@ impl Stream for TcpStream {
             return Err(error);
         }
         match self.peer_addr() {
+            Ok(peer) if self.local_addr()? == peer => Err(connected_to_itself()),
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
@@ -43,16 +45,16 @@ impl Stream for TcpStream {
 }
 
 /// Starts to connect to `peer`, from `source` where there is one.
-pub fn connect(peer: SocketAddr, source: Option<SocketAddr>) -> io::Result<TcpStream> {
+pub fn connect(peer: SocketAddr, source: Option<SocketAddr>) -> Result<TcpStream, Trouble> {
     let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     if let Some(source) = source {
         // A port that was used a moment ago may still be in TIME_WAIT.
         socket.set_reuse_address(true)?;
-        socket.bind(&source.into())?;
+        socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
     }
     match socket.connect(&peer.into()) {
-        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error),
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error.into()),
         _ => Ok(TcpStream::from_std(socket.into())),
     }
 }

@@ -63,14 +63,16 @@ enum Phase {
 impl Server {
     /// Listens on the addresses that `options` name.
     pub fn listen(options: &Options) -> Result<Self, Failure> {
-        let poll = Poll::new().map_err(broken)?;
+        let poll = Poll::new().map_err(unavailable)?;
         let mut listeners = Vec::new();
         for address in &options.listen {
             listeners.extend(address.listen(Listener::open)?);
         }
         for (token, listener) in listeners.iter_mut().enumerate() {
             let socket = listener.socket_mut();
-            poll.registry().register(socket, Token(token), Interest::READABLE).map_err(broken)?;
+            poll.registry()
+                .register(socket, Token(token), Interest::READABLE)
+                .map_err(unavailable)?;
         }
         Ok(Self {
             poll,
@@ -88,7 +90,7 @@ impl Server {
 
     /// What wakes the loop from another thread.
     pub fn waker(&self) -> Result<Waker, Failure> {
-        Waker::new(self.poll.registry(), WAKER).map_err(broken)
+        Waker::new(self.poll.registry(), WAKER).map_err(unavailable)
     }
 
     /// Serves until `shutdown` is requested, and everybody is served.
@@ -316,6 +318,11 @@ impl Server {
             }
         }
     }
+}
+
+/// The event loop cannot be set up.
+fn unavailable(error: io::Error) -> Failure {
+    Failure::local("event loop", reason(&error))
 }
 
 /// The event loop itself cannot go on.

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::destination::{Destination, Trouble};
+use common::destination::{Destination, Trouble, connected_to_itself};
 use common::exit::Failure;
 use log::debug;
 use mio::net::UdpSocket;
@@ -38,15 +38,19 @@ struct Flow {
 }
 
 impl Flow {
-    fn open(peer: SocketAddr, source: Option<SocketAddr>) -> io::Result<Self> {
+    fn open(peer: SocketAddr, source: Option<SocketAddr>) -> Result<Self, Trouble> {
         let socket = socket2::Socket::new(Domain::for_address(peer), Type::DGRAM, None)?;
         socket.set_nonblocking(true)?;
         if let Some(source) = source {
-            socket.bind(&source.into())?;
+            socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
         }
         socket.connect(&peer.into())?;
         let mut socket = UdpSocket::from_std(socket.into());
-        debug!("[*] Sending from: {}", socket.local_addr()?);
+        let local = socket.local_addr()?;
+        if local == peer {
+            return Err(connected_to_itself().into());
+        }
+        debug!("[*] Sending from: {local}");
         let poll = Poll::new()?;
         let both = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut socket, SOCKET, both)?;
@@ -68,7 +72,7 @@ impl Flow {
             }
             let time_left = limit.saturating_sub(start.elapsed());
             if time_left.is_zero() {
-                return Err(exchange.timed_out(limit));
+                return Err(Trouble::none_within("reply", limit));
             }
             if matches!(step, Step::Again) {
                 continue;

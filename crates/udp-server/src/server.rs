@@ -39,13 +39,15 @@ pub struct Server {
 impl Server {
     /// Listens on the addresses that `options` name.
     pub fn listen(options: &Options) -> Result<Self, Failure> {
-        let poll = Poll::new().map_err(broken)?;
+        let poll = Poll::new().map_err(unavailable)?;
         let mut sockets = Vec::new();
         for address in &options.listen {
             sockets.extend(address.listen(socket::open)?);
         }
         for (token, socket) in sockets.iter_mut().enumerate() {
-            poll.registry().register(socket, Token(token), Interest::READABLE).map_err(broken)?;
+            poll.registry()
+                .register(socket, Token(token), Interest::READABLE)
+                .map_err(unavailable)?;
         }
         Ok(Self {
             poll,
@@ -59,7 +61,7 @@ impl Server {
 
     /// What wakes the loop from another thread.
     pub fn waker(&self) -> Result<Waker, Failure> {
-        Waker::new(self.poll.registry(), WAKER).map_err(broken)
+        Waker::new(self.poll.registry(), WAKER).map_err(unavailable)
     }
 
     /// Serves until `shutdown` is requested.
@@ -153,6 +155,11 @@ fn answer(socket: &UdpSocket, reply: &[u8], peer: SocketAddr, totals: &mut Total
             events::unanswered(canonical(peer), &error);
         }
     }
+}
+
+/// The event loop cannot be set up.
+fn unavailable(error: io::Error) -> Failure {
+    Failure::local("event loop", reason(&error))
 }
 
 /// The event loop itself cannot go on.
