@@ -7,7 +7,12 @@ use std::time::Duration;
 /// would overflow the clock that deadlines are counted on.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Parses a duration above zero.
+const NO_DURATION: &str = "not a duration: write it as 500ms, 2s, 1.5m or 1h";
+
+/// The shortest one: nothing here is measured in less on the command line.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Parses a duration.
 ///
 /// # Errors
 /// Says what is wrong with `text`, for the user.
@@ -19,17 +24,15 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         "s" | "" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
-        _ => return Err("not a duration: use ms, s, m or h, as in 500ms or 2s".to_owned()),
+        _ => return Err(NO_DURATION.to_owned()),
     };
     // `f64` would also parse "inf", "1e9" and "+1", which nobody writes here.
     if !number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-        return Err("not a duration: write it as 500ms, 2s, 1.5m or 1h".to_owned());
+        return Err(NO_DURATION.to_owned());
     }
-    let number: f64 = number
-        .parse()
-        .map_err(|_| "not a duration: write it as 500ms, 2s, 1.5m or 1h".to_owned())?;
+    let number: f64 = number.parse().map_err(|_| NO_DURATION.to_owned())?;
     match Duration::try_from_secs_f64(number * seconds) {
-        Ok(Duration::ZERO) => Err("must be above zero".to_owned()),
+        Ok(duration) if duration < SHORTEST => Err("shorter than 1ms".to_owned()),
         Ok(duration) if duration <= LONGEST => Ok(duration),
         _ => Err("longer than a year".to_owned()),
     }
@@ -67,7 +70,7 @@ mod tests {
     fn what_is_no_duration() {
         for text in [
             "", "s", ".", "abc", "5d", "-1s", "+1", "1e3", "inf", "nan", "1 s", "0", "0ms",
-            "9999h", "1.2.3", "５s",
+            "0.0001ms", "9999h", "1.2.3", "５s",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

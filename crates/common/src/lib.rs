@@ -10,6 +10,7 @@
 //! - [`duration`], [`options`]: the parts of the command line that are alike.
 //! - [`printable`]: a peer's bytes as safe text.
 //! - [`transcript`]: the lines a program prints, and how they get out.
+//! - [`rest`]: when to try again what failed.
 //! - [`shutdown`]: how signals end a server.
 //! - [`exit`]: one line for the user, and an exit status.
 //! - `testing` (feature `testing`): the harness of the black-box tests.
@@ -24,7 +25,9 @@ pub mod options;
 mod outbox;
 pub mod printable;
 pub mod protocol;
+pub mod rest;
 pub mod shutdown;
+mod stdout;
 pub mod target;
 #[cfg(feature = "testing")]
 pub mod testing;

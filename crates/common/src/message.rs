@@ -8,6 +8,7 @@ use crate::exit::{Failure, reason};
 use crate::options::{Output, Text};
 use crate::printable::message;
 use crate::protocol::BUFFER_SIZE;
+use crate::stdout::StandardOutput;
 use crate::transcript::Stamp;
 
 /// The bytes that `--message` asks to send: its own, or for `-` all of
@@ -40,14 +41,13 @@ pub fn print_reply(reply: &[u8], options: Output) -> Result<(), Failure> {
     if options.level() < LevelFilter::Info {
         return Ok(());
     }
-    let out = io::stdout();
     let mut line = Stamp(options.timestamps).to_string().into_bytes();
-    if out.is_terminal() {
+    if io::stdout().is_terminal() {
         line.extend_from_slice(message(reply, BUFFER_SIZE).to_string().as_bytes());
     } else {
         line.extend_from_slice(reply);
     }
     line.push(b'\n');
-    let mut out = out.lock();
-    out.write_all(&line).and_then(|()| out.flush()).map_err(|_| Failure::unread())
+    let written = StandardOutput::open().and_then(|mut out| out.write_all(&line));
+    written.map_err(|_| Failure::unread())
 }

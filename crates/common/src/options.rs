@@ -74,7 +74,7 @@ pub fn parse<T: Parser>() -> Result<T, Failure> {
 
 fn in_one_line(error: &clap::Error) -> Failure {
     let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
-    let option = bare(&context(ContextKind::InvalidArg));
+    let option = shortened(bare(&context(ContextKind::InvalidArg)));
     let value = context(ContextKind::InvalidValue);
     match error.kind() {
         ErrorKind::UnknownArgument => {
@@ -95,9 +95,12 @@ fn in_one_line(error: &clap::Error) -> Failure {
             Failure::usage(option, reason)
         }
         ErrorKind::InvalidValue if value.is_empty() => Failure::usage(option, "needs a value"),
+        ErrorKind::TooManyValues => Failure::usage(option, "takes no value"),
         ErrorKind::ValueValidation => {
             let reason = std::error::Error::source(error).map(ToString::to_string);
-            let thing = if value.is_empty() { option } else { shortened(value) };
+            // An empty value is better named by its option, if it has one.
+            let by_option = value.is_empty() && option.starts_with('-');
+            let thing = if by_option { option } else { shortened(value) };
             Failure::usage(thing, reason.unwrap_or_else(|| "not a value for this".to_owned()))
         }
         _ => {
@@ -114,9 +117,12 @@ fn bare(option: &str) -> String {
     option.trim_end_matches("...").to_owned()
 }
 
-/// A value so short that the line stays one on a terminal.
+/// A word so short that the line stays one on a terminal, and not invisible.
 fn shortened(value: String) -> String {
     const MOST: usize = 60;
+    if value.is_empty() {
+        return "''".to_owned();
+    }
     if value.chars().count() <= MOST {
         return value;
     }

@@ -63,14 +63,15 @@ impl Outbox {
     /// # Errors
     /// The system starts no thread.
     pub(crate) fn start(
-        mut out: impl Write + Send + 'static,
+        out: impl Write + Send + 'static,
         notice: impl Fn(u64) -> String + Send + 'static,
         on_broken_pipe: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let outbox = Self { shared: Arc::clone(&shared) };
         thread::Builder::new().name("transcript".to_owned()).spawn(move || {
-            if let Err(error) = shared.write_all_to(&mut out, &notice)
+            let printer = Printer { out, notice, missing: 0, is_mid_line: false };
+            if let Err(error) = shared.write_all_to(printer)
                 && error.kind() == io::ErrorKind::BrokenPipe
             {
                 on_broken_pipe();
@@ -85,7 +86,8 @@ impl Outbox {
         self.shared.wake(state, 1);
     }
 
-    /// Waits until everything is written, or nobody has read for [`FLUSH`].
+    /// Waits until everything is written, for [`FLUSH`] at most: what nobody
+    /// has read by then is lost.
     pub(crate) fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
@@ -137,28 +139,17 @@ impl Shared {
     /// with the error after which nothing can be written any more.
     fn write_all_to(
         &self,
-        out: &mut impl Write,
-        notice: &impl Fn(u64) -> String,
+        mut printer: Printer<impl Write, impl Fn(u64) -> String>,
     ) -> io::Result<()> {
         let mut batch = Vec::new();
-        // Lines that could not be written, and were not yet spoken of.
-        let mut lost = 0;
         let ended = loop {
             let Some(dropped) = self.next_batch(&mut batch) else {
                 break Ok(());
             };
-            let lines = count_lines(&batch);
-            if dropped > 0 {
-                batch.extend_from_slice(notice(dropped).as_bytes());
-            }
-            if lost > 0 {
-                batch.splice(..0, notice(lost).into_bytes());
-            }
-            match out.write_all(&batch) {
-                Ok(()) => lost = 0,
+            match printer.print(&batch, dropped) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Err(error),
                 // A full disk may have room again; until then service goes on.
-                Err(_) => lost += lines + dropped,
+                Ok(()) | Err(_) => {}
             }
         };
         let mut state = self.lock();
@@ -183,6 +174,56 @@ impl Shared {
         state.writer = Writer::Busy;
         mem::swap(&mut state.lines, batch);
         Some(mem::take(&mut state.dropped))
+    }
+}
+
+/// The writer's end: what was written, and what was not.
+struct Printer<W, N> {
+    out: W,
+    /// Words the line that says how many lines are missing.
+    notice: N,
+    /// Lines that are missing, and were not yet told of.
+    missing: u64,
+    /// Whether the last byte written was not a line's end.
+    is_mid_line: bool,
+}
+
+impl<W: Write, N: Fn(u64) -> String> Printer<W, N> {
+    /// Prints `lines`, after which `dropped` ones are missing. What is missing
+    /// from before is told first.
+    fn print(&mut self, lines: &[u8], dropped: u64) -> io::Result<()> {
+        let mut written = 0;
+        let outcome = self.tell().and_then(|()| self.write(lines, &mut written));
+        self.missing += count_lines(&lines[written..]) + dropped;
+        outcome.and_then(|()| self.tell())
+    }
+
+    /// Says how many lines are missing, on a line of its own.
+    fn tell(&mut self) -> io::Result<()> {
+        if self.missing == 0 {
+            return Ok(());
+        }
+        let newline = if self.is_mid_line { "\n" } else { "" };
+        let text = format!("{newline}{}", (self.notice)(self.missing));
+        self.write(text.as_bytes(), &mut 0)?;
+        self.missing = 0;
+        Ok(())
+    }
+
+    /// Writes `bytes` from `written` on, which counts up.
+    fn write(&mut self, bytes: &[u8], written: &mut usize) -> io::Result<()> {
+        while *written < bytes.len() {
+            match self.out.write(&bytes[*written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(more) => {
+                    *written += more;
+                    self.is_mid_line = bytes[*written - 1] != b'\n';
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -277,7 +318,7 @@ mod tests {
             outbox.publish();
             thread::yield_now();
         }
-        answers.send(Ok(())).unwrap();
+        drop(answers);
         writeln!(outbox, "three").unwrap();
         outbox.publish();
         let mut seen = String::new();
@@ -285,6 +326,32 @@ mod tests {
             seen += &written.recv_timeout(PATIENCE).unwrap();
         }
         assert_eq!(seen, "2 dropped\nthree\n");
+    }
+
+    #[test]
+    fn a_line_that_was_cut_short_counts_and_what_follows_begins_afresh() {
+        /// Takes so many bytes, and then no more until it is emptied.
+        struct Disk(Vec<u8>, usize);
+        impl Write for Disk {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let room = self.1 - self.0.len();
+                let len = bytes.len().min(room);
+                self.0.extend_from_slice(&bytes[..len]);
+                if len > 0 { Ok(len) } else { Err(io::ErrorKind::StorageFull.into()) }
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let notice = |lines| format!("{lines} missing\n");
+        let out = Disk(Vec::new(), 6);
+        let mut printer = Printer { out, notice, missing: 0, is_mid_line: false };
+        printer.print(b"one\ntwo\nthree\n", 0).unwrap_err();
+        printer.print(b"four\n", 2).unwrap_err();
+        printer.out.1 = 100;
+        printer.print(b"five\n", 1).unwrap();
+        assert_eq!(printer.out.0, b"one\ntw\n5 missing\nfive\n1 missing\n");
     }
 
     #[test]

@@ -93,8 +93,12 @@ impl Target {
     pub fn resolve(&self) -> Result<Destination, Failure> {
         let written = self.written()?;
         let sources = self.resolve_source()?;
-        let mut addresses = resolve_within(&written.host, written.port(), self.timeout)
-            .map_err(|why| Failure::outcome(&written, why))?;
+        let mut addresses = resolve_within(&written.host, written.port(), self.timeout).map_err(
+            |why| match written.host {
+                Host::Name(_) => Failure::outcome(&written, why),
+                _ => Failure::local(&written, why),
+            },
+        )?;
         addresses.retain(|address| self.admits(address));
         if addresses.is_empty() {
             let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };

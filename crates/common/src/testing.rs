@@ -13,10 +13,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use nix::pty::openpty;
 use nix::sys::signal::{self, Signal};
@@ -31,7 +31,20 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Server {
     child: Reaped,
     lines: Receiver<String>,
+    /// Keeps the pipe open that nobody reads any more.
+    _unread: JoinHandle<Option<ChildStdout>>,
     addresses: Vec<SocketAddr>,
+}
+
+/// What the reader of a transcript does, once the server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// It reads on.
+    Reads,
+    /// It reads no more, but stays.
+    Sleeps,
+    /// It goes away.
+    Leaves,
 }
 
 impl Server {
@@ -43,11 +56,18 @@ impl Server {
     }
 
     /// Starts `command` and waits for `listeners` lines that say "Listening".
-    pub fn spawn(mut command: Command, listeners: usize) -> Self {
+    pub fn spawn(command: Command, listeners: usize) -> Self {
+        Self::spawn_with(command, listeners, Reader::Reads)
+    }
+
+    /// The same, with a reader of the transcript that may do otherwise than
+    /// read it once the server listens.
+    pub fn spawn_with(mut command: Command, listeners: usize, reader: Reader) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = Reaped(command.spawn().expect("the server starts"));
         let stdout = child.0.stdout.take().expect("standard output is piped");
-        let mut server = Self { child, lines: lines_of(stdout), addresses: Vec::new() };
+        let (lines, unread) = lines_of(stdout, listeners, reader);
+        let mut server = Self { child, lines, _unread: unread, addresses: Vec::new() };
         for _ in 0..listeners {
             let line = server.wait_for("Listening on ");
             let address = line.rsplit(' ').next().expect("a last word");
@@ -119,7 +139,7 @@ impl Server {
                 Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end; so far: {rest:?}"),
             }
         }
-        (self.child.0.wait().expect("the server can be waited for").code(), rest)
+        (self.child.wait(), rest)
     }
 }
 
@@ -160,7 +180,7 @@ pub fn run_command(mut command: Command, input: &[u8]) -> Finished {
     let stderr = stderr.recv_timeout(PATIENCE).expect("the program ends");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&stdout_bytes), text(&stderr));
-    let status = child.0.wait().expect("the program can be waited for").code();
+    let status = child.wait();
     Finished { status, stdout, stdout_bytes, stderr }
 }
 
@@ -219,7 +239,7 @@ impl Terminal {
         while let Ok(piece) = self.screen.recv_timeout(PATIENCE) {
             self.seen += &String::from_utf8_lossy(&piece);
         }
-        (self.child.0.wait().expect("the program can be waited for").code(), self.seen.clone())
+        (self.child.wait(), self.seen.clone())
     }
 }
 
@@ -269,6 +289,18 @@ impl Reaped {
     fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.0.id()).expect("a process id"))
     }
+
+    /// Waits for its end, which must come: its exit status.
+    fn wait(&mut self) -> Option<i32> {
+        let patience = Instant::now() + PATIENCE;
+        while Instant::now() < patience {
+            if let Some(status) = self.0.try_wait().expect("it can be waited for") {
+                return status.code();
+            }
+            thread::yield_now();
+        }
+        panic!("it does not end");
+    }
 }
 
 impl Drop for Reaped {
@@ -278,15 +310,29 @@ impl Drop for Reaped {
     }
 }
 
-fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
+fn lines_of(
+    output: ChildStdout,
+    listeners: usize,
+    reader: Reader,
+) -> (Receiver<String>, JoinHandle<Option<ChildStdout>>) {
     let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+    let reading = thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut to_come = listeners;
+        let mut line = Vec::new();
+        while let Ok(1..) = output.read_until(b'\n', &mut line) {
+            let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+            to_come = to_come.saturating_sub(usize::from(text.contains("Listening on ")));
             // The test may have ended, and does not listen any more.
-            let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+            let _ = sender.send(text);
+            line.clear();
+            if to_come == 0 && reader != Reader::Reads {
+                return (reader == Reader::Sleeps).then(|| output.into_inner());
+            }
         }
+        None
     });
-    lines
+    (lines, reading)
 }
 
 fn bytes_of(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {

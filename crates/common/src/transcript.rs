@@ -9,18 +9,16 @@
 //! apart. With `--timestamps` each line begins with the time.
 
 use std::env;
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::time::SystemTime;
 
 use env_logger::{Builder, Target};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::exit::{self, Failure, reason};
 use crate::options::Output;
 use crate::outbox::Outbox;
 use crate::shutdown::Shutdown;
+use crate::stdout::StandardOutput;
 
 /// A server's transcript. Dropped, it writes out what is left, for which it
 /// waits a second at most.
@@ -41,7 +39,8 @@ impl Transcript {
         let out = StandardOutput::open().map_err(failed)?;
         let notice = move |lines| {
             let stamp = Stamp(options.timestamps);
-            format!("{stamp}[!] {lines} lines are missing here: nobody read them in time\n")
+            let (s, are) = if lines == 1 { ("", "is") } else { ("s", "are") };
+            format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
         };
         let on_broken_pipe = move || {
             shutdown.request();
@@ -115,37 +114,6 @@ impl std::fmt::Display for Stamp {
         if self.0 {
             write!(f, "{} ", humantime::format_rfc3339_millis(SystemTime::now()))?;
         }
-        Ok(())
-    }
-}
-
-/// Standard output without a buffer of its own, which blocks even where
-/// another process has made the shared pipe or terminal non-blocking.
-struct StandardOutput(File);
-
-impl StandardOutput {
-    fn open() -> io::Result<Self> {
-        io::stdout().as_fd().try_clone_to_owned().map(|fd| Self(fd.into()))
-    }
-}
-
-impl Write for StandardOutput {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match self.0.write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let mut writable = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
-                    match poll(&mut writable, PollTimeout::NONE) {
-                        Ok(_) | Err(nix::Error::EINTR) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-                done => return done,
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::testing::{Finished, Terminal, quiet_command, run, run_with_input};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
 
@@ -114,8 +114,8 @@ fn from_the_address_and_port_asked_for() {
     assert_eq!(client(address, &["--source", "127.0.0.9"]).status, Some(0));
     assert_eq!(served.join().unwrap().1.ip().to_string(), "127.0.0.9");
 
-    // A port that was free a moment ago; another try if it was taken since.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (_held, held) = reserved();
+    let port = held.port();
     let (address, served) = server("127.0.0.1:0", answer(b"ACK!"));
     assert_eq!(client(address, &["--source-port", &port.to_string()]).status, Some(0));
     assert_eq!(served.join().unwrap().1.port(), port);
@@ -134,9 +134,38 @@ fn the_family_asked_for() {
     assert_failed(&run(TCP_CLIENT, &["-4", "::1"]), 2, "[::1]:6666: no IPv4 address");
 }
 
+/// An address that this test holds, and on which nobody listens.
+fn reserved() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+#[test]
+fn to_talk_to_oneself_is_no_success() {
+    let (_held, address) = reserved();
+    let ended = client(address, &["--source-port", &address.port().to_string()]);
+    let line = format!("{address}: nobody listens there: it would have talked to itself");
+    assert_failed(&ended, 1, &line);
+}
+
+#[test]
+fn a_reply_counts_although_a_reset_followed_at_once() {
+    for _ in 0..100 {
+        let (address, _) = server("127.0.0.1:0", |mut stream| {
+            stream.write_all(b"ACK!").unwrap();
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        });
+        let ended = client(address, &[]);
+        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("ACK!\n", ""));
+    }
+}
+
 #[test]
 fn nobody_there() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, address) = reserved();
     assert_failed(&client(address, &[]), 1, &format!("{address}: connection refused"));
 }
 
@@ -153,11 +182,8 @@ fn no_reply_in_time() {
 #[test]
 fn no_connection_in_time() {
     // A listener whose queue is full takes no more SYNs.
-    let listener =
-        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let (listener, address) = reserved();
     listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap().as_socket().unwrap();
     let _queued = TcpStream::connect(address).unwrap();
     let ended = client(address, &["-W", "0.2"]);
     assert_failed(&ended, 1, &format!("{address}: no connection within 200ms"));
@@ -215,7 +241,7 @@ fn quiet_verbose_and_timestamps() {
     let (time, reply) = stdout.split_once(' ').unwrap();
     assert_eq!((time.len(), reply), ("2026-01-01T00:00:00.000Z".len(), "ACK!\n"));
     // Twice quiet, the exit status alone tells.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, address) = reserved();
     let ended = client(address, &["-qq"]);
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(1)));
 }
@@ -238,11 +264,16 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["127.0.0.1", "70000"], "70000: port 70000 is above 65535"),
         (&["127.0.0.1:1", "2"], "2: 127.0.0.1:1 has a port already"),
         (&["127.0.0.1:0"], "127.0.0.1:0: nobody can be reached at port 0"),
+        (&["255.255.255.255"], "255.255.255.255:6666: not the address of one machine"),
+        (&["fe80::1"], "fe80::1: on which interface? it is written fe80::1%eth0"),
+        (&["[fe80::1%nosuch]:1"], "[fe80::1%nosuch]:1: no such interface"),
+        (&[""], "'': no host"),
+        (&["--verbose=3"], "--verbose: takes no value"),
         (&["7777"], "7777: not a host (a port alone is written :7777)"),
         (&["http://x/"], "http://x/: '//x/' is not a port"),
         (&["-4", "-6"], "-4: cannot be used with -6"),
-        (&["-W", "0"], "0: must be above zero"),
-        (&["-W", "soon"], "soon: not a duration: use ms, s, m or h, as in 500ms or 2s"),
+        (&["-W", "0"], "0: shorter than 1ms"),
+        (&["-W", "soon"], "soon: not a duration: write it as 500ms, 2s, 1.5m or 1h"),
         (&["-s", "192.0.2.99"], "192.0.2.99: cannot assign requested address"),
         (&["-s", "::1", "127.0.0.1"], "127.0.0.1:6666: not of the source address's family"),
     ] {

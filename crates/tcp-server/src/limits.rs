@@ -34,12 +34,6 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// How long a stop waits for the connections whose reply is under way.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
-/// How long a listener rests when descriptors or memory have run out; the
-/// rest doubles up to the longest one.
-pub const FIRST_REST: Duration = Duration::from_millis(100);
-/// See [`FIRST_REST`].
-pub const LONGEST_REST: Duration = Duration::from_secs(1);
-
 /// A shortage is told of once in this time, however often it is met.
 pub const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 

@@ -2,32 +2,23 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::address::canonical;
 use common::listen::Families;
+use common::rest::Rest;
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
 use socket2::{Domain, Socket, Type};
 
-use crate::limits::{BACKLOG, FIRST_REST, LONGEST_REST};
+use crate::limits::BACKLOG;
 
 /// A listening socket, and whether it rests.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    rest: Rest,
-}
-
-/// When descriptors or memory run out, trying again at once would only burn
-/// the processor, and with edge-triggered readiness no event may ever come for
-/// the clients that are queued already. So the listener is tried again by the
-/// clock.
-#[derive(Debug)]
-struct Rest {
-    until: Option<Instant>,
-    next: Duration,
+    pub rest: Rest,
 }
 
 /// What came of an accept.
@@ -68,8 +59,7 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
-        let rest = Rest { until: None, next: FIRST_REST };
-        Ok(Self { socket, address, rest })
+        Ok(Self { socket, address, rest: Rest::default() })
     }
 
     /// The address that it is bound to.
@@ -84,13 +74,13 @@ impl Listener {
 
     /// Accepts a connection, unless the listener rests.
     pub fn accept(&mut self, now: Instant) -> Accepted {
-        if self.rest.until.is_some_and(|until| now < until) {
+        if self.rest.lasts(now) {
             return Accepted::Nobody;
         }
-        self.rest.until = None;
+        self.rest.wake();
         match self.socket.accept() {
             Ok((stream, peer)) => {
-                self.rest.next = FIRST_REST;
+                self.rest.succeeded();
                 Accepted::Connection(stream, canonical(peer))
             }
             Err(error) => match Meaning::of(&error) {
@@ -98,22 +88,11 @@ impl Listener {
                 Meaning::Gone => Accepted::Gone(error),
                 Meaning::Broken => Accepted::Broken(error),
                 Meaning::Short => {
-                    self.rest.until = Some(now + self.rest.next);
-                    self.rest.next = (self.rest.next * 2).min(LONGEST_REST);
+                    self.rest.begin(now);
                     Accepted::Short(error)
                 }
             },
         }
-    }
-
-    /// When its rest is over, where it rests.
-    pub fn rests_until(&self) -> Option<Instant> {
-        self.rest.until
-    }
-
-    /// Ends its rest: something was given back that it may have lacked.
-    pub fn wake(&mut self) {
-        self.rest.until = None;
     }
 }
 
@@ -126,7 +105,7 @@ impl Meaning {
             return Self::Nobody;
         }
         match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-            Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EFAULT => Self::Broken,
+            Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK => Self::Broken,
             Errno::EINTR
             | Errno::ECONNABORTED
             | Errno::ECONNRESET

@@ -115,6 +115,11 @@ impl Server {
                 self.stop_listening(now);
             }
         }
+        for key in self.connections.keys() {
+            if let Some(slot) = self.connections.remove(key) {
+                self.end(slot.peer, slot.connection.expire());
+            }
+        }
         events::stopped(self.totals);
         Ok(())
     }
@@ -129,7 +134,7 @@ impl Server {
             Phase::Serving => None,
             Phase::Draining(until) => Some(until),
         };
-        let rested = self.listeners.iter().filter_map(Listener::rests_until);
+        let rested = self.listeners.iter().filter_map(|listener| listener.rest.until());
         let deadlines = self.connections.earliest_deadline().into_iter();
         let earliest = deadlines.chain(rested).chain(drained).min();
         earliest.map(|earliest| earliest.saturating_duration_since(now))
@@ -161,7 +166,7 @@ impl Server {
     /// Gives everything on the list its turn.
     fn turn(&mut self, now: Instant) -> Result<(), Failure> {
         for (token, listener) in self.listeners.iter().enumerate() {
-            if listener.rests_until().is_some_and(|until| until <= now) {
+            if listener.rest.until().is_some_and(|until| until <= now) {
                 self.ready.push(token);
             }
         }
@@ -186,12 +191,16 @@ impl Server {
 
     /// Accepts up to `budget` connections from the listener with `token`.
     fn accept(&mut self, token: usize, budget: usize, now: Instant) -> Result<(), Failure> {
+        let mut admitted = 0;
         for _ in 0..budget {
             let Some(listener) = self.listeners.get_mut(token) else {
                 return Ok(());
             };
             match listener.accept(now) {
-                Accepted::Connection(stream, peer) => self.admit(stream, peer, now),
+                Accepted::Connection(stream, peer) => {
+                    admitted += 1;
+                    self.admit(stream, peer, now);
+                }
                 Accepted::Gone(error) => events::gone_before_accept(&error),
                 Accepted::Nobody => return Ok(()),
                 Accepted::Short(error) => {
@@ -203,7 +212,12 @@ impl Server {
                 }
             }
         }
-        self.ready.push(token);
+        // Nothing but errors for a whole turn, whatever they are, will not be
+        // better at once.
+        match self.listeners.get_mut(token) {
+            Some(listener) if admitted == 0 => listener.rest.begin(now),
+            _ => self.ready.push(token),
+        }
         Ok(())
     }
 
@@ -283,8 +297,8 @@ impl Server {
             }
         }
         for (token, listener) in self.listeners.iter_mut().enumerate() {
-            if listener.rests_until().is_some() {
-                listener.wake();
+            if listener.rest.until().is_some() {
+                listener.rest.wake();
                 self.ready.push(token);
             }
         }
@@ -300,17 +314,23 @@ impl Server {
     /// Answers whoever has come so far, leaves those who are silent, and
     /// stays for those whose reply is under way.
     fn stop_listening(&mut self, now: Instant) {
+        self.phase = Phase::Draining(now + DRAIN);
+        self.leave_the_silent(now);
         for token in 0..self.listeners.len() {
             // A listener that breaks now was to be closed anyway.
             let _ = self.accept(token, BACKLOG as usize, now);
         }
-        self.phase = Phase::Draining(now + DRAIN);
         self.listeners.clear();
-        self.ready.clear();
+        self.leave_the_silent(now);
+    }
+
+    /// Gives every connection a last turn, and ends those without a message.
+    fn leave_the_silent(&mut self, now: Instant) {
         for key in self.connections.keys() {
-            // Its message may be here, although no event has said so yet.
+            // Its message or its end may be here, although no event has said
+            // so yet.
             if let Some(slot) = self.connections.get_mut(key) {
-                slot.connection.ready(false);
+                slot.connection.ready(true);
             }
             self.serve(key, now);
             if self.connections.get_mut(key).is_some_and(|slot| slot.connection.is_silent()) {

@@ -65,6 +65,7 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["--bogus"][..], "--bogus: unknown option (see --help)"),
         (&["--liste=:0"], "--liste: unknown option (did you mean --listen?)"),
         (&["extra"], "extra: unexpected word (see --help)"),
+        (&[""], "'': unexpected word (see --help)"),
         (&["--listen"], "--listen: needs a value"),
         (&["--listen", ""], "--listen: no host"),
         (&["-l", "7777"], "7777: not a host (a port alone is written :7777)"),

@@ -10,7 +10,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{PATIENCE, Server};
+use common::testing::{PATIENCE, Server, quiet_command};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::SockRef;
 
@@ -132,6 +132,24 @@ fn a_silent_client_is_left_waiting_while_others_are_served() {
     assert_eq!(send_and_read(server.address(), 5, Writes::One), "ACK!");
     silent.write_all(b"at last").unwrap();
     assert_eq!(reply(&mut silent), "ACK!");
+}
+
+#[test]
+fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
+    let mut command = quiet_command("sh");
+    command.args(["-c", r#"ulimit -n 40; exec "$0" --listen 127.0.0.1:0"#, TCP_SERVER]);
+    let mut server = Server::spawn(command, 1);
+    let mut silent: Vec<_> = (0..60).map(|_| connect(server.address())).collect();
+    server.wait_for("[!] Cannot accept for the moment: too many open files");
+    let mut queued = silent.split_off(40);
+    for stream in &mut queued {
+        stream.write_all(b"hello").unwrap();
+    }
+    // Nothing new comes that could announce those who wait already.
+    drop(silent);
+    for stream in &mut queued {
+        assert_eq!(reply(stream), "ACK!");
+    }
 }
 
 #[test]

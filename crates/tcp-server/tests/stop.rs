@@ -5,9 +5,9 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Stdio};
+use std::time::Instant;
 
-use common::testing::{Server, quiet_command, run};
+use common::testing::{PATIENCE, Reader, Server, quiet_command, run, run_command};
 use nix::sys::signal::Signal;
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
@@ -89,56 +89,69 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
     assert_eq!(server.stop().0, Some(0));
 }
 
-/// A server whose transcript is read by nobody but this test.
-struct Unread {
-    child: Child,
-    stdout: Option<ChildStdout>,
-    address: String,
-}
-
-impl Unread {
-    fn start() -> Self {
-        let mut command = quiet_command(TCP_SERVER);
-        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stdout = child.stdout.take().unwrap();
-        let mut line = vec![0; 256];
-        let len = stdout.read(&mut line).unwrap();
-        let line = String::from_utf8_lossy(&line[..len]);
-        let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
-        Self { child, stdout: Some(stdout), address }
-    }
-}
-
-impl Drop for Unread {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start_with(reader: Reader) -> Server {
+    let mut command = quiet_command(TCP_SERVER);
+    command.args(["--listen", "127.0.0.1:0"]);
+    Server::spawn_with(command, 1, reader)
 }
 
 #[test]
 fn a_reader_that_goes_away_ends_it_in_order() {
-    let mut server = Unread::start();
-    server.stdout = None;
+    let server = start_with(Reader::Leaves);
+    let patience = Instant::now() + PATIENCE;
     // Each connection is a line for nobody; after some the server is gone.
-    while TcpStream::connect(&server.address).is_ok() {
+    while TcpStream::connect(server.address()).is_ok() {
+        assert!(Instant::now() < patience, "it goes on");
         std::thread::yield_now();
     }
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert_eq!(server.finish().0, Some(0));
 }
 
 #[test]
 fn nobody_reads_and_all_are_answered() {
-    let server = Unread::start();
+    let server = start_with(Reader::Sleeps);
     // Some 100 bytes a client: more than a pipe holds.
     for _ in 0..2000 {
-        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let mut stream = TcpStream::connect(server.address()).unwrap();
         stream.write_all(b"hehe, just for a test!").unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();
         assert_eq!(reply, "ACK!");
     }
+    // It does not wait for a reader for ever either.
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn those_who_spoke_are_answered_although_descriptors_had_run_out() {
+    let mut command = quiet_command("sh");
+    let script = r#"ulimit -n 40; exec "$0" --listen 127.0.0.1:0"#;
+    command.args(["-c", script, TCP_SERVER]);
+    let mut server = Server::spawn(command, 1);
+    let mut silent: Vec<_> =
+        (0..60).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    server.wait_for("[!] Cannot accept for the moment: too many open files");
+    let mut speaking = silent.split_off(40);
+    for stream in &mut speaking {
+        stream.write_all(b"hello").unwrap();
+    }
+    server.signal(Signal::SIGTERM);
+    for mut stream in speaking {
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, "ACK!");
+    }
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
+fn without_descriptors_it_says_so_and_does_not_start() {
+    let mut command = quiet_command("sh");
+    let script = r#"ulimit -n 5; exec "$0" --listen 127.0.0.1:0"#;
+    command.args(["-c", script, TCP_SERVER]);
+    let ended = run_command(command, b"");
+    assert_eq!(ended.stderr, "tcp-server: event loop: too many open files\n");
+    assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(2)));
 }
 
 #[test]

@@ -118,8 +118,8 @@ fn a_line_without_an_answer_says_so_and_the_next_one_is_sent() {
         }
         datagram != b"last"
     });
-    let ended = lines(address, &["-W", "200ms"], b"silence\nlast\n");
-    assert_eq!(ended.stderr, format!("udp-client: {address}: no reply within 200ms\n"));
+    let ended = lines(address, &["-W", "1s"], b"silence\nlast\n");
+    assert_eq!(ended.stderr, format!("udp-client: {address}: no reply within 1s\n"));
     assert_eq!((ended.stdout.as_str(), ended.status), ("Recvice message ok!\n", Some(1)));
     let received = served.join().unwrap();
     assert_ne!(received[0].0, received[1].0, "a late reply must find another port");
@@ -138,7 +138,7 @@ fn a_late_reply_is_not_taken_for_another_lines() {
         }
         datagram != b"two"
     });
-    let ended = lines(address, &["-W", "200ms"], b"one\ntwo\n");
+    let ended = lines(address, &["-W", "1s"], b"one\ntwo\n");
     assert_eq!(ended.stdout, "to the second\n");
     served.join().unwrap();
 }
@@ -157,13 +157,37 @@ fn somebody_elses_reply_does_not_count() {
 
 #[test]
 fn nobody_there() {
-    let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A socket that is connected elsewhere holds the port, and takes nothing.
+    let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
+    elsewhere.connect("127.0.0.1:9").unwrap();
+    let address = elsewhere.local_addr().unwrap();
     let refused = format!("udp-client: {address}: connection refused\n");
     let ended = lines(address, &["-m", "hello"], b"");
     assert_eq!((ended.stderr, ended.status), (refused.clone(), Some(1)));
     // The prompt goes on.
     let ended = lines(address, &[], b"one\ntwo\n");
     assert_eq!((ended.stderr, ended.status), (refused.repeat(2), Some(1)));
+}
+
+#[test]
+fn to_talk_to_oneself_is_no_success() {
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let target = format!("127.0.0.1:{port}");
+    let ended = run(UDP_CLIENT, &[&target, "--source-port", &port.to_string(), "-m", "hello?"]);
+    let line =
+        format!("udp-client: {target}: nobody listens there: it would have talked to itself\n");
+    assert_eq!((ended.stdout.as_str(), ended.stderr), ("", line));
+    assert_eq!(ended.status, Some(1));
+}
+
+#[test]
+fn a_source_port_in_use_is_named() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let args = ["127.0.0.1", "-m", "x", "-s", "127.0.0.1", "--source-port", &port];
+    let line = format!("127.0.0.1:6666: cannot send from 127.0.0.1:{port}: address already in use");
+    let ended = run(UDP_CLIENT, &args);
+    assert_eq!((ended.stderr, ended.status), (format!("udp-client: {line}\n"), Some(2)));
 }
 
 #[test]
@@ -202,6 +226,7 @@ fn a_line_that_does_not_fit_is_refused_and_the_prompt_goes_on() {
 fn from_the_address_and_port_asked_for_over_both_families() {
     for (bind, source) in [("127.0.0.1:0", "127.0.0.9"), ("[::1]:0", "::1")] {
         let (address, served) = server(bind, answer(OK, 1));
+        // Free a moment ago, and not soon to be given out again.
         let port = UdpSocket::bind((source, 0)).unwrap().local_addr().unwrap().port();
         let args = ["-m", "x", "--source", source, "--source-port", &port.to_string()];
         assert_eq!(lines(address, &args, b"").stdout, "Recvice message ok!\n");

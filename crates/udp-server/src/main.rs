@@ -5,8 +5,8 @@
 mod cli;
 mod events;
 mod limits;
+mod listener;
 mod server;
-mod socket;
 
 use std::process::ExitCode;
 

@@ -7,7 +7,7 @@
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::address::canonical;
 use common::exit::{Failure, reason};
@@ -19,7 +19,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::cli::Options;
 use crate::events::{self, Totals};
 use crate::limits::{DATAGRAMS_PER_TURN, EVENTS_PER_TURN, LAST_TURNS, RECEIVE_SIZE};
-use crate::socket::{self, Meaning};
+use crate::listener::{Listener, Meaning};
 
 /// The token of the waker; those of the sockets count from zero.
 const WAKER: Token = Token(usize::MAX);
@@ -28,7 +28,7 @@ const WAKER: Token = Token(usize::MAX);
 #[derive(Debug)]
 pub struct Server {
     poll: Poll,
-    sockets: Vec<UdpSocket>,
+    listeners: Vec<Listener>,
     /// The tokens of the sockets that may have datagrams.
     ready: Vec<usize>,
     reply: Vec<u8>,
@@ -40,18 +40,19 @@ impl Server {
     /// Listens on the addresses that `options` name.
     pub fn listen(options: &Options) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(unavailable)?;
-        let mut sockets = Vec::new();
+        let mut listeners = Vec::new();
         for address in &options.listen {
-            sockets.extend(address.listen(socket::open)?);
+            listeners.extend(address.listen(Listener::open)?);
         }
-        for (token, socket) in sockets.iter_mut().enumerate() {
+        for (token, listener) in listeners.iter_mut().enumerate() {
+            let socket = &mut listener.socket;
             poll.registry()
                 .register(socket, Token(token), Interest::READABLE)
                 .map_err(unavailable)?;
         }
         Ok(Self {
             poll,
-            sockets,
+            listeners,
             ready: Vec::new(),
             reply: options.reply.0.clone(),
             buffer: vec![0; RECEIVE_SIZE].into(),
@@ -66,8 +67,8 @@ impl Server {
 
     /// Serves until `shutdown` is requested.
     pub fn run(mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
-        for socket in &self.sockets {
-            events::listening(socket.local_addr().map_err(broken)?);
+        for listener in &self.listeners {
+            events::listening(listener.socket.local_addr().map_err(broken)?);
         }
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut is_waiting = false;
@@ -78,15 +79,14 @@ impl Server {
                 events::waiting();
             }
             transcript.publish();
-            let time_left = if self.ready.is_empty() { None } else { Some(Duration::ZERO) };
-            match self.poll.poll(&mut events, time_left) {
+            match self.poll.poll(&mut events, self.time_left(Instant::now())) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
                 Err(error) => return Err(broken(error)),
             }
             let tokens = events.iter().map(|event| event.token());
             self.ready.extend(tokens.filter(|&token| token != WAKER).map(|Token(token)| token));
-            is_waiting &= self.turn()? == 0;
+            is_waiting &= self.turn(Instant::now())? == 0;
         }
         self.answer_the_last()?;
         events::stopped(self.totals);
@@ -95,40 +95,64 @@ impl Server {
 
     /// Answers what had come before the request to stop, within bounds.
     fn answer_the_last(&mut self) -> Result<(), Failure> {
-        self.ready.extend(0..self.sockets.len());
+        self.ready.extend(0..self.listeners.len());
         for _ in 0..LAST_TURNS {
-            if self.turn()? == 0 {
+            if self.turn(Instant::now())? == 0 {
                 break;
             }
         }
         Ok(())
     }
 
+    /// How long the loop may sleep: not at all while something is ready, else
+    /// until a socket has rested.
+    fn time_left(&self, now: Instant) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let rested = self.listeners.iter().filter_map(|listener| listener.rest.until()).min();
+        rested.map(|rested| rested.saturating_duration_since(now))
+    }
+
     /// Serves every socket on the list; says how many datagrams that were.
-    fn turn(&mut self) -> Result<usize, Failure> {
+    fn turn(&mut self, now: Instant) -> Result<usize, Failure> {
+        for (token, listener) in self.listeners.iter().enumerate() {
+            if listener.rest.until().is_some_and(|until| until <= now) {
+                self.ready.push(token);
+            }
+        }
         let mut turn = mem::take(&mut self.ready);
         turn.sort_unstable();
         turn.dedup();
         let mut datagrams = 0;
-        for token in turn {
-            datagrams += self.serve(token)?;
+        for &token in &turn {
+            datagrams += self.serve(token, now)?;
         }
+        // The list keeps its memory from turn to turn.
+        turn.clear();
+        turn.append(&mut self.ready);
+        self.ready = turn;
         Ok(datagrams)
     }
 
     /// Answers what one socket holds, up to its share of a turn; says how many
     /// datagrams that were.
-    fn serve(&mut self, token: usize) -> Result<usize, Failure> {
-        let Some(socket) = self.sockets.get(token) else {
+    fn serve(&mut self, token: usize, now: Instant) -> Result<usize, Failure> {
+        let Some(listener) = self.listeners.get_mut(token) else {
             return Ok(0);
         };
+        if listener.rest.lasts(now) {
+            return Ok(0);
+        }
+        listener.rest.wake();
         let mut datagrams = 0;
         for _ in 0..DATAGRAMS_PER_TURN {
-            match socket.recv_from(&mut self.buffer) {
+            match listener.socket.recv_from(&mut self.buffer) {
                 Ok((len, peer)) => {
                     datagrams += 1;
+                    listener.rest.succeeded();
                     events::received(canonical(peer), &self.buffer[..len]);
-                    answer(socket, &self.reply, peer, &mut self.totals);
+                    answer(&listener.socket, &self.reply, peer, &mut self.totals);
                 }
                 Err(error) => match Meaning::of(&error) {
                     Meaning::Nothing => return Ok(datagrams),
@@ -137,7 +161,12 @@ impl Server {
                 },
             }
         }
-        self.ready.push(token);
+        // Nothing but errors for a whole turn will not be better at once.
+        if datagrams == 0 {
+            listener.rest.begin(now);
+        } else {
+            self.ready.push(token);
+        }
         Ok(datagrams)
     }
 }

@@ -4,20 +4,30 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 use common::listen::Families;
+use common::rest::Rest;
 use mio::net::UdpSocket;
 use nix::Error as Errno;
 use socket2::{Domain, Socket, Type};
 
-/// Listens on `address`. Without any option of reuse: two servers that share
-/// a port would take each other's datagrams.
-pub fn open(address: SocketAddr, families: Families) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(families == Families::Own)?;
+/// A listening socket, and whether it rests.
+#[derive(Debug)]
+pub struct Listener {
+    pub socket: UdpSocket,
+    pub rest: Rest,
+}
+
+impl Listener {
+    /// Listens on `address`. Without any option of reuse: two servers that
+    /// share a port would take each other's datagrams.
+    pub fn open(address: SocketAddr, families: Families) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(families == Families::Own)?;
+        }
+        socket.bind(&address.into())?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket: UdpSocket::from_std(socket.into()), rest: Rest::default() })
     }
-    socket.bind(&address.into())?;
-    socket.set_nonblocking(true)?;
-    Ok(UdpSocket::from_std(socket.into()))
 }
 
 /// What an error of a receive says.
@@ -38,7 +48,7 @@ impl Meaning {
         match error.kind() {
             ErrorKind::WouldBlock => Self::Nothing,
             _ => match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-                Errno::EBADF | Errno::ENOTSOCK | Errno::EFAULT | Errno::EINVAL => Self::Broken,
+                Errno::EBADF | Errno::ENOTSOCK => Self::Broken,
                 _ => Self::Passing,
             },
         }
@@ -59,6 +69,8 @@ mod tests {
             (Errno::ENETDOWN, Meaning::Passing),
             (Errno::ENOMEM, Meaning::Passing),
             (Errno::EPERM, Meaning::Passing),
+            (Errno::EINVAL, Meaning::Passing),
+            (Errno::EFAULT, Meaning::Passing),
             (Errno::EBADF, Meaning::Broken),
             (Errno::ENOTSOCK, Meaning::Broken),
         ] {

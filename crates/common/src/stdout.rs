@@ -1,0 +1,39 @@
+//! Standard output that takes everything, or says why not.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Standard output without a buffer of its own, which blocks even where
+/// another process has made the shared pipe or terminal non-blocking.
+#[derive(Debug)]
+pub(crate) struct StandardOutput(File);
+
+impl StandardOutput {
+    pub(crate) fn open() -> io::Result<Self> {
+        io::stdout().as_fd().try_clone_to_owned().map(|fd| Self(fd.into()))
+    }
+}
+
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut writable = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
+                    match poll(&mut writable, PollTimeout::NONE) {
+                        Ok(_) | Err(nix::Error::EINTR) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
