@@ -24,6 +24,7 @@ pub mod message;
 pub mod options;
 mod outbox;
 pub mod printable;
+mod printer;
 pub mod protocol;
 pub mod rest;
 pub mod shutdown;

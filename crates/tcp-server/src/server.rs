@@ -9,6 +9,7 @@
 //! All events of a turn are taken before any socket is closed or accepted, so
 //! none can be meant for a connection that had the same token before.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
@@ -45,7 +46,7 @@ pub struct Server {
     /// The token of the connection with key 0.
     first_key: usize,
     /// The tokens that are due for a turn.
-    ready: Vec<usize>,
+    ready: BTreeSet<usize>,
     reply: Rc<[u8]>,
     buffer: Box<[u8]>,
     totals: Totals,
@@ -79,7 +80,7 @@ impl Server {
             first_key: listeners.len(),
             listeners,
             connections: Connections::default(),
-            ready: Vec::new(),
+            ready: BTreeSet::new(),
             reply: options.reply.0.as_slice().into(),
             buffer: vec![0; DISCARD_SIZE].into(),
             totals: Totals::default(),
@@ -155,7 +156,7 @@ impl Server {
             slot.connection.ready(event.is_read_closed());
         }
         if event.token() != WAKER {
-            self.ready.push(token);
+            self.ready.insert(token);
         }
     }
 
@@ -167,22 +168,15 @@ impl Server {
     fn turn(&mut self, now: Instant) -> Result<(), Failure> {
         for (token, listener) in self.listeners.iter().enumerate() {
             if listener.rest.until().is_some_and(|until| until <= now) {
-                self.ready.push(token);
+                self.ready.insert(token);
             }
         }
-        let mut turn = mem::take(&mut self.ready);
-        turn.sort_unstable();
-        turn.dedup();
-        for &token in &turn {
+        for token in mem::take(&mut self.ready) {
             match token.checked_sub(self.first_key) {
                 Some(key) => self.serve(key, now),
                 None => self.accept(token, ACCEPTS_PER_TURN, now)?,
             }
         }
-        // The list keeps its memory from turn to turn.
-        turn.clear();
-        turn.append(&mut self.ready);
-        self.ready = turn;
         while let Some(slot) = self.connections.remove_expired(now) {
             self.end(slot.peer, slot.connection.expire());
         }
@@ -216,7 +210,9 @@ impl Server {
         // better at once.
         match self.listeners.get_mut(token) {
             Some(listener) if admitted == 0 => listener.rest.begin(now),
-            _ => self.ready.push(token),
+            _ => {
+                self.ready.insert(token);
+            }
         }
         Ok(())
     }
@@ -255,7 +251,7 @@ impl Server {
                 Step::Ended(end) => return self.remove(key, end),
             }
         }
-        self.ready.push(self.first_key + key);
+        self.ready.insert(self.first_key + key);
     }
 
     /// Asks to be told when the connection with `key` can be written to.
@@ -299,7 +295,7 @@ impl Server {
         for (token, listener) in self.listeners.iter_mut().enumerate() {
             if listener.rest.until().is_some() {
                 listener.rest.wake();
-                self.ready.push(token);
+                self.ready.insert(token);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! a turn is used up gets no new event, so it stays on the list of what is
 //! ready, and the loop does not sleep while that list holds any.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ pub struct Server {
     poll: Poll,
     listeners: Vec<Listener>,
     /// The tokens of the sockets that may have datagrams.
-    ready: Vec<usize>,
+    ready: BTreeSet<usize>,
     reply: Vec<u8>,
     buffer: Box<[u8]>,
     totals: Totals,
@@ -53,7 +54,7 @@ impl Server {
         Ok(Self {
             poll,
             listeners,
-            ready: Vec::new(),
+            ready: BTreeSet::new(),
             reply: options.reply.0.clone(),
             buffer: vec![0; RECEIVE_SIZE].into(),
             totals: Totals::default(),
@@ -118,20 +119,13 @@ impl Server {
     fn turn(&mut self, now: Instant) -> Result<usize, Failure> {
         for (token, listener) in self.listeners.iter().enumerate() {
             if listener.rest.until().is_some_and(|until| until <= now) {
-                self.ready.push(token);
+                self.ready.insert(token);
             }
         }
-        let mut turn = mem::take(&mut self.ready);
-        turn.sort_unstable();
-        turn.dedup();
         let mut datagrams = 0;
-        for &token in &turn {
+        for token in mem::take(&mut self.ready) {
             datagrams += self.serve(token, now)?;
         }
-        // The list keeps its memory from turn to turn.
-        turn.clear();
-        turn.append(&mut self.ready);
-        self.ready = turn;
         Ok(datagrams)
     }
 
@@ -165,7 +159,7 @@ impl Server {
         if datagrams == 0 {
             listener.rest.begin(now);
         } else {
-            self.ready.push(token);
+            self.ready.insert(token);
         }
         Ok(datagrams)
     }
