@@ -66,6 +66,6 @@ fn ncat() {
 
 #[test]
 fn socat() {
-    let args = ["UDP-LISTEN:PORT,bind=127.0.0.1,fork", "SYSTEM:printf pong"];
+    let args = ["UDP-LISTEN:PORT,bind=127.0.0.1,fork", "SYSTEM:head -c 1 >/dev/null; printf pong"];
     reply_of(peer("socat", "socat -V"), &args);
 }
