@@ -75,7 +75,7 @@ impl FromStr for Address {
         match text.rsplit_once(':') {
             Some(("", port)) => Ok(Self { host: Host::Any, port: Some(parse_port(port)?) }),
             Some((host, _)) if host.contains(':') && !host.contains('/') => {
-                Err("not an IPv6 address (with a port it is written [ADDRESS]:PORT)".to_owned())
+                Err(UNBRACKETED.to_owned())
             }
             Some((host, port)) => Ok(Self { host: host.parse()?, port: Some(parse_port(port)?) }),
             None => Ok(Self { host: text.parse()?, port: None }),
@@ -122,8 +122,9 @@ fn parse_ipv6(text: &str) -> Result<Option<Host>, String> {
     let Ok(ip) = ip.parse::<Ipv6Addr>() else {
         return Ok(None);
     };
-    let is_zone = |c: char| c.is_ascii_graphic() && !matches!(c, ']' | '[' | '/' | '%');
+    let is_zone = |c: char| c.is_ascii_graphic() && !matches!(c, ']' | '[' | '/' | '%' | ':');
     match zone {
+        Some(zone) if zone.contains(':') => Err(UNBRACKETED.to_owned()),
         Some(zone) if zone.is_empty() || !zone.chars().all(is_zone) => {
             Err("no interface after the '%'".to_owned())
         }
@@ -134,6 +135,8 @@ fn parse_ipv6(text: &str) -> Result<Option<Host>, String> {
         None => Ok(Some(Host::Ip(ip.to_canonical()))),
     }
 }
+
+const UNBRACKETED: &str = "not an IPv6 address (with a port it is written [ADDRESS]:PORT)";
 
 /// A port in decimal digits.
 ///
@@ -258,6 +261,7 @@ mod tests {
                 "::1:2:3:4:5:6:7:8:9",
                 "not an IPv6 address (with a port it is written [ADDRESS]:PORT)",
             ),
+            ("fe80::1%eth0:80", "not an IPv6 address (with a port it is written [ADDRESS]:PORT)"),
             ("http://host:80", "not a host name"),
             ("fe80::1", "on which interface? it is written fe80::1%eth0"),
             ("[fe80::1%]:7000", "no interface after the '%'"),
