@@ -59,6 +59,9 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains("://") {
+            return Err("a URL is no address: write HOST:PORT".to_owned());
+        }
         if let Some(bracketed) = text.strip_prefix('[') {
             let (host, rest) = bracketed.split_once(']').ok_or("a ']' is missing")?;
             let host = parse_ipv6(host)?.ok_or("no IPv6 address between the brackets")?;
@@ -74,9 +77,7 @@ impl FromStr for Address {
         }
         match text.rsplit_once(':') {
             Some(("", port)) => Ok(Self { host: Host::Any, port: Some(parse_port(port)?) }),
-            Some((host, _)) if host.contains(':') && !host.contains('/') => {
-                Err(UNBRACKETED.to_owned())
-            }
+            Some((host, _)) if host.contains(':') => Err(UNBRACKETED.to_owned()),
             Some((host, port)) => Ok(Self { host: host.parse()?, port: Some(parse_port(port)?) }),
             None => Ok(Self { host: text.parse()?, port: None }),
         }
@@ -98,9 +99,14 @@ impl FromStr for Host {
         if text.is_empty() {
             return Err("no host".to_owned());
         }
-        // The resolver would take 6666 for 0.0.26.10.
-        if text.bytes().all(|b| b.is_ascii_digit()) {
+        if parse_port(text).is_ok() {
             return Err(format!("not a host (a port alone is written :{text})"));
+        }
+        // The resolver would take 010.0.0.1 for 8.0.0.1, and 10.1 for 10.0.0.1
+        // (inet_aton(3)). No top-level domain is a number: RFC 3696, section 2.
+        let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+        if last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x") {
+            return Err("not an IPv4 address".to_owned());
         }
         // Lengths: RFC 1035, section 2.3.4. The resolver judges the rest.
         let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
@@ -143,7 +149,10 @@ const UNBRACKETED: &str = "not an IPv6 address (with a port it is written [ADDRE
 /// # Errors
 /// Says why `text` is none, for the user.
 pub fn parse_port(text: &str) -> Result<u16, String> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+    if text.is_empty() {
+        return Err("no port after the colon".to_owned());
+    }
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!("'{text}' is not a port"));
     }
     text.parse().map_err(|_| format!("port {text} is above 65535"))
@@ -184,7 +193,7 @@ impl Host {
             // Only the system's resolver knows the interfaces' numbers.
             Self::Scoped(..) => (self.to_string(), port)
                 .to_socket_addrs()
-                .map_err(|_| io::Error::other("no such interface"))?,
+                .map_err(|_| io::Error::other("no such interface, or no need of one"))?,
             Self::Name(name) => (name.as_str(), port).to_socket_addrs()?,
         };
         let mut addresses = Vec::new();
@@ -248,9 +257,15 @@ mod tests {
     fn what_is_no_address_says_why() {
         for (text, reason) in [
             ("", "no host"),
-            (":", "'' is not a port"),
+            (":", "no port after the colon"),
             ("7000", "not a host (a port alone is written :7000)"),
-            ("host:", "'' is not a port"),
+            ("host:", "no port after the colon"),
+            ("010.0.0.1", "not an IPv4 address"),
+            ("10.1:80", "not an IPv4 address"),
+            ("0x7f.1", "not an IPv4 address"),
+            ("127.0x1", "not an IPv4 address"),
+            ("1.2.3.4.5", "not an IPv4 address"),
+            ("99999999", "not an IPv4 address"),
             ("host:http", "'http' is not a port"),
             ("host:70000", "port 70000 is above 65535"),
             ("host:+80", "'+80' is not a port"),
@@ -262,7 +277,7 @@ mod tests {
                 "not an IPv6 address (with a port it is written [ADDRESS]:PORT)",
             ),
             ("fe80::1%eth0:80", "not an IPv6 address (with a port it is written [ADDRESS]:PORT)"),
-            ("http://host:80", "not a host name"),
+            ("http://host:80", "a URL is no address: write HOST:PORT"),
             ("fe80::1", "on which interface? it is written fe80::1%eth0"),
             ("[fe80::1%]:7000", "no interface after the '%'"),
             ("two words", "not a host name"),
@@ -289,7 +304,7 @@ mod tests {
             }),
             (any::<Ipv6Addr>(), "[a-z][a-z0-9]{0,14}")
                 .prop_map(|(ip, zone)| Host::Scoped(ip, zone)),
-            "[a-z][a-z0-9-]{0,20}(\\.[a-z0-9]{1,9}){0,3}".prop_map(Host::Name),
+            "[a-z][a-z0-9-]{0,20}(\\.[a-z][a-z0-9]{0,8}){0,3}".prop_map(Host::Name),
         ]
     }
 

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
-use std::slice;
 use std::time::{Duration, Instant};
 
 use log::debug;
@@ -12,6 +11,10 @@ use nix::Error as Errno;
 use crate::address::{Address, Host};
 use crate::duration;
 use crate::exit::{Failure, reason};
+
+/// However little time is left, an attempt has this much: a target on the same
+/// network answers in less.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(1);
 
 /// A target whose name was resolved.
 #[derive(Clone, Debug)]
@@ -46,9 +49,15 @@ pub enum Trouble {
 }
 
 impl From<io::Error> for Trouble {
-    /// What the kernel says about a socket is about the path, but for these.
     fn from(error: io::Error) -> Self {
-        let text = reason(&error);
+        Self::from(&error)
+    }
+}
+
+impl From<&io::Error> for Trouble {
+    /// What the kernel says about a socket is about the path, but for these.
+    fn from(error: &io::Error) -> Self {
+        let text = reason(error);
         match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
             Errno::EADDRNOTAVAIL
             | Errno::EADDRINUSE
@@ -59,6 +68,8 @@ impl From<io::Error> for Trouble {
             | Errno::ENOBUFS
             | Errno::ENOMEM
             | Errno::EPERM
+            | Errno::EBADF
+            | Errno::ENOTSOCK
             | Errno::EMSGSIZE => Self::Local(text),
             _ => Self::Peer(text),
         }
@@ -72,6 +83,18 @@ impl Trouble {
         Self::Local(format!("cannot send from {source}: {}", reason(error)))
     }
 
+    /// It cannot be connected. With a source, `EINVAL` says that no way leads
+    /// from there to the target.
+    #[must_use]
+    pub fn connecting(error: &io::Error, source: Option<SocketAddr>) -> Self {
+        match (Errno::from_raw(error.raw_os_error().unwrap_or_default()), source) {
+            (Errno::EINVAL, Some(source)) => {
+                Self::Local(format!("cannot be reached from {}", source.ip()))
+            }
+            _ => error.into(),
+        }
+    }
+
     /// Nothing came in time: `what` is "connection" or "reply".
     #[must_use]
     pub fn none_within(what: &str, limit: Duration) -> Self {
@@ -80,24 +103,22 @@ impl Trouble {
 }
 
 impl Destination {
-    /// Tries the addresses in order, or just the `known` one, until `attempt`
-    /// succeeds. Each may take an equal share of the time that is left, so
-    /// that a silent one leaves something to those after it.
+    /// Tries the addresses in order, until `attempt` succeeds with one. Each
+    /// may take an equal share of the time that is left, so that a silent one
+    /// leaves something to those after it.
     ///
     /// # Errors
     /// Every address with what it failed of.
     pub fn try_each<T>(
         &self,
-        known: Option<SocketAddr>,
         mut attempt: impl FnMut(SocketAddr, Duration) -> Result<T, Trouble>,
     ) -> Result<T, Failure> {
         let mut time_left = self.timeout;
-        let addresses = known.as_ref().map_or(&self.addresses[..], slice::from_ref);
         let mut troubles = Vec::new();
-        for (tried, &address) in addresses.iter().enumerate() {
-            let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        for (tried, &address) in self.addresses.iter().enumerate() {
+            let left = u32::try_from(self.addresses.len() - tried).unwrap_or(u32::MAX);
             let start = Instant::now();
-            match attempt(address, time_left / left) {
+            match attempt(address, (time_left / left).max(SHORTEST_ATTEMPT)) {
                 Ok(success) => return Ok(success),
                 Err(trouble) => {
                     debug!("[!] {address}: {trouble:?}");
@@ -109,6 +130,12 @@ impl Destination {
         Err(self.failure(&troubles))
     }
 
+    /// How long one exchange may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The address to send from, to reach `peer`.
     #[must_use]
     pub fn source_for(&self, peer: SocketAddr) -> Option<SocketAddr> {
@@ -117,7 +144,8 @@ impl Destination {
 
     /// `127.0.0.1:6666: connection refused`; with a name, each reason and the
     /// addresses it is true of: `box:6666: connection refused (::1, 192.0.2.1)`.
-    fn failure(&self, troubles: &[(SocketAddr, Trouble)]) -> Failure {
+    #[must_use]
+    pub fn failure(&self, troubles: &[(SocketAddr, Trouble)]) -> Failure {
         let is_local = troubles.iter().all(|(_, trouble)| matches!(trouble, Trouble::Local(_)));
         let mut reasons: Vec<(&str, Vec<SocketAddr>)> = Vec::new();
         for (address, Trouble::Peer(why) | Trouble::Local(why)) in troubles {
@@ -165,7 +193,7 @@ mod tests {
     fn addresses_are_tried_in_order_and_share_the_time() {
         let two = destination("box:7000", &["[::1]:7000", "127.0.0.1:7000", "127.0.0.2:7000"]);
         let mut shares = Vec::new();
-        let reached = two.try_each(None, |address, share| {
+        let reached = two.try_each(|address, share| {
             shares.push(share.as_secs_f64().round());
             if address.is_ipv4() { Ok(address) } else { Err(Trouble::Peer("refused".to_owned())) }
         });
@@ -178,12 +206,15 @@ mod tests {
         let fails = |destination: Destination, troubles: &[Trouble]| {
             let mut troubles = troubles.iter().cloned();
             let fail = |_, _| Err::<(), _>(troubles.next().unwrap());
-            destination.try_each(None, fail).unwrap_err().to_string()
+            destination.try_each(fail).unwrap_err().to_string()
         };
         let refused = Trouble::Peer("connection refused".to_owned());
         let silent = Trouble::none_within("reply", Duration::from_secs(5));
         let one = destination("127.0.0.1:7000", &["127.0.0.1:7000"]);
-        assert_eq!(fails(one, slice::from_ref(&refused)), "127.0.0.1:7000: connection refused");
+        assert_eq!(
+            fails(one, std::slice::from_ref(&refused)),
+            "127.0.0.1:7000: connection refused"
+        );
         let two = destination("box:7000", &["[::1]:7000", "127.0.0.1:7000"]);
         assert_eq!(
             fails(two.clone(), &[refused.clone(), refused.clone()]),

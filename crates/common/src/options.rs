@@ -98,10 +98,10 @@ fn in_one_line(error: &clap::Error) -> Failure {
         ErrorKind::TooManyValues => Failure::usage(option, "takes no value"),
         ErrorKind::ValueValidation => {
             let reason = std::error::Error::source(error).map(ToString::to_string);
-            // An empty value is better named by its option, if it has one.
-            let by_option = value.is_empty() && option.starts_with('-');
-            let thing = if by_option { option } else { shortened(value) };
-            Failure::usage(thing, reason.unwrap_or_else(|| "not a value for this".to_owned()))
+            let value = shortened(value);
+            let thing = if option.starts_with('-') { format!("{option} {value}") } else { value };
+            let reason = reason.unwrap_or_else(|| "not a value for this".to_owned());
+            Failure::usage(thing, shortened(reason))
         }
         _ => {
             let text = error.to_string();
@@ -119,7 +119,7 @@ fn bare(option: &str) -> String {
 
 /// A word so short that the line stays one on a terminal, and not invisible.
 fn shortened(value: String) -> String {
-    const MOST: usize = 60;
+    const MOST: usize = 80;
     if value.is_empty() {
         return "''".to_owned();
     }

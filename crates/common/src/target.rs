@@ -23,7 +23,7 @@ pub struct Target {
     address: Option<Address>,
 
     /// The port, where HOST has none
-    #[arg(value_parser = parse_second_word)]
+    #[arg(value_parser = parse_port_word)]
     port: Option<u16>,
 
     /// Use IPv4 only
@@ -47,7 +47,7 @@ pub struct Target {
     timeout: Duration,
 }
 
-fn parse_second_word(text: &str) -> Result<u16, String> {
+fn parse_port_word(text: &str) -> Result<u16, String> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         parse_port(text)
     } else {
@@ -69,9 +69,12 @@ impl Target {
             let here = if self.ipv6 { Ipv6Addr::LOCALHOST.into() } else { TARGET_HOST.into() };
             address.host = Host::Ip(here);
         }
-        if matches!(address.host, Host::Ip(IpAddr::V4(Ipv4Addr::BROADCAST)))
-            || matches!(address.host, Host::Ip(ip) if ip.is_multicast())
-        {
+        let is_of_many = match &address.host {
+            Host::Ip(ip) => *ip == IpAddr::V4(Ipv4Addr::BROADCAST) || ip.is_multicast(),
+            Host::Scoped(ip, _) => ip.is_multicast(),
+            Host::Any | Host::Name(_) => false,
+        };
+        if is_of_many {
             return Err(Failure::usage(address, "not the address of one machine"));
         }
         if address.port == Some(0) {
@@ -85,7 +88,7 @@ impl Target {
         if address.is_ipv4() { !self.ipv6 } else { !self.ipv4 }
     }
 
-    /// Resolves the target, and the source where one is given. It takes the
+    /// Resolves the target, and the source where one is given. Each takes the
     /// time-out at most.
     ///
     /// # Errors

@@ -117,9 +117,15 @@ impl Server {
         signal::kill(self.child.pid(), signal).expect("the server is there");
     }
 
+    /// Sets how many descriptors it may have; `false` (said loudly) where that
+    /// cannot be done here.
     #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.0.id()
+    pub fn limit_descriptors(&self, limit: &str) -> bool {
+        let Some(mut prlimit) = peer("prlimit", "prlimit --version") else {
+            return false;
+        };
+        prlimit.args(["--pid", &self.child.0.id().to_string(), &format!("--nofile={limit}:")]);
+        prlimit.status().is_ok_and(|status| status.success())
     }
 
     /// Asks it to stop, and waits until it has: its exit status and the rest

@@ -22,8 +22,11 @@ fn run() -> Result<(), Failure> {
     let options: Options = options::parse()?;
     transcript::to_stderr(options.output)?;
     let message = message::given(options.message, cli::LONGEST_MESSAGE)?;
+    if message.is_empty() {
+        return Err(Failure::usage("--message", "empty: there is nothing to send"));
+    }
     let destination = options.target.resolve()?;
-    let reply = destination.try_each(None, |peer, limit| {
+    let reply = destination.try_each(|peer, limit| {
         drive::exchange(peer, destination.source_for(peer), &message, limit)
     })?;
     message::print_reply(&reply, options.output)

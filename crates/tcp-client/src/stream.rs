@@ -54,7 +54,9 @@ pub fn connect(peer: SocketAddr, source: Option<SocketAddr>) -> Result<TcpStream
         socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
     }
     match socket.connect(&peer.into()) {
-        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error.into()),
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => {
+            Err(Trouble::connecting(&error, source))
+        }
         _ => Ok(TcpStream::from_std(socket.into())),
     }
 }

@@ -165,8 +165,8 @@ impl<S: Stream> Connection<S> {
         received
     }
 
-    /// Ends it, because its deadline has passed or the server stops.
-    pub fn expire(self) -> End {
+    /// How it ends, when its deadline has passed or the server stops.
+    pub fn expire(&self) -> End {
         match self.state {
             State::Receiving => End::Silent,
             State::Replying { .. } => End::Lost(ErrorKind::TimedOut.into()),

@@ -66,10 +66,10 @@ impl Connections {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
-    /// Takes out a connection whose time has run out.
-    pub fn remove_expired(&mut self, now: Instant) -> Option<Slot> {
+    /// A connection whose time has run out.
+    pub fn expired(&self, now: Instant) -> Option<usize> {
         let &(deadline, key) = self.deadlines.first()?;
-        if deadline <= now { self.remove(key) } else { None }
+        (deadline <= now).then_some(key)
     }
 
     pub fn keys(&self) -> Vec<usize> {

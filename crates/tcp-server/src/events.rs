@@ -58,7 +58,7 @@ pub fn gone_before_accept(error: &io::Error) {
     debug!("[!] A connection was gone before it was accepted: {}", reason(error));
 }
 
-pub fn short(error: &io::Error) {
+pub fn cannot_accept(error: &io::Error) {
     warn!("[!] Cannot accept for the moment: {}", reason(error));
 }
 

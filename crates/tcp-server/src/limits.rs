@@ -34,8 +34,9 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// How long a stop waits for the connections whose reply is under way.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
-/// A shortage is told of once in this time, however often it is met.
-pub const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+/// Connections accepted from one listener at a stop: as many as may be queued,
+/// and so few that a flood does not hold up the end.
+pub const LAST_ACCEPTS: usize = BACKLOG as usize;
 
 /// Raises the limit of open descriptors as far as this process may. The usual
 /// soft limit, 1024, is kept that low for programs that use `select`.

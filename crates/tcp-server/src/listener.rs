@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use common::address::canonical;
 use common::listen::Families;
-use common::rest::Rest;
+use common::rest::{Rest, Throttle};
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
 use socket2::{Domain, Socket, Type};
 
-use crate::limits::BACKLOG;
+use crate::events;
+use crate::limits::{ACCEPTS_PER_TURN, BACKLOG};
 
 /// A listening socket, and whether it rests.
 #[derive(Debug)]
@@ -19,6 +20,9 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     pub rest: Rest,
+    warnings: Throttle,
+    /// Errors since the last connection.
+    errors_in_a_row: usize,
 }
 
 /// What came of an accept.
@@ -30,7 +34,7 @@ pub enum Accepted {
     Nobody,
     /// This one was gone before it was accepted; there may be others.
     Gone(io::Error),
-    /// The machine is short of something, and the listener rests.
+    /// The machine is short of something: the listener has to rest.
     Short(io::Error),
     /// The listening socket itself cannot be used.
     Broken(io::Error),
@@ -59,7 +63,22 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
-        Ok(Self { socket, address, rest: Rest::default() })
+        Ok(Self {
+            socket,
+            address,
+            rest: Rest::default(),
+            warnings: Throttle::default(),
+            errors_in_a_row: 0,
+        })
+    }
+
+    /// Lets it rest for a while after `error`, and says so now and then.
+    pub fn rest_after(&mut self, error: &io::Error, now: Instant) {
+        self.rest.begin(now);
+        self.errors_in_a_row = 0;
+        if self.warnings.may_pass(now) {
+            events::cannot_accept(error);
+        }
     }
 
     /// The address that it is bound to.
@@ -74,24 +93,30 @@ impl Listener {
 
     /// Accepts a connection, unless the listener rests.
     pub fn accept(&mut self, now: Instant) -> Accepted {
-        if self.rest.lasts(now) {
+        if !self.rest.is_over(now) {
             return Accepted::Nobody;
         }
-        self.rest.wake();
         match self.socket.accept() {
             Ok((stream, peer)) => {
                 self.rest.succeeded();
+                self.errors_in_a_row = 0;
                 Accepted::Connection(stream, canonical(peer))
             }
-            Err(error) => match Meaning::of(&error) {
-                Meaning::Nobody => Accepted::Nobody,
-                Meaning::Gone => Accepted::Gone(error),
-                Meaning::Broken => Accepted::Broken(error),
-                Meaning::Short => {
-                    self.rest.begin(now);
-                    Accepted::Short(error)
+            Err(error) => {
+                self.errors_in_a_row += 1;
+                match Meaning::of(&error) {
+                    Meaning::Nobody => {
+                        self.errors_in_a_row = 0;
+                        Accepted::Nobody
+                    }
+                    Meaning::Broken => Accepted::Broken(error),
+                    Meaning::Gone if self.errors_in_a_row < ACCEPTS_PER_TURN => {
+                        Accepted::Gone(error)
+                    }
+                    // Nothing but errors for so long will not be better at once.
+                    Meaning::Gone | Meaning::Short => Accepted::Short(error),
                 }
-            },
+            }
         }
     }
 }

@@ -28,8 +28,7 @@ use crate::connection::{Connection, End, Step};
 use crate::connections::{Connections, Slot};
 use crate::events::{self, Totals};
 use crate::limits::{
-    ACCEPTS_PER_TURN, BACKLOG, DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, STEPS_PER_TURN,
-    WARNING_INTERVAL,
+    ACCEPTS_PER_TURN, DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_ACCEPTS, STEPS_PER_TURN,
 };
 use crate::listener::{Accepted, Listener};
 
@@ -50,7 +49,6 @@ pub struct Server {
     reply: Rc<[u8]>,
     buffer: Box<[u8]>,
     totals: Totals,
-    warned: Option<Instant>,
     phase: Phase,
 }
 
@@ -84,7 +82,6 @@ impl Server {
             reply: options.reply.0.as_slice().into(),
             buffer: vec![0; DISCARD_SIZE].into(),
             totals: Totals::default(),
-            warned: None,
             phase: Phase::Serving,
         })
     }
@@ -117,9 +114,7 @@ impl Server {
             }
         }
         for key in self.connections.keys() {
-            if let Some(slot) = self.connections.remove(key) {
-                self.end(slot.peer, slot.connection.expire());
-            }
+            self.expire(key);
         }
         events::stopped(self.totals);
         Ok(())
@@ -177,28 +172,24 @@ impl Server {
                 None => self.accept(token, ACCEPTS_PER_TURN, now)?,
             }
         }
-        while let Some(slot) = self.connections.remove_expired(now) {
-            self.end(slot.peer, slot.connection.expire());
+        while let Some(key) = self.connections.expired(now) {
+            self.expire(key);
         }
         Ok(())
     }
 
     /// Accepts up to `budget` connections from the listener with `token`.
     fn accept(&mut self, token: usize, budget: usize, now: Instant) -> Result<(), Failure> {
-        let mut admitted = 0;
         for _ in 0..budget {
             let Some(listener) = self.listeners.get_mut(token) else {
                 return Ok(());
             };
             match listener.accept(now) {
-                Accepted::Connection(stream, peer) => {
-                    admitted += 1;
-                    self.admit(stream, peer, now);
-                }
-                Accepted::Gone(error) => events::gone_before_accept(&error),
+                Accepted::Connection(stream, peer) => self.admit(stream, peer, now),
                 Accepted::Nobody => return Ok(()),
+                Accepted::Gone(error) => events::gone_before_accept(&error),
                 Accepted::Short(error) => {
-                    self.warn_of_shortage(&error, now);
+                    listener.rest_after(&error, now);
                     return Ok(());
                 }
                 Accepted::Broken(error) => {
@@ -206,14 +197,7 @@ impl Server {
                 }
             }
         }
-        // Nothing but errors for a whole turn, whatever they are, will not be
-        // better at once.
-        match self.listeners.get_mut(token) {
-            Some(listener) if admitted == 0 => listener.rest.begin(now),
-            _ => {
-                self.ready.insert(token);
-            }
-        }
+        self.ready.insert(token);
         Ok(())
     }
 
@@ -226,7 +210,7 @@ impl Server {
                 let connection = Connection::new(stream, Rc::clone(&self.reply), now);
                 self.connections.insert(connection, peer);
             }
-            Err(error) => self.end(peer, End::Lost(error)),
+            Err(error) => self.tally(peer, End::Lost(error)),
         }
     }
 
@@ -270,15 +254,30 @@ impl Server {
         }
     }
 
-    fn remove(&mut self, key: usize, end: End) {
-        if let Some(slot) = self.connections.remove(key) {
-            self.end(slot.peer, end);
+    /// Ends the connection with `key`, whose time has run out.
+    fn expire(&mut self, key: usize) {
+        if let Some(slot) = self.connections.get_mut(key) {
+            let end = slot.connection.expire();
+            self.remove(key, end);
         }
     }
 
-    /// Counts and tells how a connection ended, and gives a listener that
-    /// lacked a descriptor its chance.
-    fn end(&mut self, peer: SocketAddr, end: End) {
+    /// Takes out the connection with `key`. A listener that lacked its
+    /// descriptor gets a chance.
+    fn remove(&mut self, key: usize, end: End) {
+        if let Some(slot) = self.connections.remove(key) {
+            self.tally(slot.peer, end);
+        }
+        for (token, listener) in self.listeners.iter_mut().enumerate() {
+            if listener.rest.until().is_some() {
+                listener.rest.end_early();
+                self.ready.insert(token);
+            }
+        }
+    }
+
+    /// Counts how a connection ended, and tells of it.
+    fn tally(&mut self, peer: SocketAddr, end: End) {
         match end {
             End::Answered => {}
             End::Lost(error) => {
@@ -292,36 +291,24 @@ impl Server {
                 }
             }
         }
-        for (token, listener) in self.listeners.iter_mut().enumerate() {
-            if listener.rest.until().is_some() {
-                listener.rest.wake();
-                self.ready.insert(token);
-            }
-        }
-    }
-
-    fn warn_of_shortage(&mut self, error: &io::Error, now: Instant) {
-        if self.warned.is_none_or(|last| now.duration_since(last) >= WARNING_INTERVAL) {
-            self.warned = Some(now);
-            events::short(error);
-        }
     }
 
     /// Answers whoever has come so far, leaves those who are silent, and
     /// stays for those whose reply is under way.
     fn stop_listening(&mut self, now: Instant) {
         self.phase = Phase::Draining(now + DRAIN);
-        self.leave_the_silent(now);
+        self.last_turn(now);
         for token in 0..self.listeners.len() {
+            self.listeners[token].rest.end_early();
             // A listener that breaks now was to be closed anyway.
-            let _ = self.accept(token, BACKLOG as usize, now);
+            let _ = self.accept(token, LAST_ACCEPTS, now);
         }
         self.listeners.clear();
-        self.leave_the_silent(now);
+        self.last_turn(now);
     }
 
-    /// Gives every connection a last turn, and ends those without a message.
-    fn leave_the_silent(&mut self, now: Instant) {
+    /// Gives every connection a turn, and ends those without a message.
+    fn last_turn(&mut self, now: Instant) {
         for key in self.connections.keys() {
             // Its message or its end may be here, although no event has said
             // so yet.

@@ -67,17 +67,17 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["extra"], "extra: unexpected word (see --help)"),
         (&[""], "'': unexpected word (see --help)"),
         (&["--listen"], "--listen: needs a value"),
-        (&["--listen", ""], "--listen: no host"),
-        (&["-l", "7777"], "7777: not a host (a port alone is written :7777)"),
-        (&["-l", "host:99999"], "host:99999: port 99999 is above 65535"),
+        (&["--listen", ""], "--listen '': no host"),
+        (&["-l", "7777"], "--listen 7777: not a host (a port alone is written :7777)"),
+        (&["-l", "host:99999"], "--listen host:99999: port 99999 is above 65535"),
         (&["-l", "192.0.2.99:0"], "192.0.2.99:0: cannot assign requested address"),
         (&["-q", "-v"], "--quiet: cannot be used with --verbose"),
         (&["-D", "-D"], "--timestamps: given more than once"),
         (
             &["--reply", &long],
-            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: 1025 bytes long, and the most is 1024",
+            "--reply xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: 1025 bytes long, and the most is 1024",
         ),
-        (&["-l", "\x1b[31m"], "\\x1b[31m: not a host name"),
+        (&["-l", "\x1b[31m"], "--listen \\x1b[31m: not a host name"),
     ] {
         let ended = run(TCP_SERVER, args);
         assert_eq!(ended.stderr, format!("tcp-server: {line}\n"));

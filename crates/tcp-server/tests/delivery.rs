@@ -10,7 +10,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{PATIENCE, Server, peer};
+use common::testing::{PATIENCE, Server};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::SockRef;
 
@@ -134,20 +134,10 @@ fn a_silent_client_is_left_waiting_while_others_are_served() {
     assert_eq!(reply(&mut silent), "ACK!");
 }
 
-/// Sets how many descriptors `server` may have; `false` where that cannot be
-/// done here.
-fn limit_descriptors(server: &Server, limit: &str) -> bool {
-    let Some(mut prlimit) = peer("prlimit", "prlimit --version") else {
-        return false;
-    };
-    prlimit.args(["--pid", &server.pid().to_string(), &format!("--nofile={limit}:")]);
-    prlimit.status().is_ok_and(|status| status.success())
-}
-
 #[test]
 fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
     let mut server = start();
-    if !limit_descriptors(&server, "40") {
+    if !server.limit_descriptors("40") {
         return;
     }
     let mut silent: Vec<_> = (0..60).map(|_| connect(server.address())).collect();
@@ -158,7 +148,7 @@ fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
     }
     // Nothing new comes that could announce those who wait, and nobody of the
     // others goes: only trying again finds out.
-    assert!(limit_descriptors(&server, "200"));
+    assert!(server.limit_descriptors("200"));
     for stream in &mut queued {
         assert_eq!(reply(stream), "ACK!");
     }
@@ -167,7 +157,7 @@ fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
 #[test]
 fn those_who_queue_take_the_place_of_those_who_go() {
     let mut server = start();
-    if !limit_descriptors(&server, "40") {
+    if !server.limit_descriptors("40") {
         return;
     }
     let mut silent: Vec<_> = (0..60).map(|_| connect(server.address())).collect();

@@ -148,6 +148,25 @@ fn those_who_spoke_are_answered_although_descriptors_had_run_out() {
 }
 
 #[test]
+fn a_message_is_answered_although_the_listener_rests_when_the_signal_comes() {
+    let mut server = start();
+    // Not one descriptor more than it has: the listener cannot accept.
+    if !server.limit_descriptors("3") {
+        return;
+    }
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(b"hello").unwrap();
+    server.wait_for("[!] Cannot accept for the moment: too many open files");
+    assert!(server.limit_descriptors("100"));
+    server.signal(Signal::SIGTERM);
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    assert_eq!(reply, "ACK!");
+    drop(stream);
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
 fn without_descriptors_it_says_so_and_does_not_start() {
     let mut command = quiet_command("sh");
     let script = r#"ulimit -n 5; exec "$0" --listen 127.0.0.1:0"#;

@@ -55,9 +55,13 @@ impl<'a, S: Socket> Exchange<'a, S> {
         match self.state {
             State::Clearing => match self.socket.receive(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.go_on(State::Sending),
-                // An earlier datagram's reply, or its ICMP error, behind which
-                // there may be a reply.
-                _ => Step::Again,
+                Err(error) => match error.into() {
+                    local @ Trouble::Local(_) => Step::Done(Err(local)),
+                    // An earlier datagram's ICMP error, behind which there may
+                    // be a reply to it.
+                    Trouble::Peer(_) => Step::Again,
+                },
+                Ok(_) => Step::Again,
             },
             State::Sending => match self.socket.send(self.datagram) {
                 Ok(_) => self.go_on(State::Receiving),

@@ -44,10 +44,11 @@ impl Flow {
         if let Some(source) = source {
             socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
         }
-        socket.connect(&peer.into())?;
+        socket.connect(&peer.into()).map_err(|error| Trouble::connecting(&error, source))?;
         let mut socket = UdpSocket::from_std(socket.into());
         let local = socket.local_addr()?;
-        if local == peer {
+        // As the kernel has it: to 0.0.0.0 it goes to the loopback address.
+        if local == socket.peer_addr()? {
             return Err(connected_to_itself().into());
         }
         debug!("[*] Sending from: {local}");
@@ -104,16 +105,19 @@ impl Session {
     /// A flow that failed is given up: a reply that comes late finds nobody,
     /// and cannot be taken for the next datagram's.
     pub fn exchange(&mut self, datagram: &[u8]) -> Result<Vec<u8>, Failure> {
-        let mut last = self.flow.take();
         let destination = &self.destination;
-        let (reply, flow) =
-            destination.try_each(last.as_ref().map(|flow| flow.peer), |peer, limit| {
-                let mut flow = match last.take() {
-                    Some(flow) => flow,
-                    None => Flow::open(peer, destination.source_for(peer))?,
-                };
-                flow.exchange(datagram, limit).map(|reply| (reply, flow))
-            })?;
+        if let Some(mut flow) = self.flow.take() {
+            let reply = flow
+                .exchange(datagram, destination.timeout())
+                .map_err(|trouble| destination.failure(&[(flow.peer, trouble)]))?;
+            self.flow = Some(flow);
+            return Ok(reply);
+        }
+        let (reply, flow) = destination.try_each(|peer, limit| {
+            let mut flow = Flow::open(peer, destination.source_for(peer))?;
+            let reply = flow.exchange(datagram, limit)?;
+            Ok((reply, flow))
+        })?;
         self.flow = Some(flow);
         Ok(reply)
     }

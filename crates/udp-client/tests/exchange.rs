@@ -171,13 +171,15 @@ fn nobody_there() {
 
 #[test]
 fn to_talk_to_oneself_is_no_success() {
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let target = format!("127.0.0.1:{port}");
-    let ended = run(UDP_CLIENT, &[&target, "--source-port", &port.to_string(), "-m", "hello?"]);
-    let line =
-        format!("udp-client: {target}: nobody listens there: it would have talked to itself\n");
-    assert_eq!((ended.stdout.as_str(), ended.stderr), ("", line));
-    assert_eq!(ended.status, Some(1));
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    // To the unspecified addresses it goes to the loopback ones.
+    for host in ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"] {
+        let target = format!("{host}:{port}");
+        let ended = run(UDP_CLIENT, &[&target, "--source-port", &port, "-m", "hello?"]);
+        let why = "nobody listens there: it would have talked to itself";
+        assert_eq!(ended.stderr, format!("udp-client: {target}: {why}\n"));
+        assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(1)));
+    }
 }
 
 #[test]
@@ -257,7 +259,7 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["--bogus"][..], "--bogus: unknown option (see --help)"),
         (&["127.0.0.1", "hello"], "hello: not a port (a message goes with --message)"),
         (&["-m"], "--message: needs a value"),
-        (&["--source-port", "x"], "x: 'x' is not a port"),
+        (&["--source-port", "x"], "--source-port x: 'x' is not a port"),
     ] {
         let ended = run(UDP_CLIENT, args);
         assert_eq!(ended.stderr, format!("udp-client: {line}\n"));

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use common::exit::reason;
 use common::printable::message;
 use common::protocol::BUFFER_SIZE;
-use log::{debug, info};
+use log::{debug, info, warn};
 
 /// What was done, to be told at the end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,8 +49,8 @@ pub fn unanswered(peer: SocketAddr, error: &io::Error) {
     info!("[!] Could not answer: {peer}: {}", reason(error));
 }
 
-pub fn could_not_receive(error: &io::Error) {
-    debug!("[!] Could not receive: {}", reason(error));
+pub fn cannot_receive(error: &io::Error) {
+    warn!("[!] Cannot receive for the moment: {}", reason(error));
 }
 
 pub fn stopped(totals: Totals) {

@@ -2,18 +2,22 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use common::listen::Families;
-use common::rest::Rest;
+use common::rest::{Rest, Throttle};
 use mio::net::UdpSocket;
 use nix::Error as Errno;
 use socket2::{Domain, Socket, Type};
+
+use crate::events;
 
 /// A listening socket, and whether it rests.
 #[derive(Debug)]
 pub struct Listener {
     pub socket: UdpSocket,
     pub rest: Rest,
+    warnings: Throttle,
 }
 
 impl Listener {
@@ -26,7 +30,16 @@ impl Listener {
         }
         socket.bind(&address.into())?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: UdpSocket::from_std(socket.into()), rest: Rest::default() })
+        let socket = UdpSocket::from_std(socket.into());
+        Ok(Self { socket, rest: Rest::default(), warnings: Throttle::default() })
+    }
+
+    /// Lets it rest for a while after `error`, and says so now and then.
+    pub fn rest_after(&mut self, error: &io::Error, now: Instant) {
+        self.rest.begin(now);
+        if self.warnings.may_pass(now) {
+            events::cannot_receive(error);
+        }
     }
 }
 

@@ -97,6 +97,7 @@ impl Server {
     /// Answers what had come before the request to stop, within bounds.
     fn answer_the_last(&mut self) -> Result<(), Failure> {
         self.ready.extend(0..self.listeners.len());
+        self.listeners.iter_mut().for_each(|listener| listener.rest.end_early());
         for _ in 0..LAST_TURNS {
             if self.turn(Instant::now())? == 0 {
                 break;
@@ -135,11 +136,11 @@ impl Server {
         let Some(listener) = self.listeners.get_mut(token) else {
             return Ok(0);
         };
-        if listener.rest.lasts(now) {
+        if !listener.rest.is_over(now) {
             return Ok(0);
         }
-        listener.rest.wake();
         let mut datagrams = 0;
+        let mut trouble = None;
         for _ in 0..DATAGRAMS_PER_TURN {
             match listener.socket.recv_from(&mut self.buffer) {
                 Ok((len, peer)) => {
@@ -150,16 +151,19 @@ impl Server {
                 }
                 Err(error) => match Meaning::of(&error) {
                     Meaning::Nothing => return Ok(datagrams),
-                    Meaning::Passing => events::could_not_receive(&error),
+                    Meaning::Passing => trouble = Some(error),
                     Meaning::Broken => return Err(broken(error)),
                 },
             }
         }
-        // Nothing but errors for a whole turn will not be better at once.
-        if datagrams == 0 {
-            listener.rest.begin(now);
-        } else {
-            self.ready.insert(token);
+        match trouble {
+            // Nothing but errors for a whole turn will not be better at once.
+            Some(error) if datagrams == 0 => {
+                listener.rest_after(&error, now);
+            }
+            _ => {
+                self.ready.insert(token);
+            }
         }
         Ok(datagrams)
     }

@@ -114,7 +114,7 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
     for (args, line) in [
         (&["--bogus"][..], "--bogus: unknown option (see --help)"),
         (&["--replay", "x"], "--replay: unknown option (did you mean --reply?)"),
-        (&["-l", "[::1"], "[::1: a ']' is missing"),
+        (&["-l", "[::1"], "--listen [::1: a ']' is missing"),
         (&["-l", "192.0.2.99:0"], "192.0.2.99:0: cannot assign requested address"),
     ] {
         let ended = run(UDP_SERVER, args);
