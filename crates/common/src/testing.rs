@@ -8,8 +8,9 @@
 // programs from doing so do not fit here.
 #![allow(clippy::expect_used, clippy::panic, missing_docs)]
 
+mod terminal;
+
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -18,9 +19,10 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::pty::openpty;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
+
+pub use terminal::Terminal;
 
 /// How long anything may take before it counts as hung. Far above what a busy
 /// machine needs, for it costs nothing where all is well.
@@ -188,65 +190,6 @@ pub fn run_command(mut command: Command, input: &[u8]) -> Finished {
     let (stdout, stderr) = (text(&stdout_bytes), text(&stderr));
     let status = child.wait();
     Finished { status, stdout, stdout_bytes, stderr }
-}
-
-/// A program with a terminal for its standard input, output and error.
-#[derive(Debug)]
-pub struct Terminal {
-    child: Reaped,
-    keyboard: File,
-    screen: Receiver<Vec<u8>>,
-    seen: String,
-}
-
-impl Terminal {
-    /// Starts `command` on a new terminal.
-    pub fn start(mut command: Command) -> Self {
-        let pair = openpty(None, None).expect("a terminal");
-        let side = || pair.slave.try_clone().expect("a descriptor");
-        command.stdin(side()).stdout(side()).stderr(side());
-        let child = Reaped(command.spawn().expect("the program starts"));
-        let keyboard = File::from(pair.master);
-        let mut output = keyboard.try_clone().expect("a descriptor");
-        let (sender, screen) = mpsc::channel();
-        thread::spawn(move || {
-            let mut piece = [0; 4096];
-            // It ends with an error, once nobody has the other side open.
-            while let Ok(len @ 1..) = output.read(&mut piece) {
-                let _ = sender.send(piece[..len].to_vec());
-            }
-        });
-        Self { child, keyboard, screen, seen: String::new() }
-    }
-
-    /// Types `keys`.
-    pub fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
-    }
-
-    /// Waits until the screen shows `text` after what was waited for before;
-    /// returns what it shows up to there.
-    pub fn wait_for(&mut self, text: &str) -> String {
-        loop {
-            if let Some(at) = self.seen.find(text) {
-                let rest = self.seen.split_off(at + text.len());
-                return std::mem::replace(&mut self.seen, rest);
-            }
-            match self.screen.recv_timeout(PATIENCE) {
-                Ok(piece) => self.seen += &String::from_utf8_lossy(&piece),
-                Err(_) => panic!("no {text:?} in {:?}", self.seen),
-            }
-        }
-    }
-
-    /// Waits for the program's end: its exit status, and what the screen
-    /// shows since what was waited for.
-    pub fn finish(mut self) -> (Option<i32>, String) {
-        while let Ok(piece) = self.screen.recv_timeout(PATIENCE) {
-            self.seen += &String::from_utf8_lossy(&piece);
-        }
-        (self.child.wait(), self.seen.clone())
-    }
 }
 
 /// `program`, untouched by the environment that the tests run in.

@@ -1,0 +1,70 @@
+//! A terminal, and the one who sits at it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::Command;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use nix::pty::openpty;
+
+use super::{PATIENCE, Reaped};
+
+/// A program with a terminal for its standard input, output and error.
+#[derive(Debug)]
+pub struct Terminal {
+    child: Reaped,
+    keyboard: File,
+    screen: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Terminal {
+    /// Starts `command` on a new terminal.
+    pub fn start(mut command: Command) -> Self {
+        let pair = openpty(None, None).expect("a terminal");
+        let side = || pair.slave.try_clone().expect("a descriptor");
+        command.stdin(side()).stdout(side()).stderr(side());
+        let child = Reaped(command.spawn().expect("the program starts"));
+        let keyboard = File::from(pair.master);
+        let mut output = keyboard.try_clone().expect("a descriptor");
+        let (sender, screen) = mpsc::channel();
+        thread::spawn(move || {
+            let mut piece = [0; 4096];
+            // It ends with an error, once nobody has the other side open.
+            while let Ok(len @ 1..) = output.read(&mut piece) {
+                let _ = sender.send(piece[..len].to_vec());
+            }
+        });
+        Self { child, keyboard, screen, seen: String::new() }
+    }
+
+    /// Types `keys`.
+    pub fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
+    }
+
+    /// Waits until the screen shows `text` after what was waited for before;
+    /// returns what it shows up to there.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                let rest = self.seen.split_off(at + text.len());
+                return std::mem::replace(&mut self.seen, rest);
+            }
+            match self.screen.recv_timeout(PATIENCE) {
+                Ok(piece) => self.seen += &String::from_utf8_lossy(&piece),
+                Err(_) => panic!("no {text:?} in {:?}", self.seen),
+            }
+        }
+    }
+
+    /// Waits for the program's end: its exit status, and what the screen
+    /// shows since what was waited for.
+    pub fn finish(mut self) -> (Option<i32>, String) {
+        while let Ok(piece) = self.screen.recv_timeout(PATIENCE) {
+            self.seen += &String::from_utf8_lossy(&piece);
+        }
+        (self.child.wait(), self.seen.clone())
+    }
+}
