@@ -16,6 +16,20 @@ fn start() -> Server {
     Server::start(TCP_SERVER, &["--listen", "127.0.0.1:0"])
 }
 
+/// Sends a message, which must be answered.
+fn assert_answered(server: &Server) {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(b"still there?").unwrap();
+    assert_eq!(reply(&mut stream), "ACK!");
+}
+
+/// Reads to the end, which must be a clean one.
+fn reply(stream: &mut TcpStream) -> String {
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
 #[test]
 fn signals_end_it_in_order() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
@@ -36,9 +50,7 @@ fn a_message_that_was_sent_before_the_signal_is_answered() {
     stream.write_all(b"just in time").unwrap();
     server.signal(Signal::SIGTERM);
     server.signal(Signal::SIGCONT);
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).unwrap();
-    assert_eq!(reply, "ACK!");
+    assert_eq!(reply(&mut stream), "ACK!");
     drop(stream);
     let (status, lines) = server.finish();
     assert_eq!(lines.last().unwrap(), "[*] Stopped: 1 connection: 1 answered, 0 lost, 0 silent");
@@ -66,11 +78,7 @@ fn stopping_and_continuing_changes_nothing() {
     for _ in 0..20 {
         server.signal(Signal::SIGSTOP);
         server.signal(Signal::SIGCONT);
-        let mut stream = TcpStream::connect(server.address()).unwrap();
-        stream.write_all(b"still there?").unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        assert_eq!(reply, "ACK!");
+        assert_answered(&server);
     }
     assert_eq!(server.stop().0, Some(0));
 }
@@ -83,11 +91,7 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
     server.signal(Signal::SIGHUP);
     // Enough of them for a signal to have come through meanwhile.
     for _ in 0..200 {
-        let mut stream = TcpStream::connect(server.address()).unwrap();
-        stream.write_all(b"still there?").unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        assert_eq!(reply, "ACK!");
+        assert_answered(&server);
     }
     assert_eq!(server.stop().0, Some(0));
 }
@@ -115,11 +119,7 @@ fn nobody_reads_and_all_are_answered() {
     let server = start_with(Reader::Sleeps);
     // Some 100 bytes a client: more than a pipe holds.
     for _ in 0..2000 {
-        let mut stream = TcpStream::connect(server.address()).unwrap();
-        stream.write_all(b"hehe, just for a test!").unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        assert_eq!(reply, "ACK!");
+        assert_answered(&server);
     }
     // It does not wait for a reader for ever either.
     assert_eq!(server.stop().0, Some(0));
@@ -140,9 +140,7 @@ fn those_who_spoke_are_answered_although_descriptors_had_run_out() {
     }
     server.signal(Signal::SIGTERM);
     for mut stream in speaking {
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        assert_eq!(reply, "ACK!");
+        assert_eq!(reply(&mut stream), "ACK!");
     }
     assert_eq!(server.finish().0, Some(0));
 }
@@ -159,9 +157,7 @@ fn a_message_is_answered_although_the_listener_rests_when_the_signal_comes() {
     server.wait_for("[!] Cannot accept for the moment: too many open files");
     assert!(server.limit_descriptors("100"));
     server.signal(Signal::SIGTERM);
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).unwrap();
-    assert_eq!(reply, "ACK!");
+    assert_eq!(reply(&mut stream), "ACK!");
     drop(stream);
     assert_eq!(server.finish().0, Some(0));
 }
