@@ -41,10 +41,7 @@ impl Server {
     /// Listens on the addresses that `options` name.
     pub fn listen(options: &Options) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(unavailable)?;
-        let mut listeners = Vec::new();
-        for address in &options.listen {
-            listeners.extend(address.listen(Listener::open)?);
-        }
+        let mut listeners = options.listen.open(Listener::open)?;
         for (token, listener) in listeners.iter_mut().enumerate() {
             let socket = &mut listener.socket;
             poll.registry()
