@@ -2,8 +2,8 @@
 //!
 //! An event loop that wrote its own transcript would stop serving whenever
 //! nobody reads it. So a line costs the loop one lock and one copy, and no
-//! system call; [`Outbox::publish`], once a turn, wakes the writer where it
-//! sleeps. When nobody reads and the buffer is full, lines are dropped and
+//! system call but the one that wakes the writer where it sleeps: once a turn
+//! ([`Outbox::publish`]), or when there is plenty. When nobody reads and the buffer is full, lines are dropped and
 //! counted, and the count is printed once there is room again.
 
 use std::io::{self, Write};

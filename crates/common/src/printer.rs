@@ -22,38 +22,41 @@ impl<W: Write, N: Fn(u64) -> String> Printer<W, N> {
     /// Prints `lines`, after which `dropped` ones are missing. What is missing
     /// from before is told first.
     pub(crate) fn print(&mut self, lines: &[u8], dropped: u64) -> io::Result<()> {
-        let mut written = 0;
-        let outcome = self.tell().and_then(|()| self.write(lines, &mut written));
+        let (written, outcome) = match self.tell_missing() {
+            Ok(()) => self.write(lines),
+            Err(error) => (0, Err(error)),
+        };
         self.missing += count_lines(&lines[written..]) + dropped;
-        outcome.and_then(|()| self.tell())
+        outcome.and_then(|()| self.tell_missing())
     }
 
     /// Says how many lines are missing, on a line of its own.
-    fn tell(&mut self) -> io::Result<()> {
+    fn tell_missing(&mut self) -> io::Result<()> {
         if self.missing == 0 {
             return Ok(());
         }
         let newline = if self.is_mid_line { "\n" } else { "" };
         let text = format!("{newline}{}", (self.notice)(self.missing));
-        self.write(text.as_bytes(), &mut 0)?;
+        self.write(text.as_bytes()).1?;
         self.missing = 0;
         Ok(())
     }
 
-    /// Writes `bytes` from `written` on, which counts up.
-    fn write(&mut self, bytes: &[u8], written: &mut usize) -> io::Result<()> {
-        while *written < bytes.len() {
-            match self.out.write(&bytes[*written..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+    /// Writes `bytes`; says how many of them went out before an error.
+    fn write(&mut self, bytes: &[u8]) -> (usize, io::Result<()>) {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.out.write(&bytes[written..]) {
+                Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
                 Ok(more) => {
-                    *written += more;
-                    self.is_mid_line = bytes[*written - 1] != b'\n';
+                    written += more;
+                    self.is_mid_line = bytes[written - 1] != b'\n';
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return (written, Err(error)),
             }
         }
-        Ok(())
+        (written, Ok(()))
     }
 }
 

@@ -6,6 +6,7 @@
 //! so nothing of this runs inside a signal handler.
 
 use std::io;
+use std::mem;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,21 +46,23 @@ impl Shutdown {
             hangup.thread_block().map_err(|e| Failure::local("signals", reason(&e.into())))?;
         }
         let on_signal = shutdown.clone();
+        let mut is_second = false;
         ctrlc::set_handler(move || {
-            if on_signal.request() {
+            // Not asked of `requested`: a broken pipe is no first signal.
+            if mem::replace(&mut is_second, true) {
                 process::exit(0);
             }
+            on_signal.request();
         })
         .map_err(|error| Failure::local("signals", error))?;
         Ok(shutdown)
     }
 
-    /// Asks the loop to stop; says whether it had been asked before.
-    pub fn request(&self) -> bool {
-        let before = self.shared.requested.swap(true, Ordering::AcqRel);
+    /// Asks the loop to stop.
+    pub fn request(&self) {
+        self.shared.requested.store(true, Ordering::Release);
         // The loop is awake, or ended, where it cannot be woken.
         let _: io::Result<()> = self.shared.waker.wake();
-        before
     }
 
     /// Whether the loop has been asked to stop.

@@ -19,7 +19,7 @@ use crate::protocol::{PORT, TARGET_HOST};
 #[derive(Args, Clone, Debug)]
 pub struct Target {
     /// Where to go [default: 127.0.0.1:6666]
-    #[arg(value_name = "HOST[:PORT]", hide_default_value = true)]
+    #[arg(value_name = "HOST[:PORT]")]
     address: Option<Address>,
 
     /// The port, where HOST has none

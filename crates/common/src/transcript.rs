@@ -42,9 +42,7 @@ impl Transcript {
             let (s, are) = if lines == 1 { ("", "is") } else { ("s", "are") };
             format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
         };
-        let on_broken_pipe = move || {
-            shutdown.request();
-        };
+        let on_broken_pipe = move || shutdown.request();
         let outbox = Outbox::start(out, notice, on_broken_pipe).map_err(failed)?;
         log_to(Target::Pipe(Box::new(outbox.clone())), options)?;
         Ok(Self { outbox })

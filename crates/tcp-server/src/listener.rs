@@ -21,8 +21,9 @@ pub struct Listener {
     address: SocketAddr,
     pub rest: Rest,
     warnings: Throttle,
-    /// Errors since the last connection.
-    errors_in_a_row: usize,
+    /// Connections that were gone before they were accepted, since the last
+    /// one that was not.
+    gone_in_a_row: usize,
 }
 
 /// What came of an accept.
@@ -68,14 +69,14 @@ impl Listener {
             address,
             rest: Rest::default(),
             warnings: Throttle::default(),
-            errors_in_a_row: 0,
+            gone_in_a_row: 0,
         })
     }
 
     /// Lets it rest for a while after `error`, and says so now and then.
     pub fn rest_after(&mut self, error: &io::Error, now: Instant) {
         self.rest.begin(now);
-        self.errors_in_a_row = 0;
+        self.gone_in_a_row = 0;
         if self.warnings.may_pass(now) {
             events::cannot_accept(error);
         }
@@ -99,24 +100,23 @@ impl Listener {
         match self.socket.accept() {
             Ok((stream, peer)) => {
                 self.rest.succeeded();
-                self.errors_in_a_row = 0;
+                self.gone_in_a_row = 0;
                 Accepted::Connection(stream, canonical(peer))
             }
-            Err(error) => {
-                self.errors_in_a_row += 1;
-                match Meaning::of(&error) {
-                    Meaning::Nobody => {
-                        self.errors_in_a_row = 0;
-                        Accepted::Nobody
-                    }
-                    Meaning::Broken => Accepted::Broken(error),
-                    Meaning::Gone if self.errors_in_a_row < ACCEPTS_PER_TURN => {
+            Err(error) => match Meaning::of(&error) {
+                Meaning::Nobody => Accepted::Nobody,
+                Meaning::Short => Accepted::Short(error),
+                Meaning::Broken => Accepted::Broken(error),
+                Meaning::Gone => {
+                    self.gone_in_a_row += 1;
+                    if self.gone_in_a_row < ACCEPTS_PER_TURN {
                         Accepted::Gone(error)
+                    } else {
+                        // Nothing else for so long will not be better at once.
+                        Accepted::Short(error)
                     }
-                    // Nothing but errors for so long will not be better at once.
-                    Meaning::Gone | Meaning::Short => Accepted::Short(error),
                 }
-            }
+            },
         }
     }
 }

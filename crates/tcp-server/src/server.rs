@@ -181,34 +181,41 @@ impl Server {
             let Some(listener) = self.listeners.get_mut(token) else {
                 return Ok(());
             };
-            match listener.accept(now) {
-                Accepted::Connection(stream, peer) => self.admit(stream, peer, now),
-                Accepted::Nobody => return Ok(()),
-                Accepted::Gone(error) => events::gone_before_accept(&error),
-                Accepted::Short(error) => {
-                    listener.rest_after(&error, now);
-                    return Ok(());
+            let short = match listener.accept(now) {
+                Accepted::Connection(stream, peer) => match self.admit(stream, peer, now) {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
+                Accepted::Gone(error) => {
+                    events::gone_before_accept(&error);
+                    continue;
                 }
+                Accepted::Nobody => return Ok(()),
+                Accepted::Short(error) => error,
                 Accepted::Broken(error) => {
                     return Err(Failure::outcome(listener.address(), reason(&error)));
                 }
-            }
+            };
+            self.listeners[token].rest_after(&short, now);
+            return Ok(());
         }
         self.ready.insert(token);
         Ok(())
     }
 
-    fn admit(&mut self, mut stream: TcpStream, peer: SocketAddr, now: Instant) {
+    /// Takes up a connection. One that cannot be registered is lost, for a
+    /// shortage of this machine's.
+    fn admit(&mut self, mut stream: TcpStream, peer: SocketAddr, now: Instant) -> io::Result<()> {
         self.totals.connections += 1;
         events::accepted(peer);
         let token = Token(self.first_key + self.connections.next_key());
-        match self.poll.registry().register(&mut stream, token, Interest::READABLE) {
-            Ok(()) => {
-                let connection = Connection::new(stream, Rc::clone(&self.reply), now);
-                self.connections.insert(connection, peer);
-            }
-            Err(error) => self.tally(peer, End::Lost(error)),
+        if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE) {
+            self.totals.lost += 1;
+            return Err(error);
         }
+        let connection = Connection::new(stream, Rc::clone(&self.reply), now);
+        self.connections.insert(connection, peer);
+        Ok(())
     }
 
     /// Lets the connection with `key` go on, up to its share of a turn.

@@ -134,11 +134,12 @@ fn a_silent_client_is_left_waiting_while_others_are_served() {
     assert_eq!(reply(&mut silent), "ACK!");
 }
 
-#[test]
-fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
-    let mut server = start();
+/// Clients of a server whose descriptors are out: those who have one and are
+/// silent, and those who wait in the queue and have spoken. `None` where that
+/// cannot be had here.
+fn out_of_descriptors(server: &mut Server) -> Option<(Vec<TcpStream>, Vec<TcpStream>)> {
     if !server.limit_descriptors("40") {
-        return;
+        return None;
     }
     let mut silent: Vec<_> = (0..60).map(|_| connect(server.address())).collect();
     server.wait_for("[!] Cannot accept for the moment: too many open files");
@@ -146,6 +147,15 @@ fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
     for stream in &mut queued {
         stream.write_all(b"hello").unwrap();
     }
+    Some((silent, queued))
+}
+
+#[test]
+fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
+    let mut server = start();
+    let Some((_silent, mut queued)) = out_of_descriptors(&mut server) else {
+        return;
+    };
     // Nothing new comes that could announce those who wait, and nobody of the
     // others goes: only trying again finds out.
     assert!(server.limit_descriptors("200"));
@@ -157,15 +167,9 @@ fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
 #[test]
 fn those_who_queue_take_the_place_of_those_who_go() {
     let mut server = start();
-    if !server.limit_descriptors("40") {
+    let Some((silent, mut queued)) = out_of_descriptors(&mut server) else {
         return;
-    }
-    let mut silent: Vec<_> = (0..60).map(|_| connect(server.address())).collect();
-    server.wait_for("[!] Cannot accept for the moment: too many open files");
-    let mut queued = silent.split_off(40);
-    for stream in &mut queued {
-        stream.write_all(b"hello").unwrap();
-    }
+    };
     drop(silent);
     for stream in &mut queued {
         assert_eq!(reply(stream), "ACK!");
