@@ -73,6 +73,25 @@ fn those_who_are_silent_do_not_hold_it_up() {
 }
 
 #[test]
+fn a_second_signal_ends_it_at_once() {
+    let server = start();
+    let mut lingering = TcpStream::connect(server.address()).unwrap();
+    lingering.write_all(b"and now I stay").unwrap();
+    assert_eq!(reply(&mut lingering), "ACK!");
+    server.signal(Signal::SIGTERM);
+    let patience = Instant::now() + PATIENCE;
+    // It does not listen any more, and waits for this peer.
+    while TcpStream::connect(server.address()).is_ok() {
+        assert!(Instant::now() < patience, "it goes on");
+        std::thread::yield_now();
+    }
+    server.signal(Signal::SIGTERM);
+    let (status, lines) = server.finish();
+    assert_eq!(status, Some(0));
+    assert!(!lines.iter().any(|line| line.contains("Stopped")), "{lines:?}");
+}
+
+#[test]
 fn stopping_and_continuing_changes_nothing() {
     let server = start();
     for _ in 0..20 {
