@@ -207,18 +207,6 @@ impl Host {
     }
 }
 
-/// An IPv4 peer of a socket for both families as `1.2.3.4`, not
-/// `::ffff:1.2.3.4`.
-#[must_use]
-pub fn canonical(peer: SocketAddr) -> SocketAddr {
-    match peer.ip() {
-        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => {
-            SocketAddr::new(peer.ip().to_canonical(), peer.port())
-        }
-        _ => peer,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,14 +273,6 @@ mod tests {
         ] {
             assert_eq!(parsed(text), format!("error: {reason}"), "{text}");
         }
-    }
-
-    #[test]
-    fn ipv4_peers_print_as_such() {
-        let peer: SocketAddr = "[::ffff:192.0.2.1]:7000".parse().unwrap();
-        assert_eq!(canonical(peer).to_string(), "192.0.2.1:7000");
-        let peer: SocketAddr = "[2001:db8::1]:7000".parse().unwrap();
-        assert_eq!(canonical(peer), peer);
     }
 
     fn any_host() -> impl Strategy<Value = Host> {

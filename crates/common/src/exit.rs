@@ -6,7 +6,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::json;
 use crate::printable::printable;
+use crate::stdout::StandardOutput;
+use crate::transcript::Style;
 
 /// The exit statuses that are not zero. They are part of the command line's
 /// contract: scripts tell the cases apart by them.
@@ -24,49 +27,50 @@ enum Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     status: Status,
-    /// Empty where there is nothing more to say.
-    line: String,
+    /// Both are empty where there is nothing more to say.
+    thing: String,
+    reason: String,
 }
 
 impl Failure {
     /// The command line cannot be followed. Status 2.
     pub fn usage(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::new(Status::CouldNotRun, thing, reason)
+        Self::new(Status::CouldNotRun, &thing, &reason)
     }
 
     /// This machine does not let it be done. Status 2.
     pub fn local(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::new(Status::CouldNotRun, thing, reason)
+        Self::new(Status::CouldNotRun, &thing, &reason)
     }
 
     /// It was tried, and came out otherwise than hoped. Status 1; the line is
     /// left out under `-qq`.
     pub fn outcome(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Self::new(Status::NotAsExpected, thing, reason)
+        Self::new(Status::NotAsExpected, &thing, &reason)
     }
 
     /// Status 1 without a line: whoever closed standard output knows.
     #[must_use]
     pub fn unread() -> Self {
-        Self { status: Status::NotAsExpected, line: String::new() }
+        Self { status: Status::NotAsExpected, thing: String::new(), reason: String::new() }
     }
 
     /// The same status, for a failure whose line was printed already.
     #[must_use]
     pub fn told(self) -> Self {
-        Self { line: String::new(), ..self }
+        Self { thing: String::new(), reason: String::new(), ..self }
     }
 
-    fn new(status: Status, thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
+    fn new(status: Status, thing: &dyn fmt::Display, reason: &dyn fmt::Display) -> Self {
         // A thing may be the user's own words: they reach the terminal too.
-        let line = printable(format!("{thing}: {reason}").as_bytes()).to_string();
-        Self { status, line }
+        let safe = |text: &dyn fmt::Display| printable(text.to_string().as_bytes()).to_string();
+        Self { status, thing: safe(thing), reason: safe(reason) }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line)
+        write!(f, "{}: {}", self.thing, self.reason)
     }
 }
 
@@ -88,13 +92,32 @@ pub(crate) fn be_silent() {
     SILENT.store(true, Ordering::Relaxed);
 }
 
+/// Whether failures are told as JSON objects too (`--json`).
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on a failure is told in `style`: as JSON on standard output, where
+/// the events are, and still in words on standard error.
+pub fn tell_in(style: Style) {
+    JSON.store(style == Style::Json, Ordering::Relaxed);
+}
+
 /// Writes `program: failure` to standard error. Under `-qq` only what could
 /// not run is told; the rest is in the exit status.
 pub fn say(program: &str, failure: &Failure) {
     let is_silenced = failure.status == Status::NotAsExpected && SILENT.load(Ordering::Relaxed);
-    if !failure.line.is_empty() && !is_silenced {
-        // Where standard error is closed there is nobody left to tell.
-        let _ = io::stderr().write_all(format!("{program}: {failure}\n").as_bytes());
+    if failure.reason.is_empty() || is_silenced {
+        return;
+    }
+    // Where an output is closed there is nobody left to tell.
+    let _ = io::stderr().write_all(format!("{program}: {failure}\n").as_bytes());
+    if JSON.load(Ordering::Relaxed) {
+        let fields = [
+            ("thing", failure.thing.as_str().into()),
+            ("reason", failure.reason.as_str().into()),
+            ("exit_status", (failure.status as u8).into()),
+        ];
+        let object = json::object("failure", &fields);
+        let _ = StandardOutput::open().and_then(|mut out| out.write_all(object.as_bytes()));
     }
 }
 

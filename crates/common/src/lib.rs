@@ -6,30 +6,43 @@
 //! - [`protocol`]: the tutorial's addresses, sizes and strings.
 //! - [`address`], [`listen`]: what users write, and listening on it.
 //! - [`target`], [`destination`]: what a client goes to, and its addresses in order.
+//! - [`peer`]: who sends.
 //! - [`message`]: what a client sends, and what it prints of the answer.
 //! - [`duration`], [`options`]: the parts of the command line that are alike.
 //! - [`printable`]: a peer's bytes as safe text.
-//! - [`transcript`]: the lines a program prints, and how they get out.
+//! - [`transcript`]: the lines a program prints, as text or JSON, and how they get out.
+//! - [`service`]: the options that both servers have; [`goal`], [`interval`],
+//!   [`reply`], [`workers`], [`notify`], [`source`], [`counter`]: what they ask for.
 //! - [`rest`]: when to try again what failed.
 //! - [`shutdown`]: how signals end a server.
 //! - [`exit`]: one line for the user, and an exit status.
 //! - `testing` (feature `testing`): the harness of the black-box tests.
 
 pub mod address;
+pub mod counter;
 pub mod destination;
 pub mod duration;
 pub mod exit;
+pub mod goal;
+pub mod interval;
+mod json;
 pub mod listen;
 pub mod message;
+pub mod notify;
 pub mod options;
 mod outbox;
+pub mod peer;
 pub mod printable;
 mod printer;
 pub mod protocol;
+pub mod reply;
 pub mod rest;
+pub mod service;
 pub mod shutdown;
+pub mod source;
 mod stdout;
 pub mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transcript;
+pub mod workers;

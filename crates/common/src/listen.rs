@@ -3,8 +3,12 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 
 use clap::Args;
+use listenfd::ListenFd;
+use nix::libc;
 
 use crate::address::{Address, Host};
 use crate::exit::{Failure, reason};
@@ -19,6 +23,39 @@ pub enum Families {
     Both,
 }
 
+/// Who may listen on the same address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nobody else.
+    Alone,
+    /// The other loops of this server (`SO_REUSEPORT`, socket(7)): the kernel
+    /// spreads what comes over them.
+    Workers,
+}
+
+/// A listening socket of a server's.
+pub trait Listening: Sized {
+    /// Its socket type, as socket(2) has it.
+    const TYPE: libc::c_int;
+    /// Its kind in words.
+    const KIND: &str;
+
+    /// Listens on `address`.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self>;
+
+    /// Takes over a socket that the service manager made.
+    ///
+    /// # Errors
+    /// It is not a listening socket of this kind.
+    fn adopt(passed: OwnedFd) -> io::Result<Self>;
+
+    /// The address that it is bound to.
+    fn address(&self) -> SocketAddr;
+}
+
 /// The options that say where a server listens.
 #[derive(Args, Clone, Debug)]
 pub struct Listen {
@@ -27,19 +64,29 @@ pub struct Listen {
     listen: Vec<Address>,
 }
 
-/// What a server's `--help` adds.
-pub const HELP: &str = "\
-ADDR is HOST:PORT, HOST, [IPV6]:PORT, or :PORT for every address of both families;
-port 0 lets the system choose. Ctrl-C stops the server, which then tells its totals.
-
-Exit status: 0 stopped by a signal, 1 the event loop broke, 2 usage, or could not listen.";
-
 impl Listen {
-    /// Has `open` make a listening socket for every address asked for.
+    /// Listens on every address asked for, or takes over the sockets that the
+    /// service manager passes: for each of the `workers` a socket of its own
+    /// an address.
     ///
     /// # Errors
-    /// Names the address that could not be listened on.
-    pub fn open<T>(
+    /// Names the address that could not be listened on, or the descriptor.
+    pub fn open<L: Listening>(&self, workers: NonZeroUsize) -> Result<Vec<Vec<L>>, Failure> {
+        let mut passed = ListenFd::from_env();
+        let addresses = if passed.len() > 0 {
+            adopt_all(&mut passed, workers)?
+        } else {
+            self.open_all(|address, families| open_shared(address, families, workers))?
+        };
+        let mut each: Vec<Vec<L>> = (0..workers.get()).map(|_| Vec::new()).collect();
+        for sockets in addresses {
+            each.iter_mut().zip(sockets).for_each(|(own, socket)| own.push(socket));
+        }
+        Ok(each)
+    }
+
+    /// Has `open` make what listens, for every address asked for.
+    fn open_all<T>(
         &self,
         open: impl Fn(SocketAddr, Families) -> io::Result<T>,
     ) -> Result<Vec<T>, Failure> {
@@ -52,6 +99,46 @@ impl Listen {
         }
         Ok(sockets)
     }
+}
+
+/// A socket of its own for each worker, on one address.
+fn open_shared<L: Listening>(
+    address: SocketAddr,
+    families: Families,
+    workers: NonZeroUsize,
+) -> io::Result<Vec<L>> {
+    let alone = L::open(address, families, Sharing::Alone)?;
+    if workers == NonZeroUsize::MIN {
+        return Ok(vec![alone]);
+    }
+    // The first one found the port, and that nobody has it: a socket that may
+    // share would share with any other server that does.
+    let address = alone.address();
+    drop(alone);
+    (0..workers.get()).map(|_| L::open(address, families, Sharing::Workers)).collect()
+}
+
+/// The sockets that the service manager passed, for each worker a duplicate.
+fn adopt_all<L: Listening>(
+    passed: &mut ListenFd,
+    workers: NonZeroUsize,
+) -> Result<Vec<Vec<L>>, Failure> {
+    let mut addresses = Vec::new();
+    for index in 0..passed.len() {
+        let refused = |error: io::Error| {
+            Failure::local(format_args!("LISTEN_FDS, socket {}", index + 1), reason(&error))
+        };
+        let socket = passed
+            .take_custom::<OwnedFd>(index, libc::AF_INET, L::TYPE, L::KIND)
+            .map_err(|_| refused(io::Error::other(format!("not a {}", L::KIND))))?;
+        let Some(socket) = socket else {
+            continue;
+        };
+        let each = || L::adopt(socket.try_clone()?);
+        addresses
+            .push((0..workers.get()).map(|_| each()).collect::<io::Result<_>>().map_err(refused)?);
+    }
+    Ok(addresses)
 }
 
 /// One socket for both families, or for IPv4 where there is no IPv6.
@@ -114,8 +201,8 @@ mod tests {
             SocketAddr::V4(_) => Ok(address.to_string()),
             SocketAddr::V6(_) => Err(io::Error::from(nix::Error::EAFNOSUPPORT)),
         };
-        assert_eq!(listen(":7000").open(without_ipv6), Ok(vec!["0.0.0.0:7000".to_owned()]));
-        let missing = listen("[::1]:7000").open(without_ipv6).unwrap_err();
+        assert_eq!(listen(":7000").open_all(without_ipv6), Ok(vec!["0.0.0.0:7000".to_owned()]));
+        let missing = listen("[::1]:7000").open_all(without_ipv6).unwrap_err();
         assert_eq!(missing.to_string(), "[::1]:7000: address family not supported by protocol");
     }
 
@@ -123,7 +210,7 @@ mod tests {
     fn an_address_in_use_is_named() {
         let in_use = |_, _| -> io::Result<()> { Err(ErrorKind::AddrInUse.into()) };
         for address in ["127.0.0.1:7000", ":7000"] {
-            let failure = listen(address).open(in_use).unwrap_err();
+            let failure = listen(address).open_all(in_use).unwrap_err();
             assert_eq!(failure.to_string(), format!("{address}: address in use"));
         }
     }

@@ -3,7 +3,7 @@
 
 use std::os::unix::ffi::OsStringExt;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 use log::LevelFilter;
@@ -52,6 +52,15 @@ pub fn text(limit: usize) -> impl TypedValueParser<Value = Text> {
         } else {
             Err(format!("{} bytes long, and the most is {limit}", bytes.len()))
         }
+    })
+}
+
+/// Takes a whole number from `least` to `most`.
+pub fn number(least: u64, most: u64) -> impl TypedValueParser<Value = u64> {
+    StringValueParser::new().try_map(move |text| match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ if most == u64::MAX => Err(format!("not a whole number from {least} on")),
+        _ => Err(format!("not a whole number from {least} to {most}")),
     })
 }
 

@@ -44,8 +44,23 @@ impl fmt::Display for Printable<'_> {
                 write!(f, "\\x{byte:02x}")?;
             }
         }
-        if self.shown.len() < self.len {
-            write!(f, " ({} bytes, the first {} shown)", self.len, self.shown.len())?;
+        Omitted { shown: self.shown.len(), len: self.len }.fmt(f)
+    }
+}
+
+/// What follows a message of which not all is shown: it says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Omitted {
+    /// How many bytes are shown.
+    pub shown: usize,
+    /// How many there are.
+    pub len: usize,
+}
+
+impl fmt::Display for Omitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.shown < self.len {
+            write!(f, " ({} bytes, the first {} shown)", self.len, self.shown)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP end a server in order.
 //!
-//! The first one asks: it sets a flag and wakes the event loop, which stops
-//! listening, ends what is under way and returns. A second one ends the
+//! The first one asks: it sets a flag and wakes the event loops, which stop
+//! listening, end what is under way and return. A second one ends the
 //! process at once. The ctrlc crate waits for signals on a thread of its own,
 //! so nothing of this runs inside a signal handler.
 
@@ -15,8 +15,9 @@ use mio::Waker;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::{Failure, reason};
+use crate::notify;
 
-/// A request to stop, shared by those who ask and the loop that obeys.
+/// A request to stop, shared by those who ask and the loops that obey.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     shared: Arc<Shared>,
@@ -25,18 +26,18 @@ pub struct Shutdown {
 #[derive(Debug)]
 struct Shared {
     requested: AtomicBool,
-    waker: Waker,
+    wakers: Vec<Waker>,
 }
 
 impl Shutdown {
-    /// Has signals wake the loop that `waker` belongs to.
+    /// Has signals wake the loops that `wakers` belong to.
     ///
     /// Where SIGHUP is ignored from the start (`nohup`), it stays so.
     ///
     /// # Errors
     /// The system refuses the signal handler, or the thread that waits.
-    pub fn on_signals(waker: Waker) -> Result<Self, Failure> {
-        let shared = Arc::new(Shared { requested: AtomicBool::new(false), waker });
+    pub fn on_signals(wakers: Vec<Waker>) -> Result<Self, Failure> {
+        let shared = Arc::new(Shared { requested: AtomicBool::new(false), wakers });
         let shutdown = Self { shared };
         // ctrlc takes SIGHUP over whatever it was. A signal that is blocked
         // in every thread never reaches its handler; threads inherit the mask.
@@ -58,14 +59,19 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Asks the loop to stop.
+    /// Asks the loops to stop; the first time, the service manager is told.
     pub fn request(&self) {
-        self.shared.requested.store(true, Ordering::Release);
-        // The loop is awake, or ended, where it cannot be woken.
-        let _: io::Result<()> = self.shared.waker.wake();
+        if self.shared.requested.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for waker in &self.shared.wakers {
+            // A loop is awake, or ended, where it cannot be woken.
+            let _: io::Result<()> = waker.wake();
+        }
+        notify::stopping();
     }
 
-    /// Whether the loop has been asked to stop.
+    /// Whether the loops have been asked to stop.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.shared.requested.load(Ordering::Acquire)

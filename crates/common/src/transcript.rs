@@ -15,10 +15,20 @@ use std::time::SystemTime;
 use env_logger::{Builder, Target};
 
 use crate::exit::{self, Failure, reason};
+use crate::json;
 use crate::options::Output;
 use crate::outbox::Outbox;
 use crate::shutdown::Shutdown;
 use crate::stdout::StandardOutput;
+
+/// How an event is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// As a line for people (a datagram has two).
+    Text,
+    /// As a JSON object (`--json`).
+    Json,
+}
 
 /// A server's transcript. Dropped, it writes out what is left, for which it
 /// waits a second at most.
@@ -34,17 +44,20 @@ impl Transcript {
     ///
     /// # Errors
     /// Says what is wrong with `RUST_LOG`, or that no thread can be started.
-    pub fn start(options: Output, shutdown: Shutdown) -> Result<Self, Failure> {
+    pub fn start(options: Output, style: Style, shutdown: Shutdown) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::local("standard output", reason(&error));
         let out = StandardOutput::open().map_err(failed)?;
-        let notice = move |lines| {
+        let notice = move |lines: u64| {
+            if style == Style::Json {
+                return json::object("missing", &[("lines", lines.into())]);
+            }
             let stamp = Stamp(options.timestamps);
             let (s, are) = if lines == 1 { ("", "is") } else { ("s", "are") };
             format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
         };
         let on_broken_pipe = move || shutdown.request();
         let outbox = Outbox::start(out, notice, on_broken_pipe).map_err(failed)?;
-        log_to(Target::Pipe(Box::new(outbox.clone())), options)?;
+        log_to(Target::Pipe(Box::new(outbox.clone())), options, style)?;
         Ok(Self { outbox })
     }
 
@@ -66,10 +79,10 @@ impl Drop for Transcript {
 /// # Errors
 /// Says what is wrong with `RUST_LOG`.
 pub fn to_stderr(options: Output) -> Result<(), Failure> {
-    log_to(Target::Stderr, options)
+    log_to(Target::Stderr, options, Style::Text)
 }
 
-fn log_to(target: Target, options: Output) -> Result<(), Failure> {
+fn log_to(target: Target, options: Output, style: Style) -> Result<(), Failure> {
     let mut builder = Builder::new();
     builder.filter_level(options.level());
     if let Some(filters) = env::var_os("RUST_LOG").filter(|filters| !filters.is_empty()) {
@@ -82,6 +95,11 @@ fn log_to(target: Target, options: Output) -> Result<(), Failure> {
     }
     builder
         .format(move |out, record| {
+            if style == Style::Json {
+                let time =
+                    options.timestamps.then(|| Stamp(true).to_string().trim_end().to_owned());
+                return json::write(out, record, time);
+            }
             if !options.timestamps {
                 return writeln!(out, "{}", record.args());
             }

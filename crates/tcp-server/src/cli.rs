@@ -1,21 +1,72 @@
 //! The command line.
 
+use std::time::Duration;
+
 use clap::Parser;
-use common::listen::{HELP, Listen};
-use common::options::{Output, Text, text};
+use common::duration;
+use common::options::{Text, number, text};
 use common::protocol::{BUFFER_SIZE, TCP_REPLY};
+use common::service::{HELP, Service};
+
+use crate::limits::{LINGER, READ_TIMEOUT, Terms, max_connections};
 
 /// Answers the first message of each TCP connection with ACK!
 #[derive(Debug, Parser)]
 #[command(version, after_help = HELP)]
 pub struct Options {
-    #[command(flatten)]
-    pub listen: Listen,
-
     /// What to answer
     #[arg(long, value_name = "TEXT", default_value = TCP_REPLY, value_parser = text(BUFFER_SIZE))]
     pub reply: Text,
 
+    /// Answer every message, until the peer closes
+    #[arg(long, display_order = 20)]
+    conversation: bool,
+
+    /// How long a connection may say nothing
+    #[arg(
+        long, value_name = "DUR", default_value = READ_TIMEOUT, value_parser = duration::parse,
+        display_order = 21,
+    )]
+    read_timeout: Duration,
+
+    /// How long a peer may take to take the reply, and to close
+    #[arg(
+        long, value_name = "DUR", default_value = LINGER, value_parser = duration::parse,
+        display_order = 22,
+    )]
+    linger: Duration,
+
+    /// Most connections at once [default: as RLIMIT_NOFILE allows, less 32]
+    #[arg(long, value_name = "N", value_parser = number(1, u64::MAX), display_order = 23)]
+    max_connections: Option<u64>,
+
+    /// Most of them from one address or IPv6 /64 [default: no limit]
+    #[arg(
+        long, value_name = "N", default_value_t = 0, value_parser = number(0, u64::MAX),
+        hide_default_value = true, display_order = 24,
+    )]
+    max_per_source: u64,
+
     #[command(flatten)]
-    pub output: Output,
+    pub service: Service,
+}
+
+impl Options {
+    pub fn terms(&self) -> Terms {
+        Terms {
+            read_timeout: self.read_timeout,
+            linger: self.linger,
+            conversation: self.conversation,
+        }
+    }
+
+    /// How many connections each of the event loops may hold.
+    pub fn connections_each(&self) -> usize {
+        let most = self.max_connections.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+        most.unwrap_or_else(max_connections).div_ceil(self.service.workers().get())
+    }
+
+    pub fn max_per_source(&self) -> u64 {
+        self.max_per_source
+    }
 }

@@ -3,27 +3,33 @@
 //!
 //! ```text
 //! Receiving ──message, or the peer's end──▶ Replying ──reply and FIN──▶ Lingering ──▶ ended
+//!     ▲                                        │
+//!     └──────── reply, in a conversation ──────┘
 //! ```
+//!
+//! A conversation is the tutorial's inner loop: every message is answered, and
+//! the peer's end is the end.
 //!
 //! It reads no clock, prints nothing and makes no loop: [`Connection::step`]
 //! does one thing and says what came of it, and the server decides whether to
 //! go on. To be called too often does no harm.
 
 use std::io::{self, ErrorKind};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use common::protocol::BUFFER_SIZE;
 
-use crate::limits::{LINGER, READ_TIMEOUT};
+use crate::limits::Terms;
 use crate::stream::Stream;
 
 /// One connection, from its accept to its end.
 #[derive(Debug)]
 pub struct Connection<S> {
     stream: S,
-    reply: Rc<[u8]>,
+    terms: Terms,
     state: State,
+    has_spoken: bool,
     deadline: Instant,
     /// What the kernel holds for us to receive, as far as is known.
     inbound: Inbound,
@@ -31,10 +37,10 @@ pub struct Connection<S> {
 
 #[derive(Debug)]
 enum State {
-    /// No message yet.
+    /// No message yet, or not the next one.
     Receiving,
     /// So many bytes of the reply are sent.
-    Replying { sent: usize },
+    Replying { reply: Arc<[u8]>, sent: usize },
     /// Reply and FIN are sent. What still comes is discarded: closing with
     /// unread data would reset the connection, and the reply with it.
     Lingering,
@@ -53,10 +59,11 @@ enum Inbound {
 /// What a step came to.
 #[derive(Debug)]
 pub enum Step<'b> {
-    /// The message is here (empty where the peer only ended its side).
+    /// The message is here (empty where the peer only ended its side), and
+    /// wants an answer: [`Connection::answer`].
     Received(&'b [u8]),
-    /// The reply is with the kernel, whole.
-    Answered,
+    /// The reply, of so many bytes, is with the kernel, whole.
+    Answered(usize),
     /// Something was done, and there may be more to do.
     Again,
     /// Nothing to do until the socket can be read from.
@@ -70,23 +77,24 @@ pub enum Step<'b> {
 /// How a connection ended.
 #[derive(Debug)]
 pub enum End {
-    /// It was answered.
-    Answered,
+    /// All that was to be answered was.
+    Done,
     /// It failed before the reply was sent.
     Lost(io::Error),
-    /// It never sent a message.
-    Silent,
+    /// It said nothing for too long.
+    TimedOut,
 }
 
 impl<S: Stream> Connection<S> {
     /// A connection just accepted. Nothing is received before an event says
     /// that there is something.
-    pub fn new(stream: S, reply: Rc<[u8]>, now: Instant) -> Self {
+    pub fn new(stream: S, terms: Terms, now: Instant) -> Self {
         Self {
             stream,
-            reply,
+            terms,
             state: State::Receiving,
-            deadline: now + READ_TIMEOUT,
+            has_spoken: false,
+            deadline: now + terms.read_timeout,
             inbound: Inbound::Empty,
         }
     }
@@ -113,40 +121,72 @@ impl<S: Stream> Connection<S> {
     /// Does the next thing there is to do. The first [`BUFFER_SIZE`] bytes of
     /// `buffer` take the message, all of it takes what is discarded.
     pub fn step<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
-        match self.state {
-            State::Receiving => {
-                let limit = buffer.len().min(BUFFER_SIZE);
-                match self.receive(&mut buffer[..limit]) {
-                    Ok(len) => {
-                        self.state = State::Replying { sent: 0 };
-                        self.deadline = now + LINGER;
-                        Step::Received(&buffer[..len])
-                    }
-                    Err(error) => or_wait(error, Step::WaitToReceive, End::Lost),
-                }
-            }
-            State::Replying { sent } if sent < self.reply.len() => {
-                match self.stream.send_last(&self.reply[sent..]) {
+        match &mut self.state {
+            State::Receiving => self.step_receiving(buffer, now),
+            State::Replying { reply, sent } if *sent < reply.len() => {
+                let rest = &reply[*sent..];
+                let result = if self.terms.conversation {
+                    self.stream.send(rest)
+                } else {
+                    self.stream.send_last(rest)
+                };
+                match result {
                     Ok(more) => {
-                        self.state = State::Replying { sent: sent + more };
+                        *sent += more;
                         Step::Again
                     }
                     Err(error) => or_wait(error, Step::WaitToSend, End::Lost),
                 }
             }
-            State::Replying { .. } => match self.stream.end() {
-                Ok(()) => {
-                    self.state = State::Lingering;
-                    Step::Answered
-                }
-                Err(error) => or_wait(error, Step::Again, End::Lost),
-            },
+            State::Replying { sent, .. } => {
+                let sent = *sent;
+                self.step_replied(sent, now)
+            }
             State::Lingering => match self.receive(buffer) {
-                Ok(0) => Step::Ended(End::Answered),
+                Ok(0) => Step::Ended(End::Done),
                 Ok(_) => Step::Again,
                 // A peer that resets now has the reply, or did not want it.
-                Err(error) => or_wait(error, Step::WaitToReceive, |_| End::Answered),
+                Err(error) => or_wait(error, Step::WaitToReceive, |_| End::Done),
             },
+        }
+    }
+
+    fn step_receiving<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
+        let limit = buffer.len().min(BUFFER_SIZE);
+        match self.receive(&mut buffer[..limit]) {
+            Ok(0) if self.terms.conversation => Step::Ended(End::Done),
+            Ok(len) => {
+                self.has_spoken = true;
+                self.state = State::Replying { reply: Arc::default(), sent: 0 };
+                self.deadline = now + self.terms.linger;
+                Step::Received(&buffer[..len])
+            }
+            // Between two messages a peer owes nobody an orderly end.
+            Err(error) => or_wait(error, Step::WaitToReceive, |error| {
+                if self.has_spoken { End::Done } else { End::Lost(error) }
+            }),
+        }
+    }
+
+    fn step_replied<'b>(&mut self, sent: usize, now: Instant) -> Step<'b> {
+        if self.terms.conversation {
+            self.state = State::Receiving;
+            self.deadline = now + self.terms.read_timeout;
+            return Step::Answered(sent);
+        }
+        match self.stream.end() {
+            Ok(()) => {
+                self.state = State::Lingering;
+                Step::Answered(sent)
+            }
+            Err(error) => or_wait(error, Step::Again, End::Lost),
+        }
+    }
+
+    /// Answers the message that a step has just received.
+    pub fn answer(&mut self, reply: Arc<[u8]>) {
+        if matches!(self.state, State::Replying { sent: 0, .. }) {
+            self.state = State::Replying { reply, sent: 0 };
         }
     }
 
@@ -165,18 +205,23 @@ impl<S: Stream> Connection<S> {
         received
     }
 
-    /// How it ends, when its deadline has passed or the server stops.
+    /// How it ends, when its deadline has passed.
     pub fn expire(&self) -> End {
         match self.state {
-            State::Receiving => End::Silent,
+            State::Receiving => End::TimedOut,
             State::Replying { .. } => End::Lost(ErrorKind::TimedOut.into()),
-            State::Lingering => End::Answered,
+            State::Lingering => End::Done,
         }
     }
 
-    /// Whether no message has come yet.
-    pub fn is_silent(&self) -> bool {
+    /// Whether a message is awaited: nothing is under way.
+    pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Receiving)
+    }
+
+    /// Whether no message has come at all.
+    pub fn is_silent(&self) -> bool {
+        !self.has_spoken
     }
 }
 

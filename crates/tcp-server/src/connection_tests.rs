@@ -15,6 +15,8 @@ struct Script {
     /// Errors of `end`, which afterwards succeeds.
     end_errors: VecDeque<ErrorKind>,
     sent: Vec<u8>,
+    /// Whether anything was sent that waits for the end.
+    held_back: bool,
     ended: bool,
 }
 
@@ -35,6 +37,11 @@ impl Stream for Script {
     }
 
     fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held_back = true;
+        self.send(bytes)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         assert!(!self.ended, "sent after the end");
         let len = match self.outbound.pop_front() {
             None => bytes.len(),
@@ -68,7 +75,19 @@ fn connection(
         outbound: outbound.into_iter().collect(),
         ..Script::default()
     };
-    Connection::new(script, Rc::from(*b"ACK!"), now)
+    Connection::new(script, TERMS, now)
+}
+
+const TERMS: Terms = Terms {
+    read_timeout: Duration::from_secs(60),
+    linger: Duration::from_secs(2),
+    conversation: false,
+};
+
+/// The same connection in a conversation.
+fn conversing(mut connection: Connection<Script>) -> Connection<Script> {
+    connection.terms.conversation = true;
+    connection
 }
 
 /// More than any script here gives reason for.
@@ -80,15 +99,21 @@ fn turn(connection: &mut Connection<Script>, now: Instant) -> Vec<String> {
     let mut words = Vec::new();
     while words.len() < MOST_STEPS {
         match connection.step(&mut buffer, now) {
-            Step::Received(message) => words.push(format!("received {}", message.len())),
+            Step::Received(message) => {
+                words.push(format!("received {}", message.len()));
+                connection.answer(Arc::from(*b"ACK!"));
+            }
             Step::Again => words.push("again".to_owned()),
-            Step::Answered => words.push("answered".to_owned()),
+            Step::Answered(bytes) => {
+                assert_eq!(bytes, 4);
+                words.push("answered".to_owned());
+            }
             Step::WaitToReceive => return words,
             Step::WaitToSend => {
                 words.push("wait to send".to_owned());
                 return words;
             }
-            Step::Ended(End::Answered) => {
+            Step::Ended(End::Done) => {
                 words.push("ended".to_owned());
                 return words;
             }
@@ -109,7 +134,7 @@ fn a_message_is_answered_and_the_peer_closes() {
     connection.ready(false);
     assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered"]);
     assert_eq!(connection.stream.sent, b"ACK!");
-    assert!(connection.stream.ended);
+    assert!(connection.stream.held_back && connection.stream.ended, "in one segment");
     connection.ready(true);
     assert_eq!(turn(&mut connection, now), ["ended"]);
 }
@@ -203,19 +228,74 @@ fn time_runs_from_the_accept_and_then_from_the_message() {
     let mut silent = connection([], [], start);
     silent.ready(false);
     turn(&mut silent, later);
-    assert_eq!(silent.deadline(), start + READ_TIMEOUT, "an empty event gives no new time");
-    assert!(matches!(silent.expire(), End::Silent));
+    assert_eq!(silent.deadline(), start + TERMS.read_timeout, "an empty event gives no new time");
+    assert!(matches!(silent.expire(), End::TimedOut));
 
     let mut answered = connection([Ok(5)], [], start);
     answered.ready(false);
     turn(&mut answered, later);
-    assert_eq!(answered.deadline(), later + LINGER);
-    assert!(matches!(answered.expire(), End::Answered));
+    assert_eq!(answered.deadline(), later + TERMS.linger);
+    assert!(matches!(answered.expire(), End::Done));
 
     let mut stuck = connection([Ok(5)], [BLOCKS], start);
     stuck.ready(false);
     turn(&mut stuck, later);
     assert!(matches!(stuck.expire(), End::Lost(_)));
+}
+
+#[test]
+fn in_a_conversation_every_message_is_answered() {
+    let now = Instant::now();
+    let inbound = [Ok(5), Ok(1024), Ok(7), PEER_ENDS];
+    let mut connection = conversing(connection(inbound, [], now));
+    assert!(connection.is_silent() && connection.is_idle());
+    connection.ready(false);
+    let exchange = |len| [format!("received {len}"), "again".to_owned(), "answered".to_owned()];
+    assert_eq!(turn(&mut connection, now), exchange(5), "a short read: nothing more is here");
+    assert!(!connection.is_silent() && connection.is_idle());
+    connection.ready(true);
+    let steps = turn(&mut connection, now);
+    assert_eq!(steps, [&exchange(1024)[..], &exchange(7)[..], &["ended".to_owned()]].concat());
+    assert_eq!(connection.stream.sent, b"ACK!ACK!ACK!");
+    assert!(!connection.stream.held_back, "no reply waits for another one");
+}
+
+#[test]
+fn a_conversation_that_nobody_begins_is_not_answered() {
+    let now = Instant::now();
+    let mut connection = conversing(connection([PEER_ENDS], [], now));
+    connection.ready(true);
+    assert_eq!(turn(&mut connection, now), ["ended"]);
+    assert!(connection.stream.sent.is_empty());
+}
+
+#[test]
+fn each_message_of_a_conversation_gives_new_time() {
+    let start = Instant::now();
+    let later = start + Duration::from_secs(10);
+    let mut connection = conversing(connection([Ok(5)], [], start));
+    connection.ready(false);
+    turn(&mut connection, later);
+    assert_eq!(connection.deadline(), later + TERMS.read_timeout);
+    assert!(matches!(connection.expire(), End::TimedOut));
+}
+
+#[test]
+fn a_reset_between_two_messages_is_an_end_like_any_other() {
+    let now = Instant::now();
+    let mut connection = conversing(connection([Ok(5), RESET], [], now));
+    connection.ready(true);
+    assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered", "ended"]);
+}
+
+#[test]
+fn a_message_that_gets_no_answer_is_followed_by_the_end() {
+    let now = Instant::now();
+    let mut connection = connection([Ok(5)], [], now);
+    connection.ready(false);
+    assert!(matches!(connection.step(&mut [0; 64], now), Step::Received(_)));
+    assert!(matches!(connection.step(&mut [0; 64], now), Step::Answered(0)));
+    assert!(connection.stream.ended);
 }
 
 fn any_answer() -> impl Strategy<Value = Result<usize, ErrorKind>> {
@@ -252,9 +332,41 @@ proptest! {
             if answered == 1 {
                 prop_assert_eq!(&connection.stream.sent, b"ACK!");
             }
-            if steps.last().is_some_and(|step| step == "ended" || step.starts_with("Lost")) {
+            if is_over(&steps) {
                 break;
             }
         }
     }
+
+    /// The same of a conversation: as many replies as messages, each whole
+    /// before the next.
+    #[test]
+    fn any_order_of_events_in_a_conversation(
+        inbound in prop::collection::vec(any_answer(), 0..12),
+        outbound in prop::collection::vec(any_answer(), 0..6),
+        events: Vec<bool>,
+    ) {
+        let now = Instant::now();
+        let mut connection = conversing(connection(inbound, outbound, now));
+        let mut received = 0;
+        let mut answered = 0;
+        for peer_ended in events {
+            connection.ready(peer_ended);
+            let steps = turn(&mut connection, now);
+            received += steps.iter().filter(|step| step.starts_with("received")).count();
+            answered += steps.iter().filter(|step| *step == "answered").count();
+            prop_assert!(answered <= received && received <= answered + 1);
+            let sent = &connection.stream.sent;
+            prop_assert!(b"ACK!".repeat(received).starts_with(sent));
+            prop_assert!(sent.len() >= 4 * answered);
+            prop_assert!(!connection.stream.ended, "the peer ends it");
+            if is_over(&steps) {
+                break;
+            }
+        }
+    }
+}
+
+fn is_over(steps: &[String]) -> bool {
+    steps.last().is_some_and(|step| step == "ended" || step.starts_with("Lost"))
 }

@@ -1,30 +1,50 @@
 //! The connections there are, and the order in which their time runs out.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Instant;
 
+use common::peer::Peer;
 use mio::net::TcpStream;
 use slab::Slab;
 
 use crate::connection::Connection;
+use crate::sources::Place;
 
-/// All connections, by key. Each has exactly one deadline in `deadlines`, so
-/// setting one costs O(log n), and nothing is left behind by those that end.
+/// All connections, by key. Each has exactly one deadline, so setting one
+/// costs O(log n), and nothing is left behind by those that end.
 #[derive(Debug, Default)]
 pub struct Connections {
     slots: Slab<Slot>,
-    deadlines: BTreeSet<(Instant, usize)>,
+    /// The deadlines of those that have said nothing yet. All are the same
+    /// time from their accept, so they are in the order of their age too.
+    silent: BTreeSet<(Instant, usize)>,
+    /// The deadlines of the others.
+    heard: BTreeSet<(Instant, usize)>,
 }
 
 /// A connection and what the server knows about it.
 #[derive(Debug)]
 pub struct Slot {
     pub connection: Connection<TcpStream>,
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// Whether it is registered for writing too, which it rarely has to be.
     pub awaits_writing: bool,
-    deadline: Instant,
+    /// Held for as long as the connection is.
+    _place: Place,
+    deadline: Deadline,
+}
+
+/// Where a connection's deadline is to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Deadline {
+    at: Instant,
+    is_silent: bool,
+}
+
+impl Deadline {
+    fn of(connection: &Connection<TcpStream>) -> Self {
+        Self { at: connection.deadline(), is_silent: connection.is_silent() }
+    }
 }
 
 impl Connections {
@@ -33,11 +53,11 @@ impl Connections {
         self.slots.vacant_key()
     }
 
-    pub fn insert(&mut self, connection: Connection<TcpStream>, peer: SocketAddr) -> usize {
-        let deadline = connection.deadline();
-        let key = self.slots.insert(Slot { connection, peer, awaits_writing: false, deadline });
-        self.deadlines.insert((deadline, key));
-        key
+    pub fn insert(&mut self, connection: Connection<TcpStream>, peer: Peer, place: Place) {
+        let deadline = Deadline::of(&connection);
+        let slot = Slot { connection, peer, awaits_writing: false, _place: place, deadline };
+        let key = self.slots.insert(slot);
+        self.order(deadline).insert((deadline.at, key));
     }
 
     pub fn get_mut(&mut self, key: usize) -> Option<&mut Slot> {
@@ -46,37 +66,52 @@ impl Connections {
 
     pub fn remove(&mut self, key: usize) -> Option<Slot> {
         let slot = self.slots.try_remove(key)?;
-        self.deadlines.remove(&(slot.deadline, key));
+        self.order(slot.deadline).remove(&(slot.deadline.at, key));
         Some(slot)
     }
 
     /// Takes up the deadline that the connection has now.
     pub fn reschedule(&mut self, key: usize) {
-        if let Some(slot) = self.slots.get_mut(key)
-            && slot.deadline != slot.connection.deadline()
-        {
-            self.deadlines.remove(&(slot.deadline, key));
-            slot.deadline = slot.connection.deadline();
-            self.deadlines.insert((slot.deadline, key));
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let (old, new) = (slot.deadline, Deadline::of(&slot.connection));
+        if old != new {
+            slot.deadline = new;
+            self.order(old).remove(&(old.at, key));
+            self.order(new).insert((new.at, key));
         }
+    }
+
+    fn order(&mut self, deadline: Deadline) -> &mut BTreeSet<(Instant, usize)> {
+        if deadline.is_silent { &mut self.silent } else { &mut self.heard }
+    }
+
+    /// The connection whose time runs out first, and when.
+    fn earliest(&self) -> Option<(Instant, usize)> {
+        self.silent.first().into_iter().chain(self.heard.first()).min().copied()
     }
 
     /// When the next connection's time runs out.
     pub fn earliest_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|&(deadline, _)| deadline)
+        self.earliest().map(|(at, _)| at)
     }
 
     /// A connection whose time has run out.
     pub fn expired(&self, now: Instant) -> Option<usize> {
-        let &(deadline, key) = self.deadlines.first()?;
-        (deadline <= now).then_some(key)
+        self.earliest().filter(|&(at, _)| at <= now).map(|(_, key)| key)
+    }
+
+    /// The oldest of those that have said nothing yet.
+    pub fn oldest_silent(&self) -> Option<usize> {
+        self.silent.first().map(|&(_, key)| key)
     }
 
     pub fn keys(&self) -> Vec<usize> {
         self.slots.iter().map(|(key, _)| key).collect()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+    pub fn len(&self) -> usize {
+        self.slots.len()
     }
 }

@@ -1,67 +1,106 @@
 //! What this server prints: one function an event, all its wording here.
 //!
-//! The first three are the tutorial's lines. `[!]` marks what did not go well.
+//! Each call has the line for people and the fields of the JSON object
+//! (docs/json.md). The first three lines are the tutorial's. `[!]` marks what
+//! did not go well.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use common::duration::words;
 use common::exit::reason;
+use common::peer::Peer;
 use common::printable::printable;
 use log::{debug, info, warn};
 
-use crate::limits::READ_TIMEOUT;
-
-/// What was done, to be told at the end. Every connection that is over is
-/// answered, lost or silent.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
-    pub connections: u64,
-    pub answered: u64,
-    pub lost: u64,
-    pub silent: u64,
-}
-
-impl fmt::Display for Totals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connections, answered, lost, silent } = self;
-        let s = if *connections == 1 { "" } else { "s" };
-        write!(f, "{connections} connection{s}: {answered} answered, {lost} lost, {silent} silent")
-    }
-}
+use crate::totals::Totals;
 
 pub fn listening(address: SocketAddr) {
-    info!("[*] Listening on {address}");
+    let address = address.to_string();
+    info!(event = "listening", address = address.as_str(); "[*] Listening on {address}");
 }
 
-pub fn accepted(peer: SocketAddr) {
-    info!("[*] Accept connection from: {peer}");
+pub fn accepted(peer: &Peer) {
+    info!(event = "accepted", peer = peer.as_str(); "[*] Accept connection from: {peer}");
 }
 
-pub fn received(message: &[u8]) {
-    info!("[*] Received: {}", printable(message));
+pub fn received(peer: &Peer, message: &[u8]) {
+    let text = printable(message).to_string();
+    info!(
+        event = "received", peer = peer.as_str(), bytes = message.len(), message = text.as_str();
+        "[*] Received: {text}"
+    );
 }
 
-pub fn answered(peer: SocketAddr) {
-    debug!("[*] Answered: {peer}");
+pub fn answered(peer: &Peer) {
+    debug!(event = "answered", peer = peer.as_str(); "[*] Answered: {peer}");
 }
 
-pub fn lost(peer: SocketAddr, error: &io::Error) {
-    info!("[!] Lost: {peer}: {}", reason(error));
+pub fn lost(peer: &Peer, error: &io::Error) {
+    let reason = reason(error);
+    info!(event = "lost", peer = peer.as_str(), reason = reason.as_str(); "[!] Lost: {peer}: {reason}");
 }
 
-pub fn gave_up_on_silent(peer: SocketAddr) {
-    info!("[!] Gave up on: {peer}: silent for {} seconds", READ_TIMEOUT.as_secs());
+pub fn timed_out(peer: &Peer, after: Duration) {
+    let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    info!(
+        event = "timed_out", peer = peer.as_str(), after_ms;
+        "[!] Gave up on: {peer}: silent for {}", words(after)
+    );
+}
+
+pub fn evicted(peer: &Peer) {
+    info!(event = "evicted", peer = peer.as_str(); "[!] Evicted: {peer}: silent, and another one needs its place");
+}
+
+pub fn refused_for_want_of_room(peer: &Peer, most: usize) {
+    info!(
+        event = "refused", peer = peer.as_str(), limit = "max_connections", most;
+        "[!] Refused: {peer}: there are {most} connections, and none is silent"
+    );
+}
+
+pub fn refused_for_its_source(peer: &Peer, most: u64) {
+    info!(
+        event = "refused", peer = peer.as_str(), limit = "max_per_source", most;
+        "[!] Refused: {peer}: its source has {most} connections"
+    );
 }
 
 pub fn gone_before_accept(error: &io::Error) {
-    debug!("[!] A connection was gone before it was accepted: {}", reason(error));
+    let reason = reason(error);
+    debug!(
+        event = "gone_before_accept", reason = reason.as_str();
+        "[!] A connection was gone before it was accepted: {reason}"
+    );
 }
 
 pub fn cannot_accept(error: &io::Error) {
-    warn!("[!] Cannot accept for the moment: {}", reason(error));
+    let reason = reason(error);
+    warn!(event = "cannot_accept", reason = reason.as_str(); "[!] Cannot accept for the moment: {reason}");
 }
 
-pub fn stopped(totals: Totals) {
-    info!("[*] Stopped: {totals}");
+pub fn stats(totals: &Totals) {
+    tell("stats", "So far", totals);
+}
+
+pub fn stopped(totals: &Totals) {
+    tell("stopped", "Stopped", totals);
+}
+
+fn tell(event: &str, headline: &str, totals: &Totals) {
+    info!(
+        event,
+        connections = totals.connections.get(),
+        exchanges = totals.exchanges.get(),
+        bytes_received = totals.bytes_received.get(),
+        bytes_sent = totals.bytes_sent.get(),
+        refused = totals.refused.get(),
+        timed_out = totals.timed_out.get(),
+        evicted = totals.evicted.get(),
+        lost = totals.lost.get(),
+        silent = totals.silent.get();
+        "[*] {headline}: {totals}"
+    );
 }

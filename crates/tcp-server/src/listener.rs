@@ -2,13 +2,15 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use common::address::canonical;
-use common::listen::Families;
+use common::listen::{Families, Listening, Sharing};
+use common::peer::Peer;
 use common::rest::{Rest, Throttle};
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
+use nix::libc;
 use socket2::{Domain, Socket, Type};
 
 use crate::events;
@@ -30,7 +32,7 @@ pub struct Listener {
 #[derive(Debug)]
 pub enum Accepted {
     /// A connection, and its peer.
-    Connection(TcpStream, SocketAddr),
+    Connection(TcpStream, Peer),
     /// Nobody is waiting any more, or the listener rests.
     Nobody,
     /// This one was gone before it was accepted; there may be others.
@@ -50,17 +52,39 @@ enum Meaning {
     Broken,
 }
 
-impl Listener {
-    /// Listens on `address`.
-    pub fn open(address: SocketAddr, families: Families) -> io::Result<Self> {
+impl Listening for Listener {
+    const TYPE: libc::c_int = libc::SOCK_STREAM;
+    const KIND: &str = "listening TCP socket";
+
+    fn open(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         if address.is_ipv6() {
             socket.set_only_v6(families == Families::Own)?;
         }
         // Connections of an earlier run, in TIME_WAIT, are no hindrance.
         socket.set_reuse_address(true)?;
+        socket.set_reuse_port(sharing == Sharing::Workers)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
+        Self::new(socket)
+    }
+
+    fn adopt(passed: OwnedFd) -> io::Result<Self> {
+        let socket = Socket::from(passed);
+        if !socket.is_listener()? {
+            // inetd's way, and that of `Accept=yes`: one process a connection.
+            return Err(io::Error::other("a connection, and not a listening socket"));
+        }
+        Self::new(socket)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Listener {
+    fn new(socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
@@ -82,11 +106,6 @@ impl Listener {
         }
     }
 
-    /// The address that it is bound to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// The underlying socket, to register it.
     pub fn socket_mut(&mut self) -> &mut TcpListener {
         &mut self.socket
@@ -101,7 +120,7 @@ impl Listener {
             Ok((stream, peer)) => {
                 self.rest.succeeded();
                 self.gone_in_a_row = 0;
-                Accepted::Connection(stream, canonical(peer))
+                Accepted::Connection(stream, Peer::new(peer))
             }
             Err(error) => match Meaning::of(&error) {
                 Meaning::Nobody => Accepted::Nobody,

@@ -9,17 +9,19 @@ mod events;
 mod limits;
 mod listener;
 mod server;
+mod sources;
 mod stream;
+mod totals;
 
 use std::process::ExitCode;
 
 use common::exit::{self, Failure};
-use common::options;
 use common::shutdown::Shutdown;
 use common::transcript::Transcript;
+use common::{notify, options, workers};
 
 use crate::cli::Options;
-use crate::server::Server;
+use crate::server::{Server, Shared};
 
 fn main() -> ExitCode {
     exit::report(env!("CARGO_BIN_NAME"), run())
@@ -27,9 +29,17 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let options: Options = options::parse()?;
+    let service = &options.service;
+    exit::tell_in(service.style());
     limits::raise_descriptor_limit();
-    let server = Server::listen(&options)?;
-    let shutdown = Shutdown::on_signals(server.waker()?)?;
-    let transcript = Transcript::start(options.output, shutdown.clone())?;
-    server.run(&shutdown, &transcript)
+    let shared = Shared::new(&options);
+    let mut servers = Server::listen(&options, &shared)?;
+    let wakers = servers.iter().map(Server::waker).collect::<Result<_, _>>()?;
+    let shutdown = Shutdown::on_signals(wakers)?;
+    let transcript = Transcript::start(service.output, service.style(), shutdown.clone())?;
+    servers[0].announce();
+    notify::ready();
+    workers::run(&mut servers, &shutdown, |server| server.run(&shutdown, &transcript))?;
+    events::stopped(&shared.totals);
+    shared.goal.verdict(shared.totals.exchanges.get(), shared.totals.connections.get())
 }

@@ -9,36 +9,68 @@
 //! All events of a turn are taken before any socket is closed or accepted, so
 //! none can be meant for a connection that had the same token before.
 
+mod turn;
+
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
-use std::mem;
-use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::counter::Counter;
 use common::exit::{Failure, reason};
+use common::goal::Goal;
+use common::interval::Interval;
+use common::listen::Listening;
+use common::reply::Reply;
 use common::shutdown::Shutdown;
 use common::transcript::Transcript;
 use mio::event::Event;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::cli::Options;
-use crate::connection::{Connection, End, Step};
 use crate::connections::{Connections, Slot};
-use crate::events::{self, Totals};
-use crate::limits::{
-    ACCEPTS_PER_TURN, DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_ACCEPTS, STEPS_PER_TURN,
-};
-use crate::listener::{Accepted, Listener};
+use crate::events;
+use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, Terms};
+use crate::listener::Listener;
+use crate::sources::Sources;
+use crate::totals::Totals;
 
 /// The token of the waker. Those of the listeners count from zero, and the
 /// connections' follow: [`Server::first_key`].
 const WAKER: Token = Token(usize::MAX);
 
-/// The server: its sockets, and what is to be done with them.
+/// What the event loops of one server have together.
+#[derive(Debug)]
+pub struct Shared {
+    pub totals: Totals,
+    pub goal: Goal,
+    /// The number of the last reply.
+    replies: Counter,
+    sources: Arc<Sources>,
+    reply: Reply,
+    terms: Terms,
+    /// How many connections each loop may hold.
+    connections_each: usize,
+}
+
+impl Shared {
+    pub fn new(options: &Options) -> Arc<Self> {
+        Arc::new(Self {
+            totals: Totals::default(),
+            goal: options.service.goal(Instant::now()),
+            replies: Counter::default(),
+            sources: Sources::new(options.max_per_source()),
+            reply: Reply::new(&options.reply, options.service.witness),
+            terms: options.terms(),
+            connections_each: options.connections_each(),
+        })
+    }
+}
+
+/// One event loop: its sockets, and what is to be done with them.
 #[derive(Debug)]
 pub struct Server {
+    shared: Arc<Shared>,
     poll: Poll,
     listeners: Vec<Listener>,
     connections: Connections,
@@ -46,9 +78,9 @@ pub struct Server {
     first_key: usize,
     /// The tokens that are due for a turn.
     ready: BTreeSet<usize>,
-    reply: Rc<[u8]>,
     buffer: Box<[u8]>,
-    totals: Totals,
+    /// When the totals are due, in the loop that tells them.
+    stats: Option<Interval>,
     phase: Phase,
 }
 
@@ -60,10 +92,20 @@ enum Phase {
 }
 
 impl Server {
-    /// Listens on the addresses that `options` name.
-    pub fn listen(options: &Options) -> Result<Self, Failure> {
+    /// Listens on the addresses that `options` name: as many event loops as
+    /// there are to be, of which the first tells the totals.
+    pub fn listen(options: &Options, shared: &Arc<Shared>) -> Result<Vec<Self>, Failure> {
+        let workers = options.service.listen.open(options.service.workers())?;
+        let mut stats = options.service.stats(Instant::now());
+        workers.into_iter().map(|listeners| Self::new(listeners, shared, stats.take())).collect()
+    }
+
+    fn new(
+        mut listeners: Vec<Listener>,
+        shared: &Arc<Shared>,
+        stats: Option<Interval>,
+    ) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(unavailable)?;
-        let mut listeners = options.listen.open(Listener::open)?;
         for (token, listener) in listeners.iter_mut().enumerate() {
             let socket = listener.socket_mut();
             poll.registry()
@@ -71,14 +113,14 @@ impl Server {
                 .map_err(unavailable)?;
         }
         Ok(Self {
+            shared: Arc::clone(shared),
             poll,
             first_key: listeners.len(),
             listeners,
             connections: Connections::default(),
             ready: BTreeSet::new(),
-            reply: options.reply.0.as_slice().into(),
             buffer: vec![0; DISCARD_SIZE].into(),
-            totals: Totals::default(),
+            stats,
             phase: Phase::Serving,
         })
     }
@@ -88,11 +130,15 @@ impl Server {
         Waker::new(self.poll.registry(), WAKER).map_err(unavailable)
     }
 
-    /// Serves until `shutdown` is requested, and everybody is served.
-    pub fn run(mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
+    /// Says where it listens.
+    pub fn announce(&self) {
         for listener in &self.listeners {
             events::listening(listener.address());
         }
+    }
+
+    /// Serves until `shutdown` is requested, and everybody is served.
+    pub fn run(&mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut now = Instant::now();
         while !self.is_over(now) {
@@ -106,14 +152,17 @@ impl Server {
             now = Instant::now();
             events.iter().for_each(|event| self.note(event));
             self.turn(now)?;
+            if self.stats.as_mut().is_some_and(|stats| stats.is_due(now)) {
+                events::stats(&self.shared.totals);
+            }
+            if self.shared.goal.is_over(self.shared.totals.exchanges.get(), now) {
+                shutdown.request();
+            }
             if shutdown.is_requested() && matches!(self.phase, Phase::Serving) {
                 self.stop_listening(now);
             }
         }
-        for key in self.connections.keys() {
-            self.expire(key);
-        }
-        events::stopped(self.totals);
+        self.connections.keys().into_iter().for_each(|key| self.expire(key));
         Ok(())
     }
 
@@ -123,20 +172,21 @@ impl Server {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
-        let drained = match self.phase {
-            Phase::Serving => None,
+        let phase = match self.phase {
+            Phase::Serving => self.shared.goal.idle_at(),
             Phase::Draining(until) => Some(until),
         };
         let rested = self.listeners.iter().filter_map(|listener| listener.rest.until());
-        let deadlines = self.connections.earliest_deadline().into_iter();
-        let earliest = deadlines.chain(rested).chain(drained).min();
+        let stats = self.stats.map(|stats| stats.next());
+        let deadlines = [self.connections.earliest_deadline(), stats, phase];
+        let earliest = deadlines.into_iter().flatten().chain(rested).min();
         earliest.map(|earliest| earliest.saturating_duration_since(now))
     }
 
     fn is_over(&self, now: Instant) -> bool {
         match self.phase {
             Phase::Serving => false,
-            Phase::Draining(until) => self.connections.is_empty() || now >= until,
+            Phase::Draining(until) => self.connections.len() == 0 || now >= until,
         }
     }
 
@@ -156,145 +206,9 @@ impl Server {
         self.connections.get_mut(token.checked_sub(self.first_key)?)
     }
 
-    /// Gives everything on the list its turn.
-    fn turn(&mut self, now: Instant) -> Result<(), Failure> {
-        for (token, listener) in self.listeners.iter().enumerate() {
-            if listener.rest.until().is_some_and(|until| until <= now) {
-                self.ready.insert(token);
-            }
-        }
-        for token in mem::take(&mut self.ready) {
-            match token.checked_sub(self.first_key) {
-                Some(key) => self.serve(key, now),
-                None => self.accept(token, ACCEPTS_PER_TURN, now)?,
-            }
-        }
-        while let Some(key) = self.connections.expired(now) {
-            self.expire(key);
-        }
-        Ok(())
-    }
-
-    /// Accepts up to `budget` connections from the listener with `token`.
-    fn accept(&mut self, token: usize, budget: usize, now: Instant) -> Result<(), Failure> {
-        for _ in 0..budget {
-            let Some(listener) = self.listeners.get_mut(token) else {
-                return Ok(());
-            };
-            let short = match listener.accept(now) {
-                Accepted::Connection(stream, peer) => match self.admit(stream, peer, now) {
-                    Ok(()) => continue,
-                    Err(error) => error,
-                },
-                Accepted::Gone(error) => {
-                    events::gone_before_accept(&error);
-                    continue;
-                }
-                Accepted::Nobody => return Ok(()),
-                Accepted::Short(error) => error,
-                Accepted::Broken(error) => {
-                    return Err(Failure::outcome(listener.address(), reason(&error)));
-                }
-            };
-            self.listeners[token].rest_after(&short, now);
-            return Ok(());
-        }
-        self.ready.insert(token);
-        Ok(())
-    }
-
-    /// Takes up a connection. One that cannot be registered is lost, for a
-    /// shortage of this machine's.
-    fn admit(&mut self, mut stream: TcpStream, peer: SocketAddr, now: Instant) -> io::Result<()> {
-        self.totals.connections += 1;
-        events::accepted(peer);
-        let token = Token(self.first_key + self.connections.next_key());
-        if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE) {
-            self.totals.lost += 1;
-            return Err(error);
-        }
-        let connection = Connection::new(stream, Rc::clone(&self.reply), now);
-        self.connections.insert(connection, peer);
-        Ok(())
-    }
-
-    /// Lets the connection with `key` go on, up to its share of a turn.
-    fn serve(&mut self, key: usize, now: Instant) {
-        for _ in 0..STEPS_PER_TURN {
-            let Some(slot) = self.connections.get_mut(key) else {
-                return;
-            };
-            match slot.connection.step(&mut self.buffer, now) {
-                Step::Received(message) => {
-                    events::received(message);
-                    self.connections.reschedule(key);
-                }
-                Step::Answered => {
-                    self.totals.answered += 1;
-                    events::answered(slot.peer);
-                }
-                Step::Again => {}
-                Step::WaitToReceive => return,
-                Step::WaitToSend => return self.await_writing(key),
-                Step::Ended(end) => return self.remove(key, end),
-            }
-        }
-        self.ready.insert(self.first_key + key);
-    }
-
-    /// Asks to be told when the connection with `key` can be written to.
-    fn await_writing(&mut self, key: usize) {
-        let Some(slot) = self.connections.get_mut(key) else {
-            return;
-        };
-        if mem::replace(&mut slot.awaits_writing, true) {
-            return;
-        }
-        let token = Token(self.first_key + key);
-        let both = Interest::READABLE | Interest::WRITABLE;
-        let stream = slot.connection.stream_mut();
-        if let Err(error) = self.poll.registry().reregister(stream, token, both) {
-            self.remove(key, End::Lost(error));
-        }
-    }
-
-    /// Ends the connection with `key`, whose time has run out.
-    fn expire(&mut self, key: usize) {
-        if let Some(slot) = self.connections.get_mut(key) {
-            let end = slot.connection.expire();
-            self.remove(key, end);
-        }
-    }
-
-    /// Takes out the connection with `key`. A listener that lacked its
-    /// descriptor gets a chance.
-    fn remove(&mut self, key: usize, end: End) {
-        if let Some(slot) = self.connections.remove(key) {
-            self.tally(slot.peer, end);
-        }
-        for (token, listener) in self.listeners.iter_mut().enumerate() {
-            if listener.rest.until().is_some() {
-                listener.rest.end_early();
-                self.ready.insert(token);
-            }
-        }
-    }
-
-    /// Counts how a connection ended, and tells of it.
-    fn tally(&mut self, peer: SocketAddr, end: End) {
-        match end {
-            End::Answered => {}
-            End::Lost(error) => {
-                self.totals.lost += 1;
-                events::lost(peer, &error);
-            }
-            End::Silent => {
-                self.totals.silent += 1;
-                if matches!(self.phase, Phase::Serving) {
-                    events::gave_up_on_silent(peer);
-                }
-            }
-        }
+    /// Whether `--count` is reached: nobody else is answered.
+    fn has_enough(&self) -> bool {
+        self.shared.goal.left(self.shared.totals.exchanges.get()) == 0
     }
 
     /// Answers whoever has come so far, leaves those who are silent, and
@@ -302,16 +216,14 @@ impl Server {
     fn stop_listening(&mut self, now: Instant) {
         self.phase = Phase::Draining(now + DRAIN);
         self.last_turn(now);
-        for token in 0..self.listeners.len() {
-            self.listeners[token].rest.end_early();
-            // A listener that breaks now was to be closed anyway.
-            let _ = self.accept(token, LAST_ACCEPTS, now);
+        if !self.has_enough() {
+            self.accept_the_last(now);
         }
         self.listeners.clear();
         self.last_turn(now);
     }
 
-    /// Gives every connection a turn, and ends those without a message.
+    /// Gives every connection a turn, and ends those that await a message.
     fn last_turn(&mut self, now: Instant) {
         for key in self.connections.keys() {
             // Its message or its end may be here, although no event has said
@@ -320,9 +232,7 @@ impl Server {
                 slot.connection.ready(true);
             }
             self.serve(key, now);
-            if self.connections.get_mut(key).is_some_and(|slot| slot.connection.is_silent()) {
-                self.remove(key, End::Silent);
-            }
+            self.leave(key);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What a connection asks of its socket: four calls, so that the state
+//! What a connection asks of its socket: a few calls, so that the state
 //! machine can be tested on a script instead.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
@@ -12,6 +12,9 @@ use socket2::SockRef;
 pub trait Stream {
     /// Receives some bytes; zero of them is the peer's end.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Sends some bytes.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Sends some bytes, of which the last are held back until
     /// [`Stream::end`], to share a segment with the FIN.
@@ -31,6 +34,10 @@ const LAST: libc::c_int = 0;
 impl Stream for TcpStream {
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read(buffer)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
     }
 
     fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -122,7 +122,7 @@ fn a_thousand_at_the_same_moment_while_five_hundred_are_silent() {
     assert_eq!(status, Some(0));
     // Those who were silent ended their side in the end, which is answered.
     let totals = lines.last().unwrap();
-    assert!(totals.starts_with("[*] Stopped: 1500 connections: "), "{totals}");
+    assert!(totals.starts_with("[*] Stopped: 1500 connections, "), "{totals}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn the_tutorials_lines() {
     assert_eq!(server.line(), format!("[*] Accept connection from: {us}"));
     assert_eq!(server.line(), "[*] Received: hehe, just for a test!");
     let (status, rest) = server.stop();
-    assert_eq!(rest, ["[*] Stopped: 1 connection: 1 answered, 0 lost, 0 silent"]);
+    assert_eq!(rest, ["[*] Stopped: 1 connection, 1 exchange, 22 bytes in, 4 out"]);
     assert_eq!(status, Some(0));
 }
 

@@ -1,58 +1,95 @@
 //! What this server prints: one function an event, all its wording here.
 //!
-//! `Waiting for message...` and the two lines of a datagram are the
-//! tutorial's. `[!]` marks what did not go well.
+//! Each call has the line for people and the fields of the JSON object
+//! (docs/json.md). `Waiting for message...` and the two lines of a datagram
+//! are the tutorial's. `[!]` marks what did not go well.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
 use common::exit::reason;
-use common::printable::message;
+use common::peer::Peer;
+use common::printable::{Omitted, printable};
 use common::protocol::BUFFER_SIZE;
-use log::{debug, info, warn};
+use log::{Level, debug, info, log, warn};
 
-/// What was done, to be told at the end.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
-    pub answered: u64,
-    pub unanswered: u64,
-}
-
-impl fmt::Display for Totals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { answered, unanswered } = self;
-        let datagrams = answered + unanswered;
-        let s = if datagrams == 1 { "" } else { "s" };
-        write!(f, "{datagrams} datagram{s}: {answered} answered, {unanswered} unanswered")
-    }
-}
+use crate::guard::Cause;
+use crate::totals::Totals;
 
 pub fn listening(address: SocketAddr) {
-    info!("[*] Listening on {address}");
+    let address = address.to_string();
+    info!(event = "listening", address = address.as_str(); "[*] Listening on {address}");
+}
+
+pub fn may_amplify(request_bytes: usize, reply_bytes: usize) {
+    warn!(
+        event = "may_amplify", request_bytes, reply_bytes;
+        "[!] A reply of up to {reply_bytes} bytes goes out for a request of {request_bytes} on the \
+         wire: --rate keeps that from being abused"
+    );
 }
 
 pub fn waiting() {
-    info!("[*] Waiting for message...");
+    info!(event = "waiting"; "[*] Waiting for message...");
 }
 
 /// One record, so that nothing comes between its lines.
-pub fn received(peer: SocketAddr, datagram: &[u8]) {
-    info!("[*] Received from: {peer}\n{}", message(datagram, BUFFER_SIZE));
+pub fn received(peer: &Peer, datagram: &[u8]) {
+    let shown = &datagram[..datagram.len().min(BUFFER_SIZE)];
+    let text = printable(shown).to_string();
+    let omitted = Omitted { shown: shown.len(), len: datagram.len() };
+    info!(
+        event = "received", peer = peer.as_str(), bytes = datagram.len(), message = text.as_str();
+        "[*] Received from: {peer}\n{text}{omitted}"
+    );
 }
 
-pub fn answered(peer: SocketAddr) {
-    debug!("[*] Answered: {peer}");
+pub fn answered(peer: &Peer) {
+    debug!(event = "answered", peer = peer.as_str(); "[*] Answered: {peer}");
 }
 
-pub fn unanswered(peer: SocketAddr, error: &io::Error) {
-    info!("[!] Could not answer: {peer}: {}", reason(error));
+pub fn unanswered(peer: &Peer, error: &io::Error) {
+    let reason = reason(error);
+    info!(event = "unanswered", peer = peer.as_str(), reason = reason.as_str(); "[!] Could not answer: {peer}: {reason}");
+}
+
+/// A datagram that is not answered: at `level`, for that may be said seldom.
+pub fn dropped(level: Level, peer: &Peer, cause: Cause) {
+    let (name, words) = match cause {
+        Cause::OwnReply => ("own_reply", "it sent what a server answers, which could be a loop"),
+        Cause::LowPort => ("low_port", "its port is a service's; --allow-low-ports answers it"),
+        Cause::UnusableSource => ("unusable_source", "no host has this address and port"),
+        Cause::Rate => ("rate", "its source has had its --rate"),
+    };
+    log!(level, event = "dropped", peer = peer.as_str(), cause = name; "[!] Not answered: {peer}: {words}");
 }
 
 pub fn cannot_receive(error: &io::Error) {
-    warn!("[!] Cannot receive for the moment: {}", reason(error));
+    let reason = reason(error);
+    warn!(event = "cannot_receive", reason = reason.as_str(); "[!] Cannot receive for the moment: {reason}");
 }
 
-pub fn stopped(totals: Totals) {
-    info!("[*] Stopped: {totals}");
+pub fn stats(totals: &Totals) {
+    tell("stats", "So far", totals);
+}
+
+pub fn stopped(totals: &Totals) {
+    tell("stopped", "Stopped", totals);
+}
+
+fn tell(event: &str, headline: &str, totals: &Totals) {
+    info!(
+        event,
+        datagrams = totals.datagrams.get(),
+        exchanges = totals.exchanges.get(),
+        bytes_received = totals.bytes_received.get(),
+        bytes_sent = totals.bytes_sent.get(),
+        unanswered = totals.unanswered.get(),
+        dropped_own_reply = totals.own_reply.get(),
+        dropped_low_port = totals.low_port.get(),
+        dropped_unusable_source = totals.unusable_source.get(),
+        dropped_rate = totals.rate.get(),
+        dropped_kernel = totals.kernel.get();
+        "[*] {headline}: {totals}"
+    );
 }

@@ -2,12 +2,15 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use common::listen::Families;
+use common::listen::{Families, Listening, Sharing};
 use common::rest::{Rest, Throttle};
 use mio::net::UdpSocket;
 use nix::Error as Errno;
+use nix::libc;
+use quinn_udp::UdpSocketState;
 use socket2::{Domain, Socket, Type};
 
 use crate::events;
@@ -16,22 +19,46 @@ use crate::events;
 #[derive(Debug)]
 pub struct Listener {
     pub socket: UdpSocket,
+    /// What its system can do, as far as is known yet.
+    pub state: UdpSocketState,
+    address: SocketAddr,
     pub rest: Rest,
     warnings: Throttle,
 }
 
-impl Listener {
-    /// Listens on `address`. Without any option of reuse: two servers that
+impl Listening for Listener {
+    const TYPE: libc::c_int = libc::SOCK_DGRAM;
+    const KIND: &str = "UDP socket";
+
+    /// No option of reuse unless for loops of one server: two servers that
     /// share a port would take each other's datagrams.
-    pub fn open(address: SocketAddr, families: Families) -> io::Result<Self> {
+    fn open(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
         if address.is_ipv6() {
             socket.set_only_v6(families == Families::Own)?;
         }
+        socket.set_reuse_port(sharing == Sharing::Workers)?;
         socket.bind(&address.into())?;
+        Self::new(socket)
+    }
+
+    fn adopt(passed: OwnedFd) -> io::Result<Self> {
+        Self::new(passed.into())
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Listener {
+    fn new(socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
+        let state = UdpSocketState::new((&socket).into())?;
         let socket = UdpSocket::from_std(socket.into());
-        Ok(Self { socket, rest: Rest::default(), warnings: Throttle::default() })
+        let address = socket.local_addr()?;
+        let (rest, warnings) = (Rest::default(), Throttle::default());
+        Ok(Self { socket, state, address, rest, warnings })
     }
 
     /// Lets it rest for a while after `error`, and says so now and then.

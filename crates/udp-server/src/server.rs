@@ -4,57 +4,110 @@
 //! a turn is used up gets no new event, so it stays on the list of what is
 //! ready, and the loop does not sleep while that list holds any.
 
+mod turn;
+
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::address::canonical;
+use common::counter::Counter;
 use common::exit::{Failure, reason};
+use common::goal::Goal;
+use common::interval::Interval;
+use common::listen::Listening;
+use common::protocol::UDP_REPLY;
+use common::reply::Reply;
+use common::rest::Throttle;
 use common::shutdown::Shutdown;
 use common::transcript::Transcript;
-use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use crate::batch::{Batch, Run};
 use crate::cli::Options;
-use crate::events::{self, Totals};
-use crate::limits::{DATAGRAMS_PER_TURN, EVENTS_PER_TURN, LAST_TURNS, RECEIVE_SIZE};
-use crate::listener::{Listener, Meaning};
+use crate::events;
+use crate::guard::{Cause, Guard};
+use crate::limits::{EVENTS_PER_TURN, HEADERS, LAST_TURNS};
+use crate::listener::Listener;
+use crate::totals::Totals;
 
 /// The token of the waker; those of the sockets count from zero.
 const WAKER: Token = Token(usize::MAX);
 
-/// The server: its sockets, and what is to be done with them.
+/// What the event loops of one server have together.
+#[derive(Debug)]
+pub struct Shared {
+    pub totals: Totals,
+    pub goal: Goal,
+    /// The number of the last reply.
+    replies: Counter,
+    reply: Reply,
+    guard: Guard,
+    is_limited: bool,
+}
+
+impl Shared {
+    pub fn new(options: &Options) -> Arc<Self> {
+        let reply = Reply::new(&options.reply, options.service.witness);
+        Arc::new(Self {
+            totals: Totals::default(),
+            goal: options.service.goal(Instant::now()),
+            replies: Counter::default(),
+            guard: Guard::new(reply.clone(), options.allow_low_ports, options.rate),
+            reply,
+            is_limited: options.rate > 0,
+        })
+    }
+}
+
+/// One event loop: its sockets, and what is to be done with them.
 #[derive(Debug)]
 pub struct Server {
+    shared: Arc<Shared>,
     poll: Poll,
     listeners: Vec<Listener>,
     /// The tokens of the sockets that may have datagrams.
     ready: BTreeSet<usize>,
-    reply: Vec<u8>,
-    buffer: Box<[u8]>,
-    totals: Totals,
+    batch: Batch,
+    run: Run,
+    /// Of datagrams that are not answered, for each cause.
+    warnings: [Throttle; Cause::COUNT],
+    /// When the totals are due, in the loop that tells them.
+    stats: Option<Interval>,
 }
 
 impl Server {
-    /// Listens on the addresses that `options` name.
-    pub fn listen(options: &Options) -> Result<Self, Failure> {
+    /// Listens on the addresses that `options` name: as many event loops as
+    /// there are to be, of which the first tells the totals.
+    pub fn listen(options: &Options, shared: &Arc<Shared>) -> Result<Vec<Self>, Failure> {
+        let workers = options.service.listen.open(options.service.workers())?;
+        let mut stats = options.service.stats(Instant::now());
+        workers.into_iter().map(|listeners| Self::new(listeners, shared, stats.take())).collect()
+    }
+
+    fn new(
+        mut listeners: Vec<Listener>,
+        shared: &Arc<Shared>,
+        stats: Option<Interval>,
+    ) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(unavailable)?;
-        let mut listeners = options.listen.open(Listener::open)?;
         for (token, listener) in listeners.iter_mut().enumerate() {
             let socket = &mut listener.socket;
             poll.registry()
                 .register(socket, Token(token), Interest::READABLE)
                 .map_err(unavailable)?;
+            shared.totals.kernel.watch(&listener.socket);
         }
         Ok(Self {
+            shared: Arc::clone(shared),
             poll,
             listeners,
             ready: BTreeSet::new(),
-            reply: options.reply.0.clone(),
-            buffer: vec![0; RECEIVE_SIZE].into(),
-            totals: Totals::default(),
+            batch: Batch::new(),
+            run: Run::default(),
+            warnings: Default::default(),
+            stats,
         })
     }
 
@@ -63,11 +116,24 @@ impl Server {
         Waker::new(self.poll.registry(), WAKER).map_err(unavailable)
     }
 
-    /// Serves until `shutdown` is requested.
-    pub fn run(mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
+    /// Says where it listens; and where others can reach it, whether forged
+    /// requests could make it send somebody much more than they are.
+    pub fn announce(&self) {
         for listener in &self.listeners {
-            events::listening(listener.socket.local_addr().map_err(broken)?);
+            events::listening(listener.address());
         }
+        let longest = self.shared.reply.longest();
+        let is_local = |listener: &Listener| listener.address().ip().to_canonical().is_loopback();
+        if longest > UDP_REPLY.len()
+            && !self.shared.is_limited
+            && !self.listeners.iter().all(is_local)
+        {
+            events::may_amplify(HEADERS, HEADERS + longest);
+        }
+    }
+
+    /// Serves until `shutdown` is requested.
+    pub fn run(&mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut is_waiting = false;
         while !shutdown.is_requested() {
@@ -84,11 +150,16 @@ impl Server {
             }
             let tokens = events.iter().map(|event| event.token());
             self.ready.extend(tokens.filter(|&token| token != WAKER).map(|Token(token)| token));
-            is_waiting &= self.turn(Instant::now())? == 0;
+            let now = Instant::now();
+            is_waiting &= self.turn(now)? == 0;
+            if self.stats.as_mut().is_some_and(|stats| stats.is_due(now)) {
+                events::stats(&self.shared.totals);
+            }
+            if self.shared.goal.is_over(self.shared.totals.exchanges.get(), now) {
+                shutdown.request();
+            }
         }
-        self.answer_the_last()?;
-        events::stopped(self.totals);
-        Ok(())
+        self.answer_the_last()
     }
 
     /// Answers what had come before the request to stop, within bounds.
@@ -96,88 +167,28 @@ impl Server {
         self.ready.extend(0..self.listeners.len());
         self.listeners.iter_mut().for_each(|listener| listener.rest.end_early());
         for _ in 0..LAST_TURNS {
-            if self.turn(Instant::now())? == 0 {
+            if self.has_enough() || self.turn(Instant::now())? == 0 {
                 break;
             }
         }
         Ok(())
     }
 
+    /// Whether `--count` is reached: nobody else is answered.
+    fn has_enough(&self) -> bool {
+        self.shared.goal.left(self.shared.totals.exchanges.get()) == 0
+    }
+
     /// How long the loop may sleep: not at all while something is ready, else
-    /// until a socket has rested.
+    /// until a socket has rested, or something else is due.
     fn time_left(&self, now: Instant) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
-        let rested = self.listeners.iter().filter_map(|listener| listener.rest.until()).min();
-        rested.map(|rested| rested.saturating_duration_since(now))
-    }
-
-    /// Serves every socket on the list; says how many datagrams that were.
-    fn turn(&mut self, now: Instant) -> Result<usize, Failure> {
-        for (token, listener) in self.listeners.iter().enumerate() {
-            if listener.rest.until().is_some_and(|until| until <= now) {
-                self.ready.insert(token);
-            }
-        }
-        let mut datagrams = 0;
-        for token in mem::take(&mut self.ready) {
-            datagrams += self.serve(token, now)?;
-        }
-        Ok(datagrams)
-    }
-
-    /// Answers what one socket holds, up to its share of a turn; says how many
-    /// datagrams that were.
-    fn serve(&mut self, token: usize, now: Instant) -> Result<usize, Failure> {
-        let Some(listener) = self.listeners.get_mut(token) else {
-            return Ok(0);
-        };
-        if !listener.rest.is_over(now) {
-            return Ok(0);
-        }
-        let mut datagrams = 0;
-        let mut trouble = None;
-        for _ in 0..DATAGRAMS_PER_TURN {
-            match listener.socket.recv_from(&mut self.buffer) {
-                Ok((len, peer)) => {
-                    datagrams += 1;
-                    listener.rest.succeeded();
-                    events::received(canonical(peer), &self.buffer[..len]);
-                    answer(&listener.socket, &self.reply, peer, &mut self.totals);
-                }
-                Err(error) => match Meaning::of(&error) {
-                    Meaning::Nothing => return Ok(datagrams),
-                    Meaning::Passing => trouble = Some(error),
-                    Meaning::Broken => return Err(broken(error)),
-                },
-            }
-        }
-        match trouble {
-            // Nothing but errors for a whole turn will not be better at once.
-            Some(error) if datagrams == 0 => {
-                listener.rest_after(&error, now);
-            }
-            _ => {
-                self.ready.insert(token);
-            }
-        }
-        Ok(datagrams)
-    }
-}
-
-/// Answers `peer`. A reply that cannot be sent is a datagram lost, as on any
-/// network: it is told of, and ends nothing.
-fn answer(socket: &UdpSocket, reply: &[u8], peer: SocketAddr, totals: &mut Totals) {
-    match socket.send_to(reply, peer) {
-        Ok(_) => {
-            totals.answered += 1;
-            events::answered(canonical(peer));
-        }
-        Err(error) => {
-            totals.unanswered += 1;
-            events::unanswered(canonical(peer), &error);
-        }
+        let rested = self.listeners.iter().filter_map(|listener| listener.rest.until());
+        let due = [self.stats.map(|stats| stats.next()), self.shared.goal.idle_at()];
+        let earliest = rested.chain(due.into_iter().flatten()).min();
+        earliest.map(|earliest| earliest.saturating_duration_since(now))
     }
 }
 

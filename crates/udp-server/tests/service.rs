@@ -79,7 +79,10 @@ fn signals_end_it_in_order() {
         let server = start();
         server.signal(signal);
         let (status, lines) = server.finish();
-        assert_eq!(lines.last().unwrap(), "[*] Stopped: 0 datagrams: 0 answered, 0 unanswered");
+        assert_eq!(
+            lines.last().unwrap(),
+            "[*] Stopped: 0 datagrams, 0 exchanges, 0 bytes in, 0 out"
+        );
         assert_eq!(status, Some(0), "{signal}");
     }
 }
@@ -96,7 +99,10 @@ fn datagrams_that_came_before_the_signal_are_answered() {
     server.signal(Signal::SIGTERM);
     server.signal(Signal::SIGCONT);
     let (status, lines) = server.finish();
-    assert_eq!(lines.last().unwrap(), "[*] Stopped: 100 datagrams: 100 answered, 0 unanswered");
+    assert_eq!(
+        lines.last().unwrap(),
+        "[*] Stopped: 100 datagrams, 100 exchanges, 1200 bytes in, 1900 out"
+    );
     assert_eq!(status, Some(0));
 }
 

@@ -44,7 +44,7 @@ fn the_tutorials_lines() {
         assert_eq!(server.line(), "[*] Waiting for message...");
     }
     let (status, rest) = server.stop();
-    assert_eq!(rest, ["[*] Stopped: 2 datagrams: 2 answered, 0 unanswered"]);
+    assert_eq!(rest, ["[*] Stopped: 2 datagrams, 2 exchanges, 11 bytes in, 38 out"]);
     assert_eq!(status, Some(0));
 }
 

@@ -1,0 +1,134 @@
+//! What a server's run is to show: `--count` and `--idle-exit`.
+//!
+//! Scripts assert with them that traffic did arrive, or that it did not. The
+//! loops share one goal; it reads no clock.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::duration::words;
+use crate::exit::Failure;
+
+/// The goal of a run, and when somebody came last.
+#[derive(Debug)]
+pub struct Goal {
+    count: Option<u64>,
+    idle_exit: Option<Duration>,
+    begun: Instant,
+    /// Nanoseconds from `begun` to the last arrival.
+    last_arrival: AtomicU64,
+    was_idle: AtomicBool,
+}
+
+impl Goal {
+    /// `count` exchanges, and nobody coming for as long as `idle_exit`.
+    #[must_use]
+    pub fn new(count: Option<u64>, idle_exit: Option<Duration>, now: Instant) -> Self {
+        Self {
+            count,
+            idle_exit,
+            begun: now,
+            last_arrival: AtomicU64::new(0),
+            was_idle: AtomicBool::new(false),
+        }
+    }
+
+    /// Somebody came.
+    pub fn arrived(&self, now: Instant) {
+        if self.idle_exit.is_some() {
+            let since = now.saturating_duration_since(self.begun).as_nanos();
+            let since = u64::try_from(since).unwrap_or(u64::MAX);
+            self.last_arrival.fetch_max(since, Ordering::Relaxed);
+        }
+    }
+
+    /// How many more than `exchanges` there are to be.
+    #[must_use]
+    pub fn left(&self, exchanges: u64) -> u64 {
+        self.count.map_or(u64::MAX, |count| count.saturating_sub(exchanges))
+    }
+
+    /// When the run ends, if nobody comes until then.
+    #[must_use]
+    pub fn idle_at(&self) -> Option<Instant> {
+        let since = Duration::from_nanos(self.last_arrival.load(Ordering::Relaxed));
+        Some(self.begun + since + self.idle_exit?)
+    }
+
+    /// Whether the run is over at `now`, with so many `exchanges`: because
+    /// there were enough, or because nobody came for too long.
+    pub fn is_over(&self, exchanges: u64, now: Instant) -> bool {
+        let is_idle = self.idle_at().is_some_and(|at| at <= now);
+        if is_idle {
+            self.was_idle.store(true, Ordering::Relaxed);
+        }
+        is_idle || self.left(exchanges) == 0
+    }
+
+    /// What the run came to, with so many exchanges and `arrivals`.
+    ///
+    /// # Errors
+    /// It ended because nobody came any more, and there were too few
+    /// exchanges; or, without a count, nobody came at all.
+    pub fn verdict(&self, exchanges: u64, arrivals: u64) -> Result<(), Failure> {
+        let Some(idle) = self.idle_exit.filter(|_| self.was_idle.load(Ordering::Relaxed)) else {
+            return Ok(());
+        };
+        let idle = words(idle);
+        match self.count {
+            Some(count) if exchanges < count => {
+                let s = if exchanges == 1 { "" } else { "s" };
+                let reason = format!("only {exchanges} exchange{s}, and then nobody for {idle}");
+                Err(Failure::outcome(format_args!("--count {count}"), reason))
+            }
+            None if arrivals == 0 => {
+                Err(Failure::outcome("--idle-exit", format_args!("nobody came in {idle}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_count_is_reached() {
+        let now = Instant::now();
+        let goal = Goal::new(Some(3), None, now);
+        assert_eq!((goal.left(0), goal.left(2), goal.left(9)), (3, 1, 0));
+        assert!(!goal.is_over(2, now + 100 * SECOND));
+        assert!(goal.is_over(3, now));
+        assert_eq!(goal.verdict(3, 3), Ok(()));
+        assert_eq!(goal.idle_at(), None);
+    }
+
+    #[test]
+    fn nobody_comes() {
+        let now = Instant::now();
+        let goal = Goal::new(None, Some(2 * SECOND), now);
+        assert!(!goal.is_over(0, now + SECOND));
+        assert!(goal.is_over(0, now + 2 * SECOND));
+        let failure = goal.verdict(0, 0).unwrap_err();
+        assert_eq!(failure.to_string(), "--idle-exit: nobody came in 2s");
+        assert_eq!(goal.verdict(0, 1), Ok(()), "somebody came, and said nothing");
+    }
+
+    #[test]
+    fn each_arrival_puts_it_off() {
+        let now = Instant::now();
+        let goal = Goal::new(Some(5), Some(2 * SECOND), now);
+        goal.arrived(now + SECOND);
+        // Another loop's clock may be a little behind.
+        goal.arrived(now);
+        assert_eq!(goal.idle_at(), Some(now + 3 * SECOND));
+        assert!(!goal.is_over(1, now + 2 * SECOND));
+        assert_eq!(goal.verdict(1, 1), Ok(()), "a signal ended it");
+        assert!(goal.is_over(1, now + 3 * SECOND));
+        let failure = goal.verdict(1, 1).unwrap_err();
+        assert_eq!(failure.to_string(), "--count 5: only 1 exchange, and then nobody for 2s");
+    }
+}

@@ -1,0 +1,132 @@
+//! An event as a JSON object on a line of its own (NDJSON): `--json`.
+//!
+//! `events.rs` names what an event is about in the same call that words its
+//! line ([`log`]'s key-values), so neither can be forgotten. `docs/json.md`
+//! describes what comes of it.
+
+use std::io::{self, Write};
+
+use log::Record;
+use log::kv::{self, Key, Value, VisitSource, VisitValue};
+
+/// The schema that every object names. It changes when a field is taken away
+/// or means something else, and not when one is added.
+pub const SCHEMA: u32 = 1;
+
+/// Writes `record` as an object; with the time, where there is one.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(mut out: impl Write, record: &Record<'_>, time: Option<String>) -> io::Result<()> {
+    let mut object = Object { out: &mut out };
+    object.begin()?;
+    if let Some(time) = time {
+        object.field("time", &time)?;
+    }
+    if record.key_values().get(Key::from("event")).is_none() {
+        // A library's own words, which `RUST_LOG=trace` lets through.
+        object.field("event", "log")?;
+        object.field("message", &record.args().to_string())?;
+    }
+    record.key_values().visit(&mut object).map_err(io::Error::other)?;
+    out.write_all(b"}\n")
+}
+
+/// The object of an event that is not logged, with fields in pairs.
+#[must_use]
+pub fn object(event: &str, fields: &[(&str, Value<'_>)]) -> String {
+    let mut line = Vec::new();
+    let mut object = Object { out: &mut line };
+    // Nothing fails that is written to memory.
+    let _ = object.begin();
+    let _ = object.field("event", event);
+    for (key, value) in fields {
+        let _ = object.visit_pair(Key::from(*key), value.clone());
+    }
+    line.extend_from_slice(b"}\n");
+    String::from_utf8_lossy(&line).into_owned()
+}
+
+/// An object that is being written.
+struct Object<'a, W> {
+    out: &'a mut W,
+}
+
+impl<W: Write> Object<'_, W> {
+    fn begin(&mut self) -> io::Result<()> {
+        write!(self.out, "{{\"schema\":{SCHEMA}")
+    }
+
+    fn field(&mut self, key: &str, value: &str) -> io::Result<()> {
+        self.key(key)?;
+        Ok(serde_json::to_writer(&mut *self.out, value)?)
+    }
+
+    fn key(&mut self, key: &str) -> io::Result<()> {
+        self.out.write_all(b",")?;
+        serde_json::to_writer(&mut *self.out, key)?;
+        self.out.write_all(b":")
+    }
+}
+
+impl<'kvs, W: Write> VisitSource<'kvs> for Object<'_, W> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+        self.key(key.as_str())?;
+        value.visit(self)
+    }
+}
+
+impl<W: Write> VisitValue<'_> for Object<'_, W> {
+    /// Events have strings and whole numbers, and nothing where there is none.
+    /// (To print whatever there is would bring in floating-point numbers: 15
+    /// KB.)
+    fn visit_any(&mut self, _: Value<'_>) -> Result<(), kv::Error> {
+        self.visit_null()
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
+        Ok(serde_json::to_writer(&mut *self.out, value).map_err(io::Error::from)?)
+    }
+
+    fn visit_null(&mut self) -> Result<(), kv::Error> {
+        Ok(self.out.write_all(b"null")?)
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
+        Ok(write!(self.out, "{value}")?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_numbers_and_strings_are_escaped() {
+        let source = [
+            ("event", Value::from("received")),
+            ("bytes", Value::from(17_u64)),
+            ("message", Value::from("a \"b\" \\n 中文")),
+            ("dropped_kernel", Value::null()),
+        ];
+        let record = Record::builder().key_values(&source).build();
+        let mut line = Vec::new();
+        write(&mut line, &record, Some("2026-01-01T00:00:00.000Z".to_owned())).unwrap();
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            concat!(
+                r#"{"schema":1,"time":"2026-01-01T00:00:00.000Z","event":"received","bytes":17,"#,
+                r#""message":"a \"b\" \\n 中文","dropped_kernel":null}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn an_object_without_a_record() {
+        assert_eq!(
+            object("missing", &[("lines", 3_u64.into())]),
+            "{\"schema\":1,\"event\":\"missing\",\"lines\":3}\n"
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! Who sends: a peer's address, and how it is printed.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// A peer's address with its text, made once: it is printed again and again.
+///
+/// An IPv4 peer of a socket for both families is `1.2.3.4`, not
+/// `::ffff:1.2.3.4`, in what is printed and in what is limited.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    address: SocketAddr,
+    text: Box<str>,
+}
+
+impl Peer {
+    /// The peer with the address that a socket gives.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        Self { address, text: address.to_string().into() }
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        self.address.ip()
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// `IP:PORT`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv4_peers_print_as_such() {
+        for (address, text) in [
+            ("[::ffff:192.0.2.1]:7000", "192.0.2.1:7000"),
+            ("192.0.2.1:7000", "192.0.2.1:7000"),
+            ("[2001:db8::1]:7000", "[2001:db8::1]:7000"),
+        ] {
+            assert_eq!(Peer::new(address.parse().unwrap()).as_str(), text);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a server answers.
+
+use std::sync::Arc;
+
+use crate::options::Text;
+use crate::peer::Peer;
+use crate::protocol::{TCP_REPLY, UDP_REPLY};
+
+/// What a server answers: a text, or what it saw of who asked.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// The same to everybody.
+    Text(Arc<[u8]>),
+    /// `host=NAME peer=IP:PORT n=COUNT` (`--witness`).
+    Witness {
+        /// This machine's name.
+        host: Arc<str>,
+    },
+}
+
+impl Reply {
+    /// The reply that the command line asks for.
+    #[must_use]
+    pub fn new(text: &Text, witness: bool) -> Self {
+        if !witness {
+            return Self::Text(text.0.as_slice().into());
+        }
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        // A name has no spaces, but nothing keeps a system from giving one.
+        let host = host.to_string_lossy().replace(char::is_whitespace, "_");
+        Self::Witness { host: host.into() }
+    }
+
+    /// The reply to `peer`, which is the `n`th there is.
+    #[must_use]
+    pub fn to(&self, peer: &Peer, n: u64) -> Arc<[u8]> {
+        match self {
+            Self::Text(text) => Arc::clone(text),
+            Self::Witness { host } => format!("host={host} peer={peer} n={n}").into_bytes().into(),
+        }
+    }
+
+    /// The bytes of the longest reply there can be.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        /// `[0000:...:255.255.255.255%4294967295]:65535`, and a 64-bit number.
+        const PEER: usize = 45 + 11 + 8;
+        const NUMBER: usize = 20;
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Witness { host } => "host= peer= n=".len() + host.len() + PEER + NUMBER,
+        }
+    }
+
+    /// Whether `message` is what a server like this one answers. To answer it
+    /// could make two servers talk to each other without end.
+    #[must_use]
+    pub fn is_like(&self, message: &[u8]) -> bool {
+        let is_own = matches!(self, Self::Text(text) if !text.is_empty() && **text == *message);
+        is_own
+            || message == UDP_REPLY.as_bytes()
+            || message == TCP_REPLY.as_bytes()
+            || is_witness(message)
+    }
+}
+
+fn is_witness(message: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(message) else {
+        return false;
+    };
+    let mut words = text.split(' ');
+    ["host=", "peer=", "n="].iter().all(|key| words.next().is_some_and(|w| w.starts_with(key)))
+        && words.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer() -> Peer {
+        Peer::new("[2001:db8::1]:40000".parse().unwrap())
+    }
+
+    #[test]
+    fn a_witness_says_what_it_saw() {
+        let reply = Reply::Witness { host: "box-b".into() };
+        assert_eq!(&*reply.to(&peer(), 7), b"host=box-b peer=[2001:db8::1]:40000 n=7");
+    }
+
+    #[test]
+    fn replies_of_servers_are_known() {
+        let text = Reply::new(&Text(b"pong".to_vec()), false);
+        let witness = Reply::new(&Text(b"pong".to_vec()), true);
+        for reply in [&text, &witness] {
+            assert!(reply.is_like(b"Recvice message ok!"));
+            assert!(reply.is_like(b"ACK!"));
+            assert!(reply.is_like(&witness.to(&peer(), 1)));
+            assert!(!reply.is_like(b"hello"));
+            assert!(!reply.is_like(b"host=a peer=b"));
+            assert!(!reply.is_like(b"host=a peer=b n=1 and more"));
+            assert!(!reply.is_like(b"\xff"));
+            assert!(!reply.is_like(b""), "empty datagrams are answered");
+        }
+        assert!(text.is_like(b"pong"));
+        let empty = Reply::new(&Text(Vec::new()), false);
+        assert!(!empty.is_like(b""), "an empty reply would otherwise hide every empty message");
+    }
+}

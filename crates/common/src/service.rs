@@ -1,0 +1,105 @@
+//! The options that both servers have.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+
+use crate::duration;
+use crate::goal::Goal;
+use crate::interval::Interval;
+use crate::listen::Listen;
+use crate::options::{Output, number};
+use crate::transcript::Style;
+
+/// The most loops: what a large machine has cores, and not a slip of the hand.
+const MOST_WORKERS: usize = 1024;
+
+/// How a server runs, and what its run is to show.
+#[derive(Args, Clone, Debug)]
+pub struct Service {
+    /// Where it listens.
+    #[command(flatten)]
+    pub listen: Listen,
+
+    /// Answer with what this server saw: host=NAME peer=IP:PORT n=COUNT
+    #[arg(long, conflicts_with = "reply", display_order = 10)]
+    pub witness: bool,
+
+    /// Stop after N exchanges
+    #[arg(short, long, value_name = "N", value_parser = number(1, u64::MAX), display_order = 11)]
+    count: Option<u64>,
+
+    /// Stop when nobody came for DUR
+    #[arg(long, value_name = "DUR", value_parser = duration::parse, display_order = 12)]
+    idle_exit: Option<Duration>,
+
+    /// Event loops, one thread each; 0: one per core
+    #[arg(
+        long, value_name = "N", default_value_t = 1, display_order = 13,
+        value_parser = number(0, MOST_WORKERS as u64),
+    )]
+    workers: u64,
+
+    /// Print the totals every DUR
+    #[arg(long, value_name = "DUR", value_parser = duration::parse, display_order = 14)]
+    stats: Option<Duration>,
+
+    /// How it prints what it does.
+    #[command(flatten)]
+    pub output: Output,
+
+    /// Print each event as a JSON object on a line of its own
+    #[arg(short = 'J', long, display_order = 103)]
+    json: bool,
+}
+
+/// What a server's `--help` adds.
+pub const HELP: &str = "\
+ADDR is HOST:PORT, HOST, [IPV6]:PORT, or :PORT for every address of both families;
+port 0 lets the system choose. DUR is 500ms, 2s, 1.5m or 1h. Sockets that a service
+manager passes (LISTEN_FDS) replace --listen. Ctrl-C stops the server, which then
+tells its totals.
+
+Exit status: 0 stopped by a signal or by --count; 1 --idle-exit ended it before --count
+was reached or, without --count, before anybody came; or the event loop broke;
+2 usage, or could not listen.";
+
+impl Service {
+    /// How events are written.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        if self.json { Style::Json } else { Style::Text }
+    }
+
+    /// How many loops there are to be.
+    #[must_use]
+    pub fn workers(&self) -> NonZeroUsize {
+        let workers = usize::try_from(self.workers).unwrap_or(MOST_WORKERS);
+        NonZeroUsize::new(workers).unwrap_or_else(cores)
+    }
+
+    /// What the run is to show.
+    #[must_use]
+    pub fn goal(&self, now: Instant) -> Goal {
+        Goal::new(self.count, self.idle_exit, now)
+    }
+
+    /// When the totals are due.
+    #[must_use]
+    pub fn stats(&self, now: Instant) -> Option<Interval> {
+        self.stats.map(|length| Interval::new(length, now))
+    }
+}
+
+/// The cores that this process may run on. (The standard library's count also
+/// heeds the quotas of cgroups, and weighs 10 KB.)
+fn cores() -> NonZeroUsize {
+    let this_thread = Pid::from_raw(0);
+    let cores = sched_getaffinity(this_thread).map_or(1, |cores| {
+        (0..CpuSet::count()).filter(|&core| cores.is_set(core).unwrap_or(false)).count()
+    });
+    NonZeroUsize::new(cores).unwrap_or(NonZeroUsize::MIN)
+}

@@ -1,0 +1,101 @@
+//! How many connections each source has: `--max-per-source`.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use common::source::Source;
+
+/// The sources that have connections, as many as there are connections at
+/// most. The loops share it: the kernel gives one source's connections to all
+/// of them.
+#[derive(Debug)]
+pub struct Sources {
+    /// How many connections one may have; zero is no limit.
+    most: u64,
+    present: Mutex<HashMap<Source, u64>>,
+}
+
+/// A connection's place among those of its source, until it is dropped.
+#[derive(Debug)]
+pub struct Place(Option<(Arc<Sources>, Source)>);
+
+impl Sources {
+    pub fn new(most: u64) -> Arc<Self> {
+        Arc::new(Self { most, present: Mutex::default() })
+    }
+
+    /// How many connections one source may have.
+    pub fn most(&self) -> u64 {
+        self.most
+    }
+
+    /// A place for a connection from `ip`, unless its source has enough.
+    pub fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
+        if self.most == 0 {
+            return Some(Place(None));
+        }
+        let source = Source::of(ip);
+        let mut present = self.lock();
+        let connections = present.entry(source).or_default();
+        if *connections >= self.most {
+            return None;
+        }
+        *connections += 1;
+        Some(Place(Some((Arc::clone(self), source))))
+    }
+
+    /// Nothing panics with the lock held, so a poisoned one is sound.
+    fn lock(&self) -> MutexGuard<'_, HashMap<Source, u64>> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some((sources, source)) = &self.0 else {
+            return;
+        };
+        if let Entry::Occupied(mut connections) = sources.lock().entry(*source) {
+            *connections.get_mut() -= 1;
+            if *connections.get() == 0 {
+                connections.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn each_source_has_so_many_places() {
+        let sources = Sources::new(2);
+        let first = sources.enter(ip("2001:db8::1")).unwrap();
+        let _second = sources.enter(ip("2001:db8::2")).unwrap();
+        assert!(sources.enter(ip("2001:db8::3")).is_none(), "the same /64");
+        assert!(sources.enter(ip("192.0.2.1")).is_some());
+        drop(first);
+        assert!(sources.enter(ip("2001:db8::3")).is_some());
+    }
+
+    #[test]
+    fn those_who_left_take_no_memory() {
+        let sources = Sources::new(1);
+        drop(sources.enter(ip("192.0.2.1")));
+        assert!(sources.lock().is_empty());
+    }
+
+    #[test]
+    fn without_a_limit_nobody_is_counted() {
+        let sources = Sources::new(0);
+        let _places: Vec<_> = (0..100).map(|_| sources.enter(ip("192.0.2.1")).unwrap()).collect();
+        assert!(sources.lock().is_empty());
+    }
+}

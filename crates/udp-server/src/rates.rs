@@ -1,0 +1,107 @@
+//! How many replies each source gets: `--rate`.
+
+use std::collections::HashMap;
+use std::mem;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use common::source::Source;
+
+use crate::limits::{BURST, SOURCES};
+
+/// A token bucket a source, in a table of bounded size.
+///
+/// A bucket is one instant, at which it will be full again (the generic cell
+/// rate algorithm, ITU-T I.371): a reply moves it on by the time that it takes
+/// to earn one, and it may be no further ahead than a burst.
+#[derive(Debug)]
+pub struct Rates {
+    /// The time that earns one reply.
+    each: Duration,
+    /// The sources seen lately. When there are [`SOURCES`] of them they become
+    /// the earlier ones, and those are forgotten: the longest unheard of go,
+    /// at no cost for keeping them in order.
+    late: HashMap<Source, Instant>,
+    earlier: HashMap<Source, Instant>,
+}
+
+impl Rates {
+    /// So many replies a second to one source, which is not zero.
+    pub fn new(rate: u64) -> Self {
+        let each = Duration::from_nanos(1_000_000_000 / rate.max(1));
+        Self { each, late: HashMap::new(), earlier: HashMap::new() }
+    }
+
+    /// Whether a reply may go to `ip` now; if so, it counts as sent.
+    pub fn may_pass(&mut self, ip: IpAddr, now: Instant) -> bool {
+        let source = Source::of(ip);
+        let full_at = self.late.get(&source).or_else(|| self.earlier.get(&source));
+        let full_at = full_at.map_or(now, |&full_at| full_at.max(now)) + self.each;
+        // What earns a reply in more than a burst's time still earns one.
+        let may_pass = full_at - now <= BURST.max(self.each);
+        if may_pass {
+            if self.late.len() >= SOURCES && !self.late.contains_key(&source) {
+                self.earlier = mem::take(&mut self.late);
+            }
+            self.late.insert(source, full_at);
+        }
+        may_pass
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(n: u32) -> IpAddr {
+        std::net::Ipv4Addr::from(n).into()
+    }
+
+    fn passing(rates: &mut Rates, ip: IpAddr, now: Instant) -> usize {
+        (0..10_000).take_while(|_| rates.may_pass(ip, now)).count()
+    }
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut rates = Rates::new(50);
+        assert_eq!(passing(&mut rates, ip(1), start), 100, "a burst of twice the rate");
+        assert_eq!(passing(&mut rates, ip(1), at(19)), 0);
+        assert_eq!(passing(&mut rates, ip(1), at(20)), 1);
+        assert_eq!(passing(&mut rates, ip(1), at(1020)), 50);
+        assert_eq!(passing(&mut rates, ip(2), at(1020)), 100, "another source");
+        assert_eq!(passing(&mut rates, ip(1), at(100_000)), 100, "no more than a burst is saved");
+    }
+
+    #[test]
+    fn the_lowest_rate_is_one_a_second() {
+        let start = Instant::now();
+        let mut rates = Rates::new(1);
+        assert_eq!(passing(&mut rates, ip(1), start), 2);
+        assert_eq!(passing(&mut rates, ip(1), start + Duration::from_secs(1)), 1);
+    }
+
+    #[test]
+    fn a_64_is_one_source() {
+        let now = Instant::now();
+        let mut rates = Rates::new(1);
+        assert_eq!(passing(&mut rates, "2001:db8::1".parse().unwrap(), now), 2);
+        assert_eq!(passing(&mut rates, "2001:db8::2".parse().unwrap(), now), 0);
+        assert_eq!(passing(&mut rates, "2001:db8:0:1::1".parse().unwrap(), now), 2);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_forgets_the_oldest() {
+        let now = Instant::now();
+        let mut rates = Rates::new(1);
+        let sources = u32::try_from(SOURCES).unwrap();
+        for n in 0..5 * sources {
+            assert!(rates.may_pass(ip(n), now));
+            assert!(rates.late.len() + rates.earlier.len() <= 2 * SOURCES);
+        }
+        let last = ip(5 * sources - 1);
+        assert_eq!(passing(&mut rates, last, now), 1, "it is still known");
+        assert_eq!(passing(&mut rates, ip(0), now), 2, "it is long forgotten");
+    }
+}
