@@ -8,6 +8,8 @@
 // programs from doing so do not fit here.
 #![allow(clippy::expect_used, clippy::panic, missing_docs)]
 
+mod events;
+mod manager;
 mod terminal;
 
 use std::ffi::OsStr;
@@ -22,6 +24,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
+pub use events::{Event, documented};
+pub use manager::ServiceManager;
 pub use terminal::Terminal;
 
 /// How long anything may take before it counts as hung. Far above what a busy
@@ -70,10 +74,9 @@ impl Server {
         let stdout = child.0.stdout.take().expect("standard output is piped");
         let (lines, unread) = lines_of(stdout, listeners, reader);
         let mut server = Self { child, lines, _unread: unread, addresses: Vec::new() };
-        for _ in 0..listeners {
-            let line = server.wait_for("Listening on ");
-            let address = line.rsplit(' ').next().expect("a last word");
-            server.addresses.push(address.parse().expect("an address"));
+        while server.addresses.len() < listeners {
+            let line = server.line();
+            server.addresses.extend(listening_on(&line));
         }
         server
     }
@@ -128,6 +131,21 @@ impl Server {
         };
         prlimit.args(["--pid", &self.child.0.id().to_string(), &format!("--nofile={limit}:")]);
         prlimit.status().is_ok_and(|status| status.success())
+    }
+
+    /// The next event of its `--json`.
+    pub fn event(&mut self) -> Event {
+        Event::parse(&self.line())
+    }
+
+    /// The next event called `name`; those before it are passed over.
+    pub fn wait_for_event(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.event();
+            if event.name() == name {
+                return event;
+            }
+        }
     }
 
     /// Asks it to stop, and waits until it has: its exit status and the rest
@@ -259,6 +277,15 @@ impl Drop for Reaped {
     }
 }
 
+/// The address, where `line` says that a server listens: in words or in JSON.
+fn listening_on(line: &str) -> Option<SocketAddr> {
+    let address = match line.strip_prefix('{') {
+        Some(_) => Event::parse(line).0.get("address")?.as_str()?.to_owned(),
+        None => line.split_once("Listening on ")?.1.to_owned(),
+    };
+    Some(address.parse().expect("an address"))
+}
+
 fn lines_of(
     output: ChildStdout,
     listeners: usize,
@@ -271,7 +298,7 @@ fn lines_of(
         let mut line = Vec::new();
         while let Ok(1..) = output.read_until(b'\n', &mut line) {
             let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
-            to_come = to_come.saturating_sub(usize::from(text.contains("Listening on ")));
+            to_come = to_come.saturating_sub(usize::from(listening_on(&text).is_some()));
             // The test may have ended, and does not listen any more.
             let _ = sender.send(text);
             line.clear();

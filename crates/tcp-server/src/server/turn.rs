@@ -24,7 +24,9 @@ impl Server {
                 self.ready.insert(token);
             }
         }
-        for token in mem::take(&mut self.ready) {
+        // Connections first, whose tokens are the higher ones: those who leave
+        // make room for those who come.
+        for token in mem::take(&mut self.ready).into_iter().rev() {
             match token.checked_sub(self.first_key) {
                 Some(key) => self.serve(key, now),
                 None => self.accept(token, ACCEPTS_PER_TURN, now)?,

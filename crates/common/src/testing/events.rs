@@ -1,0 +1,81 @@
+//! The events of `--json`, and what is documented of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::Value;
+
+/// An event of a server's `--json`.
+#[derive(Clone, Debug)]
+pub struct Event(pub(super) Value);
+
+impl Event {
+    /// Takes a line, which must be an object as all have to be.
+    #[must_use]
+    pub fn parse(line: &str) -> Self {
+        let event = Self(serde_json::from_str(line).expect("a JSON object"));
+        assert_eq!(event.number("schema"), 1, "{line}");
+        event
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.text("event")
+    }
+
+    #[must_use]
+    pub fn text(&self, field: &str) -> &str {
+        self.0[field].as_str().unwrap_or_else(|| panic!("no text {field}: {}", self.0))
+    }
+
+    #[must_use]
+    pub fn number(&self, field: &str) -> u64 {
+        self.0[field].as_u64().unwrap_or_else(|| panic!("no number {field}: {}", self.0))
+    }
+
+    /// Its fields, but for those that every object has.
+    #[must_use]
+    pub fn fields(&self) -> BTreeSet<String> {
+        let object = self.0.as_object().expect("an object");
+        let own = object.keys().filter(|key| !["schema", "event"].contains(&key.as_str()));
+        own.cloned().collect()
+    }
+}
+
+/// What `docs/json.md` says of `program`: the fields of each of its events.
+#[must_use]
+pub fn documented(program: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json.md");
+    let text = fs::read_to_string(path).expect("docs/json.md");
+    let sections: Vec<&str> = text.split("\n## ").collect();
+    let section = |title: &str| {
+        let found = sections.iter().find(|section| section.starts_with(title));
+        found.copied().unwrap_or_else(|| panic!("a section {title}"))
+    };
+    let own = section(program);
+    let (events, totals) = own.split_once("\n| total |").expect("a table of totals");
+    let totals: BTreeSet<String> = rows(totals).flat_map(|row| words(row[1])).collect();
+    let fields = |row: &Vec<&str>| match row[3].trim() {
+        "the totals" => totals.clone(),
+        fields => words(fields).collect(),
+    };
+    let all = rows(events).chain(rows(section("Both")));
+    all.filter_map(|row| Some((words(row[1]).next()?, fields(&row)))).collect()
+}
+
+/// The cells of a table's rows.
+fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').collect())
+}
+
+/// What stands in `code`, but for what stands in brackets.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let mut depth = 0;
+    let outside = text.chars().filter(move |&c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth == 0
+    });
+    let outside: String = outside.collect();
+    let words: Vec<String> = outside.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    words.into_iter()
+}

@@ -1,0 +1,60 @@
+//! A service manager: what servers tell it, and the sockets that it makes.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{PATIENCE, peer};
+
+/// A socket that servers notify: sd_notify(3).
+#[derive(Debug)]
+pub struct ServiceManager {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl ServiceManager {
+    #[must_use]
+    pub fn start() -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("getthrough-notify-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let socket = UnixDatagram::bind(&path).expect("a socket can be made");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        Self { socket, path }
+    }
+
+    /// Has `command` notify it.
+    pub fn supervise(&self, command: &mut Command) {
+        command.env("NOTIFY_SOCKET", &self.path);
+    }
+
+    /// What it is told next.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let mut told = [0; 256];
+        let len = self.socket.recv(&mut told).expect("it is told something");
+        String::from_utf8_lossy(&told[..len]).trim_end().to_owned()
+    }
+
+    /// `program`, to be started with a socket that listens on the address
+    /// given back; `None` (said loudly) where systemd's tool is missing.
+    pub fn activate(options: &[&str], program: &str) -> Option<(Command, SocketAddr)> {
+        const TOOL: &str = "systemd-socket-activate";
+        let mut command = peer(TOOL, "systemd-socket-activate --version")?;
+        // It cannot be asked for the port of the system's choice.
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let address = free.local_addr().expect("it has an address");
+        command.args(options).arg(format!("--listen={address}")).arg(program);
+        Some((command, address))
+    }
+}
+
+impl Drop for ServiceManager {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,273 @@
+//! The server as an assertion in a script, and what it tells.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::thread;
+use std::time::Instant;
+
+use common::testing::{Event, PATIENCE, Server, ServiceManager, quiet_command, run};
+use nix::sys::signal::Signal;
+
+const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
+
+fn command(args: &[&str]) -> Command {
+    let mut command = quiet_command(TCP_SERVER);
+    command.args(["--listen", "127.0.0.1:0"]).args(args);
+    command
+}
+
+fn start(args: &[&str]) -> Server {
+    Server::spawn(command(args), 1)
+}
+
+fn exchange(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"hello").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+#[test]
+fn a_count_ends_it_and_nobody_else_is_answered() {
+    let server = start(&["--count", "2"]);
+    // Stopped, it sees all three at once.
+    server.signal(Signal::SIGSTOP);
+    let mut streams: Vec<_> =
+        (0..3).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    for stream in &mut streams {
+        stream.write_all(b"hello").unwrap();
+    }
+    server.signal(Signal::SIGCONT);
+    let answered = streams.iter_mut().filter_map(|stream| {
+        let mut reply = String::new();
+        // The third is closed with its message unread: a reset, or an end.
+        let _ = stream.read_to_string(&mut reply);
+        (reply == "ACK!").then_some(())
+    });
+    assert_eq!(answered.count(), 2);
+    drop(streams);
+    let (status, lines) = server.finish();
+    let totals = lines.last().unwrap();
+    assert!(totals.starts_with("[*] Stopped: 3 connections, 2 exchanges, "), "{totals}");
+    assert_eq!(status, Some(0));
+}
+
+#[test]
+fn a_count_is_counted_within_a_conversation_too() {
+    let server = start(&["--conversation", "--count", "2"]);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    for _ in 0..2 {
+        stream.write_all(b"hello").unwrap();
+        stream.read_exact(&mut [0; 4]).unwrap();
+    }
+    assert_eq!(stream.read(&mut [0; 4]).unwrap(), 0);
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
+fn nobody_came() {
+    let args = ["--listen", "127.0.0.1:0", "--idle-exit", "100ms"];
+    let ended = run(TCP_SERVER, &args);
+    assert_eq!(ended.stderr, "tcp-server: --idle-exit: nobody came in 100ms\n");
+    assert_eq!(ended.status, Some(1));
+    let ended = run(TCP_SERVER, &[&args[..], &["--count", "3"]].concat());
+    let line = "tcp-server: --count 3: only 0 exchanges, and then nobody for 100ms\n";
+    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(1)));
+}
+
+#[test]
+fn somebody_came_and_then_nobody() {
+    let server = start(&["--idle-exit", "300ms"]);
+    let begun = Instant::now();
+    assert_eq!(exchange(server.address()), "ACK!");
+    assert_eq!(server.finish().0, Some(0));
+    assert!(begun.elapsed().as_millis() >= 300);
+    // One exchange of two: whoever asserts two is told so.
+    let server = start(&["--idle-exit", "300ms", "--count", "2"]);
+    assert_eq!(exchange(server.address()), "ACK!");
+    assert_eq!(server.finish().0, Some(1));
+}
+
+#[test]
+fn each_arrival_puts_the_end_off() {
+    let server = start(&["--idle-exit", "500ms", "--conversation"]);
+    let begun = Instant::now();
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    // A conversation of twice the time, with no new connection in it.
+    while begun.elapsed().as_millis() < 1000 {
+        stream.write_all(b"hello").unwrap();
+        stream.read_exact(&mut [0; 4]).unwrap();
+    }
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
+fn a_signal_is_no_failed_assertion() {
+    let server = start(&["--idle-exit", "1h", "--count", "7"]);
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn a_witness_tells_what_it_saw() {
+    let server = start(&["--witness"]);
+    for n in 1..=3 {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.write_all(b"who am I?").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let us = stream.local_addr().unwrap();
+        let (host, rest) = reply.split_once(' ').unwrap();
+        let name = host.strip_prefix("host=").unwrap();
+        assert_eq!(name, nix::unistd::gethostname().unwrap().to_str().unwrap());
+        assert_eq!(rest, format!("peer={us} n={n}"));
+    }
+}
+
+#[test]
+fn totals_are_told_again_and_again() {
+    let mut server = start(&["--stats", "50ms"]);
+    assert_eq!(exchange(server.address()), "ACK!");
+    for _ in 0..3 {
+        server.wait_for("[*] So far: 1 connection, 1 exchange, 5 bytes in, 4 out");
+    }
+}
+
+#[test]
+fn several_workers_share_a_port_a_count_and_an_end() {
+    let mut server = start(&["--workers", "4", "--count", "200", "--json"]);
+    let address = server.address();
+    let clients: Vec<_> = (0..4)
+        .map(|_| thread::spawn(move || (0..50).for_each(|_| assert_eq!(exchange(address), "ACK!"))))
+        .collect();
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    assert_eq!(server.wait_for_event("stopped").number("exchanges"), 200);
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
+fn a_port_that_a_server_with_workers_has_is_not_shared_with_another() {
+    let server = start(&["--workers", "2"]);
+    let address = server.address().to_string();
+    let second = run(TCP_SERVER, &["--workers", "2", "--listen", &address]);
+    assert_eq!(second.stderr, format!("tcp-server: {address}: address already in use\n"));
+    assert_eq!(second.status, Some(2));
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let manager = ServiceManager::start();
+    let mut command = command(&[]);
+    manager.supervise(&mut command);
+    let server = Server::spawn(command, 1);
+    assert_eq!(manager.told(), "READY=1");
+    assert_eq!(exchange(server.address()), "ACK!");
+    assert_eq!(server.stop().0, Some(0));
+    assert_eq!(manager.told(), "STOPPING=1");
+}
+
+#[test]
+fn the_service_managers_sockets_are_taken() {
+    let Some((command, address)) = ServiceManager::activate(&[], TCP_SERVER) else {
+        return;
+    };
+    // The first client starts it, once systemd's tool listens.
+    let first = thread::spawn(move || {
+        let patience = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < patience, "nobody listens");
+            thread::yield_now();
+        }
+        exchange(address)
+    });
+    let server = Server::spawn(command, 1);
+    assert_eq!(server.listening_on(), [address]);
+    assert_eq!(first.join().unwrap(), "ACK!");
+    assert_eq!(exchange(address), "ACK!");
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn a_socket_of_another_kind_is_refused() {
+    for (fd, reason) in
+        [("0", "not a listening TCP socket"), ("/dev/null", "not a listening TCP socket")]
+    {
+        let mut command = quiet_command("sh");
+        let script = format!(r#"exec 3<{fd}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0""#);
+        command.args(["-c", &script.replace("<0", "<&0"), TCP_SERVER]);
+        let ended = common::testing::run_command(command, b"");
+        let line = format!("tcp-server: LISTEN_FDS, socket 1: {reason}\n");
+        assert_eq!((ended.stderr, ended.status), (line, Some(2)));
+    }
+}
+
+/// The events of runs in which as many as can be had were had.
+fn events() -> Vec<Event> {
+    let server = start(&["-Jv", "--max-connections", "1", "--read-timeout", "300ms"]);
+    let address = server.address();
+    assert_eq!(exchange(address), "ACK!");
+    let mut silent = TcpStream::connect(address).unwrap();
+    assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0, "it timed out");
+    let mut oldest = TcpStream::connect(address).unwrap();
+    let reset = TcpStream::connect(address).unwrap();
+    assert_eq!(oldest.read(&mut [0; 1]).unwrap(), 0, "it gave way");
+    socket2::SockRef::from(&reset).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    drop(reset);
+    let mut all = server.stop().1;
+    // One lingers, so that another one is refused.
+    let server = start(&["-Jv", "--max-connections", "1"]);
+    let mut lingering = TcpStream::connect(server.address()).unwrap();
+    lingering.write_all(b"\"quoted\" \\ \xff\x1b\n").unwrap();
+    lingering.read_exact(&mut [0; 4]).unwrap();
+    let mut refused = TcpStream::connect(server.address()).unwrap();
+    assert_eq!(refused.read(&mut [0; 1]).unwrap(), 0);
+    drop(lingering);
+    all.extend(server.stop().1);
+    all.iter().map(|line| Event::parse(line)).collect()
+}
+
+#[test]
+fn json_is_as_documented() {
+    let documented = common::testing::documented("tcp-server");
+    let mut seen = BTreeSet::from(["listening".to_owned()]);
+    for event in events() {
+        let fields = documented.get(event.name());
+        assert_eq!(Some(&event.fields()), fields, "{event:?}");
+        seen.insert(event.name().to_owned());
+    }
+    let hard_to_have = [
+        "cannot_accept",
+        "cannot_notify",
+        "gone_before_accept",
+        "log",
+        "missing",
+        "stats",
+        "failure",
+    ];
+    let missing: Vec<_> = documented
+        .keys()
+        .filter(|&name| !seen.contains(name) && !hard_to_have.contains(&name.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn a_failure_is_json_too() {
+    let args =
+        ["--json", "-D", "--listen", "127.0.0.1:0", "--idle-exit", "50ms", "--stats", "10ms"];
+    let ended = run(TCP_SERVER, &args);
+    let events: Vec<_> = ended.stdout.lines().map(Event::parse).collect();
+    let (failure, others) = events.split_last().unwrap();
+    assert_eq!(failure.name(), "failure");
+    assert_eq!(failure.number("exit_status"), 1);
+    assert!(others.iter().any(|event| event.name() == "stats"));
+    for event in others {
+        assert!(event.text("time").ends_with('Z'), "{event:?}");
+    }
+}

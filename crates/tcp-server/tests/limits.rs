@@ -1,0 +1,177 @@
+//! Time-outs, limits, and who gives way to whom.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use common::testing::{Event, PATIENCE, Server};
+use socket2::{Domain, Socket, Type};
+
+const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
+
+fn start(args: &[&str]) -> Server {
+    Server::start(TCP_SERVER, &[&["--json", "--listen", "127.0.0.1:0"], args].concat())
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// A connection from another loopback address.
+fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(IpAddr::V4(Ipv4Addr::from(source)), 0).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
+
+/// Says hello; what comes until the end, which must be a clean one.
+fn exchange(mut stream: TcpStream) -> String {
+    stream.write_all(b"hello").unwrap();
+    to_the_end(&mut stream)
+}
+
+fn to_the_end(stream: &mut TcpStream) -> String {
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+/// Says hello on one connection after the other, until there is room for one.
+fn until_answered(connect: impl Fn() -> TcpStream) {
+    let patience = Instant::now() + PATIENCE;
+    let is_answered = || {
+        let (mut stream, mut reply) = (connect(), String::new());
+        // One that is refused may be so by a reset.
+        let result = stream.write_all(b"hello").and_then(|()| stream.read_to_string(&mut reply));
+        result.is_ok() && reply == "ACK!"
+    };
+    while !is_answered() {
+        assert!(Instant::now() < patience, "there never is room");
+    }
+}
+
+/// How it ended: the totals.
+fn totals(server: Server) -> Event {
+    let (status, lines) = server.stop();
+    assert_eq!(status, Some(0));
+    let stopped = Event::parse(lines.last().unwrap());
+    assert_eq!(stopped.name(), "stopped");
+    stopped
+}
+
+#[test]
+fn who_says_nothing_is_given_up_on_in_time() {
+    let mut server = start(&["--read-timeout", "200ms"]);
+    let begun = Instant::now();
+    let mut silent = connect(server.address());
+    let timed_out = server.wait_for_event("timed_out");
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    assert_eq!(timed_out.text("peer"), silent.local_addr().unwrap().to_string());
+    assert_eq!(timed_out.number("after_ms"), 200);
+    assert_eq!(to_the_end(&mut silent), "");
+    assert_eq!(exchange(connect(server.address())), "ACK!");
+    assert_eq!(totals(server).number("timed_out"), 1);
+}
+
+#[test]
+fn who_does_not_close_is_waited_for_as_long_as_linger_says() {
+    let server = start(&["--linger", "200ms", "--max-connections", "1"]);
+    let mut lingering = connect(server.address());
+    lingering.write_all(b"hello").unwrap();
+    assert_eq!(to_the_end(&mut lingering), "ACK!");
+    // It has spoken, so it does not give way: there is room when it is over.
+    until_answered(|| connect(server.address()));
+    assert!(totals(server).number("refused") > 0, "nobody had to wait");
+}
+
+#[test]
+fn the_oldest_silent_connection_gives_way() {
+    let mut server = start(&["--max-connections", "20"]);
+    let mut silent: Vec<_> = (0..20).map(|_| connect(server.address())).collect();
+    for _ in &silent {
+        server.wait_for_event("accepted");
+    }
+    for n in 0..5 {
+        assert_eq!(exchange(connect(server.address())), "ACK!", "the one that comes is served");
+        if n == 0 {
+            let evicted = server.wait_for_event("evicted");
+            assert_eq!(evicted.text("peer"), silent[0].local_addr().unwrap().to_string());
+            assert_eq!(to_the_end(&mut silent[0]), "");
+        }
+    }
+    // The youngest is still there.
+    assert_eq!(exchange(silent.pop().unwrap()), "ACK!");
+    let totals = totals(server);
+    assert_eq!((totals.number("connections"), totals.number("exchanges")), (25, 6));
+    let (evicted, silent) = (totals.number("evicted"), totals.number("silent"));
+    assert_eq!(evicted + silent, 19);
+    assert!((1..=5).contains(&evicted), "{evicted}");
+}
+
+#[test]
+fn who_has_spoken_does_not_give_way() {
+    let server = start(&["--max-connections", "2"]);
+    // Stopped, it sees the messages and the newcomer at once.
+    server.signal(nix::sys::signal::Signal::SIGSTOP);
+    let mut streams: Vec<_> = (0..3).map(|_| connect(server.address())).collect();
+    for stream in &mut streams {
+        stream.write_all(b"hello").unwrap();
+    }
+    server.signal(nix::sys::signal::Signal::SIGCONT);
+    let replies: Vec<_> = streams[..2].iter_mut().map(to_the_end).collect();
+    assert_eq!(replies, ["ACK!", "ACK!"]);
+    drop(streams);
+    let totals = totals(server);
+    assert_eq!((totals.number("evicted"), totals.number("refused")), (0, 1));
+}
+
+#[test]
+fn one_source_has_no_more_than_its_places() {
+    let mut server = start(&["--max-per-source", "3"]);
+    let address = server.address();
+    let mut held: Vec<_> = (0..3).map(|_| connect_from([127, 0, 0, 1], address)).collect();
+    let mut fourth = connect_from([127, 0, 0, 1], address);
+    let refused = server.wait_for_event("refused");
+    assert_eq!(refused.text("peer"), fourth.local_addr().unwrap().to_string());
+    assert_eq!((refused.text("limit"), refused.number("most")), ("max_per_source", 3));
+    assert_eq!(to_the_end(&mut fourth), "");
+    assert_eq!(exchange(connect_from([127, 0, 0, 2], address)), "ACK!", "another source");
+    // A place that is given back can be had.
+    assert_eq!(exchange(held.pop().unwrap()), "ACK!");
+    until_answered(|| connect_from([127, 0, 0, 1], address));
+}
+
+#[test]
+fn in_a_conversation_every_message_is_answered() {
+    let mut server = start(&["--conversation"]);
+    let mut stream = connect(server.address());
+    for message in ["one", "two", "three"] {
+        stream.write_all(message.as_bytes()).unwrap();
+        let mut reply = [0; 4];
+        stream.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"ACK!");
+        assert_eq!(server.wait_for_event("received").text("message"), message);
+    }
+    // The server goes on, and says nothing more, until this side ends.
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(to_the_end(&mut stream), "");
+    let totals = totals(server);
+    assert_eq!((totals.number("connections"), totals.number("exchanges")), (1, 3));
+    assert_eq!((totals.number("bytes_received"), totals.number("bytes_sent")), (11, 12));
+}
+
+#[test]
+fn a_conversation_that_stops_times_out() {
+    let mut server = start(&["--conversation", "--read-timeout", "200ms"]);
+    let mut stream = connect(server.address());
+    stream.write_all(b"hello").unwrap();
+    assert_eq!(to_the_end(&mut stream), "ACK!", "and then a clean end");
+    server.wait_for_event("timed_out");
+}

@@ -1,0 +1,223 @@
+//! The server as an assertion in a script, and what it tells.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, UdpSocket};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::protocol::UDP_REPLY;
+use common::testing::{
+    Event, PATIENCE, Server, ServiceManager, documented, quiet_command, run, run_command,
+};
+use nix::sys::signal::Signal;
+
+const UDP_SERVER: &str = env!("CARGO_BIN_EXE_udp-server");
+
+fn command(args: &[&str]) -> Command {
+    let mut command = quiet_command(UDP_SERVER);
+    command.args(["--listen", "127.0.0.1:0"]).args(args);
+    command
+}
+
+fn start(args: &[&str]) -> Server {
+    Server::spawn(command(args), 1)
+}
+
+fn client(server: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.connect(server).unwrap();
+    socket
+}
+
+fn exchange(client: &UdpSocket) -> String {
+    client.send(b"hello").unwrap();
+    let mut reply = [0; 1024];
+    let len = client.recv(&mut reply).unwrap();
+    String::from_utf8(reply[..len].to_vec()).unwrap()
+}
+
+#[test]
+fn a_count_ends_it_and_nobody_else_is_answered() {
+    let server = start(&["--count", "2"]);
+    let client = client(server.address());
+    // Stopped, it sees all five at once.
+    server.signal(Signal::SIGSTOP);
+    for _ in 0..5 {
+        client.send(b"hello").unwrap();
+    }
+    server.signal(Signal::SIGCONT);
+    let (status, lines) = server.finish();
+    assert_eq!(lines.last().unwrap(), "[*] Stopped: 2 datagrams, 2 exchanges, 10 bytes in, 38 out");
+    assert_eq!(status, Some(0));
+}
+
+#[test]
+fn nobody_came() {
+    let args = ["--listen", "127.0.0.1:0", "--idle-exit", "100ms"];
+    let ended = run(UDP_SERVER, &args);
+    assert_eq!(ended.stderr, "udp-server: --idle-exit: nobody came in 100ms\n");
+    assert_eq!(ended.status, Some(1));
+    let ended = run(UDP_SERVER, &[&args[..], &["--count", "3"]].concat());
+    let line = "udp-server: --count 3: only 0 exchanges, and then nobody for 100ms\n";
+    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(1)));
+}
+
+#[test]
+fn somebody_came_and_then_nobody() {
+    let server = start(&["--idle-exit", "300ms"]);
+    let begun = Instant::now();
+    let client = client(server.address());
+    // Each that comes puts the end off.
+    while begun.elapsed() < Duration::from_millis(600) {
+        assert_eq!(exchange(&client), UDP_REPLY);
+    }
+    assert_eq!(server.finish().0, Some(0));
+    assert!(begun.elapsed() >= Duration::from_millis(900));
+}
+
+#[test]
+fn who_is_not_answered_has_come_all_the_same() {
+    let server = start(&["--idle-exit", "300ms"]);
+    client(server.address()).send(UDP_REPLY.as_bytes()).unwrap();
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
+fn a_witness_tells_what_it_saw() {
+    let server = start(&["--witness"]);
+    let client = client(server.address());
+    let us = client.local_addr().unwrap();
+    for n in 1..=3 {
+        let reply = exchange(&client);
+        assert!(reply.starts_with("host="), "{reply}");
+        assert!(reply.ends_with(&format!(" peer={us} n={n}")), "{reply}");
+    }
+}
+
+#[test]
+fn replies_that_may_be_abused_are_warned_of() {
+    let warning = "[!] A reply of up to 68 bytes goes out for a request of 28 on the wire: \
+                   --rate keeps that from being abused";
+    let long = "x".repeat(40);
+    let warned = |args: &[&str]| {
+        let server = Server::start(UDP_SERVER, args);
+        server.stop().1.contains(&warning.to_owned())
+    };
+    assert!(warned(&["-l", "0.0.0.0:0", "--reply", &long]));
+    assert!(!warned(&["-l", "0.0.0.0:0", "--reply", &long, "--rate", "9"]), "it is limited");
+    assert!(!warned(&["-l", "127.0.0.1:0", "--reply", &long]), "nobody else can reach it");
+    assert!(!warned(&["-l", "0.0.0.0:0"]), "the tutorial's reply is short enough");
+}
+
+#[test]
+fn totals_are_told_again_and_again() {
+    let mut server = start(&["--stats", "50ms"]);
+    assert_eq!(exchange(&client(server.address())), UDP_REPLY);
+    for _ in 0..3 {
+        server.wait_for("[*] So far: 1 datagram, 1 exchange, 5 bytes in, 19 out");
+    }
+}
+
+#[test]
+fn several_workers_share_a_port_a_rate_and_an_end() {
+    let mut server = start(&["--workers", "4", "--rate", "50", "--json"]);
+    let begun = Instant::now();
+    // Forty ports of one address: every worker has some.
+    let clients: Vec<_> = (0..40).map(|_| client(server.address())).collect();
+    for client in &clients {
+        (0..10).for_each(|_| assert_eq!(client.send(b"hello").unwrap(), 5));
+    }
+    (0..400).for_each(|_| drop(server.wait_for_event("received")));
+    let totals = Event::parse(server.stop().1.last().unwrap());
+    let most = 100 + begun.elapsed().as_millis() / 20 + 1;
+    let exchanges = totals.number("exchanges");
+    assert!((100..=most).contains(&u128::from(exchanges)), "{exchanges} of at most {most}");
+    assert_eq!(totals.number("dropped_rate"), 400 - exchanges);
+}
+
+#[test]
+fn a_port_that_a_server_with_workers_has_is_not_shared_with_another() {
+    let server = start(&["--workers", "2"]);
+    let address = server.address().to_string();
+    let second = run(UDP_SERVER, &["--workers", "2", "--listen", &address]);
+    assert_eq!(second.stderr, format!("udp-server: {address}: address already in use\n"));
+    assert_eq!(second.status, Some(2));
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let manager = ServiceManager::start();
+    let mut command = command(&["--count", "1"]);
+    manager.supervise(&mut command);
+    let server = Server::spawn(command, 1);
+    assert_eq!(manager.told(), "READY=1");
+    assert_eq!(exchange(&client(server.address())), UDP_REPLY);
+    assert_eq!(manager.told(), "STOPPING=1", "its count is reached");
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
+fn the_service_managers_sockets_are_taken() {
+    let Some((command, address)) = ServiceManager::activate(&["--datagram"], UDP_SERVER) else {
+        return;
+    };
+    // The first datagram starts it, once systemd's tool listens; what comes
+    // before meets a closed port.
+    let first = thread::spawn(move || {
+        let client = client(address);
+        client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let patience = Instant::now() + PATIENCE;
+        let mut reply = [0; 64];
+        loop {
+            let _ = client.send(b"hello");
+            if let Ok(len) = client.recv(&mut reply) {
+                return String::from_utf8(reply[..len].to_vec()).unwrap();
+            }
+            assert!(Instant::now() < patience, "nobody listens");
+        }
+    });
+    let server = Server::spawn(command, 1);
+    assert_eq!(server.listening_on(), [address]);
+    assert_eq!(first.join().unwrap(), UDP_REPLY);
+    assert_eq!(exchange(&client(address)), UDP_REPLY);
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn a_socket_of_another_kind_is_refused() {
+    let mut command = quiet_command("sh");
+    let script = r#"exec 3</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0""#;
+    command.args(["-c", script, UDP_SERVER]);
+    let ended = run_command(command, b"");
+    let line = "udp-server: LISTEN_FDS, socket 1: not a UDP socket\n";
+    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)));
+}
+
+#[test]
+fn json_is_as_documented() {
+    let mut server =
+        Server::start(UDP_SERVER, &["-Jv", "-l", "0.0.0.0:0", "--reply", "a reply that is long"]);
+    let client = client(server.address());
+    client.send(b"\"quoted\" \\ \xff\x1b\n").unwrap();
+    client.send(UDP_REPLY.as_bytes()).unwrap();
+    let mut events: Vec<_> = (0..4).map(|_| server.event()).collect();
+    events.extend(server.stop().1.iter().map(|line| Event::parse(line)));
+    let documented = documented("udp-server");
+    let mut seen = BTreeSet::from(["listening".to_owned()]);
+    for event in events {
+        assert_eq!(Some(&event.fields()), documented.get(event.name()), "{event:?}");
+        seen.insert(event.name().to_owned());
+    }
+    let hard_to_have =
+        ["cannot_notify", "cannot_receive", "failure", "log", "missing", "stats", "unanswered"];
+    let missing: Vec<_> = documented
+        .keys()
+        .filter(|&name| !seen.contains(name) && !hard_to_have.contains(&name.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -1,0 +1,202 @@
+//! Whom the server does not answer, and how it answers the others.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Instant;
+
+use common::protocol::UDP_REPLY;
+use common::testing::{Event, PATIENCE, Server, skipped};
+use nix::sys::signal::Signal;
+use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
+
+const UDP_SERVER: &str = env!("CARGO_BIN_EXE_udp-server");
+
+fn start(args: &[&str]) -> Server {
+    Server::start(UDP_SERVER, &[&["--json", "--listen", "127.0.0.1:0"], args].concat())
+}
+
+fn client(from: &str, server: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(from)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.connect(server)?;
+    Ok(socket)
+}
+
+/// A client from a port of the system's choice, which hears the server alone.
+fn any_client(server: SocketAddr) -> UdpSocket {
+    client("127.0.0.1:0", server).unwrap()
+}
+
+fn reply(client: &UdpSocket) -> Vec<u8> {
+    let mut reply = vec![0; 65536];
+    let len = client.recv(&mut reply).unwrap();
+    reply.truncate(len);
+    reply
+}
+
+fn totals(server: Server) -> Event {
+    let (status, lines) = server.stop();
+    assert_eq!(status, Some(0));
+    Event::parse(lines.last().unwrap())
+}
+
+#[test]
+fn what_a_server_answers_is_not_answered() {
+    let server = start(&["--reply", "pong"]);
+    let client = any_client(server.address());
+    let witness = b"host=b peer=127.0.0.1:6666 n=1";
+    for message in [&b"pong"[..], UDP_REPLY.as_bytes(), witness] {
+        client.send(message).unwrap();
+    }
+    client.send(b"hello").unwrap();
+    assert_eq!(reply(&client), b"pong");
+    let totals = totals(server);
+    assert_eq!((totals.number("exchanges"), totals.number("dropped_own_reply")), (1, 3));
+}
+
+#[test]
+fn what_is_not_answered_is_told_once_in_a_while() {
+    let mut server = start(&[]);
+    let client = any_client(server.address());
+    for _ in 0..50 {
+        client.send(UDP_REPLY.as_bytes()).unwrap();
+    }
+    let told = server.wait_for_event("dropped");
+    assert_eq!(told.text("cause"), "own_reply");
+    assert_eq!(told.text("peer"), client.local_addr().unwrap().to_string());
+    let (_, lines) = server.stop();
+    assert!(!lines.iter().any(|line| Event::parse(line).name() == "dropped"), "{lines:?}");
+    assert_eq!(Event::parse(lines.last().unwrap()).number("dropped_own_reply"), 50);
+}
+
+#[test]
+fn ports_of_services_are_not_answered_unless_they_are_to_be() {
+    for (port, cause) in [("127.0.0.9:2049", true), ("127.0.0.9:1023", false)] {
+        let server = start(&[]);
+        let service = match client(port, server.address()) {
+            Ok(service) => service,
+            Err(error) if !cause && error.kind() == io::ErrorKind::PermissionDenied => {
+                return skipped("only root may send from a port below 1024");
+            }
+            Err(error) => panic!("{port}: {error}"),
+        };
+        service.send(b"hello").unwrap();
+        let client = any_client(server.address());
+        client.send(b"hello").unwrap();
+        assert_eq!(reply(&client), UDP_REPLY.as_bytes());
+        assert_eq!(totals(server).number("dropped_low_port"), 1, "{port}");
+        drop(service);
+        let server = start(&["--allow-low-ports"]);
+        let service = self::client(port, server.address()).unwrap();
+        service.send(b"hello").unwrap();
+        assert_eq!(reply(&service), UDP_REPLY.as_bytes());
+    }
+}
+
+#[test]
+fn a_source_has_its_rate_and_another_one_its_own() {
+    // Less than a receive buffer holds, for the other one's are to arrive.
+    const SENT: u64 = 200;
+    let server = start(&["--rate", "50"]);
+    let begun = Instant::now();
+    let greedy = any_client(server.address());
+    for _ in 0..SENT {
+        greedy.send(b"hello").unwrap();
+    }
+    let modest = client("127.0.0.2:0", server.address()).unwrap();
+    for _ in 0..10 {
+        modest.send(b"hello").unwrap();
+        assert_eq!(reply(&modest), UDP_REPLY.as_bytes());
+    }
+    let totals = totals(server);
+    let most = 100 + begun.elapsed().as_millis() / 20 + 1;
+    let greedy = totals.number("exchanges") - 10;
+    assert!((100..=most).contains(&u128::from(greedy)), "{greedy} of at most {most}");
+    let told = totals.number("dropped_rate") + totals.number("dropped_kernel");
+    assert_eq!(told, SENT - greedy);
+}
+
+#[test]
+fn the_address_that_was_asked_answers() {
+    for listen in ["0.0.0.0:0", ":0"] {
+        let server = Server::start(UDP_SERVER, &["--listen", listen]);
+        for asked in ["127.0.0.1", "127.0.0.2", "127.1.2.3"] {
+            // Connected, it hears nobody but whom it asked.
+            let client =
+                any_client(SocketAddr::new(asked.parse().unwrap(), server.address().port()));
+            client.send(b"hello").unwrap();
+            assert_eq!(reply(&client), UDP_REPLY.as_bytes(), "{listen} {asked}");
+        }
+    }
+}
+
+#[test]
+fn a_burst_of_one_peer_is_answered_one_by_one() {
+    for message in ["hello", ""] {
+        let server = start(&["--reply", message]);
+        let client = any_client(server.address());
+        // Stopped, it finds them all at once.
+        server.signal(Signal::SIGSTOP);
+        for _ in 0..150 {
+            client.send(b"hi").unwrap();
+        }
+        server.signal(Signal::SIGCONT);
+        for _ in 0..150 {
+            assert_eq!(reply(&client), message.as_bytes());
+        }
+        assert_eq!(totals(server).number("exchanges"), 150);
+    }
+}
+
+#[test]
+fn witnesses_of_a_burst_are_told_apart() {
+    let server = start(&["--witness"]);
+    let client = any_client(server.address());
+    server.signal(Signal::SIGSTOP);
+    for _ in 0..120 {
+        client.send(b"hi").unwrap();
+    }
+    server.signal(Signal::SIGCONT);
+    for n in 1..=120 {
+        let reply = String::from_utf8(reply(&client)).unwrap();
+        assert_eq!(reply.rsplit('=').next().unwrap(), n.to_string(), "{reply}");
+    }
+}
+
+#[test]
+fn datagrams_that_come_together_are_taken_apart() {
+    let mut server = start(&[]);
+    let client = any_client(server.address());
+    // The kernel makes several of each that is sent, and hands them over as
+    // one, for the server can take that: the last is a short one.
+    if setsockopt(&client, UdpGsoSegment, &100).is_err() {
+        return skipped("this kernel has no UDP segmentation offload");
+    }
+    client.send(&[b'x'; 950]).unwrap();
+    let lengths: Vec<_> =
+        (0..10).map(|_| server.wait_for_event("received").number("bytes")).collect();
+    assert_eq!(lengths, [100, 100, 100, 100, 100, 100, 100, 100, 100, 50]);
+    for _ in 0..10 {
+        assert_eq!(reply(&client), UDP_REPLY.as_bytes());
+    }
+}
+
+#[test]
+fn what_the_kernel_drops_is_counted() {
+    let server = start(&[]);
+    let client = any_client(server.address());
+    server.signal(Signal::SIGSTOP);
+    // Much more than a receive buffer holds.
+    const SENT: u64 = 3000;
+    for _ in 0..SENT {
+        client.send(&[b'x'; 1000]).unwrap();
+    }
+    server.signal(Signal::SIGCONT);
+    let totals = totals(server);
+    assert!(totals.number("dropped_kernel") > 0);
+    assert_eq!(totals.number("datagrams") + totals.number("dropped_kernel"), SENT);
+    assert_eq!(totals.number("exchanges"), totals.number("datagrams"));
+}
