@@ -155,15 +155,22 @@ impl Server {
             if self.stats.as_mut().is_some_and(|stats| stats.is_due(now)) {
                 events::stats(&self.shared.totals);
             }
-            if self.shared.goal.is_over(self.shared.totals.exchanges.get(), now) {
-                shutdown.request();
-            }
-            if shutdown.is_requested() && matches!(self.phase, Phase::Serving) {
+            if matches!(self.phase, Phase::Serving) && self.is_to_stop(shutdown, now) {
                 self.stop_listening(now);
             }
         }
         self.connections.keys().into_iter().for_each(|key| self.expire(key));
         Ok(())
+    }
+
+    /// Whether to stop: on request, or because the run's goal is reached or
+    /// missed, of which the other loops then hear too.
+    fn is_to_stop(&self, shutdown: &Shutdown, now: Instant) -> bool {
+        let exchanges = self.shared.totals.exchanges.get();
+        if !shutdown.is_requested() && self.shared.goal.is_over(exchanges, now) {
+            shutdown.request();
+        }
+        shutdown.is_requested()
     }
 
     /// How long the loop may sleep: not at all while something is ready, else

@@ -112,6 +112,12 @@ fn each_arrival_puts_the_end_off() {
 fn a_signal_is_no_failed_assertion() {
     let server = start(&["--idle-exit", "1h", "--count", "7"]);
     assert_eq!(server.stop().0, Some(0));
+    // Nor is it one when nobody comes while the last one is waited for.
+    let server = start(&["--idle-exit", "500ms", "--count", "7"]);
+    let mut lingering = TcpStream::connect(server.address()).unwrap();
+    lingering.write_all(b"hello").unwrap();
+    lingering.read_exact(&mut [0; 4]).unwrap();
+    assert_eq!(server.stop().0, Some(0));
 }
 
 #[test]

@@ -155,7 +155,8 @@ impl Server {
             if self.stats.as_mut().is_some_and(|stats| stats.is_due(now)) {
                 events::stats(&self.shared.totals);
             }
-            if self.shared.goal.is_over(self.shared.totals.exchanges.get(), now) {
+            let exchanges = self.shared.totals.exchanges.get();
+            if !shutdown.is_requested() && self.shared.goal.is_over(exchanges, now) {
                 shutdown.request();
             }
         }
