@@ -214,6 +214,13 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// At a stop: who has the reply is waited for until then at most.
+    pub fn linger_until(&mut self, until: Instant) {
+        if matches!(self.state, State::Lingering) {
+            self.deadline = self.deadline.min(until);
+        }
+    }
+
     /// Whether a message is awaited: nothing is under way.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Receiving)

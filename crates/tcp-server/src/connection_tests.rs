@@ -298,6 +298,24 @@ fn a_message_that_gets_no_answer_is_followed_by_the_end() {
     assert!(connection.stream.ended);
 }
 
+#[test]
+fn at_a_stop_only_those_who_have_the_reply_have_less_time() {
+    let now = Instant::now();
+    let soon = now + Duration::from_millis(500);
+    let mut lingering = connection([Ok(5)], [], now);
+    lingering.ready(false);
+    turn(&mut lingering, now);
+    lingering.linger_until(soon);
+    assert_eq!(lingering.deadline(), soon);
+    lingering.linger_until(now + Duration::from_secs(9));
+    assert_eq!(lingering.deadline(), soon, "never more");
+    let mut stuck = connection([Ok(5)], [BLOCKS], now);
+    stuck.ready(false);
+    turn(&mut stuck, now);
+    stuck.linger_until(soon);
+    assert_eq!(stuck.deadline(), now + TERMS.linger);
+}
+
 fn any_answer() -> impl Strategy<Value = Result<usize, ErrorKind>> {
     prop_oneof![
         4 => (0..3000usize).prop_map(Ok),

@@ -38,6 +38,11 @@ const OTHER_DESCRIPTORS: u64 = 32;
 /// How long a stop waits for the connections whose reply is under way.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
+/// How long a stop waits for a peer that has its reply to close: some round
+/// trips. Those who send without end would otherwise hold it up for all of
+/// [`DRAIN`].
+pub const LAST_LINGER: Duration = Duration::from_millis(500);
+
 /// Connections accepted from one listener at a stop: as many as may be queued,
 /// and so few that a flood does not hold up the end.
 pub const LAST_ACCEPTS: usize = BACKLOG as usize;

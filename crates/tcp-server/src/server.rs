@@ -30,7 +30,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::cli::Options;
 use crate::connections::{Connections, Slot};
 use crate::events;
-use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, Terms};
+use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_LINGER, Terms};
 use crate::listener::Listener;
 use crate::sources::Sources;
 use crate::totals::Totals;
@@ -218,8 +218,8 @@ impl Server {
         self.shared.goal.left(self.shared.totals.exchanges.get()) == 0
     }
 
-    /// Answers whoever has come so far, leaves those who are silent, and
-    /// stays for those whose reply is under way.
+    /// Answers whoever has come so far, leaves those who are silent, stays for
+    /// those whose reply is under way, and a moment for those who have theirs.
     fn stop_listening(&mut self, now: Instant) {
         self.phase = Phase::Draining(now + DRAIN);
         self.last_turn(now);
@@ -240,6 +240,10 @@ impl Server {
             }
             self.serve(key, now);
             self.leave(key);
+            if let Some(slot) = self.connections.get_mut(key) {
+                slot.connection.linger_until(now + LAST_LINGER);
+                self.connections.reschedule(key);
+            }
         }
     }
 }

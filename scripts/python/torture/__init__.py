@@ -1,0 +1,1 @@
+"""What scripts/torture does: a module a topic, a function a case."""

@@ -1,0 +1,176 @@
+"""Many peers of tcp-server at once, and less room than they would take."""
+
+import resource
+import time
+
+from torture import network, peers
+from torture.case import Case
+from torture.harness import Server, until
+from torture.peers import HELLO, SOURCES
+
+MEGABYTE = 1 << 20
+SILENT_MEMORY = 16 * MEGABYTE  # resident, with 10,000 connections held
+EXHAUSTED = 40  # descriptors that a server is left with
+BUSIEST = 0.05  # share of a processor while it lacks descriptors
+
+
+def silent(case: Case) -> None:
+    """Connections held silent while others are served.
+
+    From eight source addresses, in little memory; an honest client has its
+    answer within a second all the while.
+    """
+    count = case.figure(10_000, 1_000)
+    room = ["--read-timeout", "600", "--max-connections", str(count + 2_000)]
+    with case.server("tcp-server", *room) as server:
+        before, held = server.descriptors(), []
+        memory = {0: server.rss()}
+        for goal in sorted({1_000, count}):
+            held += peers.silent(server.address, goal - len(held))
+            until(lambda: server.descriptors() >= before + goal)
+            memory[goal] = server.rss()
+        accepted = server.descriptors() - before
+        case.tally(count, count - accepted, f"only {accepted} were accepted")
+        case.note("resident: " + ", ".join(f"{rss / MEGABYTE:.1f} MB with {n:,}" for n, rss in memory.items()))
+        case.check(memory[count] < SILENT_MEMORY, f"{memory[count]} bytes resident with {count} connections")
+        honest_clients(case, server, 100)
+        closed = sum(peers.is_closed(peer) for peer in held)
+        case.check(not closed, f"{closed} silent connections were closed, although there was room")
+        peers.close_all(held)
+        case.check(until(lambda: server.descriptors() <= before), "their descriptors were not given back")
+
+
+def honest_clients(case: Case, server: Server, count: int) -> None:
+    times = []
+    for n in range(count):
+        begun = time.monotonic()
+        answered = peers.is_answered("tcp-server", server.address, 1, SOURCES[n % len(SOURCES)])
+        case.check(answered, "an honest client had no answer within a second")
+        times.append(time.monotonic() - begun)
+    case.note(f"{count} honest clients: answered within {max(times) * 1000:.0f} ms")
+
+
+def limit(case: Case) -> None:
+    """Clients beyond --max-connections and --max-per-source."""
+    with case.part("evicted"):
+        evict(case, 200, 50)
+    with case.part("refused"):
+        refuse(case, 20)
+    with case.part("per source"):
+        per_source(case, "127.0.0.1:0", ("127.0.0.1",), other="127.0.0.2")
+    with case.part("per IPv6 network"):
+        for host in ("fd00:a::1", "fd00:a::2", "fd00:a::ffff:1", "fd00:b::1"):
+            network.add_address(f"{host}/128")
+        per_source(case, "[fd00:a::1]:0", ("fd00:a::1", "fd00:a::2", "fd00:a::ffff:1"), other="fd00:b::1")
+
+
+def evict(case: Case, most: int, honest: int) -> None:
+    """At the limit, the oldest of the silent give way."""
+    with case.server("tcp-server", "--json", "--max-connections", str(most)) as server:
+        held = peers.silent(server.address, most)
+        honest_clients(case, server, honest)
+        at_once = [peers.connect(server.address, source=SOURCES[n % 8]) for n in range(honest)]
+        for peer in at_once:
+            peer.sendall(HELLO)
+        wrong = peers.unanswered(at_once, 1)
+        case.tally(honest, wrong, "clients at once, not answered within a second")
+        closed = [peers.is_closed(peer) for peer in held]
+        case.check(1 <= sum(closed) <= honest + 1, f"{sum(closed)} of the silent had to go")
+        case.check(closed == sorted(closed, reverse=True), "they were not the oldest")
+        peers.close_all(held)
+    evicted = server.totals()["evicted"]
+    case.check(evicted == sum(closed), f"it says that it evicted {evicted}, but it was {sum(closed)}")
+
+
+def refuse(case: Case, most: int) -> None:
+    """Where nobody is silent, the newcomer goes."""
+    options = ("--json", "--linger", "30s", "--max-connections", str(most))
+    with case.server("tcp-server", *options) as server:
+        served = [peers.connect(server.address, source=SOURCES[n % 8]) for n in range(most)]
+        for peer in served:
+            peer.sendall(HELLO)
+        case.check(not peers.unanswered(served, 5, keep=True), "not all are answered")
+        newcomer = peers.connect(server.address)
+        case.check(until(lambda: peers.is_closed(newcomer), 2), "the newcomer is not closed")
+        peers.close_all([newcomer, *served[:1]])
+        answered = until(lambda: peers.is_answered("tcp-server", server.address, 1), 3)
+        case.check(answered, "once there is room, nobody is answered")
+        peers.close_all(served)
+    case.check(server.totals()["refused"] >= 1, f"it refused nobody: {server.totals()}")
+
+
+def per_source(case: Case, listen: str, sources: tuple[str, ...], other: str) -> None:
+    """One source has its share, and no more; others have theirs."""
+    with case.server("tcp-server", "--json", "--max-per-source", "10", listen=listen) as server:
+        held = peers.silent(server.address, 10, sources)
+        eleventh = peers.connect(server.address, sources[-1])
+        case.check(until(lambda: peers.is_closed(eleventh), 2), f"the 11th from {sources} is not closed")
+        case.check(not any(map(peers.is_closed, held)), "one of the ten was closed")
+        case.check(peers.is_answered("tcp-server", server.address, 1, other), f"{other} is not answered")
+        held.pop().close()
+        answered = until(lambda: peers.is_answered("tcp-server", server.address, 1, sources[0]), 3)
+        case.check(answered, "one of ten has gone, and the next is not answered")
+        peers.close_all([eleventh, *held])
+    case.check(server.totals()["refused"] >= 1, f"it refused nobody: {server.totals()}")
+
+
+def exhaustion(case: Case) -> None:
+    """Rounds of descriptors running out.
+
+    Sixty clients come to a server that has room for half of them, and then
+    descriptors come free. No event tells the server of those in the queue.
+    """
+    rounds = case.figure(100, 10)
+    with case.server("tcp-server") as server:
+        before = server.descriptors()
+        for n in range(rounds):
+            freed = raised_limit if n % 2 else silent_leave
+            stranded = freed(case, server, measured=n < 2)
+            case.check(not stranded, f"{freed.__name__}: {stranded} of 60 stranded for two seconds")
+            gone = until(lambda: server.descriptors() <= before, 10)
+            case.check(gone, f"{freed.__name__}: descriptors were not given back")
+
+
+def limit_descriptors(server: Server, soft: int) -> None:
+    hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def raised_limit(case: Case, server: Server, measured: bool) -> int:
+    """The limit is raised, and nobody closes or comes: only the clock can help."""
+    limit_descriptors(server, EXHAUSTED)
+    waiting = say_hello(server, 60)
+    until(lambda: server.descriptors() >= EXHAUSTED)
+    measure(case, server, measured)
+    limit_descriptors(server, 1024)
+    stranded = peers.unanswered(waiting, 2, keep=True)
+    peers.close_all(waiting)
+    return stranded
+
+
+def silent_leave(case: Case, server: Server, measured: bool) -> int:
+    """Those who hold the descriptors go, without having said a word."""
+    limit_descriptors(server, EXHAUSTED)
+    held = peers.silent(server.address, EXHAUSTED - server.descriptors())
+    until(lambda: server.descriptors() >= EXHAUSTED)
+    waiting = say_hello(server, 60)
+    measure(case, server, measured)
+    peers.close_all(held)
+    stranded = peers.unanswered(waiting, 2)
+    peers.close_all(waiting)
+    limit_descriptors(server, 1024)
+    return stranded
+
+
+def say_hello(server: Server, count: int) -> list:
+    waiting = [peers.connect(server.address, SOURCES[n % 8]) for n in range(count)]
+    for peer in waiting:
+        peer.sendall(HELLO)
+    return waiting
+
+
+def measure(case: Case, server: Server, measured: bool) -> None:
+    if measured:
+        share = server.cpu_share(1)
+        case.note(f"processor time while exhausted: {share:.1%}")
+        case.check(share < BUSIEST, f"{share:.1%} of a processor while exhausted")

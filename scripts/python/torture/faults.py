@@ -1,0 +1,213 @@
+"""Injected system-call faults, in all four programs."""
+
+import socket
+import time
+from collections import Counter
+from itertools import cycle, islice
+from typing import Iterator
+
+from torture import peers, strace
+from torture.case import PROGRAMS, SERVERS, Case
+from torture.harness import Address, Server, until
+from torture.peers import HELLO
+from torture.strace import Fault, Trace
+
+# What each call may say, from its manual page. accept(2) also passes on the
+# errors of the new connection's network.
+ACCEPT = "ENETDOWN EPROTO ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH EOPNOTSUPP ENETUNREACH " \
+         "EINTR ECONNABORTED EPERM ETIMEDOUT EMFILE ENFILE ENOBUFS ENOMEM"
+RECEIVE = "EINTR ECONNRESET ETIMEDOUT ENOMEM ENOBUFS EIO EHOSTUNREACH ENETUNREACH ECONNREFUSED " \
+          "ENETDOWN EPERM EFAULT EINVAL EOPNOTSUPP EMSGSIZE"
+SEND = "EINTR EAGAIN ECONNRESET EPIPE ENOMEM ENOBUFS EHOSTUNREACH ENETUNREACH ENETDOWN EACCES " \
+       "EPERM EMSGSIZE EINVAL EIO EADDRNOTAVAIL ECONNREFUSED EDESTADDRREQ"
+OPTION = "ENOMEM ENOBUFS EINVAL ENOPROTOOPT EPERM"
+# A broken pipe ends a server in order: the case `outputs` has it.
+WRITE = "EIO ENOSPC EDQUOT EFBIG EINTR EAGAIN"
+# Other errors of epoll_wait end a server by design.
+WAIT = "EINTR"
+
+SERVER_CALLS = {
+    "tcp-server": {
+        "accept4": ACCEPT, "recvfrom": RECEIVE, "sendto": SEND, "sendmsg": SEND,
+        "shutdown": "ENOTCONN ENOBUFS EINTR EINVAL", "close": "EIO EINTR ENOSPC EDQUOT",
+        "epoll_ctl": "ENOMEM ENOSPC EPERM EEXIST EBADF", "epoll_wait": WAIT, "write": WRITE,
+        "fcntl": OPTION, "setsockopt": OPTION, "getsockopt": OPTION,
+    },
+    "udp-server": {
+        "recvfrom": RECEIVE, "recvmsg": RECEIVE, "recvmmsg": RECEIVE,
+        "sendto": SEND, "sendmsg": SEND, "sendmmsg": SEND,
+        "epoll_wait": WAIT, "write": WRITE, "setsockopt": OPTION, "getsockopt": OPTION,
+    },
+}
+CLIENT_CALLS = {
+    "socket": "EMFILE ENFILE ENOBUFS ENOMEM EACCES EAFNOSUPPORT",
+    "connect": "ECONNREFUSED ENETUNREACH EHOSTUNREACH EADDRNOTAVAIL EACCES EPERM EINTR EAGAIN ETIMEDOUT",
+    "sendto": SEND, "sendmsg": SEND, "recvfrom": RECEIVE, "recvmsg": RECEIVE,
+    "epoll_create1": "EMFILE ENFILE ENOMEM", "epoll_ctl": "ENOMEM ENOSPC EPERM", "epoll_wait": "EINTR EBADF EINVAL",
+    "getsockopt": OPTION, "setsockopt": OPTION, "shutdown": "ENOTCONN ENOBUFS",
+    "getpeername": "ENOTCONN ENOBUFS", "getsockname": "ENOBUFS", "write": WRITE + " EPIPE",
+}
+# What says that the socket itself is broken: the server gives up, with one line.
+FATAL = {
+    "tcp-server": (("accept4",), ("EBADF", "EINVAL", "ENOTSOCK")),
+    "udp-server": (("recvfrom", "recvmsg", "recvmmsg"), ("EBADF", "ENOTSOCK")),
+}
+# What passes, but not at once: the server has to rest.
+LASTING = {
+    "tcp-server": (("accept4",), ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")),
+    "udp-server": (("recvfrom", "recvmsg", "recvmmsg"), ("ENOMEM",)),
+}
+MOST_TRIES = 60  # of what is said to fail, in one second
+
+
+def faults(case: Case) -> None:
+    """Injected system-call faults.
+
+    The 1st, 2nd or 3rd call fails once, for each reason that it may have. No
+    program dies, and the next client is answered. A run without faults comes
+    first: it says which calls a program makes, and only those are faulted.
+    """
+    share = case.figure(600, 60) // len(PROGRAMS)
+    for program in SERVERS:
+        with case.part(program):
+            made = server_baseline(case, program)
+            server_faults(case, program, choose(case, SERVER_CALLS[program], made), share)
+            for fault in every(FATAL[program], made, when=1):
+                fatal_fault(case, program, fault)
+            for fault in every(LASTING[program], made, when=None):
+                lasting_fault(case, program, fault)
+    with case.part("short send"):
+        short_send(case)
+    for server, client in (("tcp-server", "tcp-client"), ("udp-server", "udp-client")):
+        with case.part(client), case.server(server) as running:
+            client_faults(case, client, running.address, share)
+
+
+def choose(case: Case, calls: dict[str, str], made: Counter) -> Iterator[Fault]:
+    """Faults without end, in calls that are made, in random order; none twice until all were."""
+    found = [
+        Fault(call, f"error={error}", when)
+        for call, errors in calls.items()
+        for error in errors.split()
+        for when in range(1, 1 + min(3, made[call]))
+    ]
+    case.random.shuffle(found)
+    return cycle(found)
+
+
+def every(kind: tuple[tuple[str, ...], tuple[str, ...]], made: Counter, when: int | None) -> Iterator[Fault]:
+    calls, errors = kind
+    return (Fault(call, f"error={error}", when) for call in calls if made[call] for error in errors)
+
+
+def drive(server: Server, trace: Trace, clients: int = 6) -> bool:
+    """Clients, who may well be let down, until the fault was injected."""
+    for _ in range(clients):
+        peers.is_answered(server.program, server.address, 0.3)
+        if until(lambda: trace.injected or not server.is_running(), 0.1):
+            break
+    return trace.injected > 0
+
+
+def server_baseline(case: Case, program: str) -> Counter:
+    """Which calls it makes for three clients, all of whom are answered."""
+    with case.server(program) as server:
+        with strace.attached(server, strace.tracing(SERVER_CALLS[program]), case.scratch) as trace:
+            answered = []
+            for _ in range(3):
+                written = server.output.stat().st_size
+                answered.append(peers.is_answered(program, server.address, 2))
+                until(lambda: server.output.stat().st_size > written, 2)
+    made = trace.calls()
+    case.check(all(answered) and len(made) > 2, f"{program}: not even without faults; its calls: {dict(made)}")
+    case.note(f"{program}: calls for three clients: " + ", ".join(f"{n} {c}" for c, n in made.items()))
+    return made
+
+
+def server_faults(case: Case, program: str, chosen: Iterator[Fault], count: int) -> None:
+    """One server for all faults, for as long as it lives."""
+    missed, done = 0, 0
+    while done < count and missed < count:
+        with case.server(program) as server:
+            while done < count and missed < count and server.is_running():
+                injected = server_fault(case, server, next(chosen))
+                done, missed = done + injected, missed + (not injected)
+    case.check(done == count, f"{program}: only {done} of {count} faults were injected")
+
+
+def server_fault(case: Case, server: Server, fault: Fault) -> bool:
+    """Whether the fault was injected: how many calls are made is a matter of time, too."""
+    with strace.attached(server, fault.options, case.scratch) as trace:
+        injected = drive(server, trace)
+    if injected:
+        answered = server.is_running() and peers.is_answered(server.program, server.address, 2)
+        case.check(answered, f"{server.program}: {fault}: {'no answer' if server.is_running() else 'dead'} afterwards")
+    return injected
+
+
+def fatal_fault(case: Case, program: str, fault: Fault) -> None:
+    with case.server(program, status=1) as server:
+        with strace.attached(server, fault.options, case.scratch) as trace:
+            drive(server, trace)
+            status = server.wait(5)
+        lines = server.errors().count(b"\n")
+    case.check(status == 1 and lines == 1, f"{program}: {fault}: exit {status}, {lines} lines on standard error")
+
+
+def lasting_fault(case: Case, program: str, fault: Fault) -> None:
+    """A second of nothing but errors: tried now and then, told of once, and all
+    who came meanwhile are answered afterwards."""
+    with case.server(program) as server:
+        come = peers.connect if program == "tcp-server" else peers.datagram_socket
+        with strace.attached(server, fault.options, case.scratch) as trace:
+            waiting = [come(server.address) for _ in range(3)]
+            for peer in waiting:
+                peer.send(HELLO)
+            time.sleep(1)
+        expected = peers.ACK if program == "tcp-server" else peers.REPLY
+        replies = [first_bytes(peer, 3) for peer in waiting]
+        peers.close_all(waiting)
+        case.check(replies == [expected] * 3, f"{program}: {fault} for a second: then {replies}")
+    tries, lines = trace.injected, server.output.read_bytes().splitlines() + server.errors().splitlines()
+    warnings = sum(b"[!]" in line for line in lines)
+    case.check(1 <= tries <= MOST_TRIES, f"{program}: {fault}: tried {tries} times in a second")
+    case.check(warnings <= 1, f"{program}: {fault}: {warnings} warnings")
+
+
+def first_bytes(peer: socket.socket, seconds: float) -> bytes | None:
+    peer.settimeout(seconds)
+    try:
+        return peer.recv(1024)
+    except OSError:
+        return None
+
+
+def short_send(case: Case) -> None:
+    """The kernel says that it took one byte, although it took none: the rest follows."""
+    with case.server("tcp-server") as server:
+        with strace.attached(server, strace.tracing(["sendto", "sendmsg"]), case.scratch) as trace:
+            peers.ask(server.address)
+        [call] = trace.calls()
+        with strace.attached(server, Fault(call, "retval=1", 1).options, case.scratch):
+            reply = peers.ask(server.address)
+        case.check(reply == peers.ACK[1:], f"a short {call}: {reply!r}")
+
+
+def client_faults(case: Case, program: str, address: Address, count: int) -> None:
+    path, target = case.path(program), "%s:%d" % address
+    command = [path, target, "--timeout", "1s", "--message", "hello"]
+    ended, trace = strace.run(command, strace.tracing(CLIENT_CALLS), case.scratch)
+    made = trace.calls()
+    case.check(ended.status == 0 and len(made) > 2, f"{program}: not even without faults: {ended}")
+    case.note(f"{program}: calls: " + ", ".join(f"{n} {c}" for c, n in made.items()))
+    done = 0
+    for fault in islice(choose(case, CLIENT_CALLS, made), 2 * count):
+        ended, trace = strace.run(command, fault.options, case.scratch)
+        if not trace.injected:
+            continue
+        case.check(ended.status in (0, 1, 2) and ended.is_quiet,
+                   f"{program}: {fault}: exit {ended.status}, {ended.errors[:200]!r}")
+        done += 1
+        if done == count:
+            break
+    case.check(done == count, f"{program}: only {done} of {count} faults were injected")

@@ -1,0 +1,138 @@
+"""Forged datagrams: whom udp-server does not answer, and where loops would be."""
+
+import socket
+import threading
+from contextlib import closing, contextmanager
+from typing import Iterator
+
+from torture import network, peers
+from torture.case import Case
+from torture.forge import Forger, Tap
+from torture.harness import Address, Server
+from torture.peers import HELLO, REPLY
+
+LONGEST_LOOP = 3  # datagrams
+QUIET = 0.5  # seconds after which a loop is over
+ENDLESS = 1_000  # datagrams after which a loop is one
+
+
+def forged(case: Case) -> None:
+    """Forged datagrams that must not be answered.
+
+    From addresses and ports that nobody may have, or where a reply would do
+    harm. A tap sees what the server really sends.
+    """
+    count = case.figure(10_000, 500)
+    # Replies to any address are to be seen, and not to fail for want of a route.
+    network.ip("route add default dev lo")
+    network.ip("route add broadcast 255.255.255.255 dev lo")
+    with case.server("udp-server", "--json", listen="0.0.0.0:0") as server:
+        address = ("127.0.0.1", server.address[1])
+        kinds = [(source, b"hello") for source in (
+            ("0.0.0.0", 5000), ("224.0.0.1", 5000), ("255.255.255.255", 5000), ("127.0.0.1", 0),
+            ("127.0.0.1", 7), ("127.0.0.1", 19), ("127.0.0.1", 53), ("127.0.0.1", 2049),
+        )] + [(address, REPLY)]
+        with closing(Forger()) as forger, closing(Tap()) as tap:
+            honest = forge_in_bursts(case, server, forger, tap, kinds, count)
+        case.check(peers.is_answered("udp-server", address, 1), "an honest client is not answered")
+    totals = server.totals()
+    dropped = {key: n for key, n in totals.items() if key in (
+        "dropped_own_reply", "dropped_low_port", "dropped_unusable_source")}
+    case.note("it says: " + ", ".join(f"{key} {n}" for key, n in dropped.items()))
+    case.check(sum(dropped.values()) == count, f"{count} were forged, but it says {dropped}")
+    case.check(totals["exchanges"] == honest + 1, f"{honest + 1} were honest, but it says {totals}")
+
+
+def forge_in_bursts(case: Case, server: Server, forger: Forger, tap: Tap,
+                    kinds: list[tuple[Address, bytes]], count: int) -> int:
+    """After each burst an honest exchange: when that is over, so are those
+    before it, and none was lost for want of room. How many were honest."""
+    address, honest = ("127.0.0.1", server.address[1]), 0
+    with peers.datagram_socket(address, seconds=2) as client:
+        for at in range(0, count, 32):
+            burst = [kinds[n % len(kinds)] for n in range(at, min(at + 32, count))]
+            for source, payload in burst:
+                forger.send(source, address, payload)
+            client.send(HELLO)
+            case.check(client.recv(1024) == REPLY, "the honest client's reply is another")
+            honest += 1
+            sent = [target for source, target in iter_taps(tap) if source[1] == address[1]]
+            replies = [target for target in sent if target != client.getsockname()]
+            own = replies.count(address) - sum(source == address for source, _ in burst)
+            answered = [target for target in replies if target != address] + [address] * max(0, own)
+            case.tally(len(burst), len(answered), f"answered: {set(answered)}")
+    return honest
+
+
+def iter_taps(tap: Tap) -> Iterator[tuple[Address, Address]]:
+    return iter(lambda: tap.next(0), None)
+
+
+def loops(case: Case) -> None:
+    """Reply loops: itself, a second server, echo and chargen.
+
+    One forged datagram makes the server talk to somebody who talks back: three
+    datagrams at most, and then there is silence.
+    """
+    for _ in range(case.figure(10, 1)):
+        with case.server("udp-server") as server, case.server("udp-server") as second:
+            loop(case, "itself", server.address, server.address)
+            loop(case, "a second server", second.address, server.address)
+            for port, reply in ((7, None), (19, b"a line of characters"), (7007, None)):
+                with service(port, reply) as address:
+                    loop(case, f"a service on port {port}", address, server.address)
+            for each in (server, second):
+                alive = peers.is_answered("udp-server", each.address, 1)
+                case.check(alive, "after the loops nobody is answered")
+
+
+def loop(case: Case, name: str, source: Address, target: Address) -> None:
+    with closing(Forger()) as forger, closing(Tap()) as tap:
+        forger.send(source, target, HELLO)
+        seen = len(tap.all(QUIET, ENDLESS))
+    case.check(1 <= seen <= LONGEST_LOOP, f"{name}: {seen} datagrams")
+
+
+@contextmanager
+def service(port: int, reply: bytes | None) -> Iterator[Address]:
+    """Answers each datagram with the same, or with `reply`: echo and chargen,
+    RFC 862 and 864. An endless loop ends when the block does."""
+    answering = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    answering.bind(("127.0.0.1", port))
+    over = threading.Event()
+
+    def answer() -> None:
+        while not over.is_set():
+            data, peer = answering.recvfrom(65536)
+            if not over.is_set():
+                answering.sendto(data if reply is None else reply, peer)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    try:
+        yield ("127.0.0.1", port)
+    finally:
+        over.set()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", ("127.0.0.1", port))
+        thread.join()
+        answering.close()
+
+
+def unroutable(case: Case) -> None:
+    """Forged sources to which there is no way back.
+
+    Sending the reply fails in every way that a routing table knows.
+    """
+    kinds = ("unreachable", "blackhole", "prohibit", "throw")
+    for n, kind in enumerate(kinds):
+        network.ip(f"route add {kind} 203.0.113.{n}/32")
+    with case.server("udp-server") as server, closing(Forger()) as forger:
+        for _ in range(case.figure(250, 25)):
+            for n, kind in enumerate(kinds):
+                forger.send((f"203.0.113.{n}", 5000), server.address, HELLO)
+                alive = server.is_running() and peers.is_answered("udp-server", server.address, 1)
+                if not case.check(alive, f"{kind}: {'no answer' if server.is_running() else 'dead'} afterwards"):
+                    return
+    lines = server.output.read_bytes().count(b"Received from: 203.0.113.")
+    case.check(lines == case.figure(1000, 100), f"{lines} of them reached the server")

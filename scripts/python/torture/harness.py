@@ -1,0 +1,227 @@
+"""Processes: servers, clients and load, started, watched and reaped.
+
+Standard output goes to a file: a pipe that nobody reads would be another test.
+A server is ready when it says where it listens. Each process is remembered
+from its start to its end, so that an interrupted case leaves none behind.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Callable, NamedTuple, Sequence
+
+PATIENCE = 20.0  # seconds that anything may take before it counts as hung
+TICKS = os.sysconf("SC_CLK_TCK")
+
+Address = tuple[str, int]
+_running: list = []
+
+
+def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Waits for what no event tells of: the condition's last value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return value
+
+
+def start(command: Sequence, **streams: Any) -> subprocess.Popen:
+    """Starts a program in a process group of its own: Ctrl-C is for us alone."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RUST_")}
+    streams.setdefault("stdin", subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, process_group=0, **streams)
+    _running.append(process)
+    return process
+
+
+def reap(process: subprocess.Popen, seconds: float = PATIENCE) -> int | None:
+    """Waits for its end: the exit status, or None where it had to be killed."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+    finally:
+        if process in _running:
+            _running.remove(process)
+
+
+def end_all() -> None:
+    """Ends whatever still runs, each by its own id."""
+    while _running:
+        process = _running.pop()
+        process.kill()
+        process.join() if isinstance(process, multiprocessing.Process) else process.wait()
+
+
+class Ended(NamedTuple):
+    """What a program came to."""
+
+    status: int | None
+    output: bytes
+    errors: bytes
+
+    @property
+    def is_quiet(self) -> bool:
+        """At most one line on standard error, and no panic."""
+        return self.errors.count(b"\n") <= 1 and not panicked(self.errors)
+
+
+def panicked(text: bytes) -> bool:
+    return b"panicked" in text or b"RUST_BACKTRACE" in text
+
+
+def run(command: Sequence, scratch: Path, seconds: float = PATIENCE, **streams: Any) -> Ended:
+    """Runs a program to its end."""
+    output, errors = scratch / "client.out", scratch / "client.err"
+    with open(output, "wb") as out, open(errors, "wb") as err:
+        streams.setdefault("stdout", out)
+        status = reap(start(command, stderr=err, **streams), seconds)
+    return Ended(status, output.read_bytes(), errors.read_bytes())
+
+
+class Server:
+    """A server that listens."""
+
+    def __init__(self, program: str, command: Sequence, scratch: Path, listeners: int = 1):
+        self.program = program
+        number = len(list(scratch.iterdir()))
+        self.output = scratch / f"{self.program}.{number}.out"
+        self._errors = scratch / f"{self.program}.{number}.err"
+        # Appending, so that the file may be cut while the server writes.
+        with open(self.output, "ab") as out, open(self._errors, "wb") as err:
+            self.process = start(command, stdout=out, stderr=err)
+        self.pid = self.process.pid
+        self.status: int | None = None
+        self.addresses: list[Address] = []
+        until(lambda: self.process.poll() is not None or len(self._listening()) == listeners)
+        self.addresses = self._listening()
+        if len(self.addresses) != listeners:
+            reap(self.process, 0)
+            raise RuntimeError(f"{self.program} does not listen: {self.errors()[-200:]!r}")
+
+    def _listening(self) -> list[Address]:
+        """The addresses that it has said so far, in text or in JSON."""
+        with open(self.output, "rb") as output:
+            head = output.read(4096)
+        found = []
+        for line in head[: head.rfind(b"\n") + 1].decode().splitlines():
+            if line.startswith("{") and json.loads(line)["event"] == "listening":
+                found.append(json.loads(line)["address"])
+            elif "[*] Listening on " in line:
+                found.append(line.rsplit(" ", 1)[1])
+        pairs = [address.rsplit(":", 1) for address in found]
+        return [(host.strip("[]"), int(port)) for host, port in pairs]
+
+    @property
+    def address(self) -> Address:
+        return self.addresses[0]
+
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def errors(self) -> bytes:
+        return self._errors.read_bytes()
+
+    def rss(self) -> int:
+        """Bytes resident."""
+        return int(self._status_line("VmRSS").split()[0]) * 1024
+
+    def is_stopped(self) -> bool:
+        """By SIGSTOP, as Ctrl-Z would."""
+        return self._status_line("State").startswith("T")
+
+    def _status_line(self, key: str) -> str:
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return next(line for line in text.splitlines() if line.startswith(key + ":"))[len(key) + 1 :].strip()
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def cpu_share(self, seconds: float) -> float:
+        """The share of one processor that it uses in the next seconds."""
+        start, before = time.monotonic(), self._ticks()
+        time.sleep(seconds)
+        return (self._ticks() - before) / TICKS / (time.monotonic() - start)
+
+    def _ticks(self) -> int:
+        """utime and stime, proc(5); the name in parentheses may hold spaces."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = PATIENCE) -> int | None:
+        """Its exit status; None where it had to be killed."""
+        self.status = reap(self.process, seconds)
+        return self.status
+
+    def stop(self) -> int | None:
+        if self.is_running():
+            self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def totals(self) -> dict[str, Any]:
+        """With --json, once it has ended: its last object, the totals."""
+        last = json.loads(self.output.read_bytes().splitlines()[-1])
+        if last["event"] != "stopped":
+            raise RuntimeError(f"the last event is {last['event']}")
+        return last
+
+
+class Crew:
+    """A function run in processes of its own, one for each share."""
+
+    def __init__(self, function: Callable, shares: Sequence[tuple]):
+        fork = multiprocessing.get_context("fork")
+        self._members = []
+        for share in shares:
+            receiver, sender = fork.Pipe(duplex=False)
+            process = fork.Process(target=_work, args=(function, share, sender))
+            process.start()
+            sender.close()
+            _running.append(process)
+            self._members.append((process, receiver))
+
+    def results(self, seconds: float) -> list:
+        """What each came to; a RuntimeError where one failed, or took too long."""
+        deadline = time.monotonic() + seconds
+        try:
+            return [self._result(pipe, deadline) for _, pipe in self._members]
+        finally:
+            self.end()
+
+    @staticmethod
+    def _result(pipe: Any, deadline: float) -> Any:
+        try:
+            if pipe.poll(max(0, deadline - time.monotonic())):
+                return pipe.recv()
+        except EOFError:
+            raise RuntimeError("a process of the load failed") from None
+        raise RuntimeError("a process of the load took too long")
+
+    def end(self) -> None:
+        for process, pipe in self._members:
+            process.kill()
+            process.join()
+            pipe.close()
+            if process in _running:
+                _running.remove(process)
+
+
+def _work(function: Callable, share: tuple, results: Any) -> None:
+    # Interrupts are the first process's business, which ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        results.send(function(*share))
+    except Exception:
+        traceback.print_exc()
+    os._exit(0)

@@ -1,0 +1,115 @@
+"""Standard output that takes nothing: full, closed, broken, or never read."""
+
+import os
+import signal
+import subprocess
+from typing import Callable
+
+from torture import harness, network, peers
+from torture.case import SERVERS, Case
+from torture.harness import until
+from torture.peers import ACK, HELLO, REPLY
+
+PORT = 6666  # a server that cannot say where it listens has to be told
+CLOSED = ("sh", "-c", 'exec "$@" >&-', "sh")
+
+
+def outputs(case: Case) -> None:
+    """Programs whose standard output takes nothing.
+
+    Full, closed, a broken pipe, a pipe that nobody reads. Servers go on, but
+    for the broken pipe, which ends them in order; clients say it by their exit
+    status, quietly. Nobody panics.
+    """
+    for program in SERVERS:
+        for state in (full_server, closed_server, broken_server, unread_server):
+            with case.part(f"{program}, {state.__name__}"):
+                state(case, program)
+        with case.part(program.replace("server", "client")), case.server(program) as server:
+            clients(case, program.replace("server", "client"), "%s:%d" % server.address)
+
+
+def serve(case: Case, program: str, stdout, wrapper: tuple[str, ...] = ()) -> tuple[subprocess.Popen, bool]:
+    """Starts a server on PORT; whether it listens."""
+    command = [*wrapper, case.path(program), "--listen", f"127.0.0.1:{PORT}"]
+    process = harness.start(command, stdout=stdout, stderr=open(case.scratch / "err", "wb"))
+    protocol = program.removesuffix("-server")
+    return process, until(lambda: PORT in network.bound_ports(protocol) or process.poll() is not None)
+
+
+def goes_on(case: Case, program: str, name: str, stdout, wrapper: tuple[str, ...] = ()) -> None:
+    """It answers, and ends in order."""
+    process, _ = serve(case, program, stdout, wrapper)
+    answered = [peers.is_answered(program, ("127.0.0.1", PORT), 2) for _ in range(5)]
+    case.check(all(answered), f"{program}, {name}: not answered")
+    process.terminate()
+    ends(case, program, name, process)
+
+
+def ends(case: Case, program: str, name: str, process: subprocess.Popen) -> None:
+    status, errors = harness.reap(process, 5), (case.scratch / "err").read_bytes()
+    case.check(status == 0, f"{program}, {name}: exit {status}")
+    case.check(not harness.panicked(errors), f"{program}, {name}: {errors[:200]!r}")
+
+
+def full_server(case: Case, program: str) -> None:
+    with open("/dev/full", "wb") as full:
+        goes_on(case, program, "full", full)
+
+
+def closed_server(case: Case, program: str) -> None:
+    goes_on(case, program, "closed", None, CLOSED)
+
+
+def broken_server(case: Case, program: str) -> None:
+    """As before `head -1`: the first line is read, and what comes next ends it."""
+    reader, writer = os.pipe()
+    process, _ = serve(case, program, writer)
+    os.close(writer)
+    os.read(reader, 1024)
+    os.close(reader)
+    for _ in range(3):
+        peers.is_answered(program, ("127.0.0.1", PORT), 0.5)
+    ends(case, program, "a broken pipe", process)
+
+
+def unread_server(case: Case, program: str) -> None:
+    """Long messages, more than its outbox holds: all are answered all the same."""
+    reader, writer = os.pipe()
+    process, _ = serve(case, program, writer)
+    os.close(writer)
+    address, wrong = ("127.0.0.1", PORT), 0
+    message = (HELLO * 50)[:1000]
+    count = case.figure(10_000, 500)
+    for _ in range(count):
+        try:
+            wrong += (peers.ask(address, message) != ACK if program == "tcp-server"
+                      else peers.ask_datagram(address, message) != REPLY)
+        except OSError:
+            wrong += 1
+            if wrong > 10:
+                break
+    case.tally(count, wrong, f"{program}, an unread pipe: not answered")
+    process.terminate()
+    ends(case, program, "an unread pipe", process)
+    os.close(reader)
+
+
+def clients(case: Case, program: str, target: str) -> None:
+    broken, writer = os.pipe()
+    os.close(broken)
+    unread, room = os.pipe()
+    command = [case.path(program), target, "--message", "hello"]
+    with open("/dev/full", "wb") as full:
+        states: list[tuple[str, tuple[int, ...], Callable]] = [
+            ("full", (1,), lambda: harness.run(command, case.scratch, stdout=full)),
+            # Rust's runtime opens /dev/null there.
+            ("closed", (0, 1), lambda: harness.run([*CLOSED, *command], case.scratch)),
+            ("a broken pipe", (1,), lambda: harness.run(command, case.scratch, stdout=writer)),
+            ("an unread pipe", (0,), lambda: harness.run(command, case.scratch, stdout=room)),
+        ]
+        for name, statuses, run in states:
+            ended = run()
+            case.check(ended.status in statuses and ended.is_quiet, f"{program}, {name}: {ended}")
+    for end in (writer, unread, room):
+        os.close(end)

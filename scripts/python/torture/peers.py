@@ -1,0 +1,125 @@
+"""Honest peers of both servers, and silent ones."""
+
+import select
+import socket
+import time
+from typing import Iterable
+
+from torture.harness import Address
+
+HELLO = b"hehe, just for a test!"
+ACK = b"ACK!"
+REPLY = b"Recvice message ok!"
+SOURCES = tuple(f"127.0.0.{n}" for n in range(1, 9))
+
+# linux/in.h; the socket module has no name for it before Python 3.12. The port
+# is chosen when connecting, so that many connections may share one.
+IP_BIND_ADDRESS_NO_PORT = 24
+
+
+def _socket(kind: int, host: str, source: str | None, seconds: float) -> socket.socket:
+    peer = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+    peer.settimeout(seconds)
+    if source:
+        if kind == socket.SOCK_STREAM:
+            peer.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        peer.bind((source, 0))
+    return peer
+
+
+def connect(address: Address, source: str | None = None, seconds: float = 5.0) -> socket.socket:
+    peer = _socket(socket.SOCK_STREAM, address[0], source, seconds)
+    try:
+        peer.connect(address)
+    except OSError:
+        peer.close()
+        raise
+    return peer
+
+
+def silent(address: Address, count: int, sources: Iterable[str] = SOURCES) -> list[socket.socket]:
+    """Connections that say nothing, spread over the sources."""
+    pool = tuple(sources)
+    return [connect(address, pool[n % len(pool)]) for n in range(count)]
+
+
+def read_all(peer: socket.socket) -> bytes:
+    """All up to the peer's clean end; a reset is an OSError."""
+    data = b""
+    while piece := peer.recv(1024):
+        data += piece
+    return data
+
+
+def is_closed(peer: socket.socket) -> bool:
+    """Whether the server has closed this connection, with or without a reset."""
+    poll = select.poll()
+    poll.register(peer, select.POLLIN | select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def ask(address: Address, message: bytes = HELLO, source: str | None = None, seconds: float = 5.0) -> bytes:
+    """One TCP exchange up to the clean end."""
+    with connect(address, source, seconds) as peer:
+        peer.sendall(message)
+        return read_all(peer)
+
+
+def datagram_socket(address: Address, source: str | None = None, seconds: float = 5.0) -> socket.socket:
+    """Connected: it takes datagrams from the asked address alone."""
+    peer = _socket(socket.SOCK_DGRAM, address[0], source, seconds)
+    peer.connect(address)
+    return peer
+
+
+def ask_datagram(address: Address, message: bytes = HELLO, source: str | None = None,
+                 seconds: float = 5.0) -> bytes:
+    with datagram_socket(address, source, seconds) as peer:
+        peer.send(message)
+        return peer.recv(65536)
+
+
+def is_answered(program: str, address: Address, seconds: float, source: str | None = None) -> bool:
+    """Whether an honest client of this server has its reply in time."""
+    begun = time.monotonic()
+    try:
+        if program == "tcp-server":
+            ok = ask(address, source=source, seconds=seconds) == ACK
+        else:
+            ok = ask_datagram(address, source=source, seconds=seconds) == REPLY
+    except OSError:
+        return False
+    return ok and time.monotonic() - begun <= seconds
+
+
+def unanswered(waiting: list[socket.socket], seconds: float, keep: bool = False) -> int:
+    """How many of these TCP clients, all of which have said their message, are
+    not answered in time. With `keep` they do not close when they are."""
+    deadline = time.monotonic() + seconds
+    poll, pending = select.poll(), {}
+    for peer in waiting:
+        peer.setblocking(False)
+        poll.register(peer, select.POLLIN)
+        pending[peer.fileno()] = (peer, b"")
+    wrong = 0
+    while pending and (left := deadline - time.monotonic()) > 0:
+        for fd, _ in poll.poll(left * 1000):
+            peer, data = pending[fd]
+            try:
+                piece = peer.recv(1024)
+            except OSError:
+                data, piece = b"reset", b""
+            if piece:
+                pending[fd] = (peer, data + piece)
+                continue
+            wrong += data != ACK
+            poll.unregister(fd)
+            del pending[fd]
+            if not keep:
+                peer.close()
+    return wrong + len(pending)
+
+
+def close_all(peers: Iterable[socket.socket]) -> None:
+    for peer in peers:
+        peer.close()

@@ -1,0 +1,123 @@
+"""Signals, in a flood and in silence."""
+
+import signal
+import statistics
+import time
+
+from torture import peers
+from torture.case import SERVERS, Case
+from torture.harness import Address, Crew, Server, until
+from torture.peers import HELLO
+
+PORT = 6666
+LONGEST = 600.0  # seconds that a flood would last, were it not ended
+FLOODED = 64 << 10  # bytes of a transcript, after which the flood is on
+SOON = 1.0  # seconds to a stop
+
+
+def flood(case: Case) -> None:
+    """SIGTERM under a flood, and with silent connections held.
+
+    Four processes send connections and bytes as fast as they can; the server
+    ends all the same, in order and in time.
+    """
+    for program, torrent in (("tcp-server", connections_without_end), ("udp-server", datagrams_without_end)):
+        flooders = Crew(torrent, [(("127.0.0.1", PORT), n) for n in range(4)])
+        with case.part(program):
+            times = [stop_in_flood(case, program) for _ in range(case.figure(50, 5))]
+            case.note(f"{program}: stopped within {max(times):.2f} s, in the median {statistics.median(times):.2f} s")
+        flooders.end()
+    with case.part("silent connections"):
+        for _ in range(case.figure(10, 2)):
+            stop_with_silent(case, 200)
+
+
+def stop_in_flood(case: Case, program: str) -> float:
+    with case.server(program, listen=f"127.0.0.1:{PORT}") as server:
+        case.check(until(lambda: server.output.stat().st_size > FLOODED), f"{program}: the flood is none")
+        taken = timed_stop(server)
+        case.check(taken < SOON, f"{program}: {taken:.2f} s to its end, under a flood")
+    server.output.unlink()
+    return taken
+
+
+def stop_with_silent(case: Case, count: int) -> None:
+    with case.server("tcp-server") as server:
+        before = server.descriptors()
+        held = peers.silent(server.address, count)
+        until(lambda: server.descriptors() >= before + count)
+        taken = timed_stop(server)
+        case.check(taken < SOON, f"{taken:.2f} s to its end, with {count} silent connections")
+        peers.close_all(held)
+
+
+def timed_stop(server: Server) -> float:
+    begun = time.monotonic()
+    server.stop()
+    return time.monotonic() - begun
+
+
+def connections_without_end(address: Address, number: int) -> None:
+    """Half of the flooders open connections, the others send on one as long as it lasts."""
+    end, block = time.monotonic() + LONGEST, bytes(64 << 10)
+    while time.monotonic() < end:
+        try:
+            with peers.connect(address, peers.SOURCES[number], seconds=1) as peer:
+                peer.sendall(HELLO)
+                while number % 2:
+                    peer.sendall(block)
+        except OSError:
+            time.sleep(0.001)  # refused: between two servers
+
+
+def datagrams_without_end(address: Address, number: int) -> None:
+    end = time.monotonic() + LONGEST
+    with peers.datagram_socket(address, peers.SOURCES[number]) as peer:
+        while time.monotonic() < end:
+            try:
+                peer.send(HELLO)
+            except OSError:
+                time.sleep(0.001)
+
+
+def signals(case: Case) -> None:
+    """Stops and continues, and SIGHUP.
+
+    As Ctrl-Z and fg, and a terminal that goes away, with and without nohup.
+    """
+    for program in SERVERS:
+        with case.part(program), case.server(program) as server:
+            for _ in range(case.figure(200, 20)):
+                stop_and_continue(case, server)
+        with case.part(f"{program}, SIGHUP"):
+            hang_up(case, program)
+
+
+def stop_and_continue(case: Case, server: Server) -> None:
+    """A client that comes while it is stopped is answered when it goes on."""
+    server.signal(signal.SIGSTOP)
+    case.check(until(server.is_stopped, 2), f"{server.program} does not stop")
+    tcp = server.program == "tcp-server"
+    peer = peers.connect(server.address) if tcp else peers.datagram_socket(server.address)
+    with peer:
+        peer.send(HELLO)
+        server.signal(signal.SIGCONT)
+        try:
+            reply = peers.read_all(peer) if tcp else peer.recv(1024)
+        except OSError as error:
+            reply = error
+    expected = peers.ACK if tcp else peers.REPLY
+    case.check(reply == expected, f"{server.program}: after SIGSTOP and SIGCONT: {reply!r}")
+
+
+def hang_up(case: Case, program: str) -> None:
+    """What was ignored at the start stays ignored; else it ends the server in order."""
+    nohup = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+    with case.server(program, wrapper=nohup) as server:
+        for _ in range(3):
+            server.signal(signal.SIGHUP)
+            answered = peers.is_answered(server.program, server.address, 2)
+            case.check(answered and server.is_running(), f"{program}: SIGHUP was ignored, and is not")
+    with case.server(program) as server:
+        server.signal(signal.SIGHUP)
+        case.check(server.wait(5) == 0, f"{program}: SIGHUP ends it with {server.status}")

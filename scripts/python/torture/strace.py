@@ -1,0 +1,77 @@
+"""Faults injected into system calls, with strace(1).
+
+A server is attached to when it listens, and a client is only faulted in calls
+that the dynamic loader does not make: a fault in the loader says nothing about
+the program.
+"""
+
+import re
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, NamedTuple, Sequence
+
+from torture import harness
+from torture.harness import Ended, Server
+
+
+class Fault(NamedTuple):
+    """What a system call is made to do; `when` is which of its calls, or every one."""
+
+    call: str
+    result: str  # error=ERRNO or retval=N
+    when: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.call}:{self.result}" + (f":when={self.when}" if self.when else "")
+
+    @property
+    def options(self) -> list[str]:
+        return ["-e", f"trace={self.call}", "-e", f"inject={self}"]
+
+
+def tracing(calls: Sequence[str]) -> list[str]:
+    """Options for a run without faults; `?`: a call that this machine may lack."""
+    return ["-e", "trace=" + ",".join("?" + call for call in calls)]
+
+
+class Trace:
+    """What strace wrote, complete once it has ended."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def calls(self) -> Counter:
+        """How often each call was made."""
+        return Counter(re.findall(r"^\d+ +(\w+)\(", self._path.read_text(errors="replace"), re.MULTILINE))
+
+    @property
+    def injected(self) -> int:
+        return self._path.read_text(errors="replace").count("(INJECTED)")
+
+
+@contextmanager
+def attached(server: Server, options: Sequence[str], scratch: Path) -> Iterator[Trace]:
+    """strace on a running server, for as long as the block lasts."""
+    path, said = scratch / "trace", scratch / "strace.err"
+    path.unlink(missing_ok=True)
+    with open(said, "wb") as err:
+        command = ["strace", "-f", "-p", str(server.pid), "-o", str(path), *options]
+        process = harness.start(command, stderr=err)
+    try:
+        if not harness.until(lambda: b" attached" in said.read_bytes() or process.poll() is not None):
+            raise RuntimeError("strace does not attach")
+        if process.poll() is not None:
+            raise RuntimeError(f"strace: {said.read_text().strip()}")
+        yield Trace(path)
+    finally:
+        process.terminate()
+        harness.reap(process)
+
+
+def run(command: Sequence, options: Sequence[str], scratch: Path, **streams) -> tuple[Ended, Trace]:
+    """A client under strace, which ends as its program does."""
+    path = scratch / "trace"
+    path.unlink(missing_ok=True)
+    ended = harness.run(["strace", "-qq", "-f", "-o", str(path), *options, *command], scratch, **streams)
+    return ended, Trace(path)
