@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use common::testing::{Event, PATIENCE, Server, ServiceManager, quiet_command, run};
+use common::testing::{Event, PATIENCE, Server, ServiceManager, quiet_command, run, run_command};
 use nix::sys::signal::Signal;
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
@@ -201,13 +201,17 @@ fn the_service_managers_sockets_are_taken() {
 
 #[test]
 fn a_socket_of_another_kind_is_refused() {
-    for (fd, reason) in
-        [("0", "not a listening TCP socket"), ("/dev/null", "not a listening TCP socket")]
-    {
-        let mut command = quiet_command("sh");
-        let script = format!(r#"exec 3<{fd}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0""#);
-        command.args(["-c", &script.replace("<0", "<&0"), TCP_SERVER]);
-        let ended = common::testing::run_command(command, b"");
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Bash's way to open a connection, which inetd and `Accept=yes` would pass.
+    let connection = format!("<>/dev/tcp/127.0.0.1/{}", peer.local_addr().unwrap().port());
+    for (socket, reason) in [
+        ("</dev/null", "not a listening TCP socket"),
+        (&connection, "a connection, and not a listening socket"),
+    ] {
+        let mut command = quiet_command("bash");
+        let script = format!(r#"exec 3{socket}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0""#);
+        command.args(["-c", &script, TCP_SERVER]);
+        let ended = run_command(command, b"");
         let line = format!("tcp-server: LISTEN_FDS, socket 1: {reason}\n");
         assert_eq!((ended.stderr, ended.status), (line, Some(2)));
     }
