@@ -179,7 +179,7 @@ impl<S: Stream> Connection<S> {
                 self.state = State::Lingering;
                 Step::Answered(sent)
             }
-            Err(error) => or_wait(error, Step::Again, End::Lost),
+            Err(error) => or_wait(error, Step::WaitToSend, End::Lost),
         }
     }
 

@@ -190,6 +190,11 @@ fn an_end_that_cannot_be_sent_is_tried_again_or_loses_the_connection() {
     interrupted.stream.end_errors = [ErrorKind::Interrupted].into();
     interrupted.ready(false);
     assert_eq!(turn(&mut interrupted, now), ["received 5", "again", "again", "answered"]);
+    let mut blocked = connection([Ok(5)], [], now);
+    blocked.stream.end_errors = [ErrorKind::WouldBlock].into();
+    blocked.ready(false);
+    assert_eq!(turn(&mut blocked, now), ["received 5", "again", "wait to send"]);
+    assert_eq!(turn(&mut blocked, now), ["answered"]);
     let mut gone = connection([Ok(5)], [], now);
     gone.stream.end_errors = [ErrorKind::NotConnected].into();
     gone.ready(false);

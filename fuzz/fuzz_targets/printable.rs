@@ -1,0 +1,20 @@
+//! What a peer sends is safe when it is printed, and can be turned back.
+
+#![no_main]
+
+use common::printable::{message, printable, restore};
+use libfuzzer_sys::fuzz_target;
+
+/// What could move a cursor, forge a line, or turn around what is read.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || c == '\u{feff}'
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let text = printable(bytes).to_string();
+    assert!(!text.contains(is_unsafe), "{text:?}");
+    assert_eq!(restore(&text).ok().as_deref(), Some(bytes), "{text:?}");
+    assert!(!message(bytes, 1024).to_string().contains(is_unsafe));
+});
