@@ -5,6 +5,8 @@
 
 #![no_main]
 
+// Not everything that the server uses is used here.
+#[allow(dead_code)]
 #[path = "../../crates/tcp-server/src/connection.rs"]
 mod connection;
 #[allow(dead_code)]
@@ -108,6 +110,7 @@ fuzz_target!(|input: &[u8]| {
                 Step::WaitToReceive | Step::WaitToSend => break,
                 Step::Ended(_) => return,
             }
+            assert_eq!(connection.is_silent(), received == 0);
             let script = connection.stream_mut();
             assert!(answered <= received && received <= answered + 1);
             assert!(REPLY.repeat(received).starts_with(&script.sent), "{:?}", script.sent);

@@ -78,7 +78,7 @@ impl Goal {
         match self.count {
             Some(count) if exchanges < count => {
                 let s = if exchanges == 1 { "" } else { "s" };
-                let reason = format!("only {exchanges} exchange{s}, and then nobody for {idle}");
+                let reason = format!("{exchanges} exchange{s}, and then nobody for {idle}");
                 Err(Failure::outcome(format_args!("--count {count}"), reason))
             }
             None if arrivals == 0 => {
@@ -129,6 +129,6 @@ mod tests {
         assert_eq!(goal.verdict(1, 1), Ok(()), "a signal ended it");
         assert!(goal.is_over(1, now + 3 * SECOND));
         let failure = goal.verdict(1, 1).unwrap_err();
-        assert_eq!(failure.to_string(), "--count 5: only 1 exchange, and then nobody for 2s");
+        assert_eq!(failure.to_string(), "--count 5: 1 exchange, and then nobody for 2s");
     }
 }

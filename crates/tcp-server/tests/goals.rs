@@ -78,7 +78,7 @@ fn nobody_came() {
     assert_eq!(ended.stderr, "tcp-server: --idle-exit: nobody came in 100ms\n");
     assert_eq!(ended.status, Some(1));
     let ended = run(TCP_SERVER, &[&args[..], &["--count", "3"]].concat());
-    let line = "tcp-server: --count 3: only 0 exchanges, and then nobody for 100ms\n";
+    let line = "tcp-server: --count 3: 0 exchanges, and then nobody for 100ms\n";
     assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(1)));
 }
 
