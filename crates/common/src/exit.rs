@@ -3,8 +3,11 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::json;
 use crate::printable::printable;
@@ -110,7 +113,7 @@ pub fn say(program: &str, failure: &Failure) {
     }
     // Where an output is closed there is nobody left to tell.
     let _ = io::stderr().write_all(format!("{program}: {failure}\n").as_bytes());
-    if JSON.load(Ordering::Relaxed) {
+    if JSON.load(Ordering::Relaxed) && has_room(io::stdout().as_fd()) {
         let fields = [
             ("thing", failure.thing.as_str().into()),
             ("reason", failure.reason.as_str().into()),
@@ -119,6 +122,14 @@ pub fn say(program: &str, failure: &Failure) {
         let object = json::object("failure", &fields);
         let _ = StandardOutput::open().and_then(|mut out| out.write_all(object.as_bytes()));
     }
+}
+
+/// Whether a line can be written without waiting for a reader: poll(2), and
+/// pipe(7), which takes 4096 bytes whole or not at all.
+fn has_room(output: BorrowedFd<'_>) -> bool {
+    let mut output = [PollFd::new(output, PollFlags::POLLOUT)];
+    poll(&mut output, PollTimeout::ZERO).is_ok()
+        && output[0].revents().is_some_and(|events| events.contains(PollFlags::POLLOUT))
 }
 
 /// The system's reason in the user's words: `connection refused`, rather than

@@ -10,7 +10,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use common::testing::{Event, PATIENCE, Server, ServiceManager, quiet_command, run, run_command};
+use common::testing::{
+    Event, PATIENCE, Reader, Server, ServiceManager, quiet_command, run, run_command,
+};
 use nix::sys::signal::Signal;
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
@@ -265,6 +267,19 @@ fn json_is_as_documented() {
         .filter(|&name| !seen.contains(name) && !hard_to_have.contains(&name.as_str()))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn nobody_reads_the_json_of_a_failure() {
+    let args = ["--json", "--count", "9999", "--idle-exit", "1s", "-l", "127.0.0.1:0"];
+    let mut command = quiet_command(TCP_SERVER);
+    command.args(args);
+    let server = Server::spawn_with(command, 1, Reader::Sleeps);
+    // More than a pipe holds.
+    for _ in 0..700 {
+        assert_eq!(exchange(server.address()), "ACK!");
+    }
+    assert_eq!(server.finish().0, Some(1));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use common::peer::Peer;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
-use super::Server;
+use super::{Phase, Server};
 use crate::connection::{Connection, End, Step};
 use crate::events;
 use crate::limits::{ACCEPTS_PER_TURN, LAST_ACCEPTS, STEPS_PER_TURN};
@@ -153,6 +153,9 @@ impl Server {
                     self.shared.totals.bytes_sent.add(bytes as u64);
                     events::answered(&slot.peer);
                     self.connections.reschedule(key);
+                    if matches!(self.phase, Phase::Draining(_)) {
+                        self.leave(key);
+                    }
                 }
                 Step::Again => {}
                 Step::WaitToReceive => return,
