@@ -41,6 +41,8 @@ enum State {
     Receiving,
     /// So many bytes of the reply are sent.
     Replying { reply: Arc<[u8]>, sent: usize },
+    /// A conversation that is to end, with nothing left to answer.
+    Ending,
     /// Reply and FIN are sent. What still comes is discarded: closing with
     /// unread data would reset the connection, and the reply with it.
     Lingering,
@@ -142,6 +144,13 @@ impl<S: Stream> Connection<S> {
                 let sent = *sent;
                 self.step_replied(sent, now)
             }
+            State::Ending => match self.stream.end() {
+                Ok(()) => {
+                    self.state = State::Lingering;
+                    Step::Again
+                }
+                Err(error) => or_wait(error, Step::WaitToSend, |_| End::Done),
+            },
             State::Lingering => match self.receive(buffer) {
                 Ok(0) => Step::Ended(End::Done),
                 Ok(_) => Step::Again,
@@ -210,13 +219,19 @@ impl<S: Stream> Connection<S> {
         match self.state {
             State::Receiving => End::TimedOut,
             State::Replying { .. } => End::Lost(ErrorKind::TimedOut.into()),
-            State::Lingering => End::Done,
+            State::Ending | State::Lingering => End::Done,
         }
     }
 
-    /// At a stop: who has the reply is waited for until then at most.
-    pub fn linger_until(&mut self, until: Instant) {
-        if matches!(self.state, State::Lingering) {
+    /// At a stop: a reply under way is the last, a conversation ends as any
+    /// connection does, and who has every reply is waited for until then at
+    /// most.
+    pub fn conclude(&mut self, until: Instant) {
+        self.terms.conversation = false;
+        if matches!(self.state, State::Receiving) && self.has_spoken {
+            self.state = State::Ending;
+        }
+        if matches!(self.state, State::Ending | State::Lingering) {
             self.deadline = self.deadline.min(until);
         }
     }

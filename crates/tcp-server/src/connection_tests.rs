@@ -1,9 +1,7 @@
-//! The state machine on a scripted socket: scenarios, and any order of events.
+//! The state machine on a scripted socket: scenarios.
 
 use std::collections::VecDeque;
 use std::time::Duration;
-
-use proptest::prelude::*;
 
 use super::*;
 
@@ -304,92 +302,46 @@ fn a_message_that_gets_no_answer_is_followed_by_the_end() {
 }
 
 #[test]
-fn at_a_stop_only_those_who_have_the_reply_have_less_time() {
+fn at_a_stop_those_who_have_the_reply_have_less_time() {
     let now = Instant::now();
     let soon = now + Duration::from_millis(500);
     let mut lingering = connection([Ok(5)], [], now);
     lingering.ready(false);
     turn(&mut lingering, now);
-    lingering.linger_until(soon);
+    lingering.conclude(soon);
     assert_eq!(lingering.deadline(), soon);
-    lingering.linger_until(now + Duration::from_secs(9));
+    lingering.conclude(now + Duration::from_secs(9));
     assert_eq!(lingering.deadline(), soon, "never more");
     let mut stuck = connection([Ok(5)], [BLOCKS], now);
     stuck.ready(false);
     turn(&mut stuck, now);
-    stuck.linger_until(soon);
+    stuck.conclude(soon);
     assert_eq!(stuck.deadline(), now + TERMS.linger);
 }
 
-fn any_answer() -> impl Strategy<Value = Result<usize, ErrorKind>> {
-    prop_oneof![
-        4 => (0..3000usize).prop_map(Ok),
-        2 => Just(BLOCKS),
-        1 => Just(Err(ErrorKind::Interrupted)),
-        1 => Just(RESET),
-    ]
+#[test]
+fn at_a_stop_a_conversation_ends_as_any_connection_does() {
+    let now = Instant::now();
+    let soon = now + Duration::from_millis(500);
+    let mut idle = conversing(connection([Ok(5), BLOCKS, Ok(7), PEER_ENDS], [], now));
+    idle.ready(true);
+    turn(&mut idle, now);
+    idle.conclude(soon);
+    // What comes now is discarded, and not answered.
+    assert_eq!(turn(&mut idle, now), ["again"]);
+    assert!(idle.stream.ended && idle.stream.sent == b"ACK!");
+    assert_eq!(idle.deadline(), soon);
+    idle.ready(true);
+    assert_eq!(turn(&mut idle, now), ["again", "ended"]);
+
+    let mut replying = conversing(connection([Ok(5), Ok(7)], [Ok(1), BLOCKS], now));
+    replying.ready(true);
+    assert_eq!(turn(&mut replying, now), ["received 5", "again", "wait to send"]);
+    replying.conclude(soon);
+    let steps = turn(&mut replying, now);
+    assert_eq!(steps, ["again", "answered", "again"], "this reply is the last");
+    assert!(replying.stream.ended && replying.stream.sent == b"ACK!");
 }
 
-proptest! {
-    /// Whatever the socket does and however often events come, or come for
-    /// nothing: the reply is sent once and whole or the connection is lost,
-    /// nothing follows the end, and the machine never spins.
-    #[test]
-    fn any_order_of_events(
-        inbound in prop::collection::vec(any_answer(), 0..12),
-        outbound in prop::collection::vec(any_answer(), 0..6),
-        events: Vec<bool>,
-    ) {
-        let now = Instant::now();
-        let mut connection = connection(inbound, outbound, now);
-        let mut received = 0;
-        let mut answered = 0;
-        for peer_ended in events {
-            connection.ready(peer_ended);
-            let steps = turn(&mut connection, now);
-            received += steps.iter().filter(|step| step.starts_with("received")).count();
-            answered += steps.iter().filter(|step| *step == "answered").count();
-            prop_assert!(received <= 1 && answered <= received);
-            prop_assert!(b"ACK!".starts_with(&connection.stream.sent));
-            prop_assert_eq!(answered == 1, connection.stream.ended);
-            if answered == 1 {
-                prop_assert_eq!(&connection.stream.sent, b"ACK!");
-            }
-            if is_over(&steps) {
-                break;
-            }
-        }
-    }
-
-    /// The same of a conversation: as many replies as messages, each whole
-    /// before the next.
-    #[test]
-    fn any_order_of_events_in_a_conversation(
-        inbound in prop::collection::vec(any_answer(), 0..12),
-        outbound in prop::collection::vec(any_answer(), 0..6),
-        events: Vec<bool>,
-    ) {
-        let now = Instant::now();
-        let mut connection = conversing(connection(inbound, outbound, now));
-        let mut received = 0;
-        let mut answered = 0;
-        for peer_ended in events {
-            connection.ready(peer_ended);
-            let steps = turn(&mut connection, now);
-            received += steps.iter().filter(|step| step.starts_with("received")).count();
-            answered += steps.iter().filter(|step| *step == "answered").count();
-            prop_assert!(answered <= received && received <= answered + 1);
-            let sent = &connection.stream.sent;
-            prop_assert!(b"ACK!".repeat(received).starts_with(sent));
-            prop_assert!(sent.len() >= 4 * answered);
-            prop_assert!(!connection.stream.ended, "the peer ends it");
-            if is_over(&steps) {
-                break;
-            }
-        }
-    }
-}
-
-fn is_over(steps: &[String]) -> bool {
-    steps.last().is_some_and(|step| step == "ended" || step.starts_with("Lost"))
-}
+#[path = "connection_properties.rs"]
+mod properties;

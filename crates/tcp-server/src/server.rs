@@ -230,7 +230,8 @@ impl Server {
         self.last_turn(now);
     }
 
-    /// Gives every connection a turn, and ends those that await a message.
+    /// Gives every connection a turn, leaves those who have said nothing, and
+    /// has the others come to their end.
     fn last_turn(&mut self, now: Instant) {
         for key in self.connections.keys() {
             // Its message or its end may be here, although no event has said
@@ -241,8 +242,9 @@ impl Server {
             self.serve(key, now);
             self.leave(key);
             if let Some(slot) = self.connections.get_mut(key) {
-                slot.connection.linger_until(now + LAST_LINGER);
+                slot.connection.conclude(now + LAST_LINGER);
                 self.connections.reschedule(key);
+                self.serve(key, now);
             }
         }
     }

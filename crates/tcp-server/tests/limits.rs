@@ -168,6 +168,40 @@ fn in_a_conversation_every_message_is_answered() {
 }
 
 #[test]
+fn a_count_ends_a_conversation_without_a_reset() {
+    let server = start(&["--conversation", "--count", "1"]);
+    let mut stream = connect(server.address());
+    // Three messages' worth: two are never read as such.
+    stream.write_all(&[b'x'; 3000]).unwrap();
+    assert_eq!(to_the_end(&mut stream), "ACK!", "and then a clean end");
+    drop(stream);
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
+fn a_stop_ends_a_conversation_that_is_under_way() {
+    let long = "y".repeat(1024);
+    let server = start(&["--conversation", "--linger", "1h", "--reply", &long]);
+    let mut stream = connect(server.address());
+    // Who does not read fills the buffers, until a reply is under way.
+    stream.set_nonblocking(true).unwrap();
+    let mut full = None;
+    while full.is_none_or(|since: Instant| since.elapsed() < Duration::from_millis(300)) {
+        match stream.write(&[b'x'; 1024]) {
+            Ok(1..) => full = None,
+            _ => full = full.or(Some(Instant::now())),
+        }
+    }
+    stream.set_nonblocking(false).unwrap();
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(to_the_end(&mut stream).len().is_multiple_of(1024), "whole replies");
+    drop(stream);
+    let (status, lines) = server.finish();
+    let stopped = Event::parse(lines.last().unwrap());
+    assert_eq!((status, stopped.number("timed_out"), stopped.number("lost")), (Some(0), 0, 0));
+}
+
+#[test]
 fn a_conversation_that_stops_times_out() {
     let mut server = start(&["--conversation", "--read-timeout", "200ms"]);
     let mut stream = connect(server.address());

@@ -10,7 +10,7 @@ use common::peer::Peer;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
-use super::{Phase, Server};
+use super::Server;
 use crate::connection::{Connection, End, Step};
 use crate::events;
 use crate::limits::{ACCEPTS_PER_TURN, LAST_ACCEPTS, STEPS_PER_TURN};
@@ -153,9 +153,6 @@ impl Server {
                     self.shared.totals.bytes_sent.add(bytes as u64);
                     events::answered(&slot.peer);
                     self.connections.reschedule(key);
-                    if matches!(self.phase, Phase::Draining(_)) {
-                        self.leave(key);
-                    }
                 }
                 Step::Again => {}
                 Step::WaitToReceive => return,
@@ -209,14 +206,12 @@ impl Server {
         self.remove(key);
     }
 
-    /// At a stop: closes the connection with `key` if a message is awaited.
+    /// At a stop: closes the connection with `key` if it has said nothing.
     pub(super) fn leave(&mut self, key: usize) {
         if let Some(slot) = self.connections.get_mut(key)
-            && slot.connection.is_idle()
+            && slot.connection.is_silent()
         {
-            if slot.connection.is_silent() {
-                self.shared.totals.silent.add(1);
-            }
+            self.shared.totals.silent.add(1);
             self.remove(key);
         }
     }

@@ -1,0 +1,60 @@
+//! The state machine on a socket that does anything at all, with events at any
+//! time or for nothing.
+
+use proptest::prelude::*;
+
+use super::*;
+
+type Answers = Vec<Result<usize, ErrorKind>>;
+
+fn answers(most: usize) -> impl Strategy<Value = Answers> {
+    let any_answer = prop_oneof![
+        4 => (0..3000usize).prop_map(Ok),
+        2 => Just(BLOCKS),
+        1 => Just(Err(ErrorKind::Interrupted)),
+        1 => Just(RESET),
+    ];
+    prop::collection::vec(any_answer, 0..most)
+}
+
+/// Whatever comes: a reply for each message, whole before the next one, and
+/// nothing after the end. The turns see to it that nothing spins. `most` is
+/// how many messages there may be.
+fn check(
+    mut connection: Connection<Script>,
+    events: Vec<bool>,
+    now: Instant,
+    most: usize,
+) -> Result<(), TestCaseError> {
+    let conversation = connection.terms.conversation;
+    let (mut received, mut answered) = (0, 0);
+    for peer_ended in events {
+        connection.ready(peer_ended);
+        let steps = turn(&mut connection, now);
+        received += steps.iter().filter(|step| step.starts_with("received")).count();
+        answered += steps.iter().filter(|step| *step == "answered").count();
+        prop_assert!(received <= most && answered <= received && received <= answered + 1);
+        let sent = &connection.stream.sent;
+        prop_assert!(b"ACK!".repeat(received).starts_with(sent));
+        prop_assert!(sent.len() >= 4 * answered);
+        prop_assert_eq!(connection.stream.ended, answered > 0 && !conversation);
+        if steps.last().is_some_and(|step| step == "ended" || step.starts_with("Lost")) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn one_message(inbound in answers(12), outbound in answers(6), events: Vec<bool>) {
+        let now = Instant::now();
+        check(connection(inbound, outbound, now), events, now, 1)?;
+    }
+
+    #[test]
+    fn a_conversation(inbound in answers(12), outbound in answers(6), events: Vec<bool>) {
+        let now = Instant::now();
+        check(conversing(connection(inbound, outbound, now)), events, now, usize::MAX)?;
+    }
+}
