@@ -13,7 +13,7 @@ use nix::libc;
 use quinn_udp::UdpSocketState;
 use socket2::{Domain, Socket, Type};
 
-use crate::events;
+use crate::{events, fragmenting};
 
 /// A listening socket, and whether it rests.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Listening for Listener {
 impl Listener {
     fn new(socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        let state = UdpSocketState::new((&socket).into())?;
+        let state = fragmenting::keep(&socket, || UdpSocketState::new((&socket).into()))?;
         let socket = UdpSocket::from_std(socket.into());
         let address = socket.local_addr()?;
         let (rest, warnings) = (Rest::default(), Throttle::default());

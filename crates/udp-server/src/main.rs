@@ -6,6 +6,7 @@ mod batch;
 mod cli;
 mod drops;
 mod events;
+mod fragmenting;
 mod guard;
 mod limits;
 mod listener;

@@ -188,6 +188,31 @@ def asked(case: Case) -> None:
                 case.check(answered, f"{host} was asked, and nothing came from it")
 
 
+def narrow(case: Case) -> None:
+    """Replies larger than the path's MTU.
+
+    They arrive in fragments, as any other program's do: alone, and as a run
+    that leaves in one call.
+    """
+    network.ip("link set lo mtu 600")
+    long = "x" * 1_000
+    with case.server("udp-server", "--reply", long) as server:
+        with peers.datagram_socket(server.address, seconds=1) as peer:
+            for count in (1, 20) * case.figure(25, 3):
+                server.signal(signal.SIGSTOP)
+                until(server.is_stopped)
+                for _ in range(count):
+                    peer.send(HELLO)
+                server.signal(signal.SIGCONT)
+                for _ in range(count):
+                    try:
+                        reply = peer.recv(65536)
+                    except OSError as error:
+                        reply = error
+                    if not case.check(reply == long.encode(), f"one of {count} at once: {reply!r:.60}"):
+                        return
+
+
 def drops(case: Case) -> None:
     """Bursts larger than the receive buffer.
 
