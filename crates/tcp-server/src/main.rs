@@ -32,8 +32,9 @@ fn run() -> Result<(), Failure> {
     let service = &options.service;
     exit::tell_in(service.style());
     limits::raise_descriptor_limit();
+    let listeners = service.listen.open(service.workers())?;
     let shared = Shared::new(&options);
-    let mut servers = Server::listen(&options, &shared)?;
+    let mut servers = Server::each(listeners, &options, &shared)?;
     let wakers = servers.iter().map(Server::waker).collect::<Result<_, _>>()?;
     let shutdown = Shutdown::on_signals(wakers)?;
     let transcript = Transcript::start(service.output, service.style(), shutdown.clone())?;

@@ -13,6 +13,7 @@ mod turn;
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,11 +25,10 @@ use common::listen::Listening;
 use common::reply::Reply;
 use common::shutdown::Shutdown;
 use common::transcript::Transcript;
-use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::cli::Options;
-use crate::connections::{Connections, Slot};
+use crate::connections::Connections;
 use crate::events;
 use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_LINGER, Terms};
 use crate::listener::Listener;
@@ -72,6 +72,7 @@ impl Shared {
 pub struct Server {
     shared: Arc<Shared>,
     poll: Poll,
+    events: Events,
     listeners: Vec<Listener>,
     connections: Connections,
     /// The token of the connection with key 0.
@@ -92,10 +93,13 @@ enum Phase {
 }
 
 impl Server {
-    /// Listens on the addresses that `options` name: as many event loops as
-    /// there are to be, of which the first tells the totals.
-    pub fn listen(options: &Options, shared: &Arc<Shared>) -> Result<Vec<Self>, Failure> {
-        let workers = options.service.listen.open(options.service.workers())?;
+    /// An event loop for the listeners of each worker; the first one tells the
+    /// totals.
+    pub fn each(
+        workers: Vec<Vec<Listener>>,
+        options: &Options,
+        shared: &Arc<Shared>,
+    ) -> Result<Vec<Self>, Failure> {
         let mut stats = options.service.stats(Instant::now());
         workers.into_iter().map(|listeners| Self::new(listeners, shared, stats.take())).collect()
     }
@@ -115,6 +119,7 @@ impl Server {
         Ok(Self {
             shared: Arc::clone(shared),
             poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
             first_key: listeners.len(),
             listeners,
             connections: Connections::default(),
@@ -139,23 +144,16 @@ impl Server {
 
     /// Serves until `shutdown` is requested, and everybody is served.
     pub fn run(&mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
-        let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut now = Instant::now();
         while !self.is_over(now) {
             transcript.publish();
-            match self.poll.poll(&mut events, self.time_left(now)) {
-                Ok(()) => {}
-                // Ctrl-Z and fg; whatever `events` still holds was seen.
-                Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
-                Err(error) => return Err(broken(error)),
-            }
-            now = Instant::now();
-            events.iter().for_each(|event| self.note(event));
+            self.hear(self.time_left(now))?;
+            let before = mem::replace(&mut now, Instant::now());
             self.turn(now)?;
             if self.stats.as_mut().is_some_and(|stats| stats.is_due(now)) {
                 events::stats(&self.shared.totals);
             }
-            if matches!(self.phase, Phase::Serving) && self.is_to_stop(shutdown, now) {
+            if matches!(self.phase, Phase::Serving) && self.is_to_stop(shutdown, before) {
                 self.stop_listening(now);
             }
         }
@@ -164,10 +162,12 @@ impl Server {
     }
 
     /// Whether to stop: on request, or because the run's goal is reached or
-    /// missed, of which the other loops then hear too.
-    fn is_to_stop(&self, shutdown: &Shutdown, now: Instant) -> bool {
+    /// missed, of which the other loops then hear too. Nobody came only as far
+    /// as everybody was `heard`: who came while this process was stopped
+    /// (Ctrl-Z) has come, although the clock is past the end.
+    fn is_to_stop(&self, shutdown: &Shutdown, heard: Instant) -> bool {
         let exchanges = self.shared.totals.exchanges.get();
-        if !shutdown.is_requested() && self.shared.goal.is_over(exchanges, now) {
+        if !shutdown.is_requested() && self.shared.goal.is_over(exchanges, heard) {
             shutdown.request();
         }
         shutdown.is_requested()
@@ -197,20 +197,28 @@ impl Server {
         }
     }
 
-    /// Puts what `event` is about on the list. Tokens that nothing has, as
-    /// spurious events may, come to nothing.
-    fn note(&mut self, event: &Event) {
-        let Token(token) = event.token();
-        if let Some(slot) = self.connection(token) {
-            slot.connection.ready(event.is_read_closed());
+    /// Waits for events, for `timeout` at most, and puts what they are about
+    /// on the list. Tokens that nothing has, as spurious events may, come to
+    /// nothing.
+    fn hear(&mut self, timeout: Option<Duration>) -> Result<(), Failure> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            // Ctrl-Z and fg; whatever `events` still holds was seen.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => return Err(broken(error)),
         }
-        if event.token() != WAKER {
-            self.ready.insert(token);
+        for event in &self.events {
+            let Token(token) = event.token();
+            if let Some(key) = token.checked_sub(self.first_key)
+                && let Some(slot) = self.connections.get_mut(key)
+            {
+                slot.connection.ready(event.is_read_closed());
+            }
+            if event.token() != WAKER {
+                self.ready.insert(token);
+            }
         }
-    }
-
-    fn connection(&mut self, token: usize) -> Option<&mut Slot> {
-        self.connections.get_mut(token.checked_sub(self.first_key)?)
+        Ok(())
     }
 
     /// Whether `--count` is reached: nobody else is answered.

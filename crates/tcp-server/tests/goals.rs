@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::testing::{
     Event, PATIENCE, Reader, Server, ServiceManager, quiet_command, run, run_command,
@@ -107,6 +107,20 @@ fn each_arrival_puts_the_end_off() {
         stream.write_all(b"hello").unwrap();
         stream.read_exact(&mut [0; 4]).unwrap();
     }
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
+fn who_comes_while_it_is_stopped_has_come() {
+    let server = start(&["--idle-exit", "1s", "--count", "2"]);
+    server.signal(Signal::SIGSTOP);
+    let mut first = TcpStream::connect(server.address()).unwrap();
+    first.write_all(b"hello").unwrap();
+    thread::sleep(Duration::from_millis(1200));
+    server.signal(Signal::SIGCONT);
+    first.read_exact(&mut [0; 4]).unwrap();
+    drop(first);
+    assert_eq!(exchange(server.address()), "ACK!", "it goes on");
     assert_eq!(server.finish().0, Some(0));
 }
 
@@ -229,7 +243,7 @@ fn events() -> Vec<Event> {
     let mut oldest = TcpStream::connect(address).unwrap();
     let reset = TcpStream::connect(address).unwrap();
     assert_eq!(oldest.read(&mut [0; 1]).unwrap(), 0, "it gave way");
-    socket2::SockRef::from(&reset).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    socket2::SockRef::from(&reset).set_linger(Some(Duration::ZERO)).unwrap();
     drop(reset);
     let mut all = server.stop().1;
     // One lingers, so that another one is refused.

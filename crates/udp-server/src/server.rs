@@ -78,10 +78,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on the addresses that `options` name: as many event loops as
-    /// there are to be, of which the first tells the totals.
-    pub fn listen(options: &Options, shared: &Arc<Shared>) -> Result<Vec<Self>, Failure> {
-        let workers = options.service.listen.open(options.service.workers())?;
+    /// An event loop for the listeners of each worker; the first one tells the
+    /// totals.
+    pub fn each(
+        workers: Vec<Vec<Listener>>,
+        options: &Options,
+        shared: &Arc<Shared>,
+    ) -> Result<Vec<Self>, Failure> {
         let mut stats = options.service.stats(Instant::now());
         workers.into_iter().map(|listeners| Self::new(listeners, shared, stats.take())).collect()
     }
@@ -136,6 +139,7 @@ impl Server {
     pub fn run(&mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut is_waiting = false;
+        let mut now = Instant::now();
         while !shutdown.is_requested() {
             // Said when the loop goes back to waiting, and only then: not
             // while datagrams are left, nor for a Ctrl-Z that woke it.
@@ -143,20 +147,23 @@ impl Server {
                 events::waiting();
             }
             transcript.publish();
-            match self.poll.poll(&mut events, self.time_left(Instant::now())) {
+            match self.poll.poll(&mut events, self.time_left(now)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
                 Err(error) => return Err(broken(error)),
             }
             let tokens = events.iter().map(|event| event.token());
             self.ready.extend(tokens.filter(|&token| token != WAKER).map(|Token(token)| token));
-            let now = Instant::now();
+            // Whoever came before this instant is heard in this turn. Who came
+            // while this process was stopped (Ctrl-Z) has come, although the
+            // clock is past the end.
+            let before = mem::replace(&mut now, Instant::now());
             is_waiting &= self.turn(now)? == 0;
             if self.stats.as_mut().is_some_and(|stats| stats.is_due(now)) {
                 events::stats(&self.shared.totals);
             }
             let exchanges = self.shared.totals.exchanges.get();
-            if !shutdown.is_requested() && self.shared.goal.is_over(exchanges, now) {
+            if !shutdown.is_requested() && self.shared.goal.is_over(exchanges, before) {
                 shutdown.request();
             }
         }

@@ -88,6 +88,19 @@ fn who_is_not_answered_has_come_all_the_same() {
 }
 
 #[test]
+fn who_comes_while_it_is_stopped_has_come() {
+    let server = start(&["--idle-exit", "1s", "--count", "2"]);
+    let client = client(server.address());
+    server.signal(Signal::SIGSTOP);
+    client.send(b"hello").unwrap();
+    thread::sleep(Duration::from_millis(1200));
+    server.signal(Signal::SIGCONT);
+    client.recv(&mut [0; 64]).unwrap();
+    assert_eq!(exchange(&client), UDP_REPLY, "it goes on");
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
 fn a_witness_tells_what_it_saw() {
     let server = start(&["--witness"]);
     let client = client(server.address());
