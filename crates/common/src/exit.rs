@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::json;
 use crate::printable::printable;
 use crate::stdout::StandardOutput;
-use crate::transcript::Style;
+use crate::transcript::{Stamp, Style};
 
 /// The exit statuses that are not zero. They are part of the command line's
 /// contract: scripts tell the cases apart by them.
@@ -64,6 +64,16 @@ impl Failure {
         Self { thing: String::new(), reason: String::new(), ..self }
     }
 
+    /// As a JSON object on a line of its own.
+    pub(crate) fn object(&self, stamp: Stamp) -> String {
+        let fields = [
+            ("thing", self.thing.as_str().into()),
+            ("reason", self.reason.as_str().into()),
+            ("exit_status", (self.status as u8).into()),
+        ];
+        json::object("failure", stamp.time(), &fields)
+    }
+
     fn new(status: Status, thing: &dyn fmt::Display, reason: &dyn fmt::Display) -> Self {
         // A thing may be the user's own words: they reach the terminal too.
         let safe = |text: &dyn fmt::Display| printable(text.to_string().as_bytes()).to_string();
@@ -95,13 +105,17 @@ pub(crate) fn be_silent() {
     SILENT.store(true, Ordering::Relaxed);
 }
 
-/// Whether failures are told as JSON objects too (`--json`).
+/// Whether failures are told as JSON objects too (`--json`), and those with
+/// the time.
 static JSON: AtomicBool = AtomicBool::new(false);
+static STAMPED: AtomicBool = AtomicBool::new(false);
 
 /// From now on a failure is told in `style`: as JSON on standard output, where
-/// the events are, and still in words on standard error.
-pub fn tell_in(style: Style) {
+/// the events are, and still in words on standard error. A transcript that has
+/// begun takes it: [`Transcript::end`](crate::transcript::Transcript::end).
+pub fn tell_in(style: Style, stamp: Stamp) {
     JSON.store(style == Style::Json, Ordering::Relaxed);
+    STAMPED.store(stamp.0, Ordering::Relaxed);
 }
 
 /// Writes `program: failure` to standard error. Under `-qq` only what could
@@ -114,12 +128,7 @@ pub fn say(program: &str, failure: &Failure) {
     // Where an output is closed there is nobody left to tell.
     let _ = io::stderr().write_all(format!("{program}: {failure}\n").as_bytes());
     if JSON.load(Ordering::Relaxed) && has_room(io::stdout().as_fd()) {
-        let fields = [
-            ("thing", failure.thing.as_str().into()),
-            ("reason", failure.reason.as_str().into()),
-            ("exit_status", (failure.status as u8).into()),
-        ];
-        let object = json::object("failure", &fields);
+        let object = failure.object(Stamp(STAMPED.load(Ordering::Relaxed)));
         let _ = StandardOutput::open().and_then(|mut out| out.write_all(object.as_bytes()));
     }
 }

@@ -19,26 +19,19 @@ pub const SCHEMA: u32 = 1;
 /// Those of `out`.
 pub fn write(mut out: impl Write, record: &Record<'_>, time: Option<String>) -> io::Result<()> {
     let mut object = Object { out: &mut out };
-    object.begin()?;
-    if let Some(time) = time {
-        object.field("time", &time)?;
-    }
-    if record.key_values().get(Key::from("event")).is_none() {
-        // A library's own words, which `RUST_LOG=trace` lets through.
-        object.field("event", "log")?;
-        object.field("message", &record.args().to_string())?;
-    }
+    object.begin(time)?;
     record.key_values().visit(&mut object).map_err(io::Error::other)?;
     out.write_all(b"}\n")
 }
 
-/// The object of an event that is not logged, with fields in pairs.
+/// The object of an event that is not logged, with fields in pairs; with the
+/// time, where there is one.
 #[must_use]
-pub fn object(event: &str, fields: &[(&str, Value<'_>)]) -> String {
+pub fn object(event: &str, time: Option<String>, fields: &[(&str, Value<'_>)]) -> String {
     let mut line = Vec::new();
     let mut object = Object { out: &mut line };
     // Nothing fails that is written to memory.
-    let _ = object.begin();
+    let _ = object.begin(time);
     let _ = object.field("event", event);
     for (key, value) in fields {
         let _ = object.visit_pair(Key::from(*key), value.clone());
@@ -53,8 +46,9 @@ struct Object<'a, W> {
 }
 
 impl<W: Write> Object<'_, W> {
-    fn begin(&mut self) -> io::Result<()> {
-        write!(self.out, "{{\"schema\":{SCHEMA}")
+    fn begin(&mut self, time: Option<String>) -> io::Result<()> {
+        write!(self.out, "{{\"schema\":{SCHEMA}")?;
+        time.map_or(Ok(()), |time| self.field("time", &time))
     }
 
     fn field(&mut self, key: &str, value: &str) -> io::Result<()> {
@@ -125,7 +119,7 @@ mod tests {
     #[test]
     fn an_object_without_a_record() {
         assert_eq!(
-            object("missing", &[("lines", 3_u64.into())]),
+            object("missing", None, &[("lines", 3_u64.into())]),
             "{\"schema\":1,\"event\":\"missing\",\"lines\":3}\n"
         );
     }

@@ -12,7 +12,8 @@
 //! - [`printable`]: a peer's bytes as safe text.
 //! - [`transcript`]: the lines a program prints, as text or JSON, and how they get out.
 //! - [`service`]: the options that both servers have; [`goal`], [`interval`],
-//!   [`reply`], [`workers`], [`notify`], [`source`], [`counter`]: what they ask for.
+//!   [`reply`], [`workers`], [`notify`], [`source`], [`counter`],
+//!   [`descriptors`]: what they ask for.
 //! - [`rest`]: when to try again what failed.
 //! - [`shutdown`]: how signals end a server.
 //! - [`exit`]: one line for the user, and an exit status.
@@ -20,6 +21,7 @@
 
 pub mod address;
 pub mod counter;
+pub mod descriptors;
 pub mod destination;
 pub mod duration;
 pub mod exit;

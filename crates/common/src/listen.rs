@@ -29,8 +29,12 @@ pub enum Sharing {
     /// Nobody else.
     Alone,
     /// The other loops of this server (`SO_REUSEPORT`, socket(7)): the kernel
-    /// spreads what comes over them.
-    Workers,
+    /// spreads what comes over them. Datagrams to a group come to each, and are
+    /// the first one's to answer.
+    Workers {
+        /// Whether this is the first one's.
+        is_first: bool,
+    },
 }
 
 /// A listening socket of a server's.
@@ -115,7 +119,8 @@ fn open_shared<L: Listening>(
     // share would share with any other server that does.
     let address = alone.address();
     drop(alone);
-    (0..workers.get()).map(|_| L::open(address, families, Sharing::Workers)).collect()
+    let shared = |n| L::open(address, families, Sharing::Workers { is_first: n == 0 });
+    (0..workers.get()).map(shared).collect()
 }
 
 /// The sockets that the service manager passed, for each worker a duplicate.

@@ -1,7 +1,9 @@
 //! Who sends: a peer's address, and how it is printed.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+use crate::source::Source;
 
 /// A peer's address with its text, made once: it is printed again and again.
 ///
@@ -17,7 +19,12 @@ impl Peer {
     /// The peer with the address that a socket gives.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let address = match (address.ip().to_canonical(), address) {
+            (IpAddr::V6(ip), SocketAddr::V6(as_given)) => {
+                SocketAddrV6::new(ip, as_given.port(), 0, as_given.scope_id()).into()
+            }
+            (ip, _) => SocketAddr::new(ip, address.port()),
+        };
         Self { address, text: address.to_string().into() }
     }
 
@@ -33,7 +40,13 @@ impl Peer {
         self.address.port()
     }
 
-    /// `IP:PORT`.
+    /// Whom it counts as, where something is limited.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source::of(self.address)
+    }
+
+    /// `IP:PORT`; `[fe80::1%2]:PORT` with the number of its link.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -51,11 +64,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ipv4_peers_print_as_such() {
+    fn peers_print_as_users_know_them() {
         for (address, text) in [
             ("[::ffff:192.0.2.1]:7000", "192.0.2.1:7000"),
             ("192.0.2.1:7000", "192.0.2.1:7000"),
             ("[2001:db8::1]:7000", "[2001:db8::1]:7000"),
+            ("[fe80::1%2]:7000", "[fe80::1%2]:7000"),
         ] {
             assert_eq!(Peer::new(address.parse().unwrap()).as_str(), text);
         }

@@ -12,7 +12,7 @@ use crate::goal::Goal;
 use crate::interval::Interval;
 use crate::listen::Listen;
 use crate::options::{Output, number};
-use crate::transcript::Style;
+use crate::transcript::{Stamp, Style};
 
 /// The most loops: what a large machine has cores, and not a slip of the hand.
 const MOST_WORKERS: usize = 1024;
@@ -72,6 +72,12 @@ impl Service {
     #[must_use]
     pub fn style(&self) -> Style {
         if self.json { Style::Json } else { Style::Text }
+    }
+
+    /// Whether what is printed has the time.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp(self.output.timestamps)
     }
 
     /// How many loops there are to be.

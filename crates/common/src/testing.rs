@@ -193,15 +193,28 @@ pub fn run_with_input<S: AsRef<OsStr>>(program: &str, args: &[S], input: &[u8]) 
 }
 
 /// Runs `command` to its end, with `input` on standard input.
-pub fn run_command(mut command: Command, input: &[u8]) -> Finished {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = Reaped(command.spawn().expect("the program starts"));
-    let stdout = bytes_of(child.0.stdout.take().expect("standard output is piped"));
-    let stderr = bytes_of(child.0.stderr.take().expect("standard error is piped"));
+pub fn run_command(command: Command, input: &[u8]) -> Finished {
+    let mut child = spawn_for_output(command, Stdio::piped());
     let mut stdin = child.0.stdin.take().expect("standard input is piped");
     let input = input.to_owned();
     // A program that ends without reading its input is no failure.
     thread::spawn(move || stdin.write_all(&input));
+    finished(child)
+}
+
+/// Runs `command` to its end, with `stdin` for its standard input.
+pub fn run_with(command: Command, stdin: Stdio) -> Finished {
+    finished(spawn_for_output(command, stdin))
+}
+
+fn spawn_for_output(mut command: Command, stdin: Stdio) -> Reaped {
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Reaped(command.spawn().expect("the program starts"))
+}
+
+fn finished(mut child: Reaped) -> Finished {
+    let stdout = bytes_of(child.0.stdout.take().expect("standard output is piped"));
+    let stderr = bytes_of(child.0.stderr.take().expect("standard error is piped"));
     let stdout_bytes = stdout.recv_timeout(PATIENCE).expect("the program ends");
     let stderr = stderr.recv_timeout(PATIENCE).expect("the program ends");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

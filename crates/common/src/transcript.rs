@@ -9,6 +9,7 @@
 //! apart. With `--timestamps` each line begins with the time.
 
 use std::env;
+use std::fmt;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -35,6 +36,8 @@ pub enum Style {
 #[derive(Debug)]
 pub struct Transcript {
     outbox: Outbox,
+    style: Style,
+    stamp: Stamp,
 }
 
 impl Transcript {
@@ -47,24 +50,42 @@ impl Transcript {
     pub fn start(options: Output, style: Style, shutdown: Shutdown) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::local("standard output", reason(&error));
         let out = StandardOutput::open().map_err(failed)?;
+        let stamp = Stamp(options.timestamps);
         let notice = move |lines: u64| {
             if style == Style::Json {
-                return json::object("missing", &[("lines", lines.into())]);
+                return json::object("missing", stamp.time(), &[("lines", lines.into())]);
             }
-            let stamp = Stamp(options.timestamps);
             let (s, are) = if lines == 1 { ("", "is") } else { ("s", "are") };
             format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
         };
         let on_broken_pipe = move || shutdown.request();
         let outbox = Outbox::start(out, notice, on_broken_pipe).map_err(failed)?;
         log_to(Target::Pipe(Box::new(outbox.clone())), options, style)?;
-        Ok(Self { outbox })
+        Ok(Self { outbox, style, stamp })
     }
 
     /// Lets the lines written so far go out. A loop calls it once a turn,
     /// before it waits.
     pub fn publish(&self) {
         self.outbox.publish();
+    }
+
+    /// The last line, where there is one to be: with `--json` a failure is an
+    /// object among the others, and only in words on standard error from here.
+    ///
+    /// # Errors
+    /// Hands `outcome` on.
+    pub fn end(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
+        if let Err(failure) = &outcome
+            && self.style == Style::Json
+        {
+            exit::tell_in(Style::Text, self.stamp);
+            if log::max_level() > log::LevelFilter::Off {
+                // The outbox takes what there is room for, and counts the rest.
+                let _ = self.outbox.write_all(failure.object(self.stamp).as_bytes());
+            }
+        }
+        outcome
     }
 }
 
@@ -93,19 +114,18 @@ fn log_to(target: Target, options: Output, style: Style) -> Result<(), Failure> 
             .map_err(|_| Failure::usage("RUST_LOG", format!("not a filter: {filters}")))?;
         builder.parse_filters(&filters);
     }
+    let stamp = Stamp(options.timestamps);
     builder
         .format(move |out, record| {
             if style == Style::Json {
-                let time =
-                    options.timestamps.then(|| Stamp(true).to_string().trim_end().to_owned());
-                return json::write(out, record, time);
+                return json::write(out, record, stamp.time());
             }
-            if !options.timestamps {
+            if !stamp.0 {
                 return writeln!(out, "{}", record.args());
             }
             let record = record.args().to_string();
             for line in record.split('\n') {
-                writeln!(out, "{}{line}", Stamp(true))?;
+                writeln!(out, "{stamp}{line}")?;
             }
             Ok(())
         })
@@ -125,11 +145,15 @@ pub struct Stamp(
     pub bool,
 );
 
-impl std::fmt::Display for Stamp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0 {
-            write!(f, "{} ", humantime::format_rfc3339_millis(SystemTime::now()))?;
-        }
-        Ok(())
+impl Stamp {
+    /// The time, RFC 3339 in UTC; or none.
+    pub(crate) fn time(self) -> Option<String> {
+        self.0.then(|| humantime::format_rfc3339_millis(SystemTime::now()).to_string())
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.time().map_or(Ok(()), |time| write!(f, "{time} "))
     }
 }

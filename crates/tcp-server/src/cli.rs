@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::Parser;
@@ -60,13 +61,23 @@ impl Options {
         }
     }
 
-    /// How many connections each of the event loops may hold.
-    pub fn connections_each(&self) -> usize {
-        let most = self.max_connections.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
-        most.unwrap_or_else(max_connections).div_ceil(self.service.workers().get())
+    /// How many event loops there are to be: each has room for a connection.
+    pub fn workers(&self) -> NonZeroUsize {
+        let most = self.max_connections.and_then(to_size).and_then(NonZeroUsize::new);
+        self.service.workers().min(most.unwrap_or(NonZeroUsize::MAX))
     }
 
-    pub fn max_per_source(&self) -> u64 {
-        self.max_per_source
+    /// How many connections they may hold, with so many `listeners` in all.
+    pub fn max_connections(&self, listeners: usize) -> usize {
+        let fitting = || max_connections(self.workers().get(), listeners);
+        self.max_connections.and_then(to_size).unwrap_or_else(fitting)
     }
+
+    pub fn max_per_source(&self) -> usize {
+        to_size(self.max_per_source).unwrap_or(usize::MAX)
+    }
+}
+
+fn to_size(number: u64) -> Option<usize> {
+    usize::try_from(number).ok()
 }

@@ -49,13 +49,13 @@ enum State {
 }
 
 /// Readiness is edge-triggered: after a short read there is nothing to receive
-/// until the next event, unless the last one said that the peer's end had come,
-/// for that will not be said twice.
+/// until the next event, unless the last one spoke of a mark that stops a
+/// receive short, for it will not be said twice what lies behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Inbound {
     Empty,
     Some,
-    WithEnd,
+    WithMark,
 }
 
 /// What a step came to.
@@ -81,6 +81,8 @@ pub enum Step<'b> {
 pub enum End {
     /// All that was to be answered was.
     Done,
+    /// A conversation in which the peer said nothing.
+    Silent,
     /// It failed before the reply was sent.
     Lost(io::Error),
     /// It said nothing for too long.
@@ -111,10 +113,11 @@ impl<S: Stream> Connection<S> {
         &mut self.stream
     }
 
-    /// An event: the socket is ready, perhaps with the peer's end.
-    pub fn ready(&mut self, peer_ended: bool) {
-        if peer_ended {
-            self.inbound = Inbound::WithEnd;
+    /// An event: the socket is ready, perhaps with a mark, which is the peer's
+    /// end or urgent data.
+    pub fn ready(&mut self, with_mark: bool) {
+        if with_mark {
+            self.inbound = Inbound::WithMark;
         } else if self.inbound == Inbound::Empty {
             self.inbound = Inbound::Some;
         }
@@ -163,7 +166,9 @@ impl<S: Stream> Connection<S> {
     fn step_receiving<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
         let limit = buffer.len().min(BUFFER_SIZE);
         match self.receive(&mut buffer[..limit]) {
-            Ok(0) if self.terms.conversation => Step::Ended(End::Done),
+            Ok(0) if self.terms.conversation => {
+                Step::Ended(if self.has_spoken { End::Done } else { End::Silent })
+            }
             Ok(len) => {
                 self.has_spoken = true;
                 self.state = State::Replying { reply: Arc::default(), sent: 0 };
@@ -239,6 +244,11 @@ impl<S: Stream> Connection<S> {
     /// Whether a message is awaited: nothing is under way.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Receiving)
+    }
+
+    /// Whether a message is here that is not answered yet.
+    pub fn is_replying(&self) -> bool {
+        matches!(self.state, State::Replying { .. })
     }
 
     /// Whether no message has come at all.

@@ -268,7 +268,7 @@ fn a_conversation_that_nobody_begins_is_not_answered() {
     let now = Instant::now();
     let mut connection = conversing(connection([PEER_ENDS], [], now));
     connection.ready(true);
-    assert_eq!(turn(&mut connection, now), ["ended"]);
+    assert_eq!(turn(&mut connection, now), ["Silent"]);
     assert!(connection.stream.sent.is_empty());
 }
 

@@ -12,8 +12,9 @@ use common::duration::words;
 use common::exit::reason;
 use common::peer::Peer;
 use common::printable::printable;
-use log::{debug, info, warn};
+use log::{Level, debug, info, log, warn};
 
+use crate::limits::Limit;
 use crate::totals::Totals;
 
 pub fn listening(address: SocketAddr) {
@@ -54,17 +55,23 @@ pub fn evicted(peer: &Peer) {
     info!(event = "evicted", peer = peer.as_str(); "[!] Evicted: {peer}: silent, and another one needs its place");
 }
 
-pub fn refused_for_want_of_room(peer: &Peer, most: usize) {
+pub fn refused(peer: &Peer, limit: Limit) {
+    let (name, most, words) = match limit {
+        Limit::Connections { most, share } if share < most => (
+            "max_connections",
+            most,
+            format!("its event loop has its {share} of {most} connections, and none is silent"),
+        ),
+        Limit::Connections { most, .. } => {
+            ("max_connections", most, format!("there are {most} connections, and none is silent"))
+        }
+        Limit::PerSource { most } => {
+            ("max_per_source", most, format!("its source has {most} connections"))
+        }
+    };
     info!(
-        event = "refused", peer = peer.as_str(), limit = "max_connections", most;
-        "[!] Refused: {peer}: there are {most} connections, and none is silent"
-    );
-}
-
-pub fn refused_for_its_source(peer: &Peer, most: u64) {
-    info!(
-        event = "refused", peer = peer.as_str(), limit = "max_per_source", most;
-        "[!] Refused: {peer}: its source has {most} connections"
+        event = "refused", peer = peer.as_str(), limit = name, most;
+        "[!] Refused: {peer}: {words}"
     );
 }
 
@@ -82,15 +89,17 @@ pub fn cannot_accept(error: &io::Error) {
 }
 
 pub fn stats(totals: &Totals) {
-    tell("stats", "So far", totals);
+    tell(Level::Warn, "stats", "So far", totals);
 }
 
 pub fn stopped(totals: &Totals) {
-    tell("stopped", "Stopped", totals);
+    tell(Level::Info, "stopped", "Stopped", totals);
 }
 
-fn tell(event: &str, headline: &str, totals: &Totals) {
-    info!(
+/// `--stats` is asked for: `-q` does not hide it.
+fn tell(level: Level, event: &str, headline: &str, totals: &Totals) {
+    log!(
+        level,
         event,
         connections = totals.connections.get(),
         exchanges = totals.exchanges.get(),

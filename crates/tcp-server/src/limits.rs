@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use common::descriptors;
 
 /// Connections that the kernel queues for one listener. It caps the number at
 /// `net.core.somaxconn`, 4096 on today's Linux; a client beyond it waits for
@@ -15,6 +15,15 @@ pub const EVENTS_PER_TURN: usize = 1024;
 
 /// Connections accepted from one listener before others get their turn.
 pub const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long a newcomer may wait for a place: long enough to hear that those
+/// who left before it came are gone, although segments overtake each other and
+/// another event loop had their places.
+pub const UNDECIDED: Duration = Duration::from_millis(50);
+
+/// Newcomers that wait for a place in one event loop: fewer than
+/// [`OTHER_DESCRIPTORS`], for they are no connections yet.
+pub const MOST_UNDECIDED: usize = 16;
 
 /// Steps of one connection (a system call each, or two) before others get
 /// their turn: a peer that sends without end slows nobody.
@@ -31,9 +40,13 @@ pub const READ_TIMEOUT: &str = "60s";
 /// connection, and the reply be lost (RFC 1122, section 4.2.2.13).
 pub const LINGER: &str = "2s";
 
-/// Descriptors that are not for connections: the standard ones, the event
-/// loops', the listeners', and what libraries may need for a moment.
-const OTHER_DESCRIPTORS: u64 = 32;
+/// Descriptors that are not for connections: the standard ones, a listener's,
+/// an event loop's and its newcomers', and what libraries may need for a
+/// moment.
+const OTHER_DESCRIPTORS: usize = 32;
+
+/// Those of a further event loop: its own, its waker's and its newcomers'.
+const LOOP_DESCRIPTORS: usize = 2 + MOST_UNDECIDED;
 
 /// How long a stop waits for the connections whose reply is under way.
 pub const DRAIN: Duration = Duration::from_secs(2);
@@ -59,19 +72,19 @@ pub struct Terms {
     pub conversation: bool,
 }
 
-/// How many connections the limit of open descriptors has room for.
-pub fn max_connections() -> usize {
-    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
-    usize::try_from(soft.saturating_sub(OTHER_DESCRIPTORS).max(1)).unwrap_or(usize::MAX)
+/// A limit that a newcomer meets.
+#[derive(Clone, Copy, Debug)]
+pub enum Limit {
+    /// There are as many connections as there may be in its event loop, whose
+    /// `share` of all `most` that is.
+    Connections { most: usize, share: usize },
+    /// Its source has as many as it may have.
+    PerSource { most: usize },
 }
 
-/// Raises the limit of open descriptors as far as this process may. The usual
-/// soft limit, 1024, is kept that low for programs that use `select`.
-pub fn raise_descriptor_limit() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-    {
-        // Where it is refused, the server serves as many as it may.
-        let _: nix::Result<()> = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
+/// How many connections the limit of open descriptors has room for, besides
+/// so many loops and all their listeners.
+pub fn max_connections(workers: usize, listeners: usize) -> usize {
+    let further = LOOP_DESCRIPTORS * workers.saturating_sub(1) + listeners.saturating_sub(1);
+    descriptors::limit().saturating_sub(OTHER_DESCRIPTORS + further).max(workers)
 }

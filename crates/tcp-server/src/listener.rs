@@ -37,6 +37,9 @@ pub enum Accepted {
     Nobody,
     /// This one was gone before it was accepted; there may be others.
     Gone(io::Error),
+    /// This process has all the descriptors that it may: one has to be given
+    /// back, or the listener has to rest.
+    Full(io::Error),
     /// The machine is short of something: the listener has to rest.
     Short(io::Error),
     /// The listening socket itself cannot be used.
@@ -48,6 +51,7 @@ pub enum Accepted {
 enum Meaning {
     Nobody,
     Gone,
+    Full,
     Short,
     Broken,
 }
@@ -63,7 +67,7 @@ impl Listening for Listener {
         }
         // Connections of an earlier run, in TIME_WAIT, are no hindrance.
         socket.set_reuse_address(true)?;
-        socket.set_reuse_port(sharing == Sharing::Workers)?;
+        socket.set_reuse_port(sharing != Sharing::Alone)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Self::new(socket)
@@ -73,7 +77,9 @@ impl Listening for Listener {
         let socket = Socket::from(passed);
         if !socket.is_listener()? {
             // inetd's way, and that of `Accept=yes`: one process a connection.
-            return Err(io::Error::other("a connection, and not a listening socket"));
+            let is_connection = socket.peer_addr().is_ok();
+            let what = if is_connection { "a connection" } else { "a socket that does not listen" };
+            return Err(io::Error::other(format!("{what}, and not a listening socket")));
         }
         Self::new(socket)
     }
@@ -124,6 +130,7 @@ impl Listener {
             }
             Err(error) => match Meaning::of(&error) {
                 Meaning::Nobody => Accepted::Nobody,
+                Meaning::Full => Accepted::Full(error),
                 Meaning::Short => Accepted::Short(error),
                 Meaning::Broken => Accepted::Broken(error),
                 Meaning::Gone => {
@@ -164,7 +171,8 @@ impl Meaning {
             | Errno::ETIMEDOUT => Self::Gone,
             #[cfg(target_os = "linux")]
             Errno::ENONET => Self::Gone,
-            // EMFILE, ENFILE, ENOBUFS, ENOMEM; and what nobody has thought of
+            Errno::EMFILE => Self::Full,
+            // ENFILE, ENOBUFS, ENOMEM; and what nobody has thought of
             // must not be tried again without a rest either.
             _ => Self::Short,
         }
@@ -184,7 +192,7 @@ mod tests {
             (Errno::EPERM, Meaning::Gone),
             (Errno::ENETDOWN, Meaning::Gone),
             (Errno::EHOSTUNREACH, Meaning::Gone),
-            (Errno::EMFILE, Meaning::Short),
+            (Errno::EMFILE, Meaning::Full),
             (Errno::ENFILE, Meaning::Short),
             (Errno::ENOBUFS, Meaning::Short),
             (Errno::ENOMEM, Meaning::Short),

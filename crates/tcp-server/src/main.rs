@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use common::exit::{self, Failure};
 use common::shutdown::Shutdown;
 use common::transcript::Transcript;
-use common::{notify, options, workers};
+use common::{descriptors, notify, options, workers};
 
 use crate::cli::Options;
 use crate::server::{Server, Shared};
@@ -30,17 +30,17 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let options: Options = options::parse()?;
     let service = &options.service;
-    exit::tell_in(service.style());
-    limits::raise_descriptor_limit();
-    let listeners = service.listen.open(service.workers())?;
-    let shared = Shared::new(&options);
+    exit::tell_in(service.style(), service.stamp());
+    descriptors::raise_limit();
+    let listeners = service.listen.open(options.workers())?;
+    let shared = Shared::new(&options, listeners.iter().map(Vec::len).sum());
     let mut servers = Server::each(listeners, &options, &shared)?;
     let wakers = servers.iter().map(Server::waker).collect::<Result<_, _>>()?;
     let shutdown = Shutdown::on_signals(wakers)?;
     let transcript = Transcript::start(service.output, service.style(), shutdown.clone())?;
     servers[0].announce();
     notify::ready();
-    workers::run(&mut servers, &shutdown, |server| server.run(&shutdown, &transcript))?;
+    let ran = workers::run(&mut servers, &shutdown, |server| server.run(&shutdown, &transcript));
     events::stopped(&shared.totals);
-    shared.goal.verdict(shared.totals.exchanges.get(), shared.totals.connections.get())
+    transcript.end(ran.and_then(|()| shared.verdict()))
 }

@@ -9,9 +9,10 @@
 //! All events of a turn are taken before any socket is closed or accepted, so
 //! none can be meant for a connection that had the same token before.
 
+mod admission;
 mod turn;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
@@ -22,9 +23,11 @@ use common::exit::{Failure, reason};
 use common::goal::Goal;
 use common::interval::Interval;
 use common::listen::Listening;
+use common::peer::Peer;
 use common::reply::Reply;
 use common::shutdown::Shutdown;
 use common::transcript::Transcript;
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::cli::Options;
@@ -39,22 +42,27 @@ use crate::totals::Totals;
 /// connections' follow: [`Server::first_key`].
 const WAKER: Token = Token(usize::MAX);
 
+/// What a connection is to be told of: what it can receive, and urgent data,
+/// at which a receive stops short (tcp(7)).
+const INBOUND: Interest = Interest::READABLE.add(Interest::PRIORITY);
+
 /// What the event loops of one server have together.
 #[derive(Debug)]
 pub struct Shared {
     pub totals: Totals,
-    pub goal: Goal,
+    goal: Goal,
     /// The number of the last reply.
     replies: Counter,
     sources: Arc<Sources>,
     reply: Reply,
     terms: Terms,
-    /// How many connections each loop may hold.
-    connections_each: usize,
+    /// How many connections the loops may hold, all together.
+    most_connections: usize,
 }
 
 impl Shared {
-    pub fn new(options: &Options) -> Arc<Self> {
+    /// For loops with so many `listeners`, which take descriptors too.
+    pub fn new(options: &Options, listeners: usize) -> Arc<Self> {
         Arc::new(Self {
             totals: Totals::default(),
             goal: options.service.goal(Instant::now()),
@@ -62,8 +70,13 @@ impl Shared {
             sources: Sources::new(options.max_per_source()),
             reply: Reply::new(&options.reply, options.service.witness),
             terms: options.terms(),
-            connections_each: options.connections_each(),
+            most_connections: options.max_connections(listeners),
         })
+    }
+
+    /// What the run came to.
+    pub fn verdict(&self) -> Result<(), Failure> {
+        self.goal.verdict(self.totals.exchanges.get(), self.totals.connections.get())
     }
 }
 
@@ -75,6 +88,12 @@ pub struct Server {
     events: Events,
     listeners: Vec<Listener>,
     connections: Connections,
+    /// How many connections it may hold: its share of all.
+    room: usize,
+    /// How many replies are under way.
+    replying: u64,
+    /// Those who came when there was no place for them, the oldest first.
+    undecided: VecDeque<Newcomer>,
     /// The token of the connection with key 0.
     first_key: usize,
     /// The tokens that are due for a turn.
@@ -83,6 +102,15 @@ pub struct Server {
     /// When the totals are due, in the loop that tells them.
     stats: Option<Interval>,
     phase: Phase,
+}
+
+/// A connection that has just been accepted, and how long it may wait for a
+/// place.
+#[derive(Debug)]
+struct Newcomer {
+    stream: TcpStream,
+    peer: Peer,
+    until: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,11 +129,14 @@ impl Server {
         shared: &Arc<Shared>,
     ) -> Result<Vec<Self>, Failure> {
         let mut stats = options.service.stats(Instant::now());
-        workers.into_iter().map(|listeners| Self::new(listeners, shared, stats.take())).collect()
+        let rooms = shares(shared.most_connections, workers.len());
+        let each = workers.into_iter().zip(rooms);
+        each.map(|(listeners, room)| Self::new(listeners, room, shared, stats.take())).collect()
     }
 
     fn new(
         mut listeners: Vec<Listener>,
+        room: usize,
         shared: &Arc<Shared>,
         stats: Option<Interval>,
     ) -> Result<Self, Failure> {
@@ -123,6 +154,9 @@ impl Server {
             first_key: listeners.len(),
             listeners,
             connections: Connections::default(),
+            room,
+            replying: 0,
+            undecided: VecDeque::new(),
             ready: BTreeSet::new(),
             buffer: vec![0; DISCARD_SIZE].into(),
             stats,
@@ -185,7 +219,8 @@ impl Server {
         };
         let rested = self.listeners.iter().filter_map(|listener| listener.rest.until());
         let stats = self.stats.map(|stats| stats.next());
-        let deadlines = [self.connections.earliest_deadline(), stats, phase];
+        let undecided = self.undecided.front().map(|newcomer| newcomer.until);
+        let deadlines = [self.connections.earliest_deadline(), undecided, stats, phase];
         let earliest = deadlines.into_iter().flatten().chain(rested).min();
         earliest.map(|earliest| earliest.saturating_duration_since(now))
     }
@@ -212,7 +247,8 @@ impl Server {
             if let Some(key) = token.checked_sub(self.first_key)
                 && let Some(slot) = self.connections.get_mut(key)
             {
-                slot.connection.ready(event.is_read_closed());
+                // Both stop a receive short: the end, and urgent data.
+                slot.connection.ready(event.is_read_closed() || event.is_priority());
             }
             if event.token() != WAKER {
                 self.ready.insert(token);
@@ -221,9 +257,10 @@ impl Server {
         Ok(())
     }
 
-    /// Whether `--count` is reached: nobody else is answered.
+    /// Whether `--count` is reached, or will be by what is under way: nobody
+    /// else is answered.
     fn has_enough(&self) -> bool {
-        self.shared.goal.left(self.shared.totals.exchanges.get()) == 0
+        self.shared.goal.left(self.shared.totals.exchanges.get() + self.replying) == 0
     }
 
     /// Answers whoever has come so far, leaves those who are silent, stays for
@@ -235,6 +272,8 @@ impl Server {
             self.accept_the_last(now);
         }
         self.listeners.clear();
+        self.undecided.iter_mut().for_each(|newcomer| newcomer.until = now);
+        self.decide(now);
         self.last_turn(now);
     }
 
@@ -256,6 +295,11 @@ impl Server {
             }
         }
     }
+}
+
+/// `most` in `parts` that differ by one at most.
+fn shares(most: usize, parts: usize) -> impl Iterator<Item = usize> {
+    (0..parts).map(move |n| most / parts + usize::from(n < most % parts))
 }
 
 /// The event loop cannot be set up.

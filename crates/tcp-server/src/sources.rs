@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::source::Source;
@@ -13,8 +12,8 @@ use common::source::Source;
 #[derive(Debug)]
 pub struct Sources {
     /// How many connections one may have; zero is no limit.
-    most: u64,
-    present: Mutex<HashMap<Source, u64>>,
+    most: usize,
+    present: Mutex<HashMap<Source, usize>>,
 }
 
 /// A connection's place among those of its source, until it is dropped.
@@ -22,21 +21,20 @@ pub struct Sources {
 pub struct Place(Option<(Arc<Sources>, Source)>);
 
 impl Sources {
-    pub fn new(most: u64) -> Arc<Self> {
+    pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, present: Mutex::default() })
     }
 
     /// How many connections one source may have.
-    pub fn most(&self) -> u64 {
+    pub fn most(&self) -> usize {
         self.most
     }
 
-    /// A place for a connection from `ip`, unless its source has enough.
-    pub fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
+    /// A place for a connection from `source`, unless that has enough.
+    pub fn enter(self: &Arc<Self>, source: Source) -> Option<Place> {
         if self.most == 0 {
             return Some(Place(None));
         }
-        let source = Source::of(ip);
         let mut present = self.lock();
         let connections = present.entry(source).or_default();
         if *connections >= self.most {
@@ -47,7 +45,7 @@ impl Sources {
     }
 
     /// Nothing panics with the lock held, so a poisoned one is sound.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Source, u64>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Source, usize>> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -69,33 +67,35 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn source(ip: &str) -> Source {
+        Source::of(SocketAddr::new(ip.parse().unwrap(), 7000))
     }
 
     #[test]
     fn each_source_has_so_many_places() {
         let sources = Sources::new(2);
-        let first = sources.enter(ip("2001:db8::1")).unwrap();
-        let _second = sources.enter(ip("2001:db8::2")).unwrap();
-        assert!(sources.enter(ip("2001:db8::3")).is_none(), "the same /64");
-        assert!(sources.enter(ip("192.0.2.1")).is_some());
+        let first = sources.enter(source("2001:db8::1")).unwrap();
+        let _second = sources.enter(source("2001:db8::2")).unwrap();
+        assert!(sources.enter(source("2001:db8::3")).is_none(), "the same /64");
+        assert!(sources.enter(source("192.0.2.1")).is_some());
         drop(first);
-        assert!(sources.enter(ip("2001:db8::3")).is_some());
+        assert!(sources.enter(source("2001:db8::3")).is_some());
     }
 
     #[test]
     fn those_who_left_take_no_memory() {
         let sources = Sources::new(1);
-        drop(sources.enter(ip("192.0.2.1")));
+        drop(sources.enter(source("192.0.2.1")));
         assert!(sources.lock().is_empty());
     }
 
     #[test]
     fn without_a_limit_nobody_is_counted() {
         let sources = Sources::new(0);
-        let _places: Vec<_> = (0..100).map(|_| sources.enter(ip("192.0.2.1")).unwrap()).collect();
+        let _places: Vec<_> =
+            (0..100).map(|_| sources.enter(source("192.0.2.1")).unwrap()).collect();
         assert!(sources.lock().is_empty());
     }
 }

@@ -19,13 +19,14 @@ pub struct Totals {
     pub bytes_sent: Counter,
     /// Closed at once: no room, or too many from one source.
     pub refused: Counter,
-    /// Said nothing for `--read-timeout`.
+    /// Said nothing for `--read-timeout`, in a conversation after a reply too.
     pub timed_out: Counter,
     /// Said nothing, and gave way to another one.
     pub evicted: Counter,
     /// Failed before the reply was sent.
     pub lost: Counter,
-    /// Had said nothing yet when the server stopped.
+    /// Had said nothing when the peer ended a conversation, or the server
+    /// stopped.
     pub silent: Counter,
 }
 

@@ -134,26 +134,28 @@ fn a_silent_client_is_left_waiting_while_others_are_served() {
     assert_eq!(reply(&mut silent), "ACK!");
 }
 
-/// Clients of a server whose descriptors are out: those who have one and are
-/// silent, and those who wait in the queue and have spoken. `None` where that
-/// cannot be had here.
-fn out_of_descriptors(server: &mut Server) -> Option<(Vec<TcpStream>, Vec<TcpStream>)> {
+/// A server whose descriptors are out, and its clients, all of whom have said
+/// something and stay: those who have a descriptor, and those who wait in the
+/// queue. `None` where that cannot be had here.
+fn out_of_descriptors() -> Option<(Server, Vec<TcpStream>, Vec<TcpStream>)> {
+    let mut server = Server::start(TCP_SERVER, &["--listen", "127.0.0.1:0", "--linger", "1h"]);
     if !server.limit_descriptors("40") {
         return None;
     }
-    let mut silent: Vec<_> = (0..60).map(|_| connect(server.address())).collect();
-    server.wait_for("[!] Cannot accept for the moment: too many open files");
-    let mut queued = silent.split_off(40);
-    for stream in &mut queued {
+    let say_hello = |_| {
+        let mut stream = connect(server.address());
         stream.write_all(b"hello").unwrap();
-    }
-    Some((silent, queued))
+        stream
+    };
+    let mut served: Vec<_> = (0..60).map(say_hello).collect();
+    server.wait_for("[!] Cannot accept for the moment: too many open files");
+    let queued = served.split_off(40);
+    Some((server, served, queued))
 }
 
 #[test]
 fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
-    let mut server = start();
-    let Some((_silent, mut queued)) = out_of_descriptors(&mut server) else {
+    let Some((server, _served, mut queued)) = out_of_descriptors() else {
         return;
     };
     // Nothing new comes that could announce those who wait, and nobody of the
@@ -166,14 +168,26 @@ fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
 
 #[test]
 fn those_who_queue_take_the_place_of_those_who_go() {
-    let mut server = start();
-    let Some((silent, mut queued)) = out_of_descriptors(&mut server) else {
+    let Some((_server, served, mut queued)) = out_of_descriptors() else {
         return;
     };
-    drop(silent);
+    drop(served);
     for stream in &mut queued {
         assert_eq!(reply(stream), "ACK!");
     }
+}
+
+#[test]
+fn where_descriptors_are_out_the_silent_give_way() {
+    let server = start();
+    if !server.limit_descriptors("40") {
+        return;
+    }
+    let _silent: Vec<_> = (0..60).map(|_| connect(server.address())).collect();
+    assert_eq!(send_and_read(server.address(), 5, Writes::One), "ACK!");
+    let (status, lines) = server.stop();
+    assert_eq!(status, Some(0));
+    assert!(lines.last().unwrap().contains(" evicted, "), "{lines:?}");
 }
 
 #[test]

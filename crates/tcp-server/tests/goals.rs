@@ -6,14 +6,16 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::testing::{
-    Event, PATIENCE, Reader, Server, ServiceManager, quiet_command, run, run_command,
+    Event, PATIENCE, Reader, Server, ServiceManager, quiet_command, run, run_with,
 };
 use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
 
@@ -223,11 +225,14 @@ fn a_socket_of_another_kind_is_refused() {
     for (socket, reason) in [
         ("</dev/null", "not a listening TCP socket"),
         (&connection, "a connection, and not a listening socket"),
+        ("<&0", "a socket that does not listen, and not a listening socket"),
     ] {
+        let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         let mut command = quiet_command("bash");
         let script = format!(r#"exec 3{socket}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0""#);
         command.args(["-c", &script, TCP_SERVER]);
-        let ended = run_command(command, b"");
+        let ended = run_with(command, OwnedFd::from(bound).into());
         let line = format!("tcp-server: LISTEN_FDS, socket 1: {reason}\n");
         assert_eq!((ended.stderr, ended.status), (line, Some(2)));
     }
@@ -267,15 +272,8 @@ fn json_is_as_documented() {
         assert_eq!(Some(&event.fields()), fields, "{event:?}");
         seen.insert(event.name().to_owned());
     }
-    let hard_to_have = [
-        "cannot_accept",
-        "cannot_notify",
-        "gone_before_accept",
-        "log",
-        "missing",
-        "stats",
-        "failure",
-    ];
+    let hard_to_have =
+        ["cannot_accept", "cannot_notify", "gone_before_accept", "missing", "stats", "failure"];
     let missing: Vec<_> = documented
         .keys()
         .filter(|&name| !seen.contains(name) && !hard_to_have.contains(&name.as_str()))
@@ -306,7 +304,12 @@ fn a_failure_is_json_too() {
     assert_eq!(failure.name(), "failure");
     assert_eq!(failure.number("exit_status"), 1);
     assert!(others.iter().any(|event| event.name() == "stats"));
-    for event in others {
+    for event in &events {
         assert!(event.text("time").ends_with('Z'), "{event:?}");
     }
+    // Before there is a transcript, too.
+    let ended = run(TCP_SERVER, &["--json", "-D", "--listen", "192.0.2.1:0"]);
+    let failure = Event::parse(&ended.stdout);
+    assert_eq!((failure.name(), failure.number("exit_status")), ("failure", 2));
+    assert!(failure.text("time").ends_with('Z'), "{failure:?}");
 }

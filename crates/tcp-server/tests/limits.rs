@@ -5,6 +5,8 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::testing::{Event, PATIENCE, Server};
@@ -43,16 +45,17 @@ fn to_the_end(stream: &mut TcpStream) -> String {
     reply
 }
 
+/// Says hello; one that is refused may be so by a reset.
+fn is_answered(mut stream: TcpStream) -> bool {
+    let mut reply = String::new();
+    let result = stream.write_all(b"hello").and_then(|()| stream.read_to_string(&mut reply));
+    result.is_ok() && reply == "ACK!"
+}
+
 /// Says hello on one connection after the other, until there is room for one.
 fn until_answered(connect: impl Fn() -> TcpStream) {
     let patience = Instant::now() + PATIENCE;
-    let is_answered = || {
-        let (mut stream, mut reply) = (connect(), String::new());
-        // One that is refused may be so by a reset.
-        let result = stream.write_all(b"hello").and_then(|()| stream.read_to_string(&mut reply));
-        result.is_ok() && reply == "ACK!"
-    };
-    while !is_answered() {
+    while !is_answered(connect()) {
         assert!(Instant::now() < patience, "there never is room");
     }
 }
@@ -127,6 +130,8 @@ fn who_has_spoken_does_not_give_way() {
     server.signal(nix::sys::signal::Signal::SIGCONT);
     let replies: Vec<_> = streams[..2].iter_mut().map(to_the_end).collect();
     assert_eq!(replies, ["ACK!", "ACK!"]);
+    // Refused with its message unread: by a reset, or an end.
+    assert!(!matches!(streams[2].read(&mut [0; 4]), Ok(1..)));
     drop(streams);
     let totals = totals(server);
     assert_eq!((totals.number("evicted"), totals.number("refused")), (0, 1));
@@ -146,6 +151,69 @@ fn one_source_has_no_more_than_its_places() {
     // A place that is given back can be had.
     assert_eq!(exchange(held.pop().unwrap()), "ACK!");
     until_answered(|| connect_from([127, 0, 0, 1], address));
+}
+
+#[test]
+fn one_that_comes_as_the_last_one_leaves_is_not_refused() {
+    for workers in ["1", "4"] {
+        comes_as_the_last_one_leaves(workers);
+    }
+}
+
+fn comes_as_the_last_one_leaves(workers: &str) {
+    let server = start(&["--max-per-source", "1", "--workers", workers]);
+    let address = server.address();
+    let (modest, others) = ([127, 0, 0, 1], [127, 0, 0, 2]);
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Others keep the server accepting, so that it does not hear at once
+        // who has left.
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                drop(connect_from(others, address));
+            }
+        });
+        let answered = (0..1000).take_while(|_| is_answered(connect_from(modest, address)));
+        let answered = answered.count();
+        is_done.store(true, Ordering::Relaxed);
+        assert_eq!(answered, 1000, "{workers} workers");
+    });
+}
+
+#[test]
+fn the_workers_have_no_more_connections_than_there_may_be() {
+    for (most, args) in [(6, ["6", "4"]), (1, ["1", "4"])] {
+        let [most_connections, workers] = args;
+        let args = ["--linger", "1h", "--max-connections", most_connections, "--workers", workers];
+        let server = start(&args);
+        let mut streams: Vec<_> = (0..100).map(|_| connect(server.address())).collect();
+        let is_answered = |stream: &mut TcpStream| {
+            // One that is refused may be so by a reset.
+            stream.write_all(b"hello").is_ok() && stream.read(&mut [0; 4]).is_ok_and(|len| len == 4)
+        };
+        let answered = streams.iter_mut().filter_map(|stream| is_answered(stream).then_some(()));
+        assert_eq!(answered.count(), most, "of {args:?}");
+        drop(streams);
+        let totals = totals(server);
+        assert_eq!(totals.number("refused") + totals.number("evicted"), 100 - most as u64);
+    }
+}
+
+#[test]
+fn urgent_data_does_not_keep_what_follows_from_being_received() {
+    let server = start(&["--conversation"]);
+    let mut stream = connect(server.address());
+    // Stopped, it sees all three at once: what stops a receive short is no end.
+    server.signal(nix::sys::signal::Signal::SIGSTOP);
+    stream.write_all(b"one").unwrap();
+    socket2::SockRef::from(&stream).send_out_of_band(b"!").unwrap();
+    stream.write_all(b"two").unwrap();
+    server.signal(nix::sys::signal::Signal::SIGCONT);
+    let mut replies = [0; 8];
+    stream.read_exact(&mut replies).unwrap();
+    assert_eq!(&replies, b"ACK!ACK!");
+    drop(stream);
+    assert_eq!(totals(server).number("exchanges"), 2);
 }
 
 #[test]

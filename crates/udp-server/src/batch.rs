@@ -29,6 +29,8 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     pub way: Way,
+    /// Whether it went to a group: multicast, or the limited broadcast.
+    pub to_group: bool,
     pub message: &'a [u8],
 }
 
@@ -63,7 +65,9 @@ impl Batch {
         buffers.zip(&self.meta[..self.filled]).flat_map(|(buffer, meta)| {
             let asked = meta.dst_ip.filter(|&ip| is_one_host(ip));
             let way = Way { peer: meta.addr, asked };
-            messages(&buffer[..meta.len], meta.stride).map(move |message| Datagram { way, message })
+            let to_group = meta.dst_ip.is_some() && asked.is_none();
+            let messages = messages(&buffer[..meta.len], meta.stride);
+            messages.map(move |message| Datagram { way, to_group, message })
         })
     }
 }

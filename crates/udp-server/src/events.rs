@@ -14,7 +14,7 @@ use common::protocol::BUFFER_SIZE;
 use log::{Level, debug, info, log, warn};
 
 use crate::guard::Cause;
-use crate::totals::Totals;
+use crate::totals::{Line, Totals};
 
 pub fn listening(address: SocketAddr) {
     let address = address.to_string();
@@ -70,15 +70,19 @@ pub fn cannot_receive(error: &io::Error) {
 }
 
 pub fn stats(totals: &Totals) {
-    tell("stats", "So far", totals);
+    tell(Level::Warn, "stats", "So far", totals);
 }
 
 pub fn stopped(totals: &Totals) {
-    tell("stopped", "Stopped", totals);
+    tell(Level::Info, "stopped", "Stopped", totals);
 }
 
-fn tell(event: &str, headline: &str, totals: &Totals) {
-    info!(
+/// `--stats` is asked for: `-q` does not hide it.
+fn tell(level: Level, event: &str, headline: &str, totals: &Totals) {
+    let dropped_kernel = totals.kernel.get();
+    let line = Line { totals, dropped_kernel };
+    log!(
+        level,
         event,
         datagrams = totals.datagrams.get(),
         exchanges = totals.exchanges.get(),
@@ -89,7 +93,7 @@ fn tell(event: &str, headline: &str, totals: &Totals) {
         dropped_low_port = totals.low_port.get(),
         dropped_unusable_source = totals.unusable_source.get(),
         dropped_rate = totals.rate.get(),
-        dropped_kernel = totals.kernel.get();
-        "[*] {headline}: {totals}"
+        dropped_kernel;
+        "[*] {headline}: {line}"
     );
 }

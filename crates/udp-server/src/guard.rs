@@ -64,7 +64,7 @@ impl Guard {
         let rates = self.rates.as_ref()?;
         // Nothing panics with the lock held, so a poisoned one is sound.
         let mut rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
-        (!rates.may_pass(peer.ip(), now)).then_some(Cause::Rate)
+        (!rates.may_pass(peer.source(), now)).then_some(Cause::Rate)
     }
 }
 

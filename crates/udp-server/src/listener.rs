@@ -22,6 +22,9 @@ pub struct Listener {
     /// What its system can do, as far as is known yet.
     pub state: UdpSocketState,
     address: SocketAddr,
+    /// Whether datagrams to a group are its to answer: of the workers' sockets
+    /// each gets them.
+    pub answers_groups: bool,
     pub rest: Rest,
     warnings: Throttle,
 }
@@ -37,13 +40,23 @@ impl Listening for Listener {
         if address.is_ipv6() {
             socket.set_only_v6(families == Families::Own)?;
         }
-        socket.set_reuse_port(sharing == Sharing::Workers)?;
+        socket.set_reuse_port(sharing != Sharing::Alone)?;
         socket.bind(&address.into())?;
-        Self::new(socket)
+        let answers_groups = sharing != Sharing::Workers { is_first: false };
+        Ok(Self { answers_groups, ..Self::new(socket)? })
     }
 
     fn adopt(passed: OwnedFd) -> io::Result<Self> {
-        Self::new(passed.into())
+        let socket = Socket::from(passed);
+        let bound = socket.local_addr()?.as_socket();
+        let problem = if socket.peer_addr().is_ok() {
+            "connected: it would hear one peer alone"
+        } else if bound.is_none_or(|address| address.port() == 0) {
+            "not bound to a port"
+        } else {
+            return Self::new(socket);
+        };
+        Err(io::Error::other(problem))
     }
 
     fn address(&self) -> SocketAddr {
@@ -58,7 +71,7 @@ impl Listener {
         let socket = UdpSocket::from_std(socket.into());
         let address = socket.local_addr()?;
         let (rest, warnings) = (Rest::default(), Throttle::default());
-        Ok(Self { socket, state, address, rest, warnings })
+        Ok(Self { socket, state, address, answers_groups: true, rest, warnings })
     }
 
     /// Lets it rest for a while after `error`, and says so now and then.

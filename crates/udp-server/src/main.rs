@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use common::exit::{self, Failure};
 use common::shutdown::Shutdown;
 use common::transcript::Transcript;
-use common::{notify, options, workers};
+use common::{descriptors, notify, options, workers};
 
 use crate::cli::Options;
 use crate::server::{Server, Shared};
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let options: Options = options::parse()?;
     let service = &options.service;
-    exit::tell_in(service.style());
+    exit::tell_in(service.style(), service.stamp());
+    descriptors::raise_limit();
     let listeners = service.listen.open(service.workers())?;
     let shared = Shared::new(&options);
     let mut servers = Server::each(listeners, &options, &shared)?;
@@ -40,7 +41,7 @@ fn run() -> Result<(), Failure> {
     let transcript = Transcript::start(service.output, service.style(), shutdown.clone())?;
     servers[0].announce();
     notify::ready();
-    workers::run(&mut servers, &shutdown, |server| server.run(&shutdown, &transcript))?;
+    let ran = workers::run(&mut servers, &shutdown, |server| server.run(&shutdown, &transcript));
     events::stopped(&shared.totals);
-    shared.goal.verdict(shared.totals.exchanges.get(), shared.totals.datagrams.get())
+    transcript.end(ran.and_then(|()| shared.verdict()))
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use common::source::Source;
@@ -32,9 +31,8 @@ impl Rates {
         Self { each, late: HashMap::new(), earlier: HashMap::new() }
     }
 
-    /// Whether a reply may go to `ip` now; if so, it counts as sent.
-    pub fn may_pass(&mut self, ip: IpAddr, now: Instant) -> bool {
-        let source = Source::of(ip);
+    /// Whether a reply may go to `source` now; if so, it counts as sent.
+    pub fn may_pass(&mut self, source: Source, now: Instant) -> bool {
         let full_at = self.late.get(&source).or_else(|| self.earlier.get(&source));
         let full_at = full_at.map_or(now, |&full_at| full_at.max(now)) + self.each;
         // What earns a reply in more than a burst's time still earns one.
@@ -53,12 +51,16 @@ impl Rates {
 mod tests {
     use super::*;
 
-    fn ip(n: u32) -> IpAddr {
-        std::net::Ipv4Addr::from(n).into()
+    fn ip(n: u32) -> Source {
+        source(&std::net::Ipv4Addr::from(n).to_string())
     }
 
-    fn passing(rates: &mut Rates, ip: IpAddr, now: Instant) -> usize {
-        (0..10_000).take_while(|_| rates.may_pass(ip, now)).count()
+    fn source(ip: &str) -> Source {
+        Source::of(std::net::SocketAddr::new(ip.parse().unwrap(), 7000))
+    }
+
+    fn passing(rates: &mut Rates, source: Source, now: Instant) -> usize {
+        (0..10_000).take_while(|_| rates.may_pass(source, now)).count()
     }
 
     #[test]
@@ -86,9 +88,9 @@ mod tests {
     fn a_64_is_one_source() {
         let now = Instant::now();
         let mut rates = Rates::new(1);
-        assert_eq!(passing(&mut rates, "2001:db8::1".parse().unwrap(), now), 2);
-        assert_eq!(passing(&mut rates, "2001:db8::2".parse().unwrap(), now), 0);
-        assert_eq!(passing(&mut rates, "2001:db8:0:1::1".parse().unwrap(), now), 2);
+        assert_eq!(passing(&mut rates, source("2001:db8::1"), now), 2);
+        assert_eq!(passing(&mut rates, source("2001:db8::2"), now), 0);
+        assert_eq!(passing(&mut rates, source("2001:db8:0:1::1"), now), 2);
     }
 
     #[test]

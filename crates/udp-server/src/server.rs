@@ -39,7 +39,7 @@ const WAKER: Token = Token(usize::MAX);
 #[derive(Debug)]
 pub struct Shared {
     pub totals: Totals,
-    pub goal: Goal,
+    goal: Goal,
     /// The number of the last reply.
     replies: Counter,
     reply: Reply,
@@ -58,6 +58,11 @@ impl Shared {
             reply,
             is_limited: options.rate > 0,
         })
+    }
+
+    /// What the run came to.
+    pub fn verdict(&self) -> Result<(), Failure> {
+        self.goal.verdict(self.totals.exchanges.get(), self.totals.datagrams.get())
     }
 }
 
@@ -100,7 +105,7 @@ impl Server {
             poll.registry()
                 .register(socket, Token(token), Interest::READABLE)
                 .map_err(unavailable)?;
-            shared.totals.kernel.watch(&listener.socket);
+            shared.totals.kernel.watch(&listener.socket).map_err(unavailable)?;
         }
         Ok(Self {
             shared: Arc::clone(shared),

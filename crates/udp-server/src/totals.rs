@@ -38,27 +38,34 @@ impl Totals {
     }
 }
 
-impl fmt::Display for Totals {
+/// The totals in a line, with what the kernel is known to have dropped.
+pub struct Line<'a> {
+    pub totals: &'a Totals,
+    pub dropped_kernel: Option<u64>,
+}
+
+impl fmt::Display for Line<'_> {
     /// What always is of interest, and then what did not go well.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { totals, dropped_kernel } = self;
         let plural = |n| if n == 1 { "" } else { "s" };
-        let (datagrams, exchanges) = (self.datagrams.get(), self.exchanges.get());
+        let (datagrams, exchanges) = (totals.datagrams.get(), totals.exchanges.get());
         write!(
             f,
             "{datagrams} datagram{}, {exchanges} exchange{}, {} bytes in, {} out",
             plural(datagrams),
             plural(exchanges),
-            self.bytes_received.get(),
-            self.bytes_sent.get(),
+            totals.bytes_received.get(),
+            totals.bytes_sent.get(),
         )?;
         let mut separator = "; ";
         for (count, what) in [
-            (self.unanswered.get(), "could not be answered"),
-            (self.own_reply.get(), "like a server's reply"),
-            (self.low_port.get(), "from low ports"),
-            (self.unusable_source.get(), "from unusable sources"),
-            (self.rate.get(), "over the rate"),
-            (self.kernel.get().unwrap_or_default(), "dropped by the kernel"),
+            (totals.unanswered.get(), "could not be answered"),
+            (totals.own_reply.get(), "like a server's reply"),
+            (totals.low_port.get(), "from low ports"),
+            (totals.unusable_source.get(), "from unusable sources"),
+            (totals.rate.get(), "over the rate"),
+            (dropped_kernel.unwrap_or_default(), "dropped by the kernel"),
         ] {
             if count > 0 {
                 write!(f, "{separator}{count} {what}")?;
@@ -76,15 +83,17 @@ mod tests {
     #[test]
     fn only_what_happened_is_told_of() {
         let totals = Totals::default();
-        assert_eq!(totals.to_string(), "0 datagrams, 0 exchanges, 0 bytes in, 0 out");
+        let line = |dropped_kernel| Line { totals: &totals, dropped_kernel }.to_string();
+        assert_eq!(line(None), "0 datagrams, 0 exchanges, 0 bytes in, 0 out");
         totals.datagrams.add(3);
         totals.exchanges.add(1);
         for cause in [Cause::OwnReply, Cause::Rate] {
             totals.dropped(cause).add(1);
         }
         assert_eq!(
-            totals.to_string(),
-            "3 datagrams, 1 exchange, 0 bytes in, 0 out; 1 like a server's reply, 1 over the rate"
+            line(Some(7)),
+            "3 datagrams, 1 exchange, 0 bytes in, 0 out; \
+             1 like a server's reply, 1 over the rate, 7 dropped by the kernel"
         );
     }
 }

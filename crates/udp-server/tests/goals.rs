@@ -5,15 +5,17 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::protocol::UDP_REPLY;
 use common::testing::{
-    Event, PATIENCE, Server, ServiceManager, documented, quiet_command, run, run_command,
+    Event, Finished, PATIENCE, Server, ServiceManager, documented, quiet_command, run, run_with,
 };
 use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
 
 const UDP_SERVER: &str = env!("CARGO_BIN_EXE_udp-server");
 
@@ -201,14 +203,31 @@ fn the_service_managers_sockets_are_taken() {
     assert_eq!(server.stop().0, Some(0));
 }
 
+/// A server with `socket` for the service manager's; as it ended.
+fn passed(socket: OwnedFd) -> Finished {
+    let mut command = quiet_command("sh");
+    let script = r#"exec 3<&0; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --idle-exit 10ms"#;
+    command.args(["-c", script, UDP_SERVER]);
+    run_with(command, socket.into())
+}
+
 #[test]
 fn a_socket_of_another_kind_is_refused() {
-    let mut command = quiet_command("sh");
-    let script = r#"exec 3</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0""#;
-    command.args(["-c", script, UDP_SERVER]);
-    let ended = run_command(command, b"");
-    let line = "udp-server: LISTEN_FDS, socket 1: not a UDP socket\n";
-    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)));
+    let unbound = || Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+    let bound = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let connected = unbound();
+    connected.connect(&bound.local_addr().unwrap().into()).unwrap();
+    let nothing = std::fs::File::open("/dev/null").unwrap();
+    for (socket, reason) in [
+        (nothing.into(), "not a UDP socket"),
+        (unbound().into(), "not bound to a port"),
+        (connected.into(), "connected: it would hear one peer alone"),
+    ] {
+        let ended = passed(socket);
+        let line = format!("udp-server: LISTEN_FDS, socket 1: {reason}\n");
+        assert_eq!((ended.stderr, ended.status), (line, Some(2)));
+    }
+    assert_eq!(passed(bound.into()).stderr, "udp-server: --idle-exit: nobody came in 10ms\n");
 }
 
 #[test]
@@ -227,7 +246,7 @@ fn json_is_as_documented() {
         seen.insert(event.name().to_owned());
     }
     let hard_to_have =
-        ["cannot_notify", "cannot_receive", "failure", "log", "missing", "stats", "unanswered"];
+        ["cannot_notify", "cannot_receive", "failure", "missing", "stats", "unanswered"];
     let missing: Vec<_> = documented
         .keys()
         .filter(|&name| !seen.contains(name) && !hard_to_have.contains(&name.as_str()))

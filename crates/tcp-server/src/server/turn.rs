@@ -1,132 +1,38 @@
-//! What a turn does: it accepts, serves, and ends connections.
+//! What a turn does: it serves connections, has newcomers admitted, and ends
+//! what is over.
 
-use std::io;
 use std::mem;
 use std::time::Instant;
 
-use common::exit::{Failure, reason};
-use common::listen::Listening;
-use common::peer::Peer;
-use mio::net::TcpStream;
+use common::exit::Failure;
 use mio::{Interest, Token};
 
-use super::Server;
-use crate::connection::{Connection, End, Step};
+use super::{INBOUND, Server};
+use crate::connection::{End, Step};
 use crate::events;
-use crate::limits::{ACCEPTS_PER_TURN, LAST_ACCEPTS, STEPS_PER_TURN};
-use crate::listener::Accepted;
+use crate::limits::{ACCEPTS_PER_TURN, STEPS_PER_TURN};
 
 impl Server {
-    /// Gives everything on the list its turn.
+    /// Gives everything on the list its turn: connections first, for those who
+    /// leave make room for those who come.
     pub(super) fn turn(&mut self, now: Instant) -> Result<(), Failure> {
         for (token, listener) in self.listeners.iter().enumerate() {
             if listener.rest.until().is_some_and(|until| until <= now) {
                 self.ready.insert(token);
             }
         }
-        // Connections first, whose tokens are the higher ones: those who leave
-        // make room for those who come.
-        for token in mem::take(&mut self.ready).into_iter().rev() {
-            match token.checked_sub(self.first_key) {
-                Some(key) => self.serve(key, now),
-                None => self.accept(token, ACCEPTS_PER_TURN, now)?,
-            }
+        let mut listeners = mem::take(&mut self.ready);
+        for token in listeners.split_off(&self.first_key) {
+            self.serve(token - self.first_key, now);
+        }
+        self.decide(now);
+        for token in listeners {
+            self.accept(token, ACCEPTS_PER_TURN, now)?;
         }
         while let Some(key) = self.connections.expired(now) {
             self.expire(key);
         }
         Ok(())
-    }
-
-    /// Accepts up to `budget` connections from the listener with `token`.
-    fn accept(&mut self, token: usize, budget: usize, now: Instant) -> Result<(), Failure> {
-        for _ in 0..budget {
-            let Some(listener) = self.listeners.get_mut(token) else {
-                return Ok(());
-            };
-            let short = match listener.accept(now) {
-                Accepted::Connection(stream, peer) => match self.admit(stream, peer, now) {
-                    Ok(()) => continue,
-                    Err(error) => error,
-                },
-                Accepted::Gone(error) => {
-                    events::gone_before_accept(&error);
-                    continue;
-                }
-                Accepted::Nobody => return Ok(()),
-                Accepted::Short(error) => error,
-                Accepted::Broken(error) => {
-                    return Err(Failure::outcome(listener.address(), reason(&error)));
-                }
-            };
-            self.listeners[token].rest_after(&short, now);
-            return Ok(());
-        }
-        self.ready.insert(token);
-        Ok(())
-    }
-
-    /// Accepts those who are queued at a stop, within bounds.
-    pub(super) fn accept_the_last(&mut self, now: Instant) {
-        for token in 0..self.listeners.len() {
-            self.listeners[token].rest.end_early();
-            // A listener that breaks now was to be closed anyway.
-            let _ = self.accept(token, LAST_ACCEPTS, now);
-        }
-    }
-
-    /// Takes up a connection, or refuses it. One that cannot be registered is
-    /// lost, for a shortage of this machine's.
-    fn admit(&mut self, mut stream: TcpStream, peer: Peer, now: Instant) -> io::Result<()> {
-        self.shared.goal.arrived(now);
-        self.shared.totals.connections.add(1);
-        let Some(place) = self.shared.sources.enter(peer.ip()) else {
-            self.shared.totals.refused.add(1);
-            events::refused_for_its_source(&peer, self.shared.sources.most());
-            return Ok(());
-        };
-        if !self.make_room(now) {
-            self.shared.totals.refused.add(1);
-            events::refused_for_want_of_room(&peer, self.shared.connections_each);
-            return Ok(());
-        }
-        events::accepted(&peer);
-        let terms = self.shared.terms;
-        if terms.conversation {
-            // A short reply must not wait for the peer to acknowledge the last
-            // one. Where that cannot be had, it is only slower.
-            let _ = stream.set_nodelay(true);
-        }
-        let token = Token(self.first_key + self.connections.next_key());
-        if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE) {
-            self.shared.totals.lost.add(1);
-            return Err(error);
-        }
-        self.connections.insert(Connection::new(stream, terms, now), peer, place);
-        Ok(())
-    }
-
-    /// Makes room for one more connection, where there is none: the oldest
-    /// that has said nothing gives way. One whose message is here, although
-    /// its turn is not, is served instead, and so is silent no more.
-    fn make_room(&mut self, now: Instant) -> bool {
-        while self.connections.len() >= self.shared.connections_each {
-            let Some(key) = self.connections.oldest_silent() else {
-                return false;
-            };
-            if let Some(slot) = self.connections.get_mut(key) {
-                slot.connection.ready(false);
-            }
-            self.serve(key, now);
-            if let Some(slot) = self.connections.get_mut(key)
-                && slot.connection.is_silent()
-            {
-                self.shared.totals.evicted.add(1);
-                events::evicted(&slot.peer);
-                self.remove(key);
-            }
-        }
-        true
     }
 
     /// Lets the connection with `key` go on, up to its share of a turn.
@@ -146,9 +52,11 @@ impl Server {
                     events::received(&slot.peer, message);
                     let number = self.shared.replies.next();
                     slot.connection.answer(self.shared.reply.to(&slot.peer, number));
+                    self.replying += 1;
                     self.connections.reschedule(key);
                 }
                 Step::Answered(bytes) => {
+                    self.replying -= 1;
                     self.shared.totals.exchanges.add(1);
                     self.shared.totals.bytes_sent.add(bytes as u64);
                     events::answered(&slot.peer);
@@ -172,8 +80,8 @@ impl Server {
             return;
         }
         let token = Token(self.first_key + key);
-        let both = Interest::READABLE | Interest::WRITABLE;
         let stream = slot.connection.stream_mut();
+        let both = INBOUND | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().reregister(stream, token, both) {
             self.end(key, End::Lost(error));
         }
@@ -194,6 +102,7 @@ impl Server {
         };
         match end {
             End::Done => {}
+            End::Silent => self.shared.totals.silent.add(1),
             End::Lost(error) => {
                 self.shared.totals.lost.add(1);
                 events::lost(&slot.peer, &error);
@@ -217,9 +126,16 @@ impl Server {
     }
 
     /// Closes the connection with `key`. A listener that lacked its
-    /// descriptor gets a chance.
-    fn remove(&mut self, key: usize) {
-        self.connections.remove(key);
+    /// descriptor gets a chance, and so does, where its reply was to be the
+    /// last of `--count`, everybody else.
+    pub(super) fn remove(&mut self, key: usize) {
+        let Some(slot) = self.connections.remove(key) else {
+            return;
+        };
+        if slot.connection.is_replying() {
+            self.replying -= 1;
+            self.ready.extend(self.connections.keys().iter().map(|key| self.first_key + key));
+        }
         for (token, listener) in self.listeners.iter_mut().enumerate() {
             if listener.rest.until().is_some() {
                 listener.rest.end_early();

@@ -72,7 +72,10 @@ impl Server {
         };
         let most = listener.state.max_gso_segments();
         let mut datagrams = 0;
-        for Datagram { way, message } in batch.datagrams() {
+        for Datagram { way, to_group, message } in batch.datagrams() {
+            if to_group && !listener.answers_groups {
+                continue;
+            }
             if shared.goal.left(shared.totals.exchanges.get() + run.count() as u64) == 0 {
                 break;
             }
