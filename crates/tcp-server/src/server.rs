@@ -12,7 +12,7 @@
 mod admission;
 mod turn;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ pub struct Server {
     /// How many replies are under way.
     replying: u64,
     /// Those who came when there was no place for them, the oldest first.
-    undecided: VecDeque<Newcomer>,
+    undecided: Vec<Newcomer>,
     /// The token of the connection with key 0.
     first_key: usize,
     /// The tokens that are due for a turn.
@@ -156,7 +156,7 @@ impl Server {
             connections: Connections::default(),
             room,
             replying: 0,
-            undecided: VecDeque::new(),
+            undecided: Vec::new(),
             ready: BTreeSet::new(),
             buffer: vec![0; DISCARD_SIZE].into(),
             stats,
@@ -219,7 +219,7 @@ impl Server {
         };
         let rested = self.listeners.iter().filter_map(|listener| listener.rest.until());
         let stats = self.stats.map(|stats| stats.next());
-        let undecided = self.undecided.front().map(|newcomer| newcomer.until);
+        let undecided = self.undecided.first().map(|newcomer| newcomer.until);
         let deadlines = [self.connections.earliest_deadline(), undecided, stats, phase];
         let earliest = deadlines.into_iter().flatten().chain(rested).min();
         earliest.map(|earliest| earliest.saturating_duration_since(now))

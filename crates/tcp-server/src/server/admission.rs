@@ -72,23 +72,24 @@ impl Server {
         match self.place(&newcomer.peer, now) {
             Ok(place) => self.take_up(newcomer, place, now),
             Err(limit) => {
-                if self.undecided.len() >= MOST_UNDECIDED {
-                    self.refuse_one_for(&newcomer, limit);
-                }
-                self.undecided.push_back(newcomer);
+                self.refuse_for(&newcomer, limit);
+                self.undecided.push(newcomer);
                 Ok(())
             }
         }
     }
 
-    /// Refuses the oldest undecided one of the source of `newcomer`, or of all:
-    /// a source that comes too often is in nobody's way but its own.
-    fn refuse_one_for(&mut self, newcomer: &Newcomer, limit: Limit) {
+    /// Where too many are undecided, refuses the oldest of the source of
+    /// `newcomer`, or of all: a source that comes too often is in nobody's way
+    /// but its own.
+    fn refuse_for(&mut self, newcomer: &Newcomer, limit: Limit) {
+        if self.undecided.len() < MOST_UNDECIDED {
+            return;
+        }
         let source = newcomer.peer.source();
         let own = self.undecided.iter().position(|other| other.peer.source() == source);
-        if let Some(oldest) = self.undecided.remove(own.unwrap_or(0)) {
-            self.refuse(&oldest.peer, limit);
-        }
+        let oldest = self.undecided.remove(own.unwrap_or(0));
+        self.refuse(&oldest.peer, limit);
     }
 
     /// Takes up those undecided for whom there is a place now, and refuses
@@ -99,7 +100,7 @@ impl Server {
                 // One that cannot be taken up is counted and told of there.
                 Ok(place) => drop(self.take_up(newcomer, place, now)),
                 Err(limit) if newcomer.until <= now => self.refuse(&newcomer.peer, limit),
-                Err(_) => self.undecided.push_back(newcomer),
+                Err(_) => self.undecided.push(newcomer),
             }
         }
     }

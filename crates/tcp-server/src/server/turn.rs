@@ -21,12 +21,12 @@ impl Server {
                 self.ready.insert(token);
             }
         }
-        let mut listeners = mem::take(&mut self.ready);
-        for token in listeners.split_off(&self.first_key) {
+        let ready = mem::take(&mut self.ready);
+        for token in ready.range(self.first_key..) {
             self.serve(token - self.first_key, now);
         }
         self.decide(now);
-        for token in listeners {
+        for &token in ready.range(..self.first_key) {
             self.accept(token, ACCEPTS_PER_TURN, now)?;
         }
         while let Some(key) = self.connections.expired(now) {
