@@ -122,6 +122,12 @@ impl Server {
         signal::kill(self.child.pid(), signal).expect("the server is there");
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// Sets how many descriptors it may have; `false` (said loudly) where that
     /// cannot be done here.
     #[must_use]
@@ -129,7 +135,7 @@ impl Server {
         let Some(mut prlimit) = peer("prlimit", "prlimit --version") else {
             return false;
         };
-        prlimit.args(["--pid", &self.child.0.id().to_string(), &format!("--nofile={limit}:")]);
+        prlimit.args(["--pid", &self.id().to_string(), &format!("--nofile={limit}:")]);
         prlimit.status().is_ok_and(|status| status.success())
     }
 

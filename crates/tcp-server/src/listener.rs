@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use common::listen::{Families, Listening, Sharing};
@@ -11,6 +11,7 @@ use common::rest::{Rest, Throttle};
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Socket, Type};
 
 use crate::events;
@@ -130,6 +131,7 @@ impl Listener {
             }
             Err(error) => match Meaning::of(&error) {
                 Meaning::Nobody => Accepted::Nobody,
+                Meaning::Full if !self.has_queue() => Accepted::Nobody,
                 Meaning::Full => Accepted::Full(error),
                 Meaning::Short => Accepted::Short(error),
                 Meaning::Broken => Accepted::Broken(error),
@@ -144,6 +146,13 @@ impl Listener {
                 }
             },
         }
+    }
+
+    /// Whether somebody waits to be accepted. Without a descriptor to be had,
+    /// accept(2) fails before it looks.
+    fn has_queue(&self) -> bool {
+        let mut listener = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        poll(&mut listener, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
@@ -188,6 +189,29 @@ fn where_descriptors_are_out_the_silent_give_way() {
     let (status, lines) = server.stop();
     assert_eq!(status, Some(0));
     assert!(lines.last().unwrap().contains(" evicted, "), "{lines:?}");
+}
+
+#[test]
+fn where_descriptors_are_out_and_nobody_waits_the_silent_stay() {
+    let mut server = start();
+    // Room for five: the limit is the first number that none may have.
+    let is_free = |n: &i32| !Path::new(&format!("/proc/{}/fd/{n}", server.id())).exists();
+    let fifth = (0..).filter(is_free).nth(4).unwrap();
+    if !server.limit_descriptors(&(fifth + 1).to_string()) {
+        return;
+    }
+    let mut silent: Vec<_> = (0..5).map(|_| connect(server.address())).collect();
+    for _ in &silent {
+        server.wait_for("[*] Accept connection from: ");
+    }
+    for stream in &mut silent {
+        stream.write_all(b"at last").unwrap();
+        assert_eq!(reply(stream), "ACK!");
+    }
+    drop(silent);
+    let (_, lines) = server.stop();
+    assert!(lines.last().unwrap().ends_with("5 connections, 5 exchanges, 35 bytes in, 20 out"));
+    assert!(!lines.iter().any(|line| line.contains("Cannot accept")), "{lines:?}");
 }
 
 #[test]

@@ -118,14 +118,16 @@ def exhaustion(case: Case) -> None:
     """Rounds of descriptors running out.
 
     Sixty clients come to a server that has room for half of them, and then
-    descriptors come free. No event tells the server of those in the queue.
+    descriptors come free, of which no event tells those in the queue; or those
+    who hold them are silent, and give way.
     """
     rounds = case.figure(100, 10)
-    with case.server("tcp-server") as server:
+    ways = (served_leave, raised_limit, silent_give_way)
+    with case.server("tcp-server", "--linger", "30s") as server:
         before = server.descriptors()
         for n in range(rounds):
-            freed = raised_limit if n % 2 else silent_leave
-            stranded = freed(case, server, measured=n < 2)
+            freed = ways[n % len(ways)]
+            stranded = freed(case, server, n < len(ways))
             case.check(not stranded, f"{freed.__name__}: {stranded} of 60 stranded for two seconds")
             gone = until(lambda: server.descriptors() <= before, 10)
             case.check(gone, f"{freed.__name__}: descriptors were not given back")
@@ -148,10 +150,10 @@ def raised_limit(case: Case, server: Server, measured: bool) -> int:
     return stranded
 
 
-def silent_leave(case: Case, server: Server, measured: bool) -> int:
-    """Those who hold the descriptors go, without having said a word."""
+def served_leave(case: Case, server: Server, measured: bool) -> int:
+    """Those who hold the descriptors have had their answers, and go."""
     limit_descriptors(server, EXHAUSTED)
-    held = peers.silent(server.address, EXHAUSTED - server.descriptors())
+    held = say_hello(server, EXHAUSTED - server.descriptors())
     until(lambda: server.descriptors() >= EXHAUSTED)
     waiting = say_hello(server, 60)
     measure(case, server, measured)
@@ -162,10 +164,22 @@ def silent_leave(case: Case, server: Server, measured: bool) -> int:
     return stranded
 
 
+def silent_give_way(_case: Case, server: Server, _measured: bool) -> int:
+    """Those who hold the descriptors have said nothing, and stay."""
+    limit_descriptors(server, EXHAUSTED)
+    held = peers.silent(server.address, EXHAUSTED)
+    waiting = say_hello(server, 60)
+    stranded = peers.unanswered(waiting, 2)
+    peers.close_all([*held, *waiting])
+    limit_descriptors(server, 1024)
+    return stranded
+
+
 def say_hello(server: Server, count: int) -> list:
-    waiting = [peers.connect(server.address, SOURCES[n % 8]) for n in range(count)]
-    for peer in waiting:
-        peer.sendall(HELLO)
+    waiting = []
+    for n in range(count):
+        waiting.append(peers.connect(server.address, SOURCES[n % 8]))
+        waiting[-1].sendall(HELLO)
     return waiting
 
 

@@ -4,7 +4,7 @@ import socket
 import time
 from collections import Counter
 from itertools import cycle, islice
-from typing import Iterator
+from typing import Iterable, Iterator, Sequence
 
 from torture import peers, strace
 from torture.case import PROGRAMS, SERVERS, Case
@@ -47,15 +47,22 @@ CLIENT_CALLS = {
     "getsockopt": OPTION, "setsockopt": OPTION, "shutdown": "ENOTCONN ENOBUFS",
     "getpeername": "ENOTCONN ENOBUFS", "getsockname": "ENOBUFS", "write": WRITE + " EPIPE",
 }
-# What says that the socket itself is broken: the server gives up, with one line.
+# What says that the socket, or the event loop, itself is broken: the server
+# gives up, with one line.
 FATAL = {
-    "tcp-server": (("accept4",), ("EBADF", "EINVAL", "ENOTSOCK")),
-    "udp-server": (("recvfrom", "recvmsg", "recvmmsg"), ("EBADF", "ENOTSOCK")),
+    "tcp-server": (
+        (("accept4",), ("EBADF", "EINVAL", "ENOTSOCK")),
+        (("epoll_wait",), ("EBADF", "EINVAL", "EFAULT")),
+    ),
+    "udp-server": (
+        (("recvfrom", "recvmsg", "recvmmsg"), ("EBADF", "ENOTSOCK")),
+        (("epoll_wait",), ("EBADF", "EINVAL", "EFAULT")),
+    ),
 }
 # What passes, but not at once: the server has to rest.
 LASTING = {
-    "tcp-server": (("accept4",), ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")),
-    "udp-server": (("recvfrom", "recvmsg", "recvmmsg"), ("ENOMEM",)),
+    "tcp-server": ((("accept4",), ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")),),
+    "udp-server": ((("recvfrom", "recvmsg", "recvmmsg"), ("ENOMEM",)),),
 }
 MOST_TRIES = 60  # of what is said to fail, in one second
 
@@ -78,6 +85,8 @@ def faults(case: Case) -> None:
                 lasting_fault(case, program, fault)
     with case.part("short send"):
         short_send(case)
+    with case.part("the last of a count"):
+        last_of_a_count(case)
     for server, client in (("tcp-server", "tcp-client"), ("udp-server", "udp-client")):
         with case.part(client), case.server(server) as running:
             client_faults(case, client, running.address, share)
@@ -95,9 +104,10 @@ def choose(case: Case, calls: dict[str, str], made: Counter) -> Iterator[Fault]:
     return cycle(found)
 
 
-def every(kind: tuple[tuple[str, ...], tuple[str, ...]], made: Counter, when: int | None) -> Iterator[Fault]:
-    calls, errors = kind
-    return (Fault(call, f"error={error}", when) for call in calls if made[call] for error in errors)
+def every(kinds: Iterable[tuple[Sequence[str], Sequence[str]]], made: Counter, when: int | None) -> Iterator[Fault]:
+    for calls, errors in kinds:
+        for call in filter(made.get, calls):
+            yield from (Fault(call, f"error={error}", when) for error in errors)
 
 
 def drive(server: Server, trace: Trace, clients: int = 6) -> bool:
@@ -191,6 +201,27 @@ def short_send(case: Case) -> None:
         with strace.attached(server, Fault(call, "retval=1", 1).options, case.scratch):
             reply = peers.ask(server.address)
         case.check(reply == peers.ACK[1:], f"a short {call}: {reply!r}")
+
+
+def last_of_a_count(case: Case) -> None:
+    """While the last reply of --count is held up, nobody else is heard in its
+    place; when it fails, the next one is."""
+    with case.server("tcp-server", "--count", "1", "--linger", "1s", "--json") as server:
+        held_up = Fault("sendmsg,sendto", "error=EAGAIN")
+        with strace.attached(server, held_up.options, case.scratch) as trace:
+            first, second = (peers.connect(server.address) for _ in range(2))
+            first.send(HELLO)
+            until(lambda: trace.injected)
+            second.send(HELLO)
+            early = first_bytes(second, 0.3)
+            heard = server.output.read_bytes().count(b'"received"')
+        case.check((early, heard) == (None, 1), f"while the last was held up, {heard} were heard; {early!r}")
+        late = first_bytes(second, 3)
+        case.check(late == peers.ACK, f"when the last had failed, the next had {late!r}")
+        peers.close_all([first, second])
+        server.wait()
+    totals = server.totals()
+    case.check((totals["exchanges"], totals["lost"]) == (1, 1), f"the last of a count: {totals}")
 
 
 def client_faults(case: Case, program: str, address: Address, count: int) -> None:

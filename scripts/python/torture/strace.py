@@ -61,7 +61,8 @@ def attached(server: Server, options: Sequence[str], scratch: Path) -> Iterator[
     try:
         if not harness.until(lambda: b" attached" in said.read_bytes() or process.poll() is not None):
             raise RuntimeError("strace does not attach")
-        if process.poll() is not None:
+        # A fault may end the server, and strace with it, at once.
+        if b" attached" not in said.read_bytes():
             raise RuntimeError(f"strace: {said.read_text().strip()}")
         yield Trace(path)
     finally:

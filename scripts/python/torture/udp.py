@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import time
+from pathlib import Path
 
 from torture import network, peers
 from torture.case import Case
@@ -186,6 +187,44 @@ def asked(case: Case) -> None:
                 source = v6[0] if host in v6 else None
                 answered = peers.is_answered("udp-server", (host, port), 1, source)
                 case.check(answered, f"{host} was asked, and nothing came from it")
+    with case.part("groups"):
+        groups(case)
+
+
+def groups(case: Case) -> None:
+    """One of several workers answers who asks a group; each of them is asked."""
+    network.ip("link add group0 type veth peer name group1")
+    # The other end would hear the host's own question, and ask it again.
+    Path("/proc/sys/net/ipv6/conf/group1/disable_ipv6").write_text("1")
+    network.ip("link set group1 up")
+    network.ip("link set group0 up")
+    network.ip("address add 10.77.0.1/24 dev group0")
+    network.ip("address add fe80::77/64 dev group0 nodad")
+    for workers in ("1", "4"):
+        for listen, asked in (("0.0.0.0:0", ("224.0.0.1", "255.255.255.255")), ("[::]:0", ("ff02::1%group0",))):
+            with case.server("udp-server", "--workers", workers, listen=listen) as server:
+                for group in asked * case.figure(20, 3):
+                    replies = answers(group, server.address[1])
+                    case.check(replies == [REPLY], f"{group}, {workers} workers: {replies}")
+
+
+def answers(group: str, port: int) -> list[bytes]:
+    """All the answers to a datagram to a group."""
+    family, _, _, _, address = socket.getaddrinfo(group, port, type=socket.SOCK_DGRAM)[0]
+    source = "10.77.0.1" if family == socket.AF_INET else "fe80::77%group0"
+    with socket.socket(family, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(1)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        peer.bind(socket.getaddrinfo(source, 0, type=socket.SOCK_DGRAM)[0][4])
+        peer.sendto(HELLO, address)
+        replies = []
+        try:
+            replies.append(peer.recv(1024))
+            peer.settimeout(0.05)
+            while True:
+                replies.append(peer.recv(1024))
+        except OSError:
+            return replies
 
 
 def narrow(case: Case) -> None:
