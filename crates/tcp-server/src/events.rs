@@ -56,18 +56,16 @@ pub fn evicted(peer: &Peer) {
 }
 
 pub fn refused(peer: &Peer, limit: Limit) {
-    let (name, most, words) = match limit {
-        Limit::Connections { most, share } if share < most => (
-            "max_connections",
-            most,
-            format!("its event loop has its {share} of {most} connections, and none is silent"),
-        ),
-        Limit::Connections { most, .. } => {
-            ("max_connections", most, format!("there are {most} connections, and none is silent"))
+    let (name, most) = match limit {
+        Limit::Connections { most, .. } => ("max_connections", most),
+        Limit::PerSource { most } => ("max_per_source", most),
+    };
+    let words = match limit {
+        Limit::Connections { share, .. } if share < most => {
+            format!("its event loop has its share of --max-connections {most}, and none is silent")
         }
-        Limit::PerSource { most } => {
-            ("max_per_source", most, format!("its source has {most} connections"))
-        }
+        Limit::Connections { .. } => format!("--max-connections {most}, and none is silent"),
+        Limit::PerSource { .. } => format!("--max-per-source {most}"),
     };
     info!(
         event = "refused", peer = peer.as_str(), limit = name, most;

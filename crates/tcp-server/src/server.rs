@@ -33,7 +33,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::cli::Options;
 use crate::connections::Connections;
 use crate::events;
-use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_LINGER, Terms};
+use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_LINGER, Limit, Terms};
 use crate::listener::Listener;
 use crate::sources::Sources;
 use crate::totals::Totals;
@@ -104,12 +104,14 @@ pub struct Server {
     phase: Phase,
 }
 
-/// A connection that has just been accepted, and how long it may wait for a
-/// place.
+/// A connection for which there was no place when it was accepted.
 #[derive(Debug)]
 struct Newcomer {
     stream: TcpStream,
     peer: Peer,
+    /// The limit that it met.
+    limit: Limit,
+    /// How long it may wait.
     until: Instant,
 }
 
@@ -235,12 +237,14 @@ impl Server {
     /// Waits for events, for `timeout` at most, and puts what they are about
     /// on the list. Tokens that nothing has, as spurious events may, come to
     /// nothing.
-    fn hear(&mut self, timeout: Option<Duration>) -> Result<(), Failure> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => {}
-            // Ctrl-Z and fg; whatever `events` still holds was seen.
-            Err(error) if error.kind() == ErrorKind::Interrupted => self.events.clear(),
-            Err(error) => return Err(broken(error)),
+    fn hear(&mut self, mut timeout: Option<Duration>) -> Result<(), Failure> {
+        while let Err(error) = self.poll.poll(&mut self.events, timeout) {
+            if error.kind() != ErrorKind::Interrupted {
+                return Err(broken(error));
+            }
+            // Ctrl-Z and fg: who came meanwhile is heard before anybody's time
+            // is found to have run out.
+            timeout = Some(Duration::ZERO);
         }
         for event in &self.events {
             let Token(token) = event.token();

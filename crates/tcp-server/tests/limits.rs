@@ -154,6 +154,18 @@ fn one_source_has_no_more_than_its_places() {
 }
 
 #[test]
+fn who_speaks_while_it_is_stopped_has_spoken_in_time() {
+    let mut server = start(&["--read-timeout", "500ms"]);
+    let mut stream = connect(server.address());
+    server.wait_for_event("accepted");
+    server.signal(nix::sys::signal::Signal::SIGSTOP);
+    stream.write_all(b"hello").unwrap();
+    thread::sleep(Duration::from_millis(700));
+    server.signal(nix::sys::signal::Signal::SIGCONT);
+    assert_eq!(to_the_end(&mut stream), "ACK!");
+}
+
+#[test]
 fn one_that_comes_as_the_last_one_leaves_is_not_refused() {
     for workers in ["1", "4"] {
         comes_as_the_last_one_leaves(workers);

@@ -8,6 +8,7 @@ use common::exit::{Failure, reason};
 use common::listen::Listening;
 use common::peer::Peer;
 use mio::Token;
+use mio::net::TcpStream;
 
 use super::{INBOUND, Newcomer, Server};
 use crate::connection::Connection;
@@ -29,13 +30,10 @@ impl Server {
                 return Ok(());
             };
             let short = match listener.accept(now) {
-                Accepted::Connection(stream, peer) => {
-                    let until = now + UNDECIDED;
-                    match self.admit(Newcomer { stream, peer, until }, now) {
-                        Ok(()) => continue,
-                        Err(error) => error,
-                    }
-                }
+                Accepted::Connection(stream, peer) => match self.admit(stream, peer, now) {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
                 Accepted::Gone(error) => {
                     events::gone_before_accept(&error);
                     continue;
@@ -64,32 +62,31 @@ impl Server {
         }
     }
 
-    /// Takes up a newcomer. One for whom there is no place is undecided for a
+    /// Takes up a connection. One for which there is no place is undecided for a
     /// moment: who has just left may not have been heard of yet.
-    fn admit(&mut self, newcomer: Newcomer, now: Instant) -> io::Result<()> {
+    fn admit(&mut self, stream: TcpStream, peer: Peer, now: Instant) -> io::Result<()> {
         self.shared.goal.arrived(now);
         self.shared.totals.connections.add(1);
-        match self.place(&newcomer.peer, now) {
-            Ok(place) => self.take_up(newcomer, place, now),
+        match self.place(&peer, now) {
+            Ok(place) => self.take_up(stream, peer, place, now),
             Err(limit) => {
-                self.refuse_for(&newcomer, limit);
-                self.undecided.push(newcomer);
+                self.keep_undecided(Newcomer { stream, peer, limit, until: now + UNDECIDED });
                 Ok(())
             }
         }
     }
 
-    /// Where too many are undecided, refuses the oldest of the source of
-    /// `newcomer`, or of all: a source that comes too often is in nobody's way
-    /// but its own.
-    fn refuse_for(&mut self, newcomer: &Newcomer, limit: Limit) {
-        if self.undecided.len() < MOST_UNDECIDED {
-            return;
+    /// Where too many are undecided, the oldest of the source of `newcomer` is
+    /// refused, or of all: a source that comes too often is in nobody's way but
+    /// its own.
+    fn keep_undecided(&mut self, newcomer: Newcomer) {
+        if self.undecided.len() >= MOST_UNDECIDED {
+            let source = newcomer.peer.source();
+            let own = self.undecided.iter().position(|other| other.peer.source() == source);
+            let oldest = self.undecided.remove(own.unwrap_or(0));
+            self.refuse(&oldest);
         }
-        let source = newcomer.peer.source();
-        let own = self.undecided.iter().position(|other| other.peer.source() == source);
-        let oldest = self.undecided.remove(own.unwrap_or(0));
-        self.refuse(&oldest.peer, limit);
+        self.undecided.push(newcomer);
     }
 
     /// Takes up those undecided for whom there is a place now, and refuses
@@ -97,9 +94,12 @@ impl Server {
     pub(super) fn decide(&mut self, now: Instant) {
         for newcomer in mem::take(&mut self.undecided) {
             match self.place(&newcomer.peer, now) {
-                // One that cannot be taken up is counted and told of there.
-                Ok(place) => drop(self.take_up(newcomer, place, now)),
-                Err(limit) if newcomer.until <= now => self.refuse(&newcomer.peer, limit),
+                Ok(place) => {
+                    let Newcomer { stream, peer, .. } = newcomer;
+                    // One that cannot be taken up is counted and told of there.
+                    let _ = self.take_up(stream, peer, place, now);
+                }
+                Err(_) if newcomer.until <= now => self.refuse(&newcomer),
                 Err(_) => self.undecided.push(newcomer),
             }
         }
@@ -121,8 +121,13 @@ impl Server {
 
     /// Takes up a connection. One that cannot be registered is lost, for a
     /// shortage of this machine's.
-    fn take_up(&mut self, newcomer: Newcomer, place: Place, now: Instant) -> io::Result<()> {
-        let Newcomer { mut stream, peer, .. } = newcomer;
+    fn take_up(
+        &mut self,
+        mut stream: TcpStream,
+        peer: Peer,
+        place: Place,
+        now: Instant,
+    ) -> io::Result<()> {
         events::accepted(&peer);
         let terms = self.shared.terms;
         if terms.conversation {
@@ -140,9 +145,9 @@ impl Server {
         Ok(())
     }
 
-    fn refuse(&self, peer: &Peer, limit: Limit) {
+    fn refuse(&self, newcomer: &Newcomer) {
         self.shared.totals.refused.add(1);
-        events::refused(peer, limit);
+        events::refused(&newcomer.peer, newcomer.limit);
     }
 
     /// Has the oldest connection that has said nothing give way; false where

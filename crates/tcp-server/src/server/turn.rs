@@ -30,7 +30,14 @@ impl Server {
             self.accept(token, ACCEPTS_PER_TURN, now)?;
         }
         while let Some(key) = self.connections.expired(now) {
-            self.expire(key);
+            // It may have been too late a turn, and not too late a message.
+            if let Some(slot) = self.connections.get_mut(key) {
+                slot.connection.ready(true);
+            }
+            self.serve(key, now);
+            if self.connections.expired(now) == Some(key) {
+                self.expire(key);
+            }
         }
         Ok(())
     }
@@ -133,8 +140,12 @@ impl Server {
             return;
         };
         if slot.connection.is_replying() {
+            let had_enough = self.has_enough();
             self.replying -= 1;
-            self.ready.extend(self.connections.keys().iter().map(|key| self.first_key + key));
+            if had_enough {
+                let keys = self.connections.keys();
+                self.ready.extend(keys.iter().map(|key| self.first_key + key));
+            }
         }
         for (token, listener) in self.listeners.iter_mut().enumerate() {
             if listener.rest.until().is_some() {
