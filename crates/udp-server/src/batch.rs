@@ -12,6 +12,7 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::UdpSocket;
+use nix::Error as Errno;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 
 use crate::limits::{RECEIVE_SIZE, RUN_SIZE};
@@ -86,6 +87,14 @@ fn is_one_host(ip: IpAddr) -> bool {
     !ip.is_multicast() && !ip.is_unspecified() && ip != IpAddr::from([255, 255, 255, 255])
 }
 
+/// Whether `error` says that the address asked is none of ours (ip(7)), and so
+/// may be a subnet's broadcast: that reply has to leave from another. Any other
+/// error is one of the way, and a reply from elsewhere would find nobody.
+fn may_be_broadcast(way: Way, error: &io::Error) -> bool {
+    way.asked.is_some_and(|ip| ip.to_canonical().is_ipv4())
+        && error.raw_os_error() == Some(Errno::EINVAL as i32)
+}
+
 /// Replies of one length that go the same way, in one send.
 #[derive(Debug, Default)]
 pub struct Run {
@@ -154,12 +163,11 @@ impl Run {
             for n in 0..self.count {
                 let contents = &self.contents[n * self.each..][..self.each];
                 let one = Transmit { contents, segment_size: None, ..together.clone() };
-                // The address asked may be no source: a subnet's broadcast.
-                let sent = state.try_send(socket.into(), &one).or_else(|error| match way.asked {
-                    Some(_) if error.kind() != io::ErrorKind::WouldBlock => {
-                        state.try_send(socket.into(), &Transmit { src_ip: None, ..one })
+                let sent = state.try_send(socket.into(), &one).or_else(|error| {
+                    if !may_be_broadcast(way, &error) {
+                        return Err(error);
                     }
-                    _ => Err(error),
+                    state.try_send(socket.into(), &Transmit { src_ip: None, ..one })
                 });
                 match sent {
                     Ok(()) => outcome.count += 1,

@@ -1,7 +1,8 @@
 //! What the kernel dropped, because a receive buffer was full.
 //!
-//! It counts per socket, and tells with `SO_MEMINFO` (Linux 4.12). Asked only
-//! when the totals are told.
+//! It counts per socket, and tells with `SO_MEMINFO` (Linux 4.12). Datagrams that
+//! were coalesced before they were dropped count as one, so this is the least
+//! that was. Asked only when the totals are told.
 
 use std::fs::File;
 use std::io;
@@ -36,7 +37,7 @@ pub struct KernelDrops(Mutex<Vec<Watched>>);
 struct Watched {
     socket: OwnedFd,
     inode: u64,
-    before: u64,
+    before: u32,
 }
 
 impl KernelDrops {
@@ -54,17 +55,19 @@ impl KernelDrops {
         Ok(())
     }
 
-    /// How many datagrams were dropped; `None` where the system does not tell.
+    /// How many datagrams were dropped at least; `None` where the system does not tell.
     pub fn get(&self) -> Option<u64> {
         let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = |watched: &Watched| drops(&watched.socket)?.checked_sub(watched.before);
+        let each = |watched: &Watched| {
+            // The kernel's number goes round.
+            Some(u64::from(drops(&watched.socket)?.wrapping_sub(watched.before)))
+        };
         sockets.iter().map(each).sum()
     }
 }
 
-fn drops(socket: &OwnedFd) -> Option<u64> {
-    let numbers = getsockopt(socket, MemoryInfo).ok()?;
-    numbers.last().copied().map(u64::from)
+fn drops(socket: &OwnedFd) -> Option<u32> {
+    getsockopt(socket, MemoryInfo).ok()?.last().copied()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! (docs/json.md). `Waiting for message...` and the two lines of a datagram
 //! are the tutorial's. `[!]` marks what did not go well.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 use common::exit::reason;
@@ -49,7 +49,10 @@ pub fn answered(peer: &Peer) {
 }
 
 pub fn unanswered(peer: &Peer, error: &io::Error) {
-    let reason = reason(error);
+    let reason = match error.kind() {
+        ErrorKind::WouldBlock => "the send buffer is full: the way out is too slow".to_owned(),
+        _ => reason(error),
+    };
     info!(event = "unanswered", peer = peer.as_str(), reason = reason.as_str(); "[!] Could not answer: {peer}: {reason}");
 }
 

@@ -11,7 +11,7 @@ use mio::net::UdpSocket;
 use nix::Error as Errno;
 use nix::libc;
 use quinn_udp::UdpSocketState;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{events, fragmenting};
 
@@ -49,7 +49,9 @@ impl Listening for Listener {
     fn adopt(passed: OwnedFd) -> io::Result<Self> {
         let socket = Socket::from(passed);
         let bound = socket.local_addr()?.as_socket();
-        let problem = if socket.peer_addr().is_ok() {
+        let problem = if socket.protocol()? != Some(Protocol::UDP) {
+            "not a UDP socket"
+        } else if socket.peer_addr().is_ok() {
             "connected: it would hear one peer alone"
         } else if bound.is_none_or(|address| address.port() == 0) {
             "not bound to a port"

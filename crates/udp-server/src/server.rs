@@ -9,7 +9,7 @@ mod turn;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::counter::Counter;
@@ -45,6 +45,8 @@ pub struct Shared {
     reply: Reply,
     guard: Guard,
     is_limited: bool,
+    /// Of datagrams that are not answered, for each cause.
+    warnings: Mutex<[Throttle; Cause::COUNT]>,
 }
 
 impl Shared {
@@ -57,6 +59,7 @@ impl Shared {
             guard: Guard::new(reply.clone(), options.allow_low_ports, options.rate),
             reply,
             is_limited: options.rate > 0,
+            warnings: Mutex::default(),
         })
     }
 
@@ -76,8 +79,6 @@ pub struct Server {
     ready: BTreeSet<usize>,
     batch: Batch,
     run: Run,
-    /// Of datagrams that are not answered, for each cause.
-    warnings: [Throttle; Cause::COUNT],
     /// When the totals are due, in the loop that tells them.
     stats: Option<Interval>,
 }
@@ -114,7 +115,6 @@ impl Server {
             ready: BTreeSet::new(),
             batch: Batch::new(),
             run: Run::default(),
-            warnings: Default::default(),
             stats,
         })
     }
@@ -180,9 +180,10 @@ impl Server {
         self.ready.extend(0..self.listeners.len());
         self.listeners.iter_mut().for_each(|listener| listener.rest.end_early());
         for _ in 0..LAST_TURNS {
-            if self.has_enough() || self.turn(Instant::now())? == 0 {
+            if self.has_enough() || self.ready.is_empty() {
                 break;
             }
+            self.turn(Instant::now())?;
         }
         Ok(())
     }

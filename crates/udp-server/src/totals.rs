@@ -65,7 +65,7 @@ impl fmt::Display for Line<'_> {
             (totals.low_port.get(), "from low ports"),
             (totals.unusable_source.get(), "from unusable sources"),
             (totals.rate.get(), "over the rate"),
-            (dropped_kernel.unwrap_or_default(), "dropped by the kernel"),
+            (dropped_kernel.unwrap_or_default(), "or more dropped by the kernel"),
         ] {
             if count > 0 {
                 write!(f, "{separator}{count} {what}")?;
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(
             line(Some(7)),
             "3 datagrams, 1 exchange, 0 bytes in, 0 out; \
-             1 like a server's reply, 1 over the rate, 7 dropped by the kernel"
+             1 like a server's reply, 1 over the rate, 7 or more dropped by the kernel"
         );
     }
 }

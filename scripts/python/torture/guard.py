@@ -1,5 +1,6 @@
 """Forged datagrams: whom udp-server does not answer, and where loops would be."""
 
+import signal
 import socket
 import threading
 from contextlib import closing, contextmanager
@@ -8,7 +9,7 @@ from typing import Iterator
 from torture import network, peers
 from torture.case import Case
 from torture.forge import Forger, Tap
-from torture.harness import Address, Server
+from torture.harness import Address, Server, until
 from torture.peers import HELLO, REPLY
 
 LONGEST_LOOP = 3  # datagrams
@@ -136,3 +137,26 @@ def unroutable(case: Case) -> None:
                     return
     lines = server.output.read_bytes().count(b"Received from: 203.0.113.")
     case.check(lines == case.figure(1000, 100), f"{lines} of them reached the server")
+    for _ in range(case.figure(20, 3)):
+        the_last_fails(case)
+
+
+def the_last_fails(case: Case) -> None:
+    """The reply that --count waits for cannot be sent: the next one counts,
+    although it came in the same batch."""
+    with case.server("udp-server", "--json", "--count", "1") as server, closing(Forger()) as forger:
+        with peers.datagram_socket(server.address, seconds=1) as honest:
+            server.signal(signal.SIGSTOP)
+            until(server.is_stopped)
+            forger.send(("203.0.113.0", 5000), server.address, HELLO)
+            honest.send(HELLO)
+            server.signal(signal.SIGCONT)
+            try:
+                reply = honest.recv(1024)
+            except OSError as error:
+                reply = error
+        case.check(reply == REPLY, f"after a reply that could not be sent: {reply!r}")
+        server.wait()
+    totals = server.totals()
+    told = totals["datagrams"], totals["exchanges"], totals["unanswered"]
+    case.check(told == (2, 1, 1), f"datagrams, exchanges and unanswered are {told}")

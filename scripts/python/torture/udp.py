@@ -19,6 +19,7 @@ MOST_RESIDENT = 32 * MEGABYTE
 CHECKED = 50 * MEGABYTE  # of a transcript
 LARGEST = 65_507  # bytes of a datagram's payload, over IPv4
 HEADERS = 28  # bytes of IPv4 and UDP
+UDP_SEGMENT = 103  # linux/udp.h
 AMPLIFICATION = 1.7
 
 # What moves a cursor, forges a line, or turns what is read around.
@@ -189,6 +190,8 @@ def asked(case: Case) -> None:
                 case.check(answered, f"{host} was asked, and nothing came from it")
     with case.part("groups"):
         groups(case)
+    with case.part("no way from there"):
+        no_way_from_there(case)
 
 
 def groups(case: Case) -> None:
@@ -206,6 +209,51 @@ def groups(case: Case) -> None:
                 for group in asked * case.figure(20, 3):
                     replies = answers(group, server.address[1])
                     case.check(replies == [REPLY], f"{group}, {workers} workers: {replies}")
+
+
+    with case.server("udp-server", "--json", "--workers", "2", listen="0.0.0.0:0") as server:
+        at_a_stop(case, server)
+
+
+def at_a_stop(case: Case, server: Server) -> None:
+    """What a worker leaves to another one is in nobody's way when they stop."""
+    server.signal(signal.SIGSTOP)
+    until(server.is_stopped)
+    address = ("10.77.0.1", server.address[1])
+    waiting = [peers.datagram_socket(address, "10.77.0.1", 1) for _ in range(20)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as many:
+        many.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        many.bind(("10.77.0.1", 0))
+        for _ in range(200):
+            many.sendto(HELLO, ("255.255.255.255", address[1]))
+    for peer in waiting:
+        peer.send(HELLO)
+    server.signal(signal.SIGTERM)
+    server.signal(signal.SIGCONT)
+    answered = 0
+    for peer in waiting:
+        try:
+            answered += peer.recv(1024) == REPLY
+        except OSError:
+            pass
+        peer.close()
+    case.check(answered == 20, f"at a stop {answered} of 20 are answered, whom a group's datagrams came before")
+
+
+def no_way_from_there(case: Case) -> None:
+    """Where nothing may leave from the address that was asked, nothing leaves
+    from another one."""
+    network.add_address("10.78.0.2/32")
+    # Ahead of the rule that lets this machine's addresses talk to each other.
+    network.ip("rule add from all pref 100 lookup local")
+    network.ip("rule del pref 0")
+    network.ip("rule add from 10.78.0.2 pref 10 prohibit")
+    with case.server("udp-server", "--json", listen="0.0.0.0:0") as server:
+        with peers.datagram_socket(("10.78.0.2", server.address[1]), "127.0.0.1") as peer:
+            peer.send(HELLO)
+            told = until(lambda: b'"unanswered"' in server.output.read_bytes(), 2)
+        case.check(told, "a reply that may not leave is not told of")
+    case.check(server.totals()["exchanges"] == 0, "a reply left from another address")
 
 
 def answers(group: str, port: int) -> list[bytes]:
@@ -260,6 +308,27 @@ def drops(case: Case) -> None:
     for n in range(case.figure(10, 2)):
         with case.part(f"burst {n + 1}"):
             burst(case, 5_000)
+
+
+    with case.part("coalesced"):
+        coalesced(case)
+
+
+def coalesced(case: Case) -> None:
+    """Datagrams that are sent as one, and may be dropped as one: then more were
+    than are counted."""
+    with case.server("udp-server", "--json") as server:
+        server.signal(signal.SIGSTOP)
+        until(server.is_stopped)
+        with peers.datagram_socket(server.address) as peer:
+            peer.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 100)
+            for _ in range(500):
+                peer.send(bytes(4_000))
+        server.signal(signal.SIGCONT)
+    totals = server.totals()
+    done, dropped = totals["exchanges"], totals["dropped_kernel"]
+    case.check(done > 0 and dropped > 0 and done + dropped <= 20_000,
+               f"20,000 sent as 500: {done} answered, {dropped} or more dropped")
 
 
 def burst(case: Case, count: int) -> None:

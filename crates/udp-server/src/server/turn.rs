@@ -1,6 +1,7 @@
 //! What a turn does: it receives batches of datagrams, and answers them.
 
 use std::mem;
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use common::exit::Failure;
@@ -10,6 +11,7 @@ use log::Level;
 use super::{Server, Shared, broken};
 use crate::batch::{Datagram, Run};
 use crate::events;
+use crate::guard::Cause;
 use crate::limits::BATCHES_PER_TURN;
 use crate::listener::{Listener, Meaning};
 
@@ -32,6 +34,7 @@ impl Server {
     /// datagrams that were.
     fn serve(&mut self, token: usize, now: Instant) -> Result<u64, Failure> {
         let mut datagrams = 0;
+        let mut has_received = false;
         let mut trouble = None;
         for _ in 0..BATCHES_PER_TURN {
             let Some(listener) = self.listeners.get_mut(token) else {
@@ -42,6 +45,7 @@ impl Server {
             }
             match self.batch.receive(&listener.socket, &listener.state) {
                 Ok(()) => {
+                    has_received = true;
                     listener.rest.succeeded();
                     self.shared.goal.arrived(now);
                     datagrams += self.answer_batch(token, now);
@@ -55,7 +59,7 @@ impl Server {
         }
         match trouble {
             // Nothing but errors for a whole turn will not be better at once.
-            Some(error) if datagrams == 0 => self.listeners[token].rest_after(&error, now),
+            Some(error) if !has_received => self.listeners[token].rest_after(&error, now),
             _ => {
                 self.ready.insert(token);
             }
@@ -66,7 +70,7 @@ impl Server {
     /// Answers the datagrams of a batch from the socket with `token`, as far
     /// as the guard and `--count` let it; says how many there were.
     fn answer_batch(&mut self, token: usize, now: Instant) -> u64 {
-        let Self { shared, batch, run, listeners, warnings, .. } = self;
+        let Self { shared, batch, run, listeners, .. } = self;
         let Some(listener) = listeners.get(token) else {
             return 0;
         };
@@ -76,8 +80,12 @@ impl Server {
             if to_group && !listener.answers_groups {
                 continue;
             }
-            if shared.goal.left(shared.totals.exchanges.get() + run.count() as u64) == 0 {
-                break;
+            if shared.has_enough(run) {
+                // What is under way may fail, and then this one is answered.
+                send(run, listener, shared);
+                if shared.has_enough(run) {
+                    break;
+                }
             }
             let peer = &Peer::new(way.peer);
             datagrams += 1;
@@ -86,8 +94,7 @@ impl Server {
             events::received(peer, message);
             if let Some(cause) = shared.guard.objection(peer, message, now) {
                 shared.totals.dropped(cause).add(1);
-                let is_news = warnings[cause as usize].may_pass(now);
-                let level = if is_news { Level::Warn } else { Level::Debug };
+                let level = if shared.is_news(cause, now) { Level::Warn } else { Level::Debug };
                 events::dropped(level, peer, cause);
                 continue;
             }
@@ -99,6 +106,20 @@ impl Server {
         }
         send(run, listener, shared);
         datagrams
+    }
+}
+
+impl Shared {
+    /// Whether `--count` is reached, or will be by the replies in `run`.
+    fn has_enough(&self, run: &Run) -> bool {
+        self.goal.left(self.totals.exchanges.get() + run.count() as u64) == 0
+    }
+
+    /// Whether that is worth a warning: it was not told of for a while.
+    fn is_news(&self, cause: Cause, now: Instant) -> bool {
+        // Nothing panics with the lock held, so a poisoned one is sound.
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings[cause as usize].may_pass(now)
     }
 }
 
