@@ -1,6 +1,7 @@
 //! Durations on the command line: `500ms`, `2s`, `1.5m`, `1h`; a bare number
 //! is seconds.
 
+use std::fmt;
 use std::time::Duration;
 
 /// The longest duration taken: a year. Longer ones are slips of the hand, and
@@ -60,6 +61,21 @@ pub fn words(duration: Duration) -> impl std::fmt::Display {
     let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let rounded = if ms < 100 { ms } else { ms.saturating_add(5) / 10 * 10 };
     humantime::format_duration(Duration::from_millis(rounded))
+}
+
+/// A measured time in milliseconds, to the microsecond: `1.234`. (Whole
+/// numbers do: to print floating-point ones would weigh 15 KB.)
+#[derive(Clone, Copy, Debug)]
+pub struct Millis(
+    /// The time.
+    pub Duration,
+);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
+    }
 }
 
 #[cfg(test)]

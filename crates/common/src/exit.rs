@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::json;
+use crate::json::{self, Field};
 use crate::printable::printable;
 use crate::stdout::StandardOutput;
 use crate::transcript::{Stamp, Style};
@@ -58,6 +58,12 @@ impl Failure {
         Self { status: Status::NotAsExpected, thing: String::new(), reason: String::new() }
     }
 
+    /// Whether it is that of [`Failure::unread`]: nothing more can be printed.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.reason.is_empty()
+    }
+
     /// The same status, for a failure whose line was printed already.
     #[must_use]
     pub fn told(self) -> Self {
@@ -67,9 +73,9 @@ impl Failure {
     /// As a JSON object on a line of its own.
     pub(crate) fn object(&self, stamp: Stamp) -> String {
         let fields = [
-            ("thing", self.thing.as_str().into()),
-            ("reason", self.reason.as_str().into()),
-            ("exit_status", (self.status as u8).into()),
+            ("thing", Field::Text(self.thing.clone())),
+            ("reason", Field::Text(self.reason.clone())),
+            ("exit_status", Field::Number(self.status as u64)),
         ];
         json::object("failure", stamp.time(), &fields)
     }

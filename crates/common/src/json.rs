@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use log::Record;
 use log::kv::{self, Key, Value, VisitSource, VisitValue};
 
+use crate::duration::Millis;
+
 /// The schema that every object names. It changes when a field is taken away
 /// or means something else, and not when one is added.
 pub const SCHEMA: u32 = 1;
@@ -24,20 +26,48 @@ pub fn write(mut out: impl Write, record: &Record<'_>, time: Option<String>) -> 
     out.write_all(b"}\n")
 }
 
+/// A value in an object that is not logged.
+#[derive(Clone, Debug)]
+pub enum Field {
+    /// A string.
+    Text(String),
+    /// A whole number.
+    Number(u64),
+    /// A time in milliseconds.
+    Millis(Millis),
+    /// `null`
+    Nothing,
+}
+
 /// The object of an event that is not logged, with fields in pairs; with the
 /// time, where there is one.
 #[must_use]
-pub fn object(event: &str, time: Option<String>, fields: &[(&str, Value<'_>)]) -> String {
+pub fn object(event: &str, time: Option<String>, fields: &[(&str, Field)]) -> String {
     let mut line = Vec::new();
-    let mut object = Object { out: &mut line };
     // Nothing fails that is written to memory.
-    let _ = object.begin(time);
-    let _ = object.field("event", event);
-    for (key, value) in fields {
-        let _ = object.visit_pair(Key::from(*key), value.clone());
-    }
-    line.extend_from_slice(b"}\n");
+    let _ = write_object(&mut line, event, time, fields);
     String::from_utf8_lossy(&line).into_owned()
+}
+
+fn write_object(
+    line: &mut Vec<u8>,
+    event: &str,
+    time: Option<String>,
+    fields: &[(&str, Field)],
+) -> io::Result<()> {
+    let mut object = Object { out: &mut *line };
+    object.begin(time)?;
+    object.field("event", event)?;
+    for (key, value) in fields {
+        object.key(key)?;
+        match value {
+            Field::Text(text) => serde_json::to_writer(&mut *object.out, text)?,
+            Field::Number(number) => write!(object.out, "{number}")?,
+            Field::Millis(time) => write!(object.out, "{time}")?,
+            Field::Nothing => object.out.write_all(b"null")?,
+        }
+    }
+    line.write_all(b"}\n")
 }
 
 /// An object that is being written.
@@ -119,7 +149,7 @@ mod tests {
     #[test]
     fn an_object_without_a_record() {
         assert_eq!(
-            object("missing", None, &[("lines", 3_u64.into())]),
+            object("missing", None, &[("lines", Field::Number(3))]),
             "{\"schema\":1,\"event\":\"missing\",\"lines\":3}\n"
         );
     }

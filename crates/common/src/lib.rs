@@ -5,9 +5,7 @@
 //!
 //! - [`protocol`]: the tutorial's addresses, sizes and strings.
 //! - [`address`], [`listen`]: what users write, and listening on it.
-//! - [`target`], [`destination`]: what a client goes to, and its addresses in order.
 //! - [`peer`]: who sends.
-//! - [`message`]: what a client sends, and what it prints of the answer.
 //! - [`duration`], [`options`]: the parts of the command line that are alike.
 //! - [`printable`]: a peer's bytes as safe text.
 //! - [`transcript`]: the lines a program prints, as text or JSON, and how they get out.
@@ -17,18 +15,25 @@
 //! - [`rest`]: when to try again what failed.
 //! - [`shutdown`]: how signals end a server.
 //! - [`exit`]: one line for the user, and an exit status.
+//! - `probe` (feature `probe`), for the clients: what they make of what comes back.
+//!   `target`, `destination`: what they go to, and its addresses in order; `message`: what they
+//!   send, and print of the answer; `error_queue`: what the kernel knows of ICMP errors.
 //! - `testing` (feature `testing`): the harness of the black-box tests.
 
 pub mod address;
 pub mod counter;
 pub mod descriptors;
+#[cfg(feature = "probe")]
 pub mod destination;
 pub mod duration;
+#[cfg(feature = "probe")]
+pub mod error_queue;
 pub mod exit;
 pub mod goal;
 pub mod interval;
 mod json;
 pub mod listen;
+#[cfg(feature = "probe")]
 pub mod message;
 pub mod notify;
 pub mod options;
@@ -36,6 +41,8 @@ mod outbox;
 pub mod peer;
 pub mod printable;
 mod printer;
+#[cfg(feature = "probe")]
+pub mod probe;
 pub mod protocol;
 pub mod reply;
 pub mod rest;
@@ -43,6 +50,7 @@ pub mod service;
 pub mod shutdown;
 pub mod source;
 mod stdout;
+#[cfg(feature = "probe")]
 pub mod target;
 #[cfg(feature = "testing")]
 pub mod testing;

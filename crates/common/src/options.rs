@@ -11,7 +11,7 @@ use log::LevelFilter;
 use crate::exit::Failure;
 
 /// How much is printed, and whether with the time.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Output {
     /// Print warnings only; twice: nothing
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "verbose", display_order = 100)]

@@ -13,6 +13,8 @@ use crate::address::{Address, Host, parse_port};
 use crate::destination::{Destination, list};
 use crate::duration;
 use crate::exit::{Failure, reason};
+use crate::probe::trouble::Trouble;
+use crate::probe::verdict::Verdict;
 use crate::protocol::{PORT, TARGET_HOST};
 
 /// The options that say where to go.
@@ -92,23 +94,24 @@ impl Target {
     /// time-out at most.
     ///
     /// # Errors
-    /// The name does not resolve, or has no address of the family asked for.
+    /// The target cannot be gone to as it is written, or not from that source.
     pub fn resolve(&self) -> Result<Destination, Failure> {
         let written = self.written()?;
         let sources = self.resolve_source()?;
-        let mut addresses = resolve_within(&written.host, written.port(), self.timeout).map_err(
-            |why| match written.host {
-                Host::Name(_) => Failure::outcome(&written, why),
-                _ => Failure::local(&written, why),
-            },
-        )?;
+        let mut addresses = match resolve_within(&written.host, written.port(), self.timeout) {
+            Ok(addresses) => addresses,
+            Err(why) if matches!(written.host, Host::Name(_)) => {
+                return Ok(self.unresolved(written, why));
+            }
+            Err(why) => return Err(Failure::local(&written, why)),
+        };
         addresses.retain(|address| self.admits(address));
         if addresses.is_empty() {
             let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };
-            return Err(match written.host {
-                Host::Name(_) => Failure::outcome(&written, family),
-                _ => Failure::usage(&written, family),
-            });
+            return match written.host {
+                Host::Name(_) => Ok(self.unresolved(written, family.to_owned())),
+                _ => Err(Failure::usage(&written, family)),
+            };
         }
         if self.source.is_some() {
             let same = |a: &SocketAddr| sources.iter().any(|s| s.is_ipv4() == a.is_ipv4());
@@ -118,7 +121,13 @@ impl Target {
             }
         }
         debug!("[*] Going to: {written}: {}", list(&addresses));
-        Ok(Destination { written, addresses, sources, timeout: self.timeout })
+        Ok(Destination { written, addresses: Ok(addresses), sources, timeout: self.timeout })
+    }
+
+    /// A name that has no address to go to: that is an outcome too.
+    fn unresolved(&self, written: Address, why: String) -> Destination {
+        let addresses = Err(Trouble::new(Verdict::Unresolved, why));
+        Destination { written, addresses, sources: Vec::new(), timeout: self.timeout }
     }
 
     /// The addresses to send from, one a family; none where any will do.

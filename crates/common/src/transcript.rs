@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use env_logger::{Builder, Target};
 
 use crate::exit::{self, Failure, reason};
-use crate::json;
+use crate::json::{self, Field};
 use crate::options::Output;
 use crate::outbox::Outbox;
 use crate::shutdown::Shutdown;
@@ -53,7 +53,7 @@ impl Transcript {
         let stamp = Stamp(options.timestamps);
         let notice = move |lines: u64| {
             if style == Style::Json {
-                return json::object("missing", stamp.time(), &[("lines", lines.into())]);
+                return json::object("missing", stamp.time(), &[("lines", Field::Number(lines))]);
             }
             let (s, are) = if lines == 1 { ("", "is") } else { ("s", "are") };
             format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")

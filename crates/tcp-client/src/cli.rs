@@ -1,7 +1,8 @@
 //! The command line.
 
 use clap::Parser;
-use common::options::{Output, Text, text};
+use common::options::{Text, text};
+use common::probe::report::Reporting;
 use common::protocol::TCP_MESSAGE;
 use common::target::Target;
 
@@ -21,12 +22,18 @@ pub struct Options {
     #[arg(value_parser = text(LONGEST_MESSAGE), allow_hyphen_values = true)]
     pub message: Text,
 
+    /// End this side after the message (shut down writing)
+    #[arg(short = 'N', long, display_order = 20)]
+    pub half_close: bool,
+
     #[command(flatten)]
-    pub output: Output,
+    pub reporting: Reporting,
 }
 
 const HELP: &str = "\
 HOST is a name, an IPv4 or an IPv6 address ([IPV6]:PORT); :PORT alone means this machine.
 DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.
 
-Exit status: 0 a reply came, 1 none did, 2 usage or a local fault.";
+VERDICT is ok, refused, unreachable, timeout, no-reply, reset, wrong-reply, unresolved or local.
+
+Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault.";

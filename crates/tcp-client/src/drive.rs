@@ -5,8 +5,10 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::destination::Trouble;
+use common::probe::outcome::Outcome;
+use common::probe::trouble::Trouble;
 use log::debug;
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::exchange::{Exchange, Step};
@@ -14,31 +16,63 @@ use crate::stream;
 
 const STREAM: Token = Token(0);
 
-/// Exchanges `message` for the reply of `peer`, within `limit`.
+/// What is to be exchanged, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'m> {
+    pub message: &'m [u8],
+    /// Whether this side is to be ended after the message.
+    pub half_close: bool,
+}
+
+/// Exchanges a message for the reply of `peer`, within `limit`.
 pub fn exchange(
     peer: SocketAddr,
     source: Option<SocketAddr>,
-    message: &[u8],
+    order: Order<'_>,
     limit: Duration,
-) -> Result<Vec<u8>, Trouble> {
+) -> Outcome {
+    debug!("[*] Connecting to: {peer}");
     let start = Instant::now();
+    let stream = match stream::connect(peer, source) {
+        Ok(stream) => stream,
+        Err(trouble) => return Outcome::failed(Some(peer), trouble),
+    };
+    let mut exchange = Exchange::new(stream, order.message, order.half_close);
+    let mut connected = None;
+    let result = drive(&mut exchange, limit, start, &mut connected);
+    let reply = result.is_ok().then(|| connected.map(|connected: Instant| connected.elapsed()));
+    Outcome {
+        address: Some(peer),
+        local: exchange.stream_mut().local_addr().ok(),
+        connect: connected.map(|connected| connected - start),
+        reply: reply.flatten(),
+        result,
+    }
+}
+
+fn drive(
+    exchange: &mut Exchange<'_, TcpStream>,
+    limit: Duration,
+    start: Instant,
+    connected: &mut Option<Instant>,
+) -> Result<Vec<u8>, Trouble> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(4);
-    let mut exchange = Exchange::new(stream::connect(peer, source)?, message);
     let both = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(exchange.stream_mut(), STREAM, both)?;
-    debug!("[*] Connecting to: {peer}");
     loop {
         let step = exchange.step();
-        if let Step::Done(outcome) = step {
-            debug!("[*] Over after {:.3} ms", start.elapsed().as_secs_f64() * 1e3);
-            return outcome;
+        match step {
+            Step::Done(outcome) => return outcome,
+            // The message goes next: its time begins here.
+            Step::Connected => *connected = Some(Instant::now()),
+            Step::Again | Step::Wait => {}
         }
         let time_left = limit.saturating_sub(start.elapsed());
         if time_left.is_zero() {
             return Err(exchange.timed_out(limit));
         }
-        if matches!(step, Step::Again) {
+        if !matches!(step, Step::Wait) {
             continue;
         }
         match poll.poll(&mut events, Some(time_left)) {

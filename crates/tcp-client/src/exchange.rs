@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! Connecting ──▶ Sending ──message, or as much as the peer takes──▶ Receiving ──▶ done
+//!                   └──▶ Ending, with a half-close ──▶ ┘
 //! ```
 //!
 //! It reads no clock, prints nothing and makes no loop: [`Exchange::step`]
@@ -11,7 +12,8 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use common::destination::Trouble;
+use common::probe::trouble::Trouble;
+use common::probe::verdict::Verdict;
 use common::protocol::BUFFER_SIZE;
 
 use crate::stream::Stream;
@@ -21,6 +23,8 @@ use crate::stream::Stream;
 pub struct Exchange<'m, S> {
     stream: S,
     message: &'m [u8],
+    /// Whether this side is to be ended after the message.
+    half_close: bool,
     state: State,
 }
 
@@ -31,6 +35,8 @@ enum State {
     Sending {
         sent: usize,
     },
+    /// The message is sent, and this side is to be ended.
+    Ending,
     /// The message is sent, or could not be sent to its end: then this says
     /// why, should no reply be there either.
     Receiving {
@@ -43,6 +49,8 @@ enum State {
 pub enum Step {
     /// Something was done, and there may be more to do.
     Again,
+    /// The connection stands.
+    Connected,
     /// Nothing to do until the socket is ready.
     Wait,
     /// It is over: the reply, or why there is none.
@@ -51,24 +59,22 @@ pub enum Step {
 
 impl<'m, S: Stream> Exchange<'m, S> {
     /// An exchange over `stream`, which is being connected.
-    pub fn new(stream: S, message: &'m [u8]) -> Self {
-        Self { stream, message, state: State::Connecting }
+    pub fn new(stream: S, message: &'m [u8], half_close: bool) -> Self {
+        Self { stream, message, half_close, state: State::Connecting }
     }
 
     /// Does the next thing there is to do.
     pub fn step(&mut self) -> Step {
         match &mut self.state {
-            State::Connecting => match self.stream.is_connected() {
-                Ok(true) => self.go_on(State::Sending { sent: 0 }),
-                Ok(false) => Step::Wait,
-                // It stood, and was reset since: the reply may have come first.
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                    self.go_on(State::Receiving { unsent: Some(error.into()) })
-                }
-                Err(error) => Step::Done(Err(error.into())),
-            },
+            State::Connecting => self.step_connecting(),
             State::Sending { sent } if *sent < self.message.len() => {
-                match self.stream.send(&self.message[*sent..]) {
+                let rest = &self.message[*sent..];
+                let result = if self.half_close {
+                    self.stream.send_last(rest)
+                } else {
+                    self.stream.send(rest)
+                };
+                match result {
                     Ok(more) => {
                         *sent += more;
                         Step::Again
@@ -76,12 +82,52 @@ impl<'m, S: Stream> Exchange<'m, S> {
                     Err(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
                     // A peer that takes no more may have answered already.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => self.receive(),
-                    Err(error) => self.go_on(State::Receiving { unsent: Some(unsent(error)) }),
+                    Err(error) => self.unsent(error),
                 }
             }
+            State::Sending { .. } if self.half_close => self.go_on(State::Ending),
             State::Sending { .. } => self.go_on(State::Receiving { unsent: None }),
+            State::Ending => match self.stream.end() {
+                Ok(()) => self.go_on(State::Receiving { unsent: None }),
+                Err(error) => self.unsent(error),
+            },
             State::Receiving { .. } => self.receive(),
         }
+    }
+
+    fn step_connecting(&mut self) -> Step {
+        match self.stream.is_connected() {
+            Ok(true) if self.stream.is_own_peer() => {
+                Step::Done(Err(Trouble::connected_to_itself()))
+            }
+            Ok(true) => {
+                self.state = State::Sending { sent: 0 };
+                Step::Connected
+            }
+            Ok(false) => Step::Wait,
+            // It stood, and was reset since: the reply may have come first.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                self.go_on(State::Receiving { unsent: Some(error.into()) })
+            }
+            Err(error) => Step::Done(Err(self.trouble(error))),
+        }
+    }
+
+    /// What `error` means, as far as ICMP explains it.
+    fn trouble(&self, error: io::Error) -> Trouble {
+        self.stream.icmp_error().map_or_else(|| error.into(), Trouble::from)
+    }
+
+    /// The message could not be sent to its end: the reply may be here all the
+    /// same.
+    fn unsent(&mut self, error: io::Error) -> Step {
+        let trouble = match error.kind() {
+            ErrorKind::BrokenPipe => {
+                Trouble::new(Verdict::NoReply, "closed before the message was sent")
+            }
+            _ => self.trouble(error),
+        };
+        self.go_on(State::Receiving { unsent: Some(trouble) })
     }
 
     fn go_on(&mut self, state: State) -> Step {
@@ -97,7 +143,7 @@ impl<'m, S: Stream> Exchange<'m, S> {
             State::Receiving { unsent } => unsent.clone(),
             _ => None,
         };
-        let closed = || Trouble::Peer("closed without a reply".to_owned());
+        let closed = || Trouble::new(Verdict::NoReply, "closed without a reply");
         match self.stream.receive(&mut buffer) {
             Ok(0) => Step::Done(Err(unsent.unwrap_or_else(closed))),
             Ok(len) => Step::Done(Ok(buffer[..len].to_vec())),
@@ -105,7 +151,7 @@ impl<'m, S: Stream> Exchange<'m, S> {
                 (ErrorKind::Interrupted, _) => Step::Again,
                 (ErrorKind::WouldBlock, None) => Step::Wait,
                 (ErrorKind::WouldBlock, Some(trouble)) => Step::Done(Err(trouble)),
-                _ => Step::Done(Err(error.into())),
+                _ => Step::Done(Err(self.trouble(error))),
             },
         }
     }
@@ -113,22 +159,16 @@ impl<'m, S: Stream> Exchange<'m, S> {
     /// What it failed of, when `limit` has passed.
     pub fn timed_out(&self, limit: Duration) -> Trouble {
         match self.state {
-            State::Connecting => Trouble::none_within("connection", limit),
-            State::Sending { .. } | State::Receiving { .. } => Trouble::none_within("reply", limit),
+            State::Connecting => Trouble::no_connection(limit),
+            State::Sending { .. } | State::Ending | State::Receiving { .. } => {
+                Trouble::no_reply(limit)
+            }
         }
     }
 
     /// The underlying socket, to register it and to ask for its addresses.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
-    }
-}
-
-/// Why the message could not be sent to its end.
-fn unsent(error: io::Error) -> Trouble {
-    match error.kind() {
-        ErrorKind::BrokenPipe => Trouble::Peer("closed before the message was sent".to_owned()),
-        _ => error.into(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 
 use super::*;
+use common::probe::icmp::{IcmpError, Version};
 
 /// What the socket answers to each call, in order; afterwards it blocks.
 #[derive(Debug, Default)]
@@ -13,11 +14,32 @@ struct Script {
     sends: VecDeque<Result<usize, ErrorKind>>,
     receives: VecDeque<Result<&'static [u8], ErrorKind>>,
     sent: Vec<u8>,
+    held_back: bool,
+    ended: bool,
+    icmp: Option<IcmpError>,
 }
 
 impl Stream for Script {
     fn is_connected(&mut self) -> io::Result<bool> {
         Ok(self.connects.pop_front().unwrap_or(Ok(true))?)
+    }
+
+    fn is_own_peer(&self) -> bool {
+        false
+    }
+
+    fn icmp_error(&self) -> Option<IcmpError> {
+        self.icmp
+    }
+
+    fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held_back = true;
+        self.send(bytes)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.ended = true;
+        Ok(())
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -40,7 +62,7 @@ const MOST_STEPS: usize = 50;
 fn go(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Trouble>> {
     for _ in 0..MOST_STEPS {
         match exchange.step() {
-            Step::Again => {}
+            Step::Again | Step::Connected => {}
             Step::Wait => return None,
             Step::Done(outcome) => return Some(outcome),
         }
@@ -48,8 +70,8 @@ fn go(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Trouble>> {
     panic!("it spins: {exchange:?}");
 }
 
-fn peer(why: &str) -> Option<Result<Vec<u8>, Trouble>> {
-    Some(Err(Trouble::Peer(why.to_owned())))
+fn failed(verdict: Verdict, why: &str) -> Option<Result<Vec<u8>, Trouble>> {
+    Some(Err(Trouble::new(verdict, why)))
 }
 
 const MESSAGE: &[u8] = b"hehe, just for a test!";
@@ -63,13 +85,19 @@ fn it_connects_sends_and_receives() {
         receives: [Err(BLOCKS), Err(BLOCKS), Ok(&b"ACK!"[..])].into(),
         ..Script::default()
     };
-    let mut exchange = Exchange::new(script, MESSAGE);
+    let mut exchange = Exchange::new(script, MESSAGE, false);
     let limit = Duration::from_secs(5);
     assert_eq!(go(&mut exchange), None);
-    assert_eq!(Some(Err(exchange.timed_out(limit))), peer("no connection within 5s"));
+    assert_eq!(
+        Some(Err(exchange.timed_out(limit))),
+        failed(Verdict::Timeout, "no connection within 5s")
+    );
     assert_eq!(go(&mut exchange), None, "it waits to send the rest");
     assert_eq!(go(&mut exchange), None, "it waits for the reply");
-    assert_eq!(Some(Err(exchange.timed_out(limit))), peer("no reply within 5s"));
+    assert_eq!(
+        Some(Err(exchange.timed_out(limit))),
+        failed(Verdict::NoReply, "nothing came back within 5s")
+    );
     assert_eq!(go(&mut exchange), Some(Ok(b"ACK!".to_vec())));
     assert_eq!(exchange.stream.sent, MESSAGE);
 }
@@ -81,7 +109,7 @@ fn a_reply_that_comes_before_the_message_is_sent_counts() {
         receives: [Ok(&b"ACK!"[..])].into(),
         ..Script::default()
     };
-    assert_eq!(go(&mut Exchange::new(script, MESSAGE)), Some(Ok(b"ACK!".to_vec())));
+    assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), Some(Ok(b"ACK!".to_vec())));
 }
 
 #[test]
@@ -92,21 +120,22 @@ fn after_a_failed_send_the_reply_is_still_received() {
             receives: [Ok(&b"ACK!"[..])].into(),
             ..Script::default()
         };
-        assert_eq!(go(&mut Exchange::new(script, MESSAGE)), Some(Ok(b"ACK!".to_vec())));
+        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), Some(Ok(b"ACK!".to_vec())));
     }
 }
 
 #[test]
 fn a_connection_that_was_reset_already_may_have_brought_the_reply() {
-    for (receive, outcome) in
-        [(Ok(&b"ACK!"[..]), Some(Ok(b"ACK!".to_vec()))), (Ok(&b""[..]), peer("connection reset"))]
-    {
+    for (receive, outcome) in [
+        (Ok(&b"ACK!"[..]), Some(Ok(b"ACK!".to_vec()))),
+        (Ok(&b""[..]), failed(Verdict::Reset, "connection reset")),
+    ] {
         let script = Script {
             connects: [Err(ErrorKind::ConnectionReset)].into(),
             receives: [receive].into(),
             ..Script::default()
         };
-        assert_eq!(go(&mut Exchange::new(script, MESSAGE)), outcome);
+        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), outcome);
     }
 }
 
@@ -118,22 +147,48 @@ fn without_a_reply_the_failed_send_is_the_reason() {
             receives: [receive].into(),
             ..Script::default()
         };
-        let outcome = go(&mut Exchange::new(script, MESSAGE));
-        assert_eq!(outcome, peer("closed before the message was sent"));
+        let outcome = go(&mut Exchange::new(script, MESSAGE, false));
+        assert_eq!(outcome, failed(Verdict::NoReply, "closed before the message was sent"));
     }
 }
 
 #[test]
 fn what_the_peer_does_instead_of_answering_is_told() {
-    for (connect, receive, why) in [
-        (Err(ErrorKind::ConnectionRefused), Ok(&b""[..]), "connection refused"),
-        (Ok(true), Ok(&b""[..]), "closed without a reply"),
-        (Ok(true), Err(ErrorKind::ConnectionReset), "connection reset"),
+    for (connect, receive, verdict, why) in [
+        (Err(ErrorKind::ConnectionRefused), Ok(&b""[..]), Verdict::Refused, "connection refused"),
+        (Ok(true), Ok(&b""[..]), Verdict::NoReply, "closed without a reply"),
+        (Ok(true), Err(ErrorKind::ConnectionReset), Verdict::Reset, "connection reset"),
     ] {
         let script =
             Script { connects: [connect].into(), receives: [receive].into(), ..Script::default() };
-        assert_eq!(go(&mut Exchange::new(script, MESSAGE)), peer(why));
+        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), failed(verdict, why));
     }
+}
+
+#[test]
+fn icmp_says_why_there_is_no_connection() {
+    let router = Some("192.0.2.1".parse().unwrap());
+    let error = IcmpError { version: Version::V4, kind: 3, code: 13, router };
+    let script = Script {
+        connects: [Err(ErrorKind::HostUnreachable)].into(),
+        icmp: Some(error),
+        ..Script::default()
+    };
+    assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), Some(Err(error.into())));
+}
+
+#[test]
+fn a_half_close_goes_with_the_message() {
+    for half_close in [false, true] {
+        let mut exchange = Exchange::new(Script::default(), MESSAGE, half_close);
+        assert_eq!(go(&mut exchange), None);
+        let Script { sent, held_back, ended, .. } = exchange.stream;
+        assert_eq!((sent.as_slice(), held_back, ended), (MESSAGE, half_close, half_close));
+    }
+    // An empty message is an end, and no send.
+    let mut exchange = Exchange::new(Script::default(), b"", true);
+    assert_eq!(go(&mut exchange), None);
+    assert!(exchange.stream.ended && !exchange.stream.held_back);
 }
 
 fn any_error() -> impl Strategy<Value = ErrorKind> {
@@ -160,7 +215,7 @@ proptest! {
             connects: connects.into(), sends: sends.into(), receives: receives.into(),
             ..Script::default()
         };
-        let mut exchange = Exchange::new(script, MESSAGE);
+        let mut exchange = Exchange::new(script, MESSAGE, false);
         for _ in 0..events {
             let outcome = go(&mut exchange);
             prop_assert!(MESSAGE.starts_with(&exchange.stream.sent));

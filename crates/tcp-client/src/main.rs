@@ -10,24 +10,28 @@ mod stream;
 use std::process::ExitCode;
 
 use common::exit::{self, Failure};
+use common::probe::report::Reporter;
 use common::{message, options, transcript};
 
 use crate::cli::Options;
+use crate::drive::Order;
 
 fn main() -> ExitCode {
     exit::report(env!("CARGO_BIN_NAME"), run())
 }
 
 fn run() -> Result<(), Failure> {
-    let options: Options = options::parse()?;
-    transcript::to_stderr(options.output)?;
-    let message = message::given(options.message, cli::LONGEST_MESSAGE)?;
-    if message.is_empty() {
-        return Err(Failure::usage("--message", "empty: there is nothing to send"));
+    let Options { target, message, half_close, reporting } = options::parse()?;
+    exit::tell_in(reporting.style(), reporting.stamp());
+    transcript::to_stderr(reporting.output)?;
+    let message = message::given(message, cli::LONGEST_MESSAGE)?;
+    if message.is_empty() && !half_close {
+        let reason = "empty: there is nothing to send, unless --half-close sends the end";
+        return Err(Failure::usage("--message", reason));
     }
-    let destination = options.target.resolve()?;
-    let reply = destination.try_each(|peer, limit| {
-        drive::exchange(peer, destination.source_for(peer), &message, limit)
-    })?;
-    message::print_reply(&reply, options.output)
+    let order = Order { message: &message, half_close };
+    let destination = target.resolve()?;
+    let outcomes = destination
+        .try_each(|peer, limit| drive::exchange(peer, destination.source_for(peer), order, limit));
+    Reporter::new(destination.target().clone(), reporting).tell(outcomes)
 }

@@ -13,7 +13,7 @@ use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use common::testing::{Finished, Terminal, quiet_command, run, run_with_input};
+use common::testing::{Event, Finished, Terminal, documented, quiet_command, run, run_with_input};
 use socket2::{Domain, SockRef, Socket, Type};
 
 const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
@@ -128,7 +128,7 @@ fn the_family_asked_for() {
     assert_failed(
         &run(TCP_CLIENT, &["-4", &target]),
         1,
-        &format!("{target}: connection refused (127.0.0.1)"),
+        &format!("{target}: 127.0.0.1: refused (connection refused)"),
     );
     assert_eq!(run(TCP_CLIENT, &["-6", &format!(":{}", address.port())]).stdout, "ACK!\n");
     assert_failed(&run(TCP_CLIENT, &["-4", "::1"]), 2, "[::1]:6666: no IPv4 address");
@@ -147,7 +147,7 @@ fn reserved() -> (Socket, SocketAddr) {
 fn to_talk_to_oneself_is_no_success() {
     let (_held, address) = reserved();
     let ended = client(address, &["--source-port", &address.port().to_string()]);
-    let line = format!("{address}: nobody listens there: it would have talked to itself");
+    let line = format!("{address}: refused (nobody listens there: it would have talked to itself)");
     assert_failed(&ended, 1, &line);
 }
 
@@ -166,7 +166,7 @@ fn a_reply_counts_although_a_reset_followed_at_once() {
 #[test]
 fn nobody_there() {
     let (_held, address) = reserved();
-    assert_failed(&client(address, &[]), 1, &format!("{address}: connection refused"));
+    assert_failed(&client(address, &[]), 1, &format!("{address}: refused (connection refused)"));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn no_reply_in_time() {
         stream.read_to_end(&mut rest).unwrap_or_default()
     });
     let ended = client(address, &["--timeout", "200ms"]);
-    assert_failed(&ended, 1, &format!("{address}: no reply within 200ms"));
+    assert_failed(&ended, 1, &format!("{address}: no-reply (nothing came back within 200ms)"));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn no_connection_in_time() {
     listener.listen(0).unwrap();
     let _queued = TcpStream::connect(address).unwrap();
     let ended = client(address, &["-W", "0.2"]);
-    assert_failed(&ended, 1, &format!("{address}: no connection within 200ms"));
+    assert_failed(&ended, 1, &format!("{address}: timeout (no connection within 200ms)"));
 }
 
 #[test]
@@ -197,7 +197,11 @@ fn closed_without_a_reply() {
         stream.shutdown(Shutdown::Write).unwrap();
         len
     });
-    assert_failed(&client(address, &[]), 1, &format!("{address}: closed without a reply"));
+    assert_failed(
+        &client(address, &[]),
+        1,
+        &format!("{address}: no-reply (closed without a reply)"),
+    );
     served.join().unwrap();
 }
 
@@ -207,7 +211,11 @@ fn reset_instead_of_a_reply() {
         stream.read_exact(&mut [0; 1]).unwrap();
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     });
-    assert_failed(&client(address, &[]), 1, &format!("{address}: connection reset by peer"));
+    assert_failed(
+        &client(address, &[]),
+        1,
+        &format!("{address}: reset (connection reset by peer)"),
+    );
 }
 
 #[test]
@@ -256,6 +264,89 @@ fn standard_output_that_takes_no_more_is_status_1_and_silence() {
     assert_eq!((output.stderr.as_slice(), output.status.code()), (&b""[..], Some(1)));
 }
 
+/// The object that `--json` prints.
+fn object(ended: &Finished) -> Event {
+    let object = Event::parse(&ended.stdout);
+    assert_eq!(Some(&object.fields()), documented("tcp-client").get(object.name()), "{object:?}");
+    object
+}
+
+#[test]
+fn an_outcome_is_a_json_object() {
+    let (address, _) = server("127.0.0.1:0", answer(b"ACK!\n"));
+    let ended = client(address, &["--json"]);
+    let probe = object(&ended);
+    assert_eq!(
+        (probe.name(), probe.text("verdict"), probe.text("reply")),
+        ("probe", "ok", "ACK!\\n")
+    );
+    assert_eq!(probe.text("target"), address.to_string());
+    assert!(probe.text("local").starts_with("127.0.0.1:"));
+    assert!(probe.decimal("connect_ms") > 0.0 && probe.decimal("reply_ms") > 0.0);
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+
+    let (_reserved, address) = reserved();
+    let ended = client(address, &["-J"]);
+    let probe = object(&ended);
+    assert_eq!((probe.text("verdict"), probe.text("reason")), ("refused", "connection refused"));
+    let line = format!("tcp-client: {address}: refused (connection refused)\n");
+    assert_eq!((ended.stderr, ended.status), (line, Some(1)));
+    // What was hoped for is no warning.
+    let ended = client(address, &["-Jq", "--expect", "refused"]);
+    assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(0)));
+    assert_eq!(object(&client(address, &["-Jq"])).text("verdict"), "refused");
+}
+
+#[test]
+fn what_is_hoped_for_is_a_success() {
+    let (_reserved, address) = reserved();
+    let ended = client(address, &["--expect", "refused"]);
+    let line = format!("{address}: refused (connection refused)\n");
+    assert_eq!((ended.stdout, ended.stderr.as_str(), ended.status), (line, "", Some(0)));
+    let line = format!("{address}: refused (connection refused), and not timeout");
+    assert_failed(&client(address, &["--expect", "timeout"]), 1, &line);
+
+    let (address, _) = server("127.0.0.1:0", answer(b"ACK!"));
+    let ended = client(address, &["--expect", "refused"]);
+    let line = format!("tcp-client: {address}: ok, and not refused\n");
+    assert_eq!((ended.stdout.as_str(), ended.stderr, ended.status), ("ACK!\n", line, Some(1)));
+}
+
+#[test]
+fn another_reply_than_the_one_hoped_for_is_none() {
+    let (address, _) = server("127.0.0.1:0", answer(b"ACK!"));
+    assert_eq!(client(address, &["--expect-reply", "ACK!"]).stdout, "ACK!\n");
+    let (address, _) = server("127.0.0.1:0", answer(b"\x1bno"));
+    let line = format!("{address}: wrong-reply ('\\x1bno', and not 'ACK!')");
+    assert_failed(&client(address, &["--expect-reply", "ACK!"]), 1, &line);
+}
+
+#[test]
+fn a_name_without_an_address_is_unresolved() {
+    let target = "no-such-name.invalid";
+    let ended = run(TCP_CLIENT, &[target, "--json", "--expect", "unresolved"]);
+    let probe = object(&ended);
+    assert_eq!((probe.text("verdict"), ended.status), ("unresolved", Some(0)));
+    let ended = run(TCP_CLIENT, &[target]);
+    assert!(ended.stderr.starts_with(&format!("tcp-client: {target}:6666: unresolved (")));
+    assert_eq!(ended.status, Some(1));
+}
+
+#[test]
+fn a_half_close_ends_the_message() {
+    for (args, message) in [(&["-N"][..], "hehe, just for a test!"), (&["-N", "-m", ""], "")] {
+        let (address, served) = server("127.0.0.1:0", |mut stream| {
+            // To the end, which only comes if that side is closed.
+            let mut message = String::new();
+            stream.read_to_string(&mut message).unwrap();
+            stream.write_all(b"ACK!").unwrap();
+            message
+        });
+        assert_eq!(client(address, args).stdout, "ACK!\n");
+        assert_eq!(served.join().unwrap(), message);
+    }
+}
+
 #[test]
 fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
     for (args, line) in [
@@ -267,9 +358,15 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["255.255.255.255"], "255.255.255.255:6666: not the address of one machine"),
         (&["fe80::1"], "fe80::1: on which interface? it is written fe80::1%eth0"),
         (&["[fe80::1%nosuch]:1"], "[fe80::1%nosuch]:1: no such interface, or no need of one"),
-        (&["-m", ""], "--message: empty: there is nothing to send"),
+        (
+            &["-m", ""],
+            "--message: empty: there is nothing to send, unless --half-close sends the end",
+        ),
         (&["010.0.0.1"], "010.0.0.1: not an IPv4 address"),
-        (&["-s", "127.0.0.1", "192.0.2.77"], "192.0.2.77:6666: cannot be reached from 127.0.0.1"),
+        (
+            &["-s", "127.0.0.1", "192.0.2.77"],
+            "192.0.2.77:6666: local (cannot be reached from 127.0.0.1)",
+        ),
         (&[""], "'': no host"),
         (&["--verbose=3"], "--verbose: takes no value"),
         (&["7777"], "7777: not a host (a port alone is written :7777)"),

@@ -1,7 +1,8 @@
 //! The command line.
 
 use clap::Parser;
-use common::options::{Output, Text, text};
+use common::options::{Text, text};
+use common::probe::report::Reporting;
 use common::protocol::MAX_DATAGRAM;
 use common::target::Target;
 
@@ -18,7 +19,7 @@ pub struct Options {
     pub message: Option<Text>,
 
     #[command(flatten)]
-    pub output: Output,
+    pub reporting: Reporting,
 }
 
 const HELP: &str = "\
@@ -26,4 +27,7 @@ Without --message, an empty line or the end of the input ends it.
 HOST is a name, an IPv4 or an IPv6 address ([IPV6]:PORT); :PORT alone means this machine.
 DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.
 
-Exit status: 0 every datagram was answered, 1 one was not, 2 usage or a local fault.";
+VERDICT is ok, refused, unreachable, timeout, no-reply, reset, wrong-reply, wrong-source,
+unresolved or local.
+
+Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault.";

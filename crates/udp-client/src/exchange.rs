@@ -4,25 +4,34 @@
 //! does one thing and says what came of it.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
 
-use common::destination::Trouble;
+use common::probe::icmp::IcmpError;
+use common::probe::trouble::Trouble;
 
-/// What an exchange asks of its socket, which is connected: it hears its peer
-/// alone, and of ICMP errors. None of the calls blocks.
+/// What an exchange asks of its socket, which is not connected: so it hears
+/// who answers in the target's place, too. None of the calls blocks.
 pub trait Socket {
-    /// Sends `datagram` whole.
-    fn send(&self, datagram: &[u8]) -> io::Result<usize>;
+    /// Sends `datagram` whole to `peer`.
+    fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<usize>;
 
-    /// Receives a datagram; what does not fit is lost.
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Receives a datagram, and says from whom; what does not fit is lost.
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
+
+    /// The next ICMP error that came back, where there is one.
+    fn icmp_error(&self) -> Option<IcmpError>;
 }
 
 /// One exchange over a socket.
 #[derive(Debug)]
 pub struct Exchange<'a, S> {
     socket: &'a S,
+    peer: SocketAddr,
     datagram: &'a [u8],
     state: State,
+    /// Somebody else who has sent something meanwhile.
+    stranger: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +47,8 @@ enum State {
 pub enum Step {
     /// Something was done, and there may be more to do.
     Again,
+    /// The datagram is on its way.
+    Sent,
     /// Nothing to do until the socket is ready.
     Wait,
     /// It is over: the length of the reply in the buffer, or why there is none.
@@ -45,47 +56,64 @@ pub enum Step {
 }
 
 impl<'a, S: Socket> Exchange<'a, S> {
-    /// An exchange of `datagram` for a reply.
-    pub fn new(socket: &'a S, datagram: &'a [u8]) -> Self {
-        Self { socket, datagram, state: State::Clearing }
+    /// An exchange of `datagram` for a reply of `peer`.
+    pub fn new(socket: &'a S, peer: SocketAddr, datagram: &'a [u8]) -> Self {
+        Self { socket, peer, datagram, state: State::Clearing, stranger: None }
     }
 
     /// Does the next thing there is to do; a reply goes into `buffer`.
     pub fn step(&mut self, buffer: &mut [u8]) -> Step {
         match self.state {
             State::Clearing => match self.socket.receive(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.go_on(State::Sending),
-                Err(error) => match error.into() {
-                    local @ Trouble::Local(_) => Step::Done(Err(local)),
-                    // An earlier datagram's ICMP error, behind which there may
-                    // be a reply to it.
-                    Trouble::Peer(_) => Step::Again,
-                },
-                Ok(_) => Step::Again,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    while self.socket.icmp_error().is_some() {}
+                    self.state = State::Sending;
+                    Step::Again
+                }
+                // An earlier datagram's ICMP error, behind which there may be
+                // a reply to it.
+                Err(_) | Ok(_) => Step::Again,
             },
-            State::Sending => match self.socket.send(self.datagram) {
-                Ok(_) => self.go_on(State::Receiving),
-                Err(error) => or_wait(error),
+            State::Sending => match self.socket.send(self.datagram, self.peer) {
+                Ok(_) => {
+                    self.state = State::Receiving;
+                    Step::Sent
+                }
+                Err(error) => self.or_wait(error),
             },
             State::Receiving => match self.socket.receive(buffer) {
-                Ok(len) => Step::Done(Ok(len)),
-                Err(error) => or_wait(error),
+                Ok((len, from)) if is_same(from, self.peer) => Step::Done(Ok(len)),
+                Ok((_, from)) => {
+                    self.stranger = self.stranger.or(Some(from));
+                    Step::Again
+                }
+                Err(error) => self.or_wait(error),
             },
         }
     }
 
-    fn go_on(&mut self, state: State) -> Step {
-        self.state = state;
-        Step::Again
+    /// What it failed of, when `limit` has passed.
+    pub fn timed_out(&self, limit: Duration) -> Trouble {
+        self.stranger.map_or_else(|| Trouble::no_reply(limit), Trouble::wrong_source)
+    }
+
+    /// An error is told of by a call, and explained by the queue.
+    fn or_wait(&self, error: io::Error) -> Step {
+        match error.kind() {
+            ErrorKind::WouldBlock => Step::Wait,
+            ErrorKind::Interrupted => Step::Again,
+            _ => Step::Done(Err(self
+                .socket
+                .icmp_error()
+                .map_or_else(|| error.into(), Trouble::from))),
+        }
     }
 }
 
-fn or_wait(error: io::Error) -> Step {
-    match error.kind() {
-        ErrorKind::WouldBlock => Step::Wait,
-        ErrorKind::Interrupted => Step::Again,
-        _ => Step::Done(Err(error.into())),
-    }
+/// Whether they are the same address and port. (What IPv6 addresses have
+/// besides, the kernel fills in.)
+fn is_same(a: SocketAddr, b: SocketAddr) -> bool {
+    (a.ip(), a.port()) == (b.ip(), b.port())
 }
 
 #[cfg(test)]
@@ -93,18 +121,23 @@ mod tests {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
+    use common::probe::icmp::Version;
+
     use super::*;
 
     /// What the socket answers to each call, in order; afterwards it blocks.
     #[derive(Debug, Default)]
     struct Script {
         sends: RefCell<VecDeque<ErrorKind>>,
-        receives: RefCell<VecDeque<Result<&'static [u8], ErrorKind>>>,
+        receives: RefCell<VecDeque<Received>>,
+        icmp: RefCell<VecDeque<IcmpError>>,
         sent: Cell<u32>,
     }
 
+    type Received = Result<(&'static str, &'static str), ErrorKind>;
+
     impl Socket for Script {
-        fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        fn send(&self, datagram: &[u8], _: SocketAddr) -> io::Result<usize> {
             if let Some(kind) = self.sends.borrow_mut().pop_front() {
                 return Err(kind.into());
             }
@@ -112,22 +145,37 @@ mod tests {
             Ok(datagram.len())
         }
 
-        fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
             let next = self.receives.borrow_mut().pop_front();
-            let bytes = next.unwrap_or(Err(ErrorKind::WouldBlock))?;
-            buffer[..bytes.len()].copy_from_slice(bytes);
-            Ok(bytes.len())
+            let (from, text) = next.unwrap_or(NOTHING)?;
+            buffer[..text.len()].copy_from_slice(text.as_bytes());
+            Ok((text.len(), from.parse().unwrap()))
+        }
+
+        fn icmp_error(&self) -> Option<IcmpError> {
+            self.icmp.borrow_mut().pop_front()
         }
     }
 
-    const NOTHING: Result<&[u8], ErrorKind> = Err(ErrorKind::WouldBlock);
+    const NOTHING: Received = Err(ErrorKind::WouldBlock);
+    const PEER: &str = "192.0.2.1:6666";
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn receiving(receives: impl IntoIterator<Item = Received>) -> Script {
+        let receives = RefCell::new(receives.into_iter().collect());
+        Script { receives, ..Script::default() }
+    }
+
+    fn exchange(socket: &Script) -> Exchange<'_, Script> {
+        Exchange::new(socket, PEER.parse().unwrap(), b"hello")
+    }
 
     /// Steps until it is over, or waits: then `None`.
     fn go(exchange: &mut Exchange<'_, Script>) -> Option<Result<String, Trouble>> {
         let mut buffer = [0; 64];
         for _ in 0..50 {
             match exchange.step(&mut buffer) {
-                Step::Again => {}
+                Step::Again | Step::Sent => {}
                 Step::Wait => return None,
                 Step::Done(outcome) => {
                     let text = |len| String::from_utf8_lossy(&buffer[..len]).into_owned();
@@ -140,36 +188,54 @@ mod tests {
 
     #[test]
     fn a_datagram_for_a_reply() {
-        let socket = Script {
-            receives: RefCell::new([NOTHING, NOTHING, Ok(&b"ok!"[..])].into()),
-            ..Script::default()
-        };
-        let mut exchange = Exchange::new(&socket, b"hello");
+        let socket = receiving([NOTHING, NOTHING, Ok((PEER, "ok!"))]);
+        let mut exchange = exchange(&socket);
         assert_eq!(go(&mut exchange), None);
+        assert_eq!(exchange.timed_out(LIMIT), Trouble::no_reply(LIMIT));
         assert_eq!(go(&mut exchange), Some(Ok("ok!".to_owned())));
         assert_eq!(socket.sent.get(), 1);
     }
 
     #[test]
     fn what_an_earlier_exchange_left_is_no_reply() {
-        let left = [Err(ErrorKind::ConnectionRefused), Ok(&b"late"[..]), Ok(b"later")];
-        let socket = Script {
-            receives: RefCell::new(left.into_iter().chain([NOTHING, Ok(b"ok!")]).collect()),
-            ..Script::default()
-        };
-        assert_eq!(go(&mut Exchange::new(&socket, b"hello")), Some(Ok("ok!".to_owned())));
+        let left = [Err(ErrorKind::ConnectionRefused), Ok((PEER, "late")), Ok((PEER, "later"))];
+        let socket = receiving(left.into_iter().chain([NOTHING, Ok((PEER, "ok!"))]));
+        let old = IcmpError { version: Version::V4, kind: 3, code: 3, router: None };
+        socket.icmp.borrow_mut().extend([old, old]);
+        assert_eq!(go(&mut exchange(&socket)), Some(Ok("ok!".to_owned())));
+    }
+
+    #[test]
+    fn a_stranger_does_not_answer_and_is_named_when_nobody_does() {
+        for stranger in ["192.0.2.2:6666", "192.0.2.1:6667"] {
+            let socket = receiving([NOTHING, Ok((stranger, "forged")), Ok((PEER, "ok!"))]);
+            assert_eq!(go(&mut exchange(&socket)), Some(Ok("ok!".to_owned())));
+            let socket = receiving([NOTHING, Ok((stranger, "forged"))]);
+            let mut exchange = exchange(&socket);
+            assert_eq!(go(&mut exchange), None);
+            let trouble = exchange.timed_out(LIMIT);
+            assert_eq!(trouble, Trouble::wrong_source(stranger.parse().unwrap()));
+        }
     }
 
     #[test]
     fn a_full_send_buffer_is_waited_for_and_a_refusal_is_told() {
-        let socket = Script {
-            sends: RefCell::new([ErrorKind::WouldBlock, ErrorKind::Interrupted].into()),
-            receives: RefCell::new([NOTHING, Err(ErrorKind::ConnectionRefused)].into()),
-            ..Script::default()
-        };
-        let mut exchange = Exchange::new(&socket, b"hello");
+        let socket = receiving([NOTHING, Err(ErrorKind::ConnectionRefused)]);
+        socket.sends.borrow_mut().extend([ErrorKind::WouldBlock, ErrorKind::Interrupted]);
+        let mut waiting = exchange(&socket);
+        assert_eq!(go(&mut waiting), None);
+        let refused = Trouble::from(io::Error::from(ErrorKind::ConnectionRefused));
+        assert_eq!(go(&mut waiting), Some(Err(refused)));
+    }
+
+    #[test]
+    fn the_queue_says_who_refuses() {
+        let socket = receiving([NOTHING, NOTHING, Err(ErrorKind::HostUnreachable)]);
+        let mut exchange = exchange(&socket);
         assert_eq!(go(&mut exchange), None);
-        let refused = Trouble::Peer("connection refused".to_owned());
-        assert_eq!(go(&mut exchange), Some(Err(refused)));
+        let router = Some("192.0.2.9".parse().unwrap());
+        let error = IcmpError { version: Version::V4, kind: 3, code: 13, router };
+        socket.icmp.borrow_mut().push_back(error);
+        assert_eq!(go(&mut exchange), Some(Err(error.into())));
     }
 }

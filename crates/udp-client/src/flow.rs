@@ -2,15 +2,17 @@
 //! session that picks the flow.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use common::destination::{Destination, Trouble, connected_to_itself};
-use common::exit::Failure;
+use common::destination::Destination;
+use common::error_queue;
+use common::probe::icmp::IcmpError;
+use common::probe::outcome::Outcome;
+use common::probe::trouble::Trouble;
 use log::debug;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Type};
 
 use crate::exchange::{Exchange, Socket, Step};
 
@@ -20,62 +22,94 @@ const RECEIVE_SIZE: usize = 64 * 1024;
 const SOCKET: Token = Token(0);
 
 impl Socket for UdpSocket {
-    fn send(&self, datagram: &[u8]) -> io::Result<usize> {
-        self.send(datagram)
+    fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<usize> {
+        self.send_to(datagram, peer)
     }
 
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.recv(buffer)
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.recv_from(buffer)
+    }
+
+    fn icmp_error(&self) -> Option<IcmpError> {
+        error_queue::next(self)
     }
 }
 
-/// A socket connected to one peer.
+/// A source port, and the peer that it is for.
 #[derive(Debug)]
 struct Flow {
+    /// As it was asked for.
+    address: SocketAddr,
+    /// As the kernel goes to it: to 0.0.0.0 it is the loopback address.
     peer: SocketAddr,
+    local: SocketAddr,
     socket: UdpSocket,
     poll: Poll,
 }
 
 impl Flow {
-    fn open(peer: SocketAddr, source: Option<SocketAddr>) -> Result<Self, Trouble> {
-        let socket = socket2::Socket::new(Domain::for_address(peer), Type::DGRAM, None)?;
+    fn open(address: SocketAddr, source: Option<SocketAddr>) -> Result<Self, Trouble> {
+        let (own, peer) = way(address, source)?;
+        let any = unspecified(address);
+        let source = source.unwrap_or(any);
+        let socket =
+            net::UdpSocket::bind(source).map_err(|error| Trouble::source(source, &error))?;
         socket.set_nonblocking(true)?;
-        if let Some(source) = source {
-            socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
-        }
-        socket.connect(&peer.into()).map_err(|error| Trouble::connecting(&error, source))?;
-        let mut socket = UdpSocket::from_std(socket.into());
-        let local = socket.local_addr()?;
-        // As the kernel has it: to 0.0.0.0 it goes to the loopback address.
-        if local == socket.peer_addr()? {
-            return Err(connected_to_itself().into());
+        error_queue::enable(&socket, address.is_ipv6())?;
+        let local = SocketAddr::new(own.ip(), socket.local_addr()?.port());
+        if (local.ip(), local.port()) == (peer.ip(), peer.port()) {
+            return Err(Trouble::connected_to_itself());
         }
         debug!("[*] Sending from: {local}");
+        let mut socket = UdpSocket::from_std(socket);
         let poll = Poll::new()?;
         let both = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut socket, SOCKET, both)?;
-        Ok(Self { peer, socket, poll })
+        Ok(Self { address, peer, local, socket, poll })
     }
 
     /// Exchanges `datagram` for a reply, within `limit`.
-    fn exchange(&mut self, datagram: &[u8], limit: Duration) -> Result<Vec<u8>, Trouble> {
+    fn exchange(&mut self, datagram: &[u8], limit: Duration) -> Outcome {
+        let mut sent = None;
+        let mut reply = None;
+        let result = self.drive(datagram, limit, &mut sent).inspect(|_| {
+            reply = sent.map(|sent| sent.elapsed());
+        });
+        Outcome {
+            address: Some(self.address),
+            local: Some(self.local),
+            connect: None,
+            reply,
+            result,
+        }
+    }
+
+    fn drive(
+        &mut self,
+        datagram: &[u8],
+        limit: Duration,
+        sent: &mut Option<Instant>,
+    ) -> Result<Vec<u8>, Trouble> {
         let start = Instant::now();
         let mut events = Events::with_capacity(4);
         let mut buffer = vec![0; RECEIVE_SIZE];
-        let mut exchange = Exchange::new(&self.socket, datagram);
+        let mut exchange = Exchange::new(&self.socket, self.peer, datagram);
         loop {
+            let now = Instant::now();
             let step = exchange.step(&mut buffer);
-            if let Step::Done(outcome) = step {
-                debug!("[*] Over after {:.3} ms", start.elapsed().as_secs_f64() * 1e3);
-                buffer.truncate(outcome?);
-                return Ok(buffer);
+            match step {
+                Step::Done(outcome) => {
+                    buffer.truncate(outcome?);
+                    return Ok(buffer);
+                }
+                Step::Sent => *sent = Some(now),
+                Step::Again | Step::Wait => {}
             }
             let time_left = limit.saturating_sub(start.elapsed());
             if time_left.is_zero() {
-                return Err(Trouble::none_within("reply", limit));
+                return Err(exchange.timed_out(limit));
             }
-            if matches!(step, Step::Again) {
+            if !matches!(step, Step::Wait) {
                 continue;
             }
             match self.poll.poll(&mut events, Some(time_left)) {
@@ -84,6 +118,28 @@ impl Flow {
                 _ => {}
             }
         }
+    }
+}
+
+/// The way to `address`: which of our addresses leads there, and what the
+/// kernel makes of it. A socket that is connected finds out.
+fn way(
+    address: SocketAddr,
+    source: Option<SocketAddr>,
+) -> Result<(SocketAddr, SocketAddr), Trouble> {
+    let mut from = source.unwrap_or(unspecified(address));
+    from.set_port(0);
+    let scout = net::UdpSocket::bind(from).map_err(|error| Trouble::source(from, &error))?;
+    scout.connect(address).map_err(|error| Trouble::connecting(&error, source))?;
+    Ok((scout.local_addr()?, scout.peer_addr()?))
+}
+
+/// Any address of the family of `address`.
+fn unspecified(address: SocketAddr) -> SocketAddr {
+    if address.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
     }
 }
 
@@ -100,25 +156,28 @@ impl Session {
         Self { destination, flow: None }
     }
 
-    /// Exchanges `datagram` for a reply.
+    /// Exchanges `datagram` for a reply: what came of it with each address
+    /// that was tried.
     ///
     /// A flow that failed is given up: a reply that comes late finds nobody,
     /// and cannot be taken for the next datagram's.
-    pub fn exchange(&mut self, datagram: &[u8]) -> Result<Vec<u8>, Failure> {
-        let destination = &self.destination;
-        if let Some(mut flow) = self.flow.take() {
-            let reply = flow
-                .exchange(datagram, destination.timeout())
-                .map_err(|trouble| destination.failure(&[(flow.peer, trouble)]))?;
-            self.flow = Some(flow);
-            return Ok(reply);
+    pub fn exchange(&mut self, datagram: &[u8]) -> Vec<Outcome> {
+        if let Some(flow) = &mut self.flow {
+            let outcome = flow.exchange(datagram, self.destination.timeout());
+            if outcome.result.is_err() {
+                self.flow = None;
+            }
+            return vec![outcome];
         }
-        let (reply, flow) = destination.try_each(|peer, limit| {
-            let mut flow = Flow::open(peer, destination.source_for(peer))?;
-            let reply = flow.exchange(datagram, limit)?;
-            Ok((reply, flow))
-        })?;
-        self.flow = Some(flow);
-        Ok(reply)
+        let Self { destination, flow: kept } = self;
+        destination.try_each(|address, limit| {
+            let mut flow = match Flow::open(address, destination.source_for(address)) {
+                Ok(flow) => flow,
+                Err(trouble) => return Outcome::failed(Some(address), trouble),
+            };
+            let outcome = flow.exchange(datagram, limit);
+            *kept = outcome.result.is_ok().then_some(flow);
+            outcome
+        })
     }
 }

@@ -11,6 +11,7 @@ mod prompt;
 use std::process::ExitCode;
 
 use common::exit::{self, Failure};
+use common::probe::report::Reporter;
 use common::protocol::MAX_DATAGRAM;
 use common::{message, options, transcript};
 
@@ -24,12 +25,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let Options { target, message, output } = options::parse()?;
-    transcript::to_stderr(output)?;
-    let Some(text) = message else {
-        return prompt::run(Session::new(target.resolve()?), output);
-    };
-    let datagram = message::given(text, MAX_DATAGRAM)?;
-    let reply = Session::new(target.resolve()?).exchange(&datagram)?;
-    message::print_reply(&reply, output)
+    let Options { target, message, reporting } = options::parse()?;
+    exit::tell_in(reporting.style(), reporting.stamp());
+    transcript::to_stderr(reporting.output)?;
+    let datagram = message.map(|text| message::given(text, MAX_DATAGRAM)).transpose()?;
+    let destination = target.resolve()?;
+    let reporter = Reporter::new(destination.target().clone(), reporting);
+    let mut session = Session::new(destination);
+    match datagram {
+        Some(datagram) => reporter.tell(session.exchange(&datagram)),
+        None => prompt::run(session, &reporter),
+    }
 }

@@ -3,8 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use common::exit::{self, Failure, reason};
-use common::message::print_reply;
-use common::options::Output;
+use common::probe::report::Reporter;
 use common::protocol::MAX_DATAGRAM;
 use log::LevelFilter;
 
@@ -23,11 +22,11 @@ enum Line {
 
 /// Exchanges every line of standard input, until an empty one or its end. A
 /// line that gets no answer is told of, and the next one is read.
-pub fn run(mut session: Session, options: Output) -> Result<(), Failure> {
+pub fn run(mut session: Session, reporter: &Reporter) -> Result<(), Failure> {
     let mut input = io::stdin().lock();
     // To standard error, as Python's own prompt: what is printed to standard
     // output is replies alone.
-    let prompts = io::stdin().is_terminal() && options.level() >= LevelFilter::Info;
+    let prompts = io::stdin().is_terminal() && reporter.level() >= LevelFilter::Info;
     let show = |text: &str| {
         if prompts {
             // Without a terminal there is nobody to prompt.
@@ -41,7 +40,7 @@ pub fn run(mut session: Session, options: Output) -> Result<(), Failure> {
             .map_err(|error| Failure::local("standard input", reason(&error)))?;
         let outcome = match line {
             Line::Text(line) if line.is_empty() => break,
-            Line::Text(line) => session.exchange(&line),
+            Line::Text(line) => reporter.tell(session.exchange(&line)),
             Line::TooLong(len) => Err(Failure::outcome(
                 "a line",
                 format!("{len} bytes are more than a datagram holds ({MAX_DATAGRAM})"),
@@ -51,12 +50,12 @@ pub fn run(mut session: Session, options: Output) -> Result<(), Failure> {
                 break;
             }
         };
-        match outcome {
-            Ok(reply) => print_reply(&reply, options)?,
-            Err(failure) => {
-                exit::say(PROGRAM, &failure);
-                failed = Some(failure);
+        if let Err(failure) = outcome {
+            if failure.is_unread() {
+                return Err(failure);
             }
+            exit::say(PROGRAM, &failure);
+            failed = Some(failure);
         }
     }
     failed.map_or(Ok(()), |failure| Err(failure.told()))

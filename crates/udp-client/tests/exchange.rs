@@ -8,7 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Finished, Terminal, quiet_command, run, run_with_input};
+use common::testing::{Event, Finished, Terminal, documented, quiet_command, run, run_with_input};
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 
@@ -119,7 +119,10 @@ fn a_line_without_an_answer_says_so_and_the_next_one_is_sent() {
         datagram != b"last"
     });
     let ended = lines(address, &["-W", "1s"], b"silence\nlast\n");
-    assert_eq!(ended.stderr, format!("udp-client: {address}: no reply within 1s\n"));
+    assert_eq!(
+        ended.stderr,
+        format!("udp-client: {address}: no-reply (nothing came back within 1s)\n")
+    );
     assert_eq!((ended.stdout.as_str(), ended.status), ("Recvice message ok!\n", Some(1)));
     let received = served.join().unwrap();
     assert_ne!(received[0].0, received[1].0, "a late reply must find another port");
@@ -146,13 +149,56 @@ fn a_late_reply_is_not_taken_for_another_lines() {
 #[test]
 fn somebody_elses_reply_does_not_count() {
     let (address, served) = server("127.0.0.1:0", |_, _, peer| {
-        UdpSocket::bind("127.0.0.2:0").unwrap().send_to(b"forged", peer).unwrap();
+        let forger = UdpSocket::bind("127.0.0.2:0").unwrap();
+        forger.send_to(b"forged", peer).unwrap();
         false
     });
-    let ended = lines(address, &["-W", "200ms", "-m", "hello"], b"");
-    assert_eq!(ended.stdout, "");
-    assert_eq!(ended.stderr, format!("udp-client: {address}: no reply within 200ms\n"));
+    let ended = lines(address, &["-W", "200ms", "-m", "hello", "--json"], b"");
+    let probe = object(&ended);
+    assert_eq!((probe.text("verdict"), ended.status), ("wrong-source", Some(1)));
+    let from = probe.text("from");
+    assert!(from.starts_with("127.0.0.2:"), "{from}");
+    let line = format!("udp-client: {address}: wrong-source ({from} answered instead)\n");
+    assert_eq!(ended.stderr, line);
     served.join().unwrap();
+}
+
+/// The object that `--json` prints.
+fn object(ended: &Finished) -> Event {
+    let object = Event::parse(&ended.stdout);
+    assert_eq!(Some(&object.fields()), documented("udp-client").get(object.name()), "{object:?}");
+    object
+}
+
+#[test]
+fn an_outcome_is_a_json_object() {
+    let (address, _) = server("127.0.0.1:0", answer(OK, 1));
+    let ended = lines(address, &["-m", "hello", "--json"], b"");
+    let probe = object(&ended);
+    assert_eq!((probe.text("verdict"), probe.number("bytes")), ("ok", 19));
+    assert_eq!(probe.text("address"), address.to_string());
+    assert!(probe.decimal("reply_ms") > 0.0);
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+    // Of the prompt, each line's.
+    let (address, _) = server("127.0.0.1:0", answer(OK, 2));
+    let ended = lines(address, &["--json"], b"one\ntwo\n");
+    assert_eq!(ended.stdout.lines().map(Event::parse).count(), 2);
+}
+
+#[test]
+fn what_is_hoped_for_is_a_success() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let ended = lines(address, &["-m", "x", "-W", "200ms", "--expect", "no-reply"], b"");
+    let line = format!("{address}: no-reply (nothing came back within 200ms)\n");
+    assert_eq!((ended.stdout, ended.stderr.as_str(), ended.status), (line, "", Some(0)));
+    let (address, _) = server("127.0.0.1:0", answer(OK, 2));
+    let ended = lines(address, &["-m", "x", "--expect-reply", "pong"], b"");
+    let why = "wrong-reply ('Recvice message ok!', and not 'pong')";
+    assert_eq!((ended.stderr, ended.status), (format!("udp-client: {address}: {why}\n"), Some(1)));
+    let ended = lines(address, &["-m", "x", "--expect", "bogus"], b"");
+    let line = "udp-client: --expect bogus: not a verdict (see --help)\n";
+    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)));
 }
 
 #[test]
@@ -161,7 +207,7 @@ fn nobody_there() {
     let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
     elsewhere.connect("127.0.0.1:9").unwrap();
     let address = elsewhere.local_addr().unwrap();
-    let refused = format!("udp-client: {address}: connection refused\n");
+    let refused = format!("udp-client: {address}: refused (port unreachable, says 127.0.0.1)\n");
     let ended = lines(address, &["-m", "hello"], b"");
     assert_eq!((ended.stderr, ended.status), (refused.clone(), Some(1)));
     // The prompt goes on.
@@ -176,7 +222,7 @@ fn to_talk_to_oneself_is_no_success() {
     for host in ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"] {
         let target = format!("{host}:{port}");
         let ended = run(UDP_CLIENT, &[&target, "--source-port", &port, "-m", "hello?"]);
-        let why = "nobody listens there: it would have talked to itself";
+        let why = "refused (nobody listens there: it would have talked to itself)";
         assert_eq!(ended.stderr, format!("udp-client: {target}: {why}\n"));
         assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(1)));
     }
@@ -187,7 +233,9 @@ fn a_source_port_in_use_is_named() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let args = ["127.0.0.1", "-m", "x", "-s", "127.0.0.1", "--source-port", &port];
-    let line = format!("127.0.0.1:6666: cannot send from 127.0.0.1:{port}: address already in use");
+    let line = format!(
+        "127.0.0.1:6666: local (cannot send from 127.0.0.1:{port}: address already in use)"
+    );
     let ended = run(UDP_CLIENT, &args);
     assert_eq!((ended.stderr, ended.status), (format!("udp-client: {line}\n"), Some(2)));
 }

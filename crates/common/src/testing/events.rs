@@ -33,6 +33,11 @@ impl Event {
         self.0[field].as_u64().unwrap_or_else(|| panic!("no number {field}: {}", self.0))
     }
 
+    #[must_use]
+    pub fn decimal(&self, field: &str) -> f64 {
+        self.0[field].as_f64().unwrap_or_else(|| panic!("no number {field}: {}", self.0))
+    }
+
     /// Its fields, but for those that every object has.
     #[must_use]
     pub fn fields(&self) -> BTreeSet<String> {
@@ -52,14 +57,16 @@ pub fn documented(program: &str) -> BTreeMap<String, BTreeSet<String>> {
         let found = sections.iter().find(|section| section.starts_with(title));
         found.copied().unwrap_or_else(|| panic!("a section {title}"))
     };
-    let own = section(program);
-    let (events, totals) = own.split_once("\n| total |").expect("a table of totals");
+    let is_client = program.ends_with("-client");
+    let own = section(if is_client { "The clients" } else { program });
+    let (events, totals) = own.split_once("\n| total |").unwrap_or((own, ""));
     let totals: BTreeSet<String> = rows(totals).flat_map(|row| words(row[1])).collect();
     let fields = |row: &Vec<&str>| match row[3].trim() {
         "the totals" => totals.clone(),
         fields => words(fields).collect(),
     };
-    let all = rows(events).chain(rows(section("Both")));
+    let common = if is_client { "" } else { section("Both servers") };
+    let all = rows(events).chain(rows(common));
     all.filter_map(|row| Some((words(row[1]).next()?, fields(&row)))).collect()
 }
 

@@ -1,0 +1,69 @@
+//! What the kernel knows of the ICMP errors that came back for what a socket
+//! sent: ip(7), ipv6(7), `IP_RECVERR`.
+//!
+//! Without it an unconnected UDP socket hears of none, and no socket learns who
+//! sent one.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::cmsg_space;
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
+
+use crate::probe::icmp::{IcmpError, Version};
+
+/// Has errors queued for `socket`, which is of IPv6 or not.
+///
+/// # Errors
+/// The system's.
+pub fn enable(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
+    if is_ipv6 {
+        setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
+    } else {
+        setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
+    }
+    Ok(())
+}
+
+/// The next ICMP error in the queue; `None` where there is none. Errors of this
+/// machine's own, which stand there too, are passed over: the call that met one
+/// has said so.
+pub fn next(socket: &impl AsFd) -> Option<IcmpError> {
+    loop {
+        // What was sent comes back with the error, and is not asked for.
+        let mut nothing = [IoSliceMut::new(&mut [])];
+        let mut control = cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
+        let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+        let fd = socket.as_fd().as_raw_fd();
+        let queued =
+            recvmsg::<SockaddrStorage>(fd, &mut nothing, Some(&mut control), flags).ok()?;
+        if let Some(error) = queued.cmsgs().ok()?.find_map(as_icmp) {
+            return Some(error);
+        }
+    }
+}
+
+fn as_icmp(message: ControlMessageOwned) -> Option<IcmpError> {
+    let (error, router) = match message {
+        ControlMessageOwned::Ipv4RecvErr(error, router) => {
+            let ip =
+                |router: libc::sockaddr_in| Ipv4Addr::from(u32::from_be(router.sin_addr.s_addr));
+            (error, router.map(|router| IpAddr::V4(ip(router))))
+        }
+        ControlMessageOwned::Ipv6RecvErr(error, router) => {
+            let ip = |router: libc::sockaddr_in6| router.sin6_addr.s6_addr.into();
+            (error, router.map(|router| IpAddr::V6(ip(router)).to_canonical()))
+        }
+        _ => return None,
+    };
+    let version = match error.ee_origin {
+        libc::SO_EE_ORIGIN_ICMP => Version::V4,
+        libc::SO_EE_ORIGIN_ICMP6 => Version::V6,
+        _ => return None,
+    };
+    Some(IcmpError { version, kind: error.ee_type, code: error.ee_code, router })
+}

@@ -1,0 +1,123 @@
+//! ICMP errors: what they say, and who says it.
+//!
+//! RFC 792, RFC 1122 (section 3.2.2.1) and RFC 1812 (section 5.2.7.1) have the
+//! codes for IPv4, RFC 4443 those for IPv6.
+
+use std::net::IpAddr;
+
+use crate::probe::verdict::Verdict;
+
+/// An ICMP error that came back for something that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IcmpError {
+    /// Of which of the two protocols.
+    pub version: Version,
+    /// Its type.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// Who sent it: a router on the way, or the target itself.
+    pub router: Option<IpAddr>,
+}
+
+/// The two protocols, whose types and codes differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// ICMP, of IPv4.
+    V4,
+    /// ICMPv6.
+    V6,
+}
+
+impl IcmpError {
+    /// What it makes of the exchange.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match (self.version, self.kind, self.code) {
+            (Version::V4, 3, 3) | (Version::V6, 1, 4) => Verdict::Refused,
+            _ => Verdict::Unreachable,
+        }
+    }
+
+    /// What it says, and who says it: `host prohibited, says 192.0.2.1`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Self { version, kind, code, router } = self;
+        let what = match version {
+            Version::V4 => words_v4(*kind, *code),
+            Version::V6 => words_v6(*kind, *code),
+        };
+        let what = what.map_or_else(|| format!("ICMP type {kind}, code {code}"), str::to_owned);
+        match router {
+            Some(router) => format!("{what}, says {router}"),
+            None => what,
+        }
+    }
+}
+
+fn words_v4(kind: u8, code: u8) -> Option<&'static str> {
+    Some(match (kind, code) {
+        (3, 0) => "network unreachable",
+        (3, 1) => "host unreachable",
+        (3, 2) => "protocol unreachable",
+        (3, 3) => "port unreachable",
+        (3, 4) => "too large for the way",
+        (3, 5) => "source route failed",
+        (3, 6) => "network unknown",
+        (3, 7) => "host unknown",
+        (3, 8) => "source host isolated",
+        (3, 9) => "network prohibited",
+        (3, 10) => "host prohibited",
+        (3, 11) => "network unreachable for this type of service",
+        (3, 12) => "host unreachable for this type of service",
+        (3, 13) => "prohibited by a filter",
+        (3, 14 | 15) => "prohibited by its precedence",
+        (11, 0) => "too many hops",
+        (11, 1) => "a fragment was lost",
+        (12, _) => "a bad header",
+        _ => return None,
+    })
+}
+
+fn words_v6(kind: u8, code: u8) -> Option<&'static str> {
+    Some(match (kind, code) {
+        (1, 0) => "no route",
+        (1, 1) => "prohibited by a filter",
+        (1, 2) => "beyond the scope of the source address",
+        (1, 3) => "address unreachable",
+        (1, 4) => "port unreachable",
+        (1, 5) => "source address prohibited",
+        (1, 6) => "route rejected",
+        (1, 7) => "bad source route",
+        (2, _) => "too large for the way",
+        (3, 0) => "too many hops",
+        (3, 1) => "a fragment was lost",
+        (4, _) => "a bad header",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_says_what_it_means_and_who_said_it() {
+        let router = Some("192.0.2.1".parse().unwrap());
+        for (version, kind, code, verdict, words) in [
+            (Version::V4, 3, 3, Verdict::Refused, "port unreachable"),
+            (Version::V6, 1, 4, Verdict::Refused, "port unreachable"),
+            (Version::V4, 3, 1, Verdict::Unreachable, "host unreachable"),
+            (Version::V4, 3, 13, Verdict::Unreachable, "prohibited by a filter"),
+            (Version::V6, 1, 1, Verdict::Unreachable, "prohibited by a filter"),
+            (Version::V6, 1, 3, Verdict::Unreachable, "address unreachable"),
+            (Version::V4, 11, 0, Verdict::Unreachable, "too many hops"),
+            (Version::V4, 77, 7, Verdict::Unreachable, "ICMP type 77, code 7"),
+        ] {
+            let error = IcmpError { version, kind, code, router };
+            assert_eq!(error.verdict(), verdict, "{words}");
+            assert_eq!(error.words(), format!("{words}, says 192.0.2.1"));
+            assert_eq!(IcmpError { router: None, ..error }.words(), words);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What came of a probe, of each address that was tried.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::duration::Millis;
+use crate::probe::trouble::Trouble;
+use crate::probe::verdict::Verdict;
+
+/// What came of an exchange with one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The address; none where the target has none.
+    pub address: Option<SocketAddr>,
+    /// Our own, where a socket had one.
+    pub local: Option<SocketAddr>,
+    /// From the attempt to connect until the connection stood.
+    pub connect: Option<Duration>,
+    /// From the message's first byte until the reply's.
+    pub reply: Option<Duration>,
+    /// The reply, or why there is none.
+    pub result: Result<Vec<u8>, Trouble>,
+}
+
+impl fmt::Display for Outcome {
+    /// `ok, connected in 0.123 ms, answered in 0.456 ms`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.verdict())?;
+        if let Some(connect) = self.connect {
+            write!(f, ", connected in {} ms", Millis(connect))?;
+        }
+        if let Some(reply) = self.reply {
+            write!(f, ", answered in {} ms", Millis(reply))?;
+        }
+        Ok(())
+    }
+}
+
+impl Outcome {
+    /// It came to nothing before there was anything to measure.
+    #[must_use]
+    pub fn failed(address: Option<SocketAddr>, trouble: Trouble) -> Self {
+        Self { address, local: None, connect: None, reply: None, result: Err(trouble) }
+    }
+
+    /// In one word.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.result.as_ref().map_or_else(|trouble| trouble.verdict, |_| Verdict::Ok)
+    }
+}

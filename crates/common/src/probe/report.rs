@@ -1,0 +1,265 @@
+//! How the outcome of a probe is told, and whether it is the one that was
+//! hoped for.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use clap::Args;
+use log::LevelFilter;
+
+use crate::address::{Address, Host};
+use crate::destination::list;
+use crate::duration::Millis;
+use crate::exit::{self, Failure};
+use crate::json::{self, Field};
+use crate::message::print_reply;
+use crate::options::{Output, Text, text};
+use crate::printable::printable;
+use crate::probe::outcome::Outcome;
+use crate::probe::trouble::Trouble;
+use crate::probe::verdict::Verdict;
+use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
+use crate::stdout::StandardOutput;
+use crate::transcript::{Stamp, Style};
+
+/// The options that say what is hoped for, and how it is told.
+#[derive(Args, Clone, Debug)]
+pub struct Reporting {
+    /// What counts as success
+    #[arg(long, value_name = "VERDICT", default_value_t = Verdict::Ok, display_order = 10)]
+    expect: Verdict,
+
+    /// The reply that is hoped for; another one is wrong-reply
+    #[arg(long, value_name = "TEXT", value_parser = text(MAX_DATAGRAM), display_order = 11)]
+    expect_reply: Option<Text>,
+
+    /// How much is told.
+    #[command(flatten)]
+    pub output: Output,
+
+    /// Print what came of it as a JSON object
+    #[arg(short = 'J', long, display_order = 103)]
+    json: bool,
+}
+
+/// Tells of probes of one target.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    target: Address,
+    reporting: Reporting,
+}
+
+impl Reporting {
+    /// How outcomes are written.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        if self.json { Style::Json } else { Style::Text }
+    }
+
+    /// Whether what is printed has the time.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp(self.output.timestamps)
+    }
+}
+
+impl Reporter {
+    /// Tells of probes of `target`.
+    #[must_use]
+    pub fn new(target: Address, reporting: Reporting) -> Self {
+        Self { target, reporting }
+    }
+
+    /// How much is told.
+    #[must_use]
+    pub fn level(&self) -> LevelFilter {
+        self.reporting.output.level()
+    }
+
+    /// Tells what came of a probe, the last of whose `outcomes` is the one that
+    /// counts: a reply to standard output, and so what was hoped for instead;
+    /// what was not is the failure.
+    ///
+    /// # Errors
+    /// It is not what was hoped for, or standard output takes no more.
+    pub fn tell(&self, mut outcomes: Vec<Outcome>) -> Result<(), Failure> {
+        let Some(outcome) = outcomes.last_mut() else {
+            return Ok(());
+        };
+        self.judge_reply(&mut outcome.result);
+        let (verdict, expected) = (outcome.verdict(), self.reporting.expect);
+        let is_wanted = verdict == expected;
+        if self.reporting.style() == Style::Json {
+            self.print_object(outcome, is_wanted)?;
+        } else if let Ok(reply) = &outcome.result {
+            print_reply(reply, self.reporting.output)?;
+        } else if is_wanted {
+            self.print_line(&format!("{}: {}", self.target, self.words(&outcomes)))?;
+        }
+        if is_wanted {
+            return Ok(());
+        }
+        let mut words = self.words(&outcomes);
+        if expected != Verdict::Ok {
+            // Writing to a string cannot fail.
+            let _ = write!(words, ", and not {expected}");
+        }
+        // The object has said it already, where there is one.
+        exit::tell_in(Style::Text, self.reporting.stamp());
+        Err(match verdict {
+            Verdict::Local => Failure::local(&self.target, words),
+            _ => Failure::outcome(&self.target, words),
+        })
+    }
+
+    /// A reply that is not the one hoped for is none.
+    fn judge_reply(&self, result: &mut Result<Vec<u8>, Trouble>) {
+        if let (Ok(reply), Some(Text(hoped))) = (&*result, &self.reporting.expect_reply)
+            && reply != hoped
+        {
+            let reason = format!("'{}', and not '{}'", excerpt(reply), excerpt(hoped));
+            *result = Err(Trouble::new(Verdict::WrongReply, reason));
+        }
+    }
+
+    /// `refused (connection refused)`; where there are several addresses, each
+    /// with what came of it: `::1: refused (...); 192.0.2.1: no-reply (...)`.
+    fn words(&self, outcomes: &[Outcome]) -> String {
+        let mut groups: Vec<(String, Vec<SocketAddr>)> = Vec::new();
+        for outcome in outcomes {
+            let words = match &outcome.result {
+                Ok(_) => Verdict::Ok.to_string(),
+                Err(trouble) => trouble.to_string(),
+            };
+            match groups.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, addresses)) => addresses.extend(outcome.address),
+                None => groups.push((words, outcome.address.into_iter().collect())),
+            }
+        }
+        let is_name = matches!(self.target.host, Host::Name(_));
+        let each = groups.iter().map(|(words, addresses)| {
+            let of = if is_name { list(addresses) } else { String::new() };
+            if of.is_empty() { words.clone() } else { format!("{of}: {words}") }
+        });
+        each.collect::<Vec<_>>().join("; ")
+    }
+
+    fn print_line(&self, line: &str) -> Result<(), Failure> {
+        if self.level() < LevelFilter::Info {
+            return Ok(());
+        }
+        print(&format!("{}{}\n", self.reporting.stamp(), printable(line.as_bytes())))
+    }
+
+    /// Under `-q` only what was not hoped for, as of the lines.
+    fn print_object(&self, outcome: &Outcome, is_wanted: bool) -> Result<(), Failure> {
+        let least = if is_wanted { LevelFilter::Info } else { LevelFilter::Warn };
+        if self.level() < least {
+            return Ok(());
+        }
+        print(&object(&self.target, outcome, self.reporting.stamp()))
+    }
+}
+
+/// Bytes of a reply that are shown of those in a line of words.
+const SHOWN: usize = 64;
+
+fn print(line: &str) -> Result<(), Failure> {
+    let written = StandardOutput::open().and_then(|mut out| out.write_all(line.as_bytes()));
+    written.map_err(|_| Failure::unread())
+}
+
+/// The outcome as docs/json.md describes it.
+fn object(target: &Address, outcome: &Outcome, stamp: Stamp) -> String {
+    let target = target.to_string();
+    let text = |value: Option<String>| value.map_or(Field::Nothing, Field::Text);
+    let millis = |time: Option<_>| time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)));
+    let (reply, trouble) = match &outcome.result {
+        Ok(reply) => (Some(reply), None),
+        Err(trouble) => (None, Some(trouble)),
+    };
+    let fields = [
+        ("verdict", Field::Text(outcome.verdict().to_string())),
+        ("target", Field::Text(target)),
+        ("address", text(outcome.address.map(|address| address.to_string()))),
+        ("local", text(outcome.local.map(|address| address.to_string()))),
+        ("connect_ms", millis(outcome.connect)),
+        ("reply_ms", millis(outcome.reply)),
+        ("bytes", reply.map_or(Field::Nothing, |reply| Field::Number(reply.len() as u64))),
+        ("reply", text(reply.map(|reply| safe(reply)))),
+        ("reason", text(trouble.map(|trouble| safe(trouble.reason.as_bytes())))),
+        ("router", text(trouble.and_then(|trouble| Some(trouble.router?.to_string())))),
+        ("from", text(trouble.and_then(|trouble| Some(trouble.from?.to_string())))),
+    ];
+    json::object("probe", stamp.time(), &fields)
+}
+
+/// The beginning of a reply, for a reason; it is made safe with that.
+fn excerpt(reply: &[u8]) -> String {
+    let dots = if reply.len() > SHOWN { "..." } else { "" };
+    format!("{}{dots}", String::from_utf8_lossy(&reply[..reply.len().min(SHOWN)]))
+}
+
+fn safe(reply: &[u8]) -> String {
+    printable(&reply[..reply.len().min(BUFFER_SIZE)]).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn address(text: &str) -> Option<SocketAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    fn refused(at: &str) -> Outcome {
+        Outcome::failed(address(at), Trouble::new(Verdict::Refused, "connection refused"))
+    }
+
+    fn reporter(target: &str) -> Reporter {
+        let output = Output::default();
+        let reporting = Reporting { expect: Verdict::Ok, expect_reply: None, output, json: false };
+        Reporter::new(target.parse().unwrap(), reporting)
+    }
+
+    #[test]
+    fn a_name_has_its_addresses_told_apart() {
+        let silent = Trouble::no_reply(Duration::from_secs(5));
+        let silent = Outcome::failed(address("192.0.2.1:7000"), silent);
+        let both = [refused("[::1]:7000"), refused("127.0.0.1:7000"), silent];
+        assert_eq!(
+            reporter("box:7000").words(&both),
+            "::1, 127.0.0.1: refused (connection refused); \
+             192.0.2.1: no-reply (nothing came back within 5s)"
+        );
+        assert_eq!(reporter("127.0.0.1:7000").words(&both[1..2]), "refused (connection refused)");
+        let unresolved = Trouble::new(Verdict::Unresolved, "name or service not known");
+        let unresolved = Outcome::failed(None, unresolved);
+        assert_eq!(
+            reporter("box:7000").words(&[unresolved]),
+            "unresolved (name or service not known)"
+        );
+    }
+
+    #[test]
+    fn an_outcome_as_an_object() {
+        let outcome = Outcome {
+            local: address("10.0.0.1:40000"),
+            reply: Some(Duration::from_nanos(1_234_567)),
+            result: Ok(b"ACK!\n".to_vec()),
+            ..refused("192.0.2.1:6666")
+        };
+        assert_eq!(
+            object(&"192.0.2.1".parse().unwrap(), &outcome, Stamp(false)),
+            concat!(
+                r#"{"schema":1,"event":"probe","verdict":"ok","target":"192.0.2.1:6666","#,
+                r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","connect_ms":null,"#,
+                r#""reply_ms":1.234,"bytes":5,"reply":"ACK!\\n","reason":null,"router":null,"#,
+                r#""from":null}"#,
+                "\n"
+            )
+        );
+    }
+}
