@@ -22,6 +22,9 @@ enum Status {
     NotAsExpected = 1,
     /// The command line, or this machine, did not let it run.
     CouldNotRun = 2,
+    /// It never was the one that was asked for, until the time was up: as
+    /// timeout(1) has it.
+    DeadlinePassed = 124,
 }
 
 /// Why a program ends with another status than zero.
@@ -50,6 +53,12 @@ impl Failure {
     /// left out under `-qq`.
     pub fn outcome(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(Status::NotAsExpected, &thing, &reason)
+    }
+
+    /// It never came out as hoped, until the time was up. Status 124; the line
+    /// is left out under `-qq`.
+    pub fn deadline(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::new(Status::DeadlinePassed, &thing, &reason)
     }
 
     /// Status 1 without a line: whoever closed standard output knows.
@@ -127,7 +136,7 @@ pub fn tell_in(style: Style, stamp: Stamp) {
 /// Writes `program: failure` to standard error. Under `-qq` only what could
 /// not run is told; the rest is in the exit status.
 pub fn say(program: &str, failure: &Failure) {
-    let is_silenced = failure.status == Status::NotAsExpected && SILENT.load(Ordering::Relaxed);
+    let is_silenced = failure.status != Status::CouldNotRun && SILENT.load(Ordering::Relaxed);
     if failure.reason.is_empty() || is_silenced {
         return;
     }

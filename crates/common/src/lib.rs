@@ -17,7 +17,7 @@
 //! - [`exit`]: one line for the user, and an exit status.
 //! - `probe` (feature `probe`), for the clients: what they make of what comes back.
 //!   `target`, `destination`: what they go to, and its addresses in order; `message`: what they
-//!   send, and print of the answer; `error_queue`: what the kernel knows of ICMP errors.
+//!   send, and print of the answer; `persistence`: how often they try; `error_queue`: what the kernel knows of ICMP errors.
 //! - `testing` (feature `testing`): the harness of the black-box tests.
 
 pub mod address;
@@ -39,6 +39,8 @@ pub mod notify;
 pub mod options;
 mod outbox;
 pub mod peer;
+#[cfg(feature = "probe")]
+pub mod persistence;
 pub mod printable;
 mod printer;
 #[cfg(feature = "probe")]

@@ -59,7 +59,10 @@ fn parse_port_word(text: &str) -> Result<u16, String> {
 
 impl Target {
     /// The address that was asked for, from both ways to write it.
-    fn written(&self) -> Result<Address, Failure> {
+    ///
+    /// # Errors
+    /// It cannot be gone to as it is written.
+    pub fn written(&self) -> Result<Address, Failure> {
         let mut address = self.address.clone().unwrap_or(Address { host: Host::Any, port: None });
         match (address.port, self.port) {
             (Some(_), Some(second)) => {
@@ -91,17 +94,18 @@ impl Target {
     }
 
     /// Resolves the target, and the source where one is given. Each takes the
-    /// time-out at most.
+    /// time-out at most, and so does an exchange, or `most` if that is shorter.
     ///
     /// # Errors
     /// The target cannot be gone to as it is written, or not from that source.
-    pub fn resolve(&self) -> Result<Destination, Failure> {
+    pub fn resolve(&self, most: Option<Duration>) -> Result<Destination, Failure> {
+        let timeout = self.timeout.min(most.unwrap_or(Duration::MAX));
         let written = self.written()?;
         let sources = self.resolve_source()?;
-        let mut addresses = match resolve_within(&written.host, written.port(), self.timeout) {
+        let mut addresses = match resolve_within(&written.host, written.port(), timeout) {
             Ok(addresses) => addresses,
             Err(why) if matches!(written.host, Host::Name(_)) => {
-                return Ok(self.unresolved(written, why));
+                return Ok(unresolved(written, why));
             }
             Err(why) => return Err(Failure::local(&written, why)),
         };
@@ -109,7 +113,7 @@ impl Target {
         if addresses.is_empty() {
             let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };
             return match written.host {
-                Host::Name(_) => Ok(self.unresolved(written, family.to_owned())),
+                Host::Name(_) => Ok(unresolved(written, family.to_owned())),
                 _ => Err(Failure::usage(&written, family)),
             };
         }
@@ -121,13 +125,7 @@ impl Target {
             }
         }
         debug!("[*] Going to: {written}: {}", list(&addresses));
-        Ok(Destination { written, addresses: Ok(addresses), sources, timeout: self.timeout })
-    }
-
-    /// A name that has no address to go to: that is an outcome too.
-    fn unresolved(&self, written: Address, why: String) -> Destination {
-        let addresses = Err(Trouble::new(Verdict::Unresolved, why));
-        Destination { written, addresses, sources: Vec::new(), timeout: self.timeout }
+        Ok(Destination { written, addresses: Ok(addresses), sources, timeout })
     }
 
     /// The addresses to send from, one a family; none where any will do.
@@ -147,6 +145,12 @@ impl Target {
         }
         Ok(sources)
     }
+}
+
+/// A name that has no address to go to: that is an outcome too.
+fn unresolved(written: Address, why: String) -> Destination {
+    let addresses = Err(Trouble::new(Verdict::Unresolved, why));
+    Destination { written, addresses, sources: Vec::new(), timeout: Duration::ZERO }
 }
 
 /// Resolves on a thread of its own, for the system's resolver cannot be told

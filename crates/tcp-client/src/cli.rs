@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use common::options::{Text, text};
+use common::persistence::Persistence;
 use common::probe::report::Reporting;
 use common::protocol::TCP_MESSAGE;
 use common::target::Target;
@@ -27,6 +28,9 @@ pub struct Options {
     pub half_close: bool,
 
     #[command(flatten)]
+    pub persistence: Persistence,
+
+    #[command(flatten)]
     pub reporting: Reporting,
 }
 
@@ -36,4 +40,5 @@ DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.
 
 VERDICT is ok, refused, unreachable, timeout, no-reply, reset, wrong-reply, unresolved or local.
 
-Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault.";
+Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault,
+124 not as expected until the deadline of --wait.";

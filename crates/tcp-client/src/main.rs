@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let Options { target, message, half_close, reporting } = options::parse()?;
+    let Options { target, message, half_close, persistence, reporting } = options::parse()?;
     exit::tell_in(reporting.style(), reporting.stamp());
     transcript::to_stderr(reporting.output)?;
     let message = message::given(message, cli::LONGEST_MESSAGE)?;
@@ -30,8 +30,11 @@ fn run() -> Result<(), Failure> {
         return Err(Failure::usage("--message", reason));
     }
     let order = Order { message: &message, half_close };
-    let destination = target.resolve()?;
-    let outcomes = destination
-        .try_each(|peer, limit| drive::exchange(peer, destination.source_for(peer), order, limit));
-    Reporter::new(destination.target().clone(), reporting).tell(outcomes)
+    let reporter = Reporter::new(target.written()?, reporting);
+    persistence.run(&reporter, |time_left| {
+        let destination = target.resolve(time_left)?;
+        Ok(destination.try_each(|peer, limit| {
+            drive::exchange(peer, destination.source_for(peer), order, limit)
+        }))
+    })
 }

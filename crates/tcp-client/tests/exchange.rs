@@ -11,7 +11,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::ffi::OsStringExt;
 use std::process::Stdio;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::testing::{Event, Finished, Terminal, documented, quiet_command, run, run_with_input};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -330,6 +330,38 @@ fn a_name_without_an_address_is_unresolved() {
     let ended = run(TCP_CLIENT, &[target]);
     assert!(ended.stderr.starts_with(&format!("tcp-client: {target}:6666: unresolved (")));
     assert_eq!(ended.status, Some(1));
+}
+
+#[test]
+fn it_waits_until_somebody_answers() {
+    let (reserved, address) = reserved();
+    let target = address.to_string();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| run(TCP_CLIENT, &[&target, "--wait", "--deadline", "30s"]));
+        // By now it has been refused once, and if not, no harm is done.
+        thread::sleep(Duration::from_millis(300));
+        drop(reserved);
+        let listener = TcpListener::bind(address).unwrap();
+        answer(b"ACK!")(listener.accept().unwrap().0);
+        let ended = waiting.join().unwrap();
+        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("ACK!\n", ""));
+        assert_eq!(ended.status, Some(0));
+    });
+}
+
+#[test]
+fn it_does_not_wait_for_ever() {
+    let (_reserved, address) = reserved();
+    let begun = Instant::now();
+    let ended = client(address, &["--wait", "-w", "1200ms"]);
+    assert!((1000..30_000).contains(&begun.elapsed().as_millis()), "one more attempt");
+    let line = format!("{address}: refused (connection refused), for 1s 200ms");
+    assert_failed(&ended, 124, &line);
+    // Without --wait a deadline is a time limit as any other.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let line = format!("{address}: no-reply (nothing came back within 200ms)");
+    assert_failed(&client(address, &["-w", "200ms"]), 1, &line);
 }
 
 #[test]

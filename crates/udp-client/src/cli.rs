@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use common::options::{Text, text};
+use common::persistence::Persistence;
 use common::probe::report::Reporting;
 use common::protocol::MAX_DATAGRAM;
 use common::target::Target;
@@ -19,6 +20,9 @@ pub struct Options {
     pub message: Option<Text>,
 
     #[command(flatten)]
+    pub persistence: Persistence,
+
+    #[command(flatten)]
     pub reporting: Reporting,
 }
 
@@ -30,4 +34,5 @@ DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.
 VERDICT is ok, refused, unreachable, timeout, no-reply, reset, wrong-reply, wrong-source,
 unresolved or local.
 
-Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault.";
+Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault,
+124 not as expected until the deadline of --wait.";

@@ -25,15 +25,18 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let Options { target, message, reporting } = options::parse()?;
+    let Options { target, message, persistence, reporting } = options::parse()?;
     exit::tell_in(reporting.style(), reporting.stamp());
     transcript::to_stderr(reporting.output)?;
-    let datagram = message.map(|text| message::given(text, MAX_DATAGRAM)).transpose()?;
-    let destination = target.resolve()?;
-    let reporter = Reporter::new(destination.target().clone(), reporting);
-    let mut session = Session::new(destination);
-    match datagram {
-        Some(datagram) => reporter.tell(session.exchange(&datagram)),
-        None => prompt::run(session, &reporter),
-    }
+    let reporter = Reporter::new(target.written()?, reporting);
+    let Some(text) = message else {
+        if persistence.is_given() {
+            return Err(Failure::usage("--wait, --deadline", "only with --message"));
+        }
+        return prompt::run(Session::new(target.resolve(None)?), &reporter);
+    };
+    let datagram = message::given(text, MAX_DATAGRAM)?;
+    persistence.run(&reporter, |time_left| {
+        Ok(Session::new(target.resolve(time_left)?).exchange(&datagram))
+    })
 }

@@ -40,7 +40,11 @@ pub fn run(mut session: Session, reporter: &Reporter) -> Result<(), Failure> {
             .map_err(|error| Failure::local("standard input", reason(&error)))?;
         let outcome = match line {
             Line::Text(line) if line.is_empty() => break,
-            Line::Text(line) => reporter.tell(session.exchange(&line)),
+            Line::Text(line) => {
+                let mut outcomes = session.exchange(&line);
+                reporter.judge(&mut outcomes);
+                reporter.tell(&outcomes)
+            }
             Line::TooLong(len) => Err(Failure::outcome(
                 "a line",
                 format!("{len} bytes are more than a datagram holds ({MAX_DATAGRAM})"),

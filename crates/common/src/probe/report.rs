@@ -1,16 +1,16 @@
 //! How the outcome of a probe is told, and whether it is the one that was
 //! hoped for.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Args;
 use log::LevelFilter;
 
 use crate::address::{Address, Host};
 use crate::destination::list;
-use crate::duration::Millis;
+use crate::duration::{self, Millis};
 use crate::exit::{self, Failure};
 use crate::json::{self, Field};
 use crate::message::print_reply;
@@ -77,49 +77,79 @@ impl Reporter {
         self.reporting.output.level()
     }
 
-    /// Tells what came of a probe, the last of whose `outcomes` is the one that
-    /// counts: a reply to standard output, and so what was hoped for instead;
-    /// what was not is the failure.
-    ///
-    /// # Errors
-    /// It is not what was hoped for, or standard output takes no more.
-    pub fn tell(&self, mut outcomes: Vec<Outcome>) -> Result<(), Failure> {
-        let Some(outcome) = outcomes.last_mut() else {
-            return Ok(());
+    /// Whether it came out as expected: the last of the addresses that were
+    /// tried counts. A reply that is not the one hoped for is none.
+    pub fn judge(&self, outcomes: &mut [Outcome]) -> bool {
+        let Some(Outcome { result, .. }) = outcomes.last_mut() else {
+            return false;
         };
-        self.judge_reply(&mut outcome.result);
-        let (verdict, expected) = (outcome.verdict(), self.reporting.expect);
-        let is_wanted = verdict == expected;
-        if self.reporting.style() == Style::Json {
-            self.print_object(outcome, is_wanted)?;
-        } else if let Ok(reply) = &outcome.result {
-            print_reply(reply, self.reporting.output)?;
-        } else if is_wanted {
-            self.print_line(&format!("{}: {}", self.target, self.words(&outcomes)))?;
-        }
-        if is_wanted {
-            return Ok(());
-        }
-        let mut words = self.words(&outcomes);
-        if expected != Verdict::Ok {
-            // Writing to a string cannot fail.
-            let _ = write!(words, ", and not {expected}");
-        }
-        // The object has said it already, where there is one.
-        exit::tell_in(Style::Text, self.reporting.stamp());
-        Err(match verdict {
-            Verdict::Local => Failure::local(&self.target, words),
-            _ => Failure::outcome(&self.target, words),
-        })
-    }
-
-    /// A reply that is not the one hoped for is none.
-    fn judge_reply(&self, result: &mut Result<Vec<u8>, Trouble>) {
         if let (Ok(reply), Some(Text(hoped))) = (&*result, &self.reporting.expect_reply)
             && reply != hoped
         {
             let reason = format!("'{}', and not '{}'", excerpt(reply), excerpt(hoped));
             *result = Err(Trouble::new(Verdict::WrongReply, reason));
+        }
+        self.has_expected(outcomes)
+    }
+
+    fn has_expected(&self, outcomes: &[Outcome]) -> bool {
+        outcomes.last().is_some_and(|outcome| outcome.verdict() == self.reporting.expect)
+    }
+
+    /// Tells what came of a probe: a reply to standard output, and so what was
+    /// hoped for instead; what was not is the failure.
+    ///
+    /// # Errors
+    /// It is not what was hoped for, or standard output takes no more.
+    pub fn tell(&self, outcomes: &[Outcome]) -> Result<(), Failure> {
+        let is_wanted = self.has_expected(outcomes);
+        self.print(outcomes, is_wanted)?;
+        if is_wanted {
+            return Ok(());
+        }
+        let is_local = outcomes.last().is_some_and(|last| last.verdict() == Verdict::Local);
+        let words = self.words_of_failure(outcomes);
+        Err(if is_local {
+            Failure::local(&self.target, words)
+        } else {
+            Failure::outcome(&self.target, words)
+        })
+    }
+
+    /// Tells what came last of probes that never came out as expected.
+    ///
+    /// # Errors
+    /// That; or standard output takes no more.
+    pub fn give_up(&self, outcomes: &[Outcome], deadline: Duration) -> Result<(), Failure> {
+        self.print(outcomes, false)?;
+        let words = self.words_of_failure(outcomes);
+        let deadline = duration::words(deadline);
+        Err(Failure::deadline(&self.target, format_args!("{words}, for {deadline}")))
+    }
+
+    fn words_of_failure(&self, outcomes: &[Outcome]) -> String {
+        let words = self.words(outcomes);
+        match self.reporting.expect {
+            Verdict::Ok => words,
+            expected => format!("{words}, and not {expected}"),
+        }
+    }
+
+    /// What goes to standard output.
+    fn print(&self, outcomes: &[Outcome], is_wanted: bool) -> Result<(), Failure> {
+        let Some(outcome) = outcomes.last() else {
+            return Ok(());
+        };
+        if self.reporting.style() == Style::Json {
+            // It says what the failure does.
+            exit::tell_in(Style::Text, self.reporting.stamp());
+            self.print_object(outcome, is_wanted)
+        } else if let Ok(reply) = &outcome.result {
+            print_reply(reply, self.reporting.output)
+        } else if is_wanted {
+            self.print_line(&format!("{}: {}", self.target, self.words(outcomes)))
+        } else {
+            Ok(())
         }
     }
 
@@ -208,7 +238,6 @@ fn safe(reply: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn address(text: &str) -> Option<SocketAddr> {
         Some(text.parse().unwrap())
