@@ -16,22 +16,22 @@ use nix::sys::socket::{
 
 use crate::probe::icmp::{IcmpError, Version};
 
-/// Has errors queued for `socket`, which is of IPv6 or not.
+/// Has errors queued for `socket`, which is of IPv6 or not; or no more.
 ///
 /// # Errors
 /// The system's.
-pub fn enable(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
+pub fn enable(socket: &impl AsFd, is_ipv6: bool, on: bool) -> io::Result<()> {
     if is_ipv6 {
-        setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
+        setsockopt(socket, sockopt::Ipv6RecvErr, &on)?;
     } else {
-        setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
+        setsockopt(socket, sockopt::Ipv4RecvErr, &on)?;
     }
     Ok(())
 }
 
 /// The next ICMP error in the queue; `None` where there is none. Errors of this
 /// machine's own, which stand there too, are passed over: the call that met one
-/// has said so.
+/// has said so. To read the queue takes what `SO_ERROR` says of it with it.
 pub fn next(socket: &impl AsFd) -> Option<IcmpError> {
     loop {
         // What was sent comes back with the error, and is not asked for.

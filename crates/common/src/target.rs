@@ -101,11 +101,14 @@ impl Target {
     pub fn resolve(&self, most: Option<Duration>) -> Result<Destination, Failure> {
         let timeout = self.timeout.min(most.unwrap_or(Duration::MAX));
         let written = self.written()?;
-        let sources = self.resolve_source()?;
+        let sources = match self.resolve_source() {
+            Ok(sources) => sources,
+            Err(trouble) => return Ok(nowhere(written, trouble)),
+        };
         let mut addresses = match resolve_within(&written.host, written.port(), timeout) {
             Ok(addresses) => addresses,
             Err(why) if matches!(written.host, Host::Name(_)) => {
-                return Ok(unresolved(written, why));
+                return Ok(nowhere(written, Trouble::new(Verdict::Unresolved, why)));
             }
             Err(why) => return Err(Failure::local(&written, why)),
         };
@@ -113,7 +116,7 @@ impl Target {
         if addresses.is_empty() {
             let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };
             return match written.host {
-                Host::Name(_) => Ok(unresolved(written, family.to_owned())),
+                Host::Name(_) => Ok(nowhere(written, Trouble::new(Verdict::Unresolved, family))),
                 _ => Err(Failure::usage(&written, family)),
             };
         }
@@ -129,28 +132,29 @@ impl Target {
     }
 
     /// The addresses to send from, one a family; none where any will do.
-    fn resolve_source(&self) -> Result<Vec<SocketAddr>, Failure> {
+    fn resolve_source(&self) -> Result<Vec<SocketAddr>, Trouble> {
         let port = self.source_port.unwrap_or(0);
         let Some(host) = &self.source else {
             let every = [IpAddr::V4([0; 4].into()), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
             let every = every.map(|ip| SocketAddr::new(ip, port));
             return Ok(if self.source_port.is_some() { every.into() } else { Vec::new() });
         };
-        let sources =
-            resolve_within(host, port, self.timeout).map_err(|why| Failure::local(host, why))?;
+        let failed = |why: String| {
+            Trouble::new(Verdict::Local, format_args!("cannot send from {host}: {why}"))
+        };
+        let sources = resolve_within(host, port, self.timeout).map_err(failed)?;
         // Better said once and now than by each attempt.
         if let &[mut source] = sources.as_slice() {
             source.set_port(0);
-            UdpSocket::bind(source).map_err(|error| Failure::local(host, reason(&error)))?;
+            UdpSocket::bind(source).map_err(|error| failed(reason(&error)))?;
         }
         Ok(sources)
     }
 }
 
-/// A name that has no address to go to: that is an outcome too.
-fn unresolved(written: Address, why: String) -> Destination {
-    let addresses = Err(Trouble::new(Verdict::Unresolved, why));
-    Destination { written, addresses, sources: Vec::new(), timeout: Duration::ZERO }
+/// There is no address to go to, or none to go from: that is an outcome too.
+fn nowhere(written: Address, trouble: Trouble) -> Destination {
+    Destination { written, addresses: Err(trouble), sources: Vec::new(), timeout: Duration::ZERO }
 }
 
 /// Resolves on a thread of its own, for the system's resolver cannot be told

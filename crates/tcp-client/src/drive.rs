@@ -48,6 +48,7 @@ pub fn exchange(
         reply: reply.flatten(),
         result,
     }
+    .without_own_word()
 }
 
 fn drive(

@@ -102,7 +102,10 @@ impl<'m, S: Stream> Exchange<'m, S> {
             }
             Ok(true) => {
                 self.state = State::Sending { sent: 0 };
-                Step::Connected
+                match self.stream.bear_icmp_errors() {
+                    Ok(()) => Step::Connected,
+                    Err(error) => Step::Done(Err(error.into())),
+                }
             }
             Ok(false) => Step::Wait,
             // It stood, and was reset since: the reply may have come first.

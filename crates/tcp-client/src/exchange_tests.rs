@@ -28,6 +28,10 @@ impl Stream for Script {
         false
     }
 
+    fn bear_icmp_errors(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn icmp_error(&self) -> Option<IcmpError> {
         self.icmp
     }

@@ -19,6 +19,10 @@ pub trait Stream {
     /// Whether its two ends are the same.
     fn is_own_peer(&self) -> bool;
 
+    /// From now on ICMP errors are no errors: the connection stands, and they
+    /// may pass (RFC 1122, section 4.2.3.9).
+    fn bear_icmp_errors(&self) -> io::Result<()>;
+
     /// The ICMP error that came back, where there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 
@@ -61,6 +65,10 @@ impl Stream for TcpStream {
         matches!((self.local_addr(), self.peer_addr()), (Ok(own), Ok(peer)) if own == peer)
     }
 
+    fn bear_icmp_errors(&self) -> io::Result<()> {
+        error_queue::enable(self, self.local_addr()?.is_ipv6(), false)
+    }
+
     fn icmp_error(&self) -> Option<IcmpError> {
         error_queue::next(self)
     }
@@ -86,7 +94,7 @@ impl Stream for TcpStream {
 pub fn connect(peer: SocketAddr, source: Option<SocketAddr>) -> Result<TcpStream, Trouble> {
     let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    error_queue::enable(&socket, peer.is_ipv6())?;
+    error_queue::enable(&socket, peer.is_ipv6(), true)?;
     if let Some(source) = source {
         // A port that was used a moment ago may still be in TIME_WAIT.
         socket.set_reuse_address(true)?;

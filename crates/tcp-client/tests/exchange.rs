@@ -406,7 +406,10 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["-4", "-6"], "-4: cannot be used with -6"),
         (&["-W", "0"], "--timeout 0: shorter than 1ms"),
         (&["-W", "soon"], "--timeout soon: not a duration: write it as 500ms, 2s, 1.5m or 1h"),
-        (&["-s", "192.0.2.99"], "192.0.2.99: cannot assign requested address"),
+        (
+            &["-s", "192.0.2.99"],
+            "127.0.0.1:6666: local (cannot send from 192.0.2.99: cannot assign requested address)",
+        ),
         (&["-s", "::1", "127.0.0.1"], "127.0.0.1:6666: not of the source address's family"),
     ] {
         assert_failed(&run(TCP_CLIENT, args), 2, line);

@@ -32,7 +32,13 @@ pub struct Exchange<'a, S> {
     state: State,
     /// Somebody else who has sent something meanwhile.
     stranger: Option<SocketAddr>,
+    /// How often the datagram may be sent again.
+    resends: u32,
 }
+
+/// A datagram that was too large for a link is sent again, in smaller
+/// fragments: as often as links get narrower on the way, and no more.
+const MOST_RESENDS: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -58,7 +64,14 @@ pub enum Step {
 impl<'a, S: Socket> Exchange<'a, S> {
     /// An exchange of `datagram` for a reply of `peer`.
     pub fn new(socket: &'a S, peer: SocketAddr, datagram: &'a [u8]) -> Self {
-        Self { socket, peer, datagram, state: State::Clearing, stranger: None }
+        Self {
+            socket,
+            peer,
+            datagram,
+            state: State::Clearing,
+            stranger: None,
+            resends: MOST_RESENDS,
+        }
     }
 
     /// Does the next thing there is to do; a reply goes into `buffer`.
@@ -98,14 +111,19 @@ impl<'a, S: Socket> Exchange<'a, S> {
     }
 
     /// An error is told of by a call, and explained by the queue.
-    fn or_wait(&self, error: io::Error) -> Step {
+    fn or_wait(&mut self, error: io::Error) -> Step {
         match error.kind() {
             ErrorKind::WouldBlock => Step::Wait,
             ErrorKind::Interrupted => Step::Again,
-            _ => Step::Done(Err(self
-                .socket
-                .icmp_error()
-                .map_or_else(|| error.into(), Trouble::from))),
+            _ => match self.socket.icmp_error() {
+                Some(error) if error.is_too_large() && self.resends > 0 => {
+                    self.resends -= 1;
+                    self.state = State::Sending;
+                    Step::Again
+                }
+                Some(error) => Step::Done(Err(error.into())),
+                None => Step::Done(Err(error.into())),
+            },
         }
     }
 }
@@ -226,6 +244,25 @@ mod tests {
         assert_eq!(go(&mut waiting), None);
         let refused = Trouble::from(io::Error::from(ErrorKind::ConnectionRefused));
         assert_eq!(go(&mut waiting), Some(Err(refused)));
+    }
+
+    #[test]
+    fn what_was_too_large_is_sent_again_and_not_for_ever() {
+        let too_large = IcmpError { version: Version::V4, kind: 3, code: 4, router: None };
+        let failing = || [NOTHING, NOTHING, Err(ErrorKind::Other)];
+        let socket = receiving(failing().into_iter().chain([Ok((PEER, "ok!"))]));
+        let mut once = exchange(&socket);
+        assert_eq!(go(&mut once), None);
+        socket.icmp.borrow_mut().push_back(too_large);
+        assert_eq!(go(&mut once), Some(Ok("ok!".to_owned())));
+        assert_eq!(socket.sent.get(), 2);
+
+        let socket = receiving(failing().into_iter().chain([Err(ErrorKind::Other); 9]));
+        let mut always = exchange(&socket);
+        assert_eq!(go(&mut always), None);
+        socket.icmp.borrow_mut().extend([too_large; 9]);
+        assert_eq!(go(&mut always), Some(Err(too_large.into())));
+        assert_eq!(socket.sent.get(), 1 + MOST_RESENDS);
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Flow {
         let socket =
             net::UdpSocket::bind(source).map_err(|error| Trouble::source(source, &error))?;
         socket.set_nonblocking(true)?;
-        error_queue::enable(&socket, address.is_ipv6())?;
+        error_queue::enable(&socket, address.is_ipv6(), true)?;
         let local = SocketAddr::new(own.ip(), socket.local_addr()?.port());
         if (local.ip(), local.port()) == (peer.ip(), peer.port()) {
             return Err(Trouble::connected_to_itself());
@@ -75,13 +75,8 @@ impl Flow {
         let result = self.drive(datagram, limit, &mut sent).inspect(|_| {
             reply = sent.map(|sent| sent.elapsed());
         });
-        Outcome {
-            address: Some(self.address),
-            local: Some(self.local),
-            connect: None,
-            reply,
-            result,
-        }
+        let (address, local) = (Some(self.address), Some(self.local));
+        Outcome { address, local, connect: None, reply, result }.without_own_word()
     }
 
     fn drive(

@@ -44,6 +44,20 @@ impl Outcome {
         Self { address, local: None, connect: None, reply: None, result: Err(trouble) }
     }
 
+    /// The same, without a router where that is this machine: what it says of
+    /// neighbours that do not answer is no router's word (RFC 1122, section
+    /// 2.3.2.2; RFC 4861, section 7.2.2).
+    #[must_use]
+    pub fn without_own_word(mut self) -> Self {
+        let (own, target) = (self.local.map(|a| a.ip()), self.address.map(|a| a.ip()));
+        if own != target
+            && let Err(trouble) = &mut self.result
+        {
+            trouble.router.take_if(|router| Some(*router) == own);
+        }
+        self
+    }
+
     /// In one word.
     #[must_use]
     pub fn verdict(&self) -> Verdict {

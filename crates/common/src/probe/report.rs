@@ -87,7 +87,8 @@ impl Reporter {
             && reply != hoped
         {
             let reason = format!("'{}', and not '{}'", excerpt(reply), excerpt(hoped));
-            *result = Err(Trouble::new(Verdict::WrongReply, reason));
+            let trouble = Trouble::new(Verdict::WrongReply, reason);
+            *result = Err(Trouble { reply: Some(reply.clone()), ..trouble });
         }
         self.has_expected(outcomes)
     }
@@ -207,7 +208,7 @@ fn object(target: &Address, outcome: &Outcome, stamp: Stamp) -> String {
     let millis = |time: Option<_>| time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)));
     let (reply, trouble) = match &outcome.result {
         Ok(reply) => (Some(reply), None),
-        Err(trouble) => (None, Some(trouble)),
+        Err(trouble) => (trouble.reply.as_ref(), Some(trouble)),
     };
     let fields = [
         ("verdict", Field::Text(outcome.verdict().to_string())),

@@ -23,12 +23,18 @@ pub struct Trouble {
     pub router: Option<IpAddr>,
     /// Who answered instead.
     pub from: Option<SocketAddr>,
+    /// What came instead of the reply that was hoped for.
+    pub reply: Option<Vec<u8>>,
 }
 
 impl fmt::Display for Trouble {
-    /// `refused (TCP reset)`
+    /// `refused (port unreachable, says 192.0.2.1)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.verdict, self.reason)
+        write!(f, "{} ({}", self.verdict, self.reason)?;
+        if let Some(router) = self.router {
+            write!(f, ", says {router}")?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -68,7 +74,7 @@ impl Trouble {
     /// `verdict`, which `reason` explains.
     #[must_use]
     pub fn new(verdict: Verdict, reason: impl fmt::Display) -> Self {
-        Self { verdict, reason: reason.to_string(), router: None, from: None }
+        Self { verdict, reason: reason.to_string(), router: None, from: None, reply: None }
     }
 
     /// It cannot be sent from `source`.

@@ -1,0 +1,1 @@
+"""What scripts/netlab does: the network, the peers on it, and a module a topic of cases."""

@@ -1,0 +1,114 @@
+"""Firewalls: on the router, on the server, on the client itself."""
+
+from typing import Callable, Iterator
+
+from netlab import services
+from netlab.scene import Scene
+from netlab.topology import Plan
+from netlab.trial import PORT, REPLIES, SILENCE, Trial, each, trial, verdict
+
+# By what nft calls them: ICMP types 3 (RFC 792, RFC 1812 section 5.2.7.1) and
+# ICMPv6 type 1 (RFC 4443 section 3.1).
+REJECTIONS = {
+    4: ("port-unreachable", "host-unreachable", "net-unreachable", "admin-prohibited", "host-prohibited",
+        "net-prohibited", "prot-unreachable"),
+    6: ("port-unreachable", "addr-unreachable", "no-route", "admin-prohibited", "policy-fail", "reject-route"),
+}
+FIRST_SYN_MS = 900  # Linux sends the second one after a second, RFC 6298 section 2.1
+
+
+def trials() -> Iterator[Trial]:
+    for begin, protocol, plan in each():
+        yield from of_silence(begin, protocol, plan)
+        yield from of_rejection(begin, plan)
+        yield from of_the_client(begin, protocol, plan)
+    for begin, _, plan in each("tcp"):
+        yield from of_connections(begin, plan)
+
+
+def to_server(rule: str) -> str:
+    return f"meta l4proto {{ tcp, udp }} th dport {PORT} {rule}"
+
+
+def from_server(rule: str) -> str:
+    return f"meta l4proto {{ tcp, udp }} th sport {PORT} {rule}"
+
+
+def reject(plan: Plan, kind: str) -> str:
+    return f"reject with {'icmp' if plan.family == 4 else 'icmpv6'} type {kind}"
+
+
+def on(host: str, hook: str, *rules: str) -> Callable[[Scene], None]:
+    """Rules alone: nobody needs to be there."""
+    return lambda scene: scene.filter(getattr(scene, host), hook, *rules)
+
+
+def served(host: str, hook: str, *rules: str, before: str = "") -> Callable[[Scene], None]:
+    """Rules, and a server that they stand before or behind."""
+
+    def prepare(scene: Scene) -> None:
+        scene.filter(getattr(scene, host), hook, *rules, before=before)
+        if scene.protocol == "tcp":
+            scene.serve(services.tcp(scene.b, scene.plan.server, services.replies(REPLIES["tcp"])))
+        else:
+            address = (scene.plan.server, PORT)
+            scene.serve(services.udp(scene.b, [address], services.answers(REPLIES["udp"])))
+
+    return prepare
+
+
+def of_silence(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
+    """Dropped on the way there, or on the way back; and the control, which is let through."""
+
+    def accept(scene: Scene) -> None:
+        scene.filter(scene.b, "input", to_server("accept"), "meta l4proto { tcp, udp } drop")
+        scene.start_server()
+
+    silence = verdict(SILENCE[protocol])
+    yield trial(begin, "accept", verdict("ok", reply=REPLIES[protocol]), accept)
+    yield trial(begin, "drop-on-router", silence, served("r", "forward", to_server("drop")))
+    yield trial(begin, "drop-on-server", silence, served("b", "input", to_server("drop")))
+    yield trial(begin, "drop-replies", silence, served("r", "forward", from_server("drop")))
+
+
+def of_rejection(begin: str, plan: Plan) -> Iterator[Trial]:
+    """Each ICMP error, from the router and some from the server: who sent it is named."""
+    for kind in REJECTIONS[plan.family]:
+        word = "refused" if kind == "port-unreachable" else "unreachable"
+        yield trial(begin, f"reject-{kind}", verdict(word, router=(plan.near,)),
+                    on("r", "forward", to_server(reject(plan, kind))))
+        if kind in ("port-unreachable", "admin-prohibited"):
+            yield trial(begin, f"server-{kind}", verdict(word, router=(plan.server,)),
+                        on("b", "input", to_server(reject(plan, kind))))
+
+
+def of_the_client(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
+    """The client's own firewall. UDP's send fails with EPERM; TCP hears nothing of a drop."""
+    own = (plan.client, None)
+    yield trial(begin, "own-drop", verdict("local" if protocol == "udp" else "timeout"),
+                on("a", "output", to_server("drop")))
+    # The ICMP error comes from and to this machine: UDP's send fails besides.
+    words = ("local", "refused") if protocol == "udp" else ("refused",)
+    yield trial(begin, "own-reject", verdict(*words, router=own), on("a", "output", to_server("reject")))
+
+
+def of_connections(begin: str, plan: Plan) -> Iterator[Trial]:
+    """What only TCP knows: resets, and a connection that stands before something goes wrong."""
+    reset, data = "reject with tcp reset", f"tcp flags & psh != 0 tcp dport {PORT}"
+    yield trial(begin, "reset-by-router", verdict("refused"), on("r", "forward", f"tcp dport {PORT} {reset}"))
+    yield trial(begin, "reset-by-server", verdict("refused"), on("b", "input", f"tcp dport {PORT} {reset}"))
+    yield trial(begin, "message-reset", verdict("reset"), served("r", "forward", f"{data} {reset}"))
+    yield trial(begin, "message-dropped", verdict("no-reply"), served("r", "forward", f"{data} drop"))
+    # A socket without IP_RECVERR goes on trying; and with it nobody learns the router.
+    kind = "host-unreachable" if plan.family == 4 else "addr-unreachable"
+    yield trial(begin, "message-rejected", verdict("unreachable", "no-reply", router=(None, plan.near)),
+                served("r", "forward", f"{data} {reject(plan, kind)}"))
+    yield trial(begin, "reply-dropped", verdict("no-reply"),
+                served("r", "forward", f"tcp flags & (fin|psh) != 0 tcp sport {PORT} drop"))
+    first = f"tcp dport {PORT} tcp flags & (syn|ack) == syn numgen inc mod 2 == 0 drop"
+    yield trial(begin, "first-syn-dropped", verdict("ok", reply=REPLIES["tcp"], longer_than_ms=FIRST_SYN_MS),
+                served("r", "forward", first), timeout="3s")
+    # The error comes while nobody is in connect(2), as it does over a real
+    # network; veth delivers the answer to the first SYN within the call.
+    yield trial(begin, "second-syn-rejected", verdict("unreachable", router=(plan.near,)),
+                on("r", "forward", first, to_server(reject(plan, kind))), timeout="3s")

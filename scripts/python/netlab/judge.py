@@ -1,0 +1,94 @@
+"""What a client said about a probe, held against what is expected."""
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netlab.trial import Expected, describe
+from torture.harness import Ended
+
+if TYPE_CHECKING:
+    from netlab.scene import Scene
+
+FIELDS = {"schema", "event", "verdict", "target", "address", "local", "connect_ms", "reply_ms", "reply", "reason",
+          "router", "from"}
+CONNECTED = {"ok", "no-reply", "reset", "wrong-reply"}  # what TCP comes to once it is connected, and else never
+ANSWERED = {"ok", "wrong-reply"}
+
+
+class Said(NamedTuple):
+    verdict: str | None
+    text: str
+
+
+def check_probe(scene: "Scene", ended: Ended, expected: Expected) -> Said:
+    """Checks a probe without --expect: the exit status, and the one line of JSON."""
+    check = scene.case.check
+    said = parse(ended.output)
+    if not check(said is not None, f"not one JSON object: {ended}"):
+        return Said(None, f"exit {ended.status}")
+    check(ended.is_quiet, f"standard error: {ended.errors[:300]!r}")
+    found = said.get("verdict")
+    check(found in expected.verdicts, f"verdict {found}, for {said.get('reason')}")
+    status = {"ok": 0, "local": 2}.get(found, 1)
+    check(ended.status == status, f"exit status {ended.status}, not {status}")
+    if missing := FIELDS - set(said):
+        check(False, f"fields are missing: {', '.join(sorted(missing))}")
+        return Said(found, str(found))
+    for wrong in (*who(scene, said, expected), *what(scene, said, expected)):
+        check(False, wrong)
+    return Said(found, describe(str(found), said["router"], said["from"]))
+
+
+def parse(output: bytes) -> dict[str, Any] | None:
+    try:
+        return json.loads(output) if output.count(b"\n") == 1 else None
+    except ValueError:
+        return None
+
+
+def who(scene: "Scene", said: dict[str, Any], expected: Expected) -> list[str]:
+    """What is wrong with the addresses."""
+    plan, trial = scene.plan, scene.trial
+    target = plan.endpoint(trial.target, trial.port)
+    wrong = []
+    if (said["schema"], said["event"], said["target"]) != (1, "probe", target):
+        wrong.append(f"schema, event, target: {said['schema']}, {said['event']}, {said['target']}")
+    if said["address"] != (target if expected.has_address else None) and said["verdict"] != "local":
+        wrong.append(f"address {said['address']}")
+    local = plan.endpoint(plan.client, 0)[:-1]
+    if said["local"] is not None and not re.fullmatch(re.escape(local) + "[1-9][0-9]*", said["local"]):
+        wrong.append(f"local {said['local']}")
+    if said["local"] is None and said["verdict"] in CONNECTED:
+        wrong.append("local is null")
+    if said["router"] not in expected.router:
+        wrong.append(f"router {said['router']}")
+    if said["from"] != expected.sender:
+        wrong.append(f"from {said['from']}")
+    return wrong
+
+
+def what(scene: "Scene", said: dict[str, Any], expected: Expected) -> list[str]:
+    """What is wrong with the reply and the times."""
+    found, wrong = said["verdict"], []
+    # After a connection that stood, the path may be lost too: with or without a time.
+    connected = None if found == "unreachable" else scene.protocol == "tcp" and found in CONNECTED
+    wrong += time_wrong("connect_ms", said, connected)
+    wrong += time_wrong("reply_ms", said, None if found == "wrong-source" else found in ANSWERED)
+    pattern = expected.reply if found in ANSWERED else None
+    if (said["reply"] is None) != (pattern is None) or (pattern and not re.fullmatch(pattern, said["reply"])):
+        wrong.append(f"reply {said['reply']!r}")
+    if (said["reason"] is None) != (found == "ok"):
+        wrong.append(f"reason {said['reason']!r}")
+    took = (said["connect_ms"] or 0) + (said["reply_ms"] or 0)
+    if took < expected.longer_than_ms:
+        wrong.append(f"it took {took} ms, less than {expected.longer_than_ms}")
+    return wrong
+
+
+def time_wrong(name: str, said: dict[str, Any], is_there: bool | None) -> list[str]:
+    """None: whether it is there is left open."""
+    value = said[name]
+    if is_there is not None and (value is not None) != is_there:
+        return [f"{name} is {value}"]
+    return [f"{name} is {value}"] if value is not None and not 0 <= value < 10_000 else []

@@ -1,0 +1,41 @@
+"""Address translation on the router: the server sees another client, or the client asks the router."""
+
+import re
+from typing import Callable, Iterator
+
+from netlab.scene import Scene
+from netlab.topology import Plan
+from netlab.trial import PORT, REPLIES, Trial, each, trial, verdict
+
+
+def trials() -> Iterator[Trial]:
+    for begin, protocol, plan in each():
+        seen = re.escape(plan.endpoint(plan.far, 0)[:-1]) + "[0-9]+"
+        yield trial(begin, "masquerade", verdict("ok", reply=f"host=\\S+ peer={seen} n=1"),
+                    translated(masquerade(), "--witness"))
+        itself = re.escape(plan.endpoint(plan.client, 0)[:-1]) + "[0-9]+"
+        yield trial(begin, "witness", verdict("ok", reply=f"host=\\S+ peer={itself} n=1"),
+                    lambda scene: scene.start_server("--witness"))
+        yield trial(begin, "forwarded-port", verdict("ok", reply=REPLIES[protocol]),
+                    translated(forwarding(plan)), plan.near)
+
+
+def translated(rules: tuple[str, ...], *options: str) -> Callable[[Scene], None]:
+    def prepare(scene: Scene) -> None:
+        scene.r.nft("table inet nat {", *rules, "}")
+        scene.start_server(*options)
+
+    return prepare
+
+
+def masquerade() -> tuple[str, ...]:
+    """Who comes from a looks like the router."""
+    return ("chain post { type nat hook postrouting priority srcnat;", 'oifname "rb" masquerade', "}")
+
+
+def forwarding(plan: Plan) -> tuple[str, ...]:
+    """The router's port leads to the server."""
+    family = "ip" if plan.family == 4 else "ip6"
+    to = plan.endpoint(plan.server, PORT)
+    rule = f"{family} daddr {plan.near} meta l4proto {{ tcp, udp }} th dport {PORT} dnat {family} to {to}"
+    return ("chain pre { type nat hook prerouting priority dstnat;", rule, "}")

@@ -1,0 +1,90 @@
+"""Routes and neighbours: no way there, nobody there, no way back."""
+
+from typing import Callable, Iterator
+
+from netlab import services
+from netlab.scene import Scene
+from netlab.topology import Plan
+from netlab.trial import PORT, REPLIES, SILENCE, Trial, each, trial, verdict
+
+NARROW = 1280  # bytes, the least that IPv6 allows
+LONG = "x" * 4000  # bytes, more than fits into a segment
+
+
+def trials() -> Iterator[Trial]:
+    for begin, protocol, plan in each():
+        yield from on_the_router(begin, protocol, plan)
+        yield from of_neighbours(begin, plan)
+        yield from on_the_client(begin, plan)
+        yield trial(begin, "no-way-back", verdict(SILENCE[protocol]), no_way_back)
+    for begin, _, plan in each("tcp"):
+        yield from of_a_narrow_link(begin, plan)
+
+
+def nothing(_: Scene) -> None:
+    """The network as it is."""
+
+
+def route(host: str, *words: str) -> Callable[[Scene], None]:
+    return lambda scene: getattr(scene, host).ip(*words)
+
+
+def on_the_router(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
+    by_router = verdict("unreachable", router=(plan.near,))
+    # Nobody listens: a reset of TCP's, and an ICMP error of the server's for UDP.
+    closed = verdict("refused", router=(plan.server,) if protocol == "udp" else (None,))
+    yield trial(begin, "closed-port", closed, nothing)
+    yield trial(begin, "blackhole", verdict(SILENCE[protocol]), route("r", f"route add blackhole {plan.server}"))
+    for kind in ("unreachable", "prohibit"):
+        yield trial(begin, f"route-{kind}", by_router, route("r", f"route add {kind} {plan.server}"))
+    yield trial(begin, "no-route-on-router", by_router, nothing, plan.elsewhere)
+    # The time to live ends where it ends: both know the server's two addresses.
+    ends = (plan.server, plan.second, plan.far, plan.near)
+    yield trial(begin, "routing-loop", verdict("unreachable", router=ends), routing_loop, plan.elsewhere)
+
+
+def routing_loop(scene: Scene) -> None:
+    """r sends it to b, and b sends it back, until its time to live ends."""
+    scene.r.ip(f"route add {scene.plan.elsewhere} via {scene.plan.server} dev rb")
+    scene.b.set(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
+
+
+def of_neighbours(begin: str, plan: Plan) -> Iterator[Trial]:
+    """Nobody has the address: the last router says so, which may be this machine."""
+    yield trial(begin, "nobody", verdict("unreachable", router=(plan.near,)), nothing, plan.nobody, timeout="3s")
+    own = verdict("unreachable", router=(None, plan.client))
+    yield trial(begin, "nobody-near", own, nothing, plan.nobody_near, timeout="3s")
+
+
+def on_the_client(begin: str, plan: Plan) -> Iterator[Trial]:
+    """Nothing leaves, and so no router says anything."""
+    unreachable = verdict("unreachable")
+    yield trial(begin, "no-route", unreachable, route("a", f"route del default via {plan.near}"))
+    for kind in ("unreachable", "prohibit"):
+        yield trial(begin, f"own-route-{kind}", unreachable, route("a", f"route add {kind} {plan.server}"))
+
+
+def of_a_narrow_link(begin: str, plan: Plan) -> Iterator[Trial]:
+    """A link that whole segments do not fit through: TCP makes them smaller when the router tells, RFC 1191
+    and RFC 8201. That error is no failure; and where a firewall drops it, only short messages get through."""
+    kind = "icmp type destination-unreachable" if plan.family == 4 else "icmpv6 type packet-too-big"
+
+    def black_hole(scene: Scene) -> None:
+        narrow(scene)
+        scene.filter(scene.r, "output", f"{kind} drop")
+
+    yield trial(begin, "narrow-link", verdict("ok", reply=REPLIES["tcp"]), narrow, message=LONG, timeout="3s")
+    yield trial(begin, "mtu-black-hole", verdict("no-reply"), black_hole, message=LONG)
+
+
+def narrow(scene: Scene) -> None:
+    scene.r.ip(f"link set dev rb mtu {NARROW}")
+    scene.start_server()
+
+
+def no_way_back(scene: Scene) -> None:
+    scene.b.ip(f"route del default via {scene.plan.far}")
+    if scene.protocol == "tcp":
+        scene.serve(services.tcp(scene.b, scene.plan.server, services.replies(REPLIES["tcp"])))
+    else:
+        scene.serve(services.udp(scene.b, [(scene.plan.server, PORT)], services.answers(REPLIES["udp"])))

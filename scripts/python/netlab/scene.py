@@ -1,0 +1,81 @@
+"""A case while it runs: a network of its own, who is on it, and the probes."""
+
+import threading
+from contextlib import ExitStack
+
+from netlab import judge
+from netlab.hosts import Host
+from netlab.relay import Relay
+from netlab.services import Service
+from netlab.topology import Network
+from netlab.trial import PORT, Trial
+from torture.case import Case
+from torture.harness import Ended
+
+over = threading.Event()  # set when the run is interrupted: no further process is started
+
+
+class Interrupted(Exception):
+    pass
+
+
+class Scene:
+    """What a case's functions are given."""
+
+    def __init__(self, trial: Trial, case: Case, stack: ExitStack) -> None:
+        self.trial, self.case, self.plan = trial, case, trial.plan
+        self.protocol = trial.protocol
+        self._stack = stack
+        self.network = Network()
+        stack.callback(self.network.close)
+        self.a, self.r, self.b = self.network.a, self.network.r, self.network.b
+        self.came = "nothing"
+        self.relay: Relay | None = None
+
+    def serve(self, service: Service) -> Service:
+        """Has a service of ours run until the case is over."""
+        return self._stack.enter_context(service)
+
+    def start_server(self, *options: str, address: str | None = None) -> None:
+        """Our own server, on b."""
+        self._check_running()
+        listen = self.plan.endpoint(address or self.plan.server, PORT)
+        with self.b.entered():
+            self._stack.enter_context(self.case.server(f"{self.protocol}-server", *options, listen=listen))
+
+    def filter(self, host: Host, hook: str, *rules: str, before: str = "") -> None:
+        """Firewall rules of both families on a host: `input`, `output` or `forward`."""
+        chain = (f"chain {hook} {{ type filter hook {hook} priority 0; policy accept;", *rules, "}")
+        host.nft("table inet netlab {", before, *chain, "}")
+
+    def probe(self, *options: str, timeout: str | None = None) -> Ended:
+        """The client on a, once."""
+        self._check_running()
+        trial = self.trial
+        target = self.plan.endpoint(trial.target, trial.port)
+        words = (target, "--message", trial.message, "--timeout", timeout or trial.timeout, "--json", *trial.options)
+        with self.a.entered():
+            return self.case.client(f"{self.protocol}-client", *words, *options)
+
+    def probe_twice(self) -> None:
+        """Plainly, and where that very verdict is expected, which makes it a success."""
+        said = judge.check_probe(self, self.probe(), self.trial.expected)
+        self.came = said.text
+        wanted = said.verdict if said.verdict in self.trial.expected.verdicts else self.trial.expected.verdicts[0]
+        status = self.probe("--expect", wanted).status
+        self.case.check(status == 0, f"exit status {status} with --expect {wanted}")
+
+    @staticmethod
+    def _check_running() -> None:
+        if over.is_set():
+            raise Interrupted("interrupted")
+
+
+def play(trial: Trial, case: Case) -> str:
+    """Runs one case: what came."""
+    scene = None
+    with case.part(trial.name), ExitStack() as stack:
+        scene = Scene(trial, case, stack)
+        trial.prepare(scene)
+        (trial.run or Scene.probe_twice)(scene)
+    return scene.came if scene else "nothing"

@@ -1,0 +1,78 @@
+"""What a case is, before it runs: its circumstances, the probe, what is to come of it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Callable, Iterator
+
+from netlab.topology import PLANS, Plan
+
+if TYPE_CHECKING:
+    from netlab.scene import Scene
+
+PORT = 6666
+MESSAGE = "hehe, just for a test!"
+REPLIES = {"tcp": "ACK!", "udp": "Recvice message ok!"}
+SILENCE = {"tcp": "timeout", "udp": "no-reply"}  # the verdict where nothing comes back at all
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a probe is to come to.
+
+    `verdicts` has more than one where the kernel decides, or a race does: any
+    will do. So for `router`, where None stands for null. `reply` and `sender`
+    (the JSON's `from`) are null unless given; `reply` is a regular expression.
+    """
+
+    verdicts: tuple[str, ...]
+    router: tuple[str | None, ...] = (None,)
+    reply: str | None = None
+    sender: str | None = None
+    has_address: bool = True
+    longer_than_ms: float = 0.0  # the whole exchange, at least
+
+    def __str__(self) -> str:
+        return describe(" or ".join(self.verdicts), self.router[0], self.sender)
+
+
+def describe(verdict: str, router: str | None, sender: str | None) -> str:
+    return verdict + (f" by {router}" if router else "") + (f" from {sender}" if sender else "")
+
+
+def verdict(*words: str, **more) -> Expected:
+    return Expected(words, **more)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One probe of one program over one family, and how the network is then."""
+
+    name: str
+    protocol: str
+    family: int
+    expected: Expected
+    prepare: Callable[["Scene"], None]
+    target: str  # an address, or a name
+    port: int = PORT
+    options: tuple[str, ...] = ()
+    timeout: str = "500ms"
+    message: str = MESSAGE
+    # In place of two probes, a check of its own.
+    run: Callable[["Scene"], None] | None = None
+
+    @property
+    def plan(self) -> Plan:
+        return PLANS[self.family]
+
+
+def each(protocols: str = "tcp udp", families: str = "4 6") -> Iterator[tuple[str, str, Plan]]:
+    """Each protocol over each family: what its cases' names begin with, protocol, addresses."""
+    for protocol in protocols.split():
+        for family in families.split():
+            yield f"{protocol}{family}", protocol, PLANS[int(family)]
+
+
+def trial(begin: str, name: str, expected: Expected, prepare: Callable[["Scene"], None],
+          target: str | None = None, **more) -> Trial:
+    """A case named after its program and family; the server's address is the target unless another is."""
+    protocol, family = begin[:3], int(begin[3:])
+    return Trial(f"{begin}-{name}", protocol, family, expected, prepare, target or PLANS[family].server, **more)
