@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::address::Address;
 use crate::probe::outcome::Outcome;
 use crate::probe::trouble::Trouble;
 use log::debug;
@@ -15,8 +14,6 @@ const SHORTEST_ATTEMPT: Duration = Duration::from_millis(1);
 /// A target whose name was resolved.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    /// As the user wrote it, for messages.
-    pub(crate) written: Address,
     /// In the order in which they are tried, at least one; or why there is
     /// none.
     pub(crate) addresses: Result<Vec<SocketAddr>, Trouble>,
@@ -54,10 +51,12 @@ impl Destination {
         outcomes
     }
 
-    /// As the user wrote it.
-    #[must_use]
-    pub fn target(&self) -> &Address {
-        &self.written
+    /// The addresses, at least one, in the order in which they are tried.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn addresses(&self) -> Result<&[SocketAddr], &Trouble> {
+        self.addresses.as_deref()
     }
 
     /// How long one exchange may take.
@@ -84,8 +83,7 @@ mod tests {
     use crate::probe::verdict::Verdict;
 
     fn destination(addresses: Result<Vec<SocketAddr>, Trouble>) -> Destination {
-        let written = "box:7000".parse().unwrap();
-        Destination { written, addresses, sources: Vec::new(), timeout: Duration::from_secs(6) }
+        Destination { addresses, sources: Vec::new(), timeout: Duration::from_secs(6) }
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Failure {
     /// Both are empty where there is nothing more to say.
     thing: String,
     reason: String,
+    /// Whether it was told as a JSON object already, where it is to be.
+    is_object_told: bool,
 }
 
 impl Failure {
@@ -64,7 +66,7 @@ impl Failure {
     /// Status 1 without a line: whoever closed standard output knows.
     #[must_use]
     pub fn unread() -> Self {
-        Self { status: Status::NotAsExpected, thing: String::new(), reason: String::new() }
+        Self::new(Status::NotAsExpected, &"", &"")
     }
 
     /// Whether it is that of [`Failure::unread`]: nothing more can be printed.
@@ -77,6 +79,18 @@ impl Failure {
     #[must_use]
     pub fn told(self) -> Self {
         Self { thing: String::new(), reason: String::new(), ..self }
+    }
+
+    /// The same, whose JSON object is written.
+    #[must_use]
+    pub fn object_told(self) -> Self {
+        Self { is_object_told: true, ..self }
+    }
+
+    /// The same, with a reason that is safe to print as it is.
+    #[must_use]
+    pub(crate) fn with_safe_reason(self, reason: String) -> Self {
+        Self { reason, ..self }
     }
 
     /// As a JSON object on a line of its own.
@@ -92,7 +106,7 @@ impl Failure {
     fn new(status: Status, thing: &dyn fmt::Display, reason: &dyn fmt::Display) -> Self {
         // A thing may be the user's own words: they reach the terminal too.
         let safe = |text: &dyn fmt::Display| printable(text.to_string().as_bytes()).to_string();
-        Self { status, thing: safe(thing), reason: safe(reason) }
+        Self { status, thing: safe(thing), reason: safe(reason), is_object_told: false }
     }
 }
 
@@ -126,8 +140,7 @@ static JSON: AtomicBool = AtomicBool::new(false);
 static STAMPED: AtomicBool = AtomicBool::new(false);
 
 /// From now on a failure is told in `style`: as JSON on standard output, where
-/// the events are, and still in words on standard error. A transcript that has
-/// begun takes it: [`Transcript::end`](crate::transcript::Transcript::end).
+/// the events are, and still in words on standard error, stamped or not.
 pub fn tell_in(style: Style, stamp: Stamp) {
     JSON.store(style == Style::Json, Ordering::Relaxed);
     STAMPED.store(stamp.0, Ordering::Relaxed);
@@ -140,10 +153,12 @@ pub fn say(program: &str, failure: &Failure) {
     if failure.reason.is_empty() || is_silenced {
         return;
     }
+    let stamp = Stamp(STAMPED.load(Ordering::Relaxed));
     // Where an output is closed there is nobody left to tell.
-    let _ = io::stderr().write_all(format!("{program}: {failure}\n").as_bytes());
-    if JSON.load(Ordering::Relaxed) && has_room(io::stdout().as_fd()) {
-        let object = failure.object(Stamp(STAMPED.load(Ordering::Relaxed)));
+    let _ = io::stderr().write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
+    let is_object_due = JSON.load(Ordering::Relaxed) && !failure.is_object_told;
+    if is_object_due && has_room(io::stdout().as_fd()) {
+        let object = failure.object(stamp);
         let _ = StandardOutput::open().and_then(|mut out| out.write_all(object.as_bytes()));
     }
 }

@@ -10,15 +10,20 @@ use crate::duration;
 use crate::exit::Failure;
 use crate::probe::outcome::Outcome;
 use crate::probe::report::Reporter;
+use crate::probe::verdict::Verdict;
 
 /// From the beginning of an attempt to that of the next, where it did not take
 /// longer: often enough for who waits, and seldom enough to burden nobody.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Where a deadline is near it is a tenth of that, but no less than this: so
+/// the last attempt is not long before it.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
+
 /// The options that say how often, and how long.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Persistence {
-    /// Try once a second until it comes out as expected
+    /// Try again and again until it comes out as expected
     #[arg(long, display_order = 12)]
     wait: bool,
 
@@ -34,30 +39,49 @@ impl Persistence {
         self.wait || self.deadline.is_some()
     }
 
-    /// Has `attempt` try, which may take so long where there is a limit, and
-    /// the reporter tell what came of it.
+    /// Has `attempt` try, which may take until an instant where there is one,
+    /// and the reporter tell what came of it.
     ///
     /// # Errors
     /// It did not come out as expected, or not in time.
     pub fn run(
         self,
         reporter: &Reporter,
-        mut attempt: impl FnMut(Option<Duration>) -> Result<Vec<Outcome>, Failure>,
+        mut attempt: impl FnMut(Option<Instant>) -> Result<Vec<Outcome>, Failure>,
     ) -> Result<(), Failure> {
         let start = Instant::now();
-        let mut due = start;
+        let end = self.deadline.map(|deadline| start + deadline);
+        let interval = self
+            .deadline
+            .map_or(INTERVAL, |deadline| (deadline / 10).clamp(SHORTEST_INTERVAL, INTERVAL));
+        let (mut due, mut last) = (start, Vec::new());
         loop {
-            let time_left = self.deadline.map(|deadline| deadline.saturating_sub(start.elapsed()));
-            let mut outcomes = attempt(time_left)?;
+            let mut outcomes = attempt(end)?;
             let is_wanted = reporter.judge(&mut outcomes);
-            if is_wanted || !self.wait {
+            let now = Instant::now();
+            let is_cut_short = end.is_some_and(|end| end <= now) && is_silence(&outcomes);
+            if !self.wait || (is_wanted && !is_cut_short) {
                 return reporter.tell(&outcomes);
             }
-            due = (due + INTERVAL).max(Instant::now());
-            if let Some(deadline) = self.deadline.filter(|&deadline| due - start >= deadline) {
-                return reporter.give_up(&outcomes, deadline);
+            // That silence says less than what came before.
+            if !is_cut_short || last.is_empty() {
+                last = outcomes;
             }
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            due = (due + interval).max(now);
+            if end.is_some_and(|end| due >= end) {
+                return reporter.give_up(&last, start.elapsed());
+            }
+            thread::sleep(due.saturating_duration_since(now));
         }
     }
+}
+
+/// Whether more time could have made another outcome of it.
+fn is_silence(outcomes: &[Outcome]) -> bool {
+    outcomes.last().is_some_and(|last| {
+        matches!(
+            last.verdict(),
+            Verdict::Timeout | Verdict::NoReply | Verdict::WrongSource | Verdict::Unresolved
+        )
+    })
 }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use log::debug;
@@ -94,21 +94,24 @@ impl Target {
     }
 
     /// Resolves the target, and the source where one is given. Each takes the
-    /// time-out at most, and so does an exchange, or `most` if that is shorter.
+    /// time-out at most, and so does an exchange; all of it ends at `end`.
     ///
     /// # Errors
     /// The target cannot be gone to as it is written, or not from that source.
-    pub fn resolve(&self, most: Option<Duration>) -> Result<Destination, Failure> {
-        let timeout = self.timeout.min(most.unwrap_or(Duration::MAX));
-        let written = self.written()?;
-        let sources = match self.resolve_source() {
-            Ok(sources) => sources,
-            Err(trouble) => return Ok(nowhere(written, trouble)),
+    pub fn resolve(&self, end: Option<Instant>) -> Result<Destination, Failure> {
+        let limit = || {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            self.timeout.min(left.unwrap_or(Duration::MAX))
         };
-        let mut addresses = match resolve_within(&written.host, written.port(), timeout) {
+        let written = self.written()?;
+        let sources = match self.resolve_source(limit()) {
+            Ok(sources) => sources,
+            Err(trouble) => return Ok(nowhere(trouble)),
+        };
+        let mut addresses = match resolve_within(&written.host, written.port(), limit()) {
             Ok(addresses) => addresses,
             Err(why) if matches!(written.host, Host::Name(_)) => {
-                return Ok(nowhere(written, Trouble::new(Verdict::Unresolved, why)));
+                return Ok(nowhere(Trouble::new(Verdict::Unresolved, why)));
             }
             Err(why) => return Err(Failure::local(&written, why)),
         };
@@ -116,7 +119,7 @@ impl Target {
         if addresses.is_empty() {
             let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };
             return match written.host {
-                Host::Name(_) => Ok(nowhere(written, Trouble::new(Verdict::Unresolved, family))),
+                Host::Name(_) => Ok(nowhere(Trouble::new(Verdict::Unresolved, family))),
                 _ => Err(Failure::usage(&written, family)),
             };
         }
@@ -128,11 +131,11 @@ impl Target {
             }
         }
         debug!("[*] Going to: {written}: {}", list(&addresses));
-        Ok(Destination { written, addresses: Ok(addresses), sources, timeout })
+        Ok(Destination { addresses: Ok(addresses), sources, timeout: limit() })
     }
 
     /// The addresses to send from, one a family; none where any will do.
-    fn resolve_source(&self) -> Result<Vec<SocketAddr>, Trouble> {
+    fn resolve_source(&self, limit: Duration) -> Result<Vec<SocketAddr>, Trouble> {
         let port = self.source_port.unwrap_or(0);
         let Some(host) = &self.source else {
             let every = [IpAddr::V4([0; 4].into()), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -142,7 +145,7 @@ impl Target {
         let failed = |why: String| {
             Trouble::new(Verdict::Local, format_args!("cannot send from {host}: {why}"))
         };
-        let sources = resolve_within(host, port, self.timeout).map_err(failed)?;
+        let sources = resolve_within(host, port, limit).map_err(failed)?;
         // Better said once and now than by each attempt.
         if let &[mut source] = sources.as_slice() {
             source.set_port(0);
@@ -153,8 +156,8 @@ impl Target {
 }
 
 /// There is no address to go to, or none to go from: that is an outcome too.
-fn nowhere(written: Address, trouble: Trouble) -> Destination {
-    Destination { written, addresses: Err(trouble), sources: Vec::new(), timeout: Duration::ZERO }
+fn nowhere(trouble: Trouble) -> Destination {
+    Destination { addresses: Err(trouble), sources: Vec::new(), timeout: Duration::ZERO }
 }
 
 /// Resolves on a thread of its own, for the system's resolver cannot be told

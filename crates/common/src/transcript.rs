@@ -76,16 +76,16 @@ impl Transcript {
     /// # Errors
     /// Hands `outcome` on.
     pub fn end(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
-        if let Err(failure) = &outcome
-            && self.style == Style::Json
-        {
-            exit::tell_in(Style::Text, self.stamp);
+        if self.style == Style::Text {
+            return outcome;
+        }
+        outcome.map_err(|failure| {
             if log::max_level() > log::LevelFilter::Off {
                 // The outbox takes what there is room for, and counts the rest.
                 let _ = self.outbox.write_all(failure.object(self.stamp).as_bytes());
             }
-        }
-        outcome
+            failure.object_told()
+        })
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Order<'m> {
     pub message: &'m [u8],
     /// Whether this side is to be ended after the message.
     pub half_close: bool,
+    /// The reply that is hoped for.
+    pub hoped: Option<&'m [u8]>,
 }
 
 /// Exchanges a message for the reply of `peer`, within `limit`.
@@ -37,7 +39,7 @@ pub fn exchange(
         Ok(stream) => stream,
         Err(trouble) => return Outcome::failed(Some(peer), trouble),
     };
-    let mut exchange = Exchange::new(stream, order.message, order.half_close);
+    let mut exchange = Exchange::new(stream, order.message, order.half_close, order.hoped);
     let mut connected = None;
     let result = drive(&mut exchange, limit, start, &mut connected);
     let reply = result.is_ok().then(|| connected.map(|connected: Instant| connected.elapsed()));
@@ -71,7 +73,7 @@ fn drive(
         }
         let time_left = limit.saturating_sub(start.elapsed());
         if time_left.is_zero() {
-            return Err(exchange.timed_out(limit));
+            return exchange.timed_out(limit);
         }
         if !matches!(step, Step::Wait) {
             continue;

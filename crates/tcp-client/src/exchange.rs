@@ -10,6 +10,7 @@
 //! does one thing and says what came of it.
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::time::Duration;
 
 use common::probe::trouble::Trouble;
@@ -25,6 +26,10 @@ pub struct Exchange<'m, S> {
     message: &'m [u8],
     /// Whether this side is to be ended after the message.
     half_close: bool,
+    /// The reply that is hoped for: as long as it may still come, it is waited
+    /// for. Else the reply is what one receive returns, as in the tutorial.
+    hoped: Option<&'m [u8]>,
+    received: Vec<u8>,
     state: State,
 }
 
@@ -59,8 +64,9 @@ pub enum Step {
 
 impl<'m, S: Stream> Exchange<'m, S> {
     /// An exchange over `stream`, which is being connected.
-    pub fn new(stream: S, message: &'m [u8], half_close: bool) -> Self {
-        Self { stream, message, half_close, state: State::Connecting }
+    pub fn new(stream: S, message: &'m [u8], half_close: bool, hoped: Option<&'m [u8]>) -> Self {
+        let received = Vec::new();
+        Self { stream, message, half_close, hoped, received, state: State::Connecting }
     }
 
     /// Does the next thing there is to do.
@@ -124,13 +130,7 @@ impl<'m, S: Stream> Exchange<'m, S> {
     /// The message could not be sent to its end: the reply may be here all the
     /// same.
     fn unsent(&mut self, error: io::Error) -> Step {
-        let trouble = match error.kind() {
-            ErrorKind::BrokenPipe => {
-                Trouble::new(Verdict::NoReply, "closed before the message was sent")
-            }
-            _ => self.trouble(error),
-        };
-        self.go_on(State::Receiving { unsent: Some(trouble) })
+        self.go_on(State::Receiving { unsent: Some(Trouble::connected(error)) })
     }
 
     fn go_on(&mut self, state: State) -> Step {
@@ -138,33 +138,54 @@ impl<'m, S: Stream> Exchange<'m, S> {
         Step::Again
     }
 
-    /// The reply is what one receive returns, as in the tutorial. After a
-    /// failed send it is still looked for: it may have come before that.
+    /// After a failed send the reply is still looked for: it may have come
+    /// before that.
     fn receive(&mut self) -> Step {
         let mut buffer = [0; BUFFER_SIZE];
         let unsent = match &self.state {
             State::Receiving { unsent } => unsent.clone(),
             _ => None,
         };
-        let closed = || Trouble::new(Verdict::NoReply, "closed without a reply");
-        match self.stream.receive(&mut buffer) {
-            Ok(0) => Step::Done(Err(unsent.unwrap_or_else(closed))),
-            Ok(len) => Step::Done(Ok(buffer[..len].to_vec())),
+        let trouble = match self.stream.receive(&mut buffer) {
+            Ok(0) => {
+                let closed = || Trouble::new(Verdict::NoReply, "closed without a reply");
+                unsent.unwrap_or_else(closed)
+            }
+            Ok(len) => {
+                self.received.extend_from_slice(&buffer[..len]);
+                if self.may_go_on() {
+                    return Step::Again;
+                }
+                return Step::Done(Ok(mem::take(&mut self.received)));
+            }
             Err(error) => match (error.kind(), unsent) {
-                (ErrorKind::Interrupted, _) => Step::Again,
-                (ErrorKind::WouldBlock, None) => Step::Wait,
-                (ErrorKind::WouldBlock, Some(trouble)) => Step::Done(Err(trouble)),
-                _ => Step::Done(Err(self.trouble(error))),
+                (ErrorKind::Interrupted, _) => return Step::Again,
+                (ErrorKind::WouldBlock, None) => return Step::Wait,
+                (ErrorKind::WouldBlock, Some(trouble)) => trouble,
+                _ => Trouble::connected(error),
             },
-        }
+        };
+        Step::Done(self.ended(trouble))
     }
 
-    /// What it failed of, when `limit` has passed.
-    pub fn timed_out(&self, limit: Duration) -> Trouble {
+    /// Whether what was received is the beginning of what is hoped for.
+    fn may_go_on(&self) -> bool {
+        self.hoped.is_some_and(|hoped| {
+            self.received.len() < hoped.len() && hoped.starts_with(&self.received)
+        })
+    }
+
+    /// No more is to come: what did is the reply, if anything did.
+    fn ended(&mut self, trouble: Trouble) -> Result<Vec<u8>, Trouble> {
+        if self.received.is_empty() { Err(trouble) } else { Ok(mem::take(&mut self.received)) }
+    }
+
+    /// What it came to, when `limit` has passed.
+    pub fn timed_out(&mut self, limit: Duration) -> Result<Vec<u8>, Trouble> {
         match self.state {
-            State::Connecting => Trouble::no_connection(limit),
+            State::Connecting => Err(Trouble::no_connection(limit)),
             State::Sending { .. } | State::Ending | State::Receiving { .. } => {
-                Trouble::no_reply(limit)
+                self.ended(Trouble::silent(limit))
             }
         }
     }

@@ -89,18 +89,18 @@ fn it_connects_sends_and_receives() {
         receives: [Err(BLOCKS), Err(BLOCKS), Ok(&b"ACK!"[..])].into(),
         ..Script::default()
     };
-    let mut exchange = Exchange::new(script, MESSAGE, false);
+    let mut exchange = Exchange::new(script, MESSAGE, false, None);
     let limit = Duration::from_secs(5);
     assert_eq!(go(&mut exchange), None);
     assert_eq!(
-        Some(Err(exchange.timed_out(limit))),
+        Some(exchange.timed_out(limit)),
         failed(Verdict::Timeout, "no connection within 5s")
     );
     assert_eq!(go(&mut exchange), None, "it waits to send the rest");
     assert_eq!(go(&mut exchange), None, "it waits for the reply");
     assert_eq!(
-        Some(Err(exchange.timed_out(limit))),
-        failed(Verdict::NoReply, "nothing came back within 5s")
+        Some(exchange.timed_out(limit)),
+        failed(Verdict::NoReply, "connected, and then nothing within 5s")
     );
     assert_eq!(go(&mut exchange), Some(Ok(b"ACK!".to_vec())));
     assert_eq!(exchange.stream.sent, MESSAGE);
@@ -113,7 +113,7 @@ fn a_reply_that_comes_before_the_message_is_sent_counts() {
         receives: [Ok(&b"ACK!"[..])].into(),
         ..Script::default()
     };
-    assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), Some(Ok(b"ACK!".to_vec())));
+    assert_eq!(go(&mut Exchange::new(script, MESSAGE, false, None)), Some(Ok(b"ACK!".to_vec())));
 }
 
 #[test]
@@ -124,7 +124,10 @@ fn after_a_failed_send_the_reply_is_still_received() {
             receives: [Ok(&b"ACK!"[..])].into(),
             ..Script::default()
         };
-        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), Some(Ok(b"ACK!".to_vec())));
+        assert_eq!(
+            go(&mut Exchange::new(script, MESSAGE, false, None)),
+            Some(Ok(b"ACK!".to_vec()))
+        );
     }
 }
 
@@ -139,7 +142,7 @@ fn a_connection_that_was_reset_already_may_have_brought_the_reply() {
             receives: [receive].into(),
             ..Script::default()
         };
-        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), outcome);
+        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false, None)), outcome);
     }
 }
 
@@ -151,7 +154,7 @@ fn without_a_reply_the_failed_send_is_the_reason() {
             receives: [receive].into(),
             ..Script::default()
         };
-        let outcome = go(&mut Exchange::new(script, MESSAGE, false));
+        let outcome = go(&mut Exchange::new(script, MESSAGE, false, None));
         assert_eq!(outcome, failed(Verdict::NoReply, "closed before the message was sent"));
     }
 }
@@ -159,13 +162,13 @@ fn without_a_reply_the_failed_send_is_the_reason() {
 #[test]
 fn what_the_peer_does_instead_of_answering_is_told() {
     for (connect, receive, verdict, why) in [
-        (Err(ErrorKind::ConnectionRefused), Ok(&b""[..]), Verdict::Refused, "connection refused"),
+        (Err(ErrorKind::ConnectionRefused), Ok(&b""[..]), Verdict::Refused, "a reset came back"),
         (Ok(true), Ok(&b""[..]), Verdict::NoReply, "closed without a reply"),
         (Ok(true), Err(ErrorKind::ConnectionReset), Verdict::Reset, "connection reset"),
     ] {
         let script =
             Script { connects: [connect].into(), receives: [receive].into(), ..Script::default() };
-        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), failed(verdict, why));
+        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false, None)), failed(verdict, why));
     }
 }
 
@@ -178,19 +181,54 @@ fn icmp_says_why_there_is_no_connection() {
         icmp: Some(error),
         ..Script::default()
     };
-    assert_eq!(go(&mut Exchange::new(script, MESSAGE, false)), Some(Err(error.into())));
+    assert_eq!(go(&mut Exchange::new(script, MESSAGE, false, None)), Some(Err(error.into())));
+}
+
+#[test]
+fn what_is_hoped_for_may_come_in_pieces() {
+    let hoped = |receives: Vec<Result<&'static [u8], ErrorKind>>| {
+        let script = Script { receives: receives.into(), ..Script::default() };
+        Exchange::new(script, MESSAGE, false, Some(&b"ACK!"[..]))
+    };
+    let whole = Some(Ok(b"ACK!".to_vec()));
+    assert_eq!(go(&mut hoped(vec![Ok(b"AC"), Ok(b"K!")])), whole);
+    let mut waiting = hoped(vec![Ok(b"AC"), Err(BLOCKS), Ok(b"K!")]);
+    assert_eq!((go(&mut waiting), go(&mut waiting)), (None, whole));
+    // It differs, or ends, or its time is up: then it is what it is.
+    assert_eq!(go(&mut hoped(vec![Ok(b"AX"), Ok(b"K!")])), Some(Ok(b"AX".to_vec())));
+    assert_eq!(go(&mut hoped(vec![Ok(b"AC"), Ok(b"")])), Some(Ok(b"AC".to_vec())));
+    let mut late = hoped(vec![Ok(b"AC")]);
+    assert_eq!((go(&mut late), late.timed_out(Duration::ZERO)), (None, Ok(b"AC".to_vec())));
+}
+
+#[test]
+fn once_the_connection_stands_a_lost_way_is_no_reply() {
+    for kind in [ErrorKind::TimedOut, ErrorKind::HostUnreachable] {
+        let script = Script { receives: [Err(kind)].into(), ..Script::default() };
+        let outcome = go(&mut Exchange::new(script, MESSAGE, false, None));
+        let Some(Err(trouble)) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(trouble.verdict, Verdict::NoReply);
+    }
+    // A peer that closed at once, and a half-close that found nobody.
+    let script = Script {
+        sends: [Err(ErrorKind::NotConnected)].into(),
+        receives: [Ok(&b""[..])].into(),
+        ..Script::default()
+    };
+    let outcome = go(&mut Exchange::new(script, MESSAGE, true, None));
+    assert_eq!(outcome, failed(Verdict::NoReply, "closed before the message was sent"));
 }
 
 #[test]
 fn a_half_close_goes_with_the_message() {
     for half_close in [false, true] {
-        let mut exchange = Exchange::new(Script::default(), MESSAGE, half_close);
+        let mut exchange = Exchange::new(Script::default(), MESSAGE, half_close, None);
         assert_eq!(go(&mut exchange), None);
         let Script { sent, held_back, ended, .. } = exchange.stream;
         assert_eq!((sent.as_slice(), held_back, ended), (MESSAGE, half_close, half_close));
     }
     // An empty message is an end, and no send.
-    let mut exchange = Exchange::new(Script::default(), b"", true);
+    let mut exchange = Exchange::new(Script::default(), b"", true, None);
     assert_eq!(go(&mut exchange), None);
     assert!(exchange.stream.ended && !exchange.stream.held_back);
 }
@@ -219,7 +257,7 @@ proptest! {
             connects: connects.into(), sends: sends.into(), receives: receives.into(),
             ..Script::default()
         };
-        let mut exchange = Exchange::new(script, MESSAGE, false);
+        let mut exchange = Exchange::new(script, MESSAGE, false, None);
         for _ in 0..events {
             let outcome = go(&mut exchange);
             prop_assert!(MESSAGE.starts_with(&exchange.stream.sent));

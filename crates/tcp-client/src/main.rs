@@ -29,10 +29,10 @@ fn run() -> Result<(), Failure> {
         let reason = "empty: there is nothing to send, unless --half-close sends the end";
         return Err(Failure::usage("--message", reason));
     }
-    let order = Order { message: &message, half_close };
-    let reporter = Reporter::new(target.written()?, reporting);
-    persistence.run(&reporter, |time_left| {
-        let destination = target.resolve(time_left)?;
+    let order = Order { message: &message, half_close, hoped: reporting.hoped() };
+    let reporter = Reporter::new(target.written()?, reporting.clone());
+    persistence.run(&reporter, |end| {
+        let destination = target.resolve(end)?;
         Ok(destination.try_each(|peer, limit| {
             drive::exchange(peer, destination.source_for(peer), order, limit)
         }))

@@ -94,6 +94,9 @@ impl Stream for TcpStream {
 pub fn connect(peer: SocketAddr, source: Option<SocketAddr>) -> Result<TcpStream, Trouble> {
     let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
+    if peer.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
     error_queue::enable(&socket, peer.is_ipv6(), true)?;
     if let Some(source) = source {
         // A port that was used a moment ago may still be in TIME_WAIT.

@@ -128,7 +128,7 @@ fn the_family_asked_for() {
     assert_failed(
         &run(TCP_CLIENT, &["-4", &target]),
         1,
-        &format!("{target}: 127.0.0.1: refused (connection refused)"),
+        &format!("{target}: 127.0.0.1: refused (a reset came back)"),
     );
     assert_eq!(run(TCP_CLIENT, &["-6", &format!(":{}", address.port())]).stdout, "ACK!\n");
     assert_failed(&run(TCP_CLIENT, &["-4", "::1"]), 2, "[::1]:6666: no IPv4 address");
@@ -166,7 +166,7 @@ fn a_reply_counts_although_a_reset_followed_at_once() {
 #[test]
 fn nobody_there() {
     let (_held, address) = reserved();
-    assert_failed(&client(address, &[]), 1, &format!("{address}: refused (connection refused)"));
+    assert_failed(&client(address, &[]), 1, &format!("{address}: refused (a reset came back)"));
 }
 
 #[test]
@@ -176,7 +176,11 @@ fn no_reply_in_time() {
         stream.read_to_end(&mut rest).unwrap_or_default()
     });
     let ended = client(address, &["--timeout", "200ms"]);
-    assert_failed(&ended, 1, &format!("{address}: no-reply (nothing came back within 200ms)"));
+    assert_failed(
+        &ended,
+        1,
+        &format!("{address}: no-reply (connected, and then nothing within 200ms)"),
+    );
 }
 
 #[test]
@@ -288,8 +292,8 @@ fn an_outcome_is_a_json_object() {
     let (_reserved, address) = reserved();
     let ended = client(address, &["-J"]);
     let probe = object(&ended);
-    assert_eq!((probe.text("verdict"), probe.text("reason")), ("refused", "connection refused"));
-    let line = format!("tcp-client: {address}: refused (connection refused)\n");
+    assert_eq!((probe.text("verdict"), probe.text("reason")), ("refused", "a reset came back"));
+    let line = format!("tcp-client: {address}: refused (a reset came back)\n");
     assert_eq!((ended.stderr, ended.status), (line, Some(1)));
     // What was hoped for is no warning.
     let ended = client(address, &["-Jq", "--expect", "refused"]);
@@ -301,9 +305,9 @@ fn an_outcome_is_a_json_object() {
 fn what_is_hoped_for_is_a_success() {
     let (_reserved, address) = reserved();
     let ended = client(address, &["--expect", "refused"]);
-    let line = format!("{address}: refused (connection refused)\n");
+    let line = format!("{address}: refused (a reset came back)\n");
     assert_eq!((ended.stdout, ended.stderr.as_str(), ended.status), (line, "", Some(0)));
-    let line = format!("{address}: refused (connection refused), and not timeout");
+    let line = format!("{address}: refused (a reset came back), and not timeout");
     assert_failed(&client(address, &["--expect", "timeout"]), 1, &line);
 
     let (address, _) = server("127.0.0.1:0", answer(b"ACK!"));
@@ -354,13 +358,20 @@ fn it_does_not_wait_for_ever() {
     let (_reserved, address) = reserved();
     let begun = Instant::now();
     let ended = client(address, &["--wait", "-w", "1200ms"]);
-    assert!((1000..30_000).contains(&begun.elapsed().as_millis()), "one more attempt");
-    let line = format!("{address}: refused (connection refused), for 1s 200ms");
-    assert_failed(&ended, 124, &line);
+    assert!((1000..30_000).contains(&begun.elapsed().as_millis()), "until near the deadline");
+    let line = format!("tcp-client: {address}: refused (a reset came back), for ");
+    assert!(ended.stderr.starts_with(&line), "{}", ended.stderr);
+    assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(124)));
+    // Silence that only the deadline made proves nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let ended = client(address, &["--wait", "-w", "300ms", "--expect", "no-reply"]);
+    let line = "no-reply (connected, and then nothing within 300ms), cut short by the deadline";
+    assert_failed(&ended, 124, &format!("{address}: {line}"));
     // Without --wait a deadline is a time limit as any other.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
-    let line = format!("{address}: no-reply (nothing came back within 200ms)");
+    let line = format!("{address}: no-reply (connected, and then nothing within 200ms)");
     assert_failed(&client(address, &["-w", "200ms"]), 1, &line);
 }
 

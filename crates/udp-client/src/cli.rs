@@ -31,8 +31,8 @@ Without --message, an empty line or the end of the input ends it.
 HOST is a name, an IPv4 or an IPv6 address ([IPV6]:PORT); :PORT alone means this machine.
 DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.
 
-VERDICT is ok, refused, unreachable, timeout, no-reply, reset, wrong-reply, wrong-source,
-unresolved or local.
+VERDICT is ok, refused, unreachable, no-reply, wrong-reply, wrong-source, unresolved or local.
+--wait and --deadline go with --message.
 
 Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault,
 124 not as expected until the deadline of --wait.";

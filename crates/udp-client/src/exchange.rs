@@ -27,14 +27,27 @@ pub trait Socket {
 #[derive(Debug)]
 pub struct Exchange<'a, S> {
     socket: &'a S,
-    peer: SocketAddr,
+    way: Way,
     datagram: &'a [u8],
     state: State,
+    /// Why there will be no reply, unless it is here already.
+    trouble: Option<Trouble>,
     /// Somebody else who has sent something meanwhile.
     stranger: Option<SocketAddr>,
     /// How often the datagram may be sent again.
     resends: u32,
 }
+
+/// Whence datagrams go, and where to: as the kernel has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    pub local: SocketAddr,
+    pub peer: SocketAddr,
+}
+
+/// What is discarded before a datagram is sent: more than a receive buffer
+/// holds, and so few that a flood does not keep it from being sent.
+const MOST_CLEARED: u32 = 1000;
 
 /// A datagram that was too large for a link is sent again, in smaller
 /// fragments: as often as links get narrower on the way, and no more.
@@ -42,8 +55,9 @@ const MOST_RESENDS: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// What is still there belongs to an earlier exchange, and is discarded.
-    Clearing,
+    /// What is still there belongs to an earlier exchange, and is discarded: so
+    /// many so far.
+    Clearing(u32),
     Sending,
     Receiving,
 }
@@ -62,47 +76,52 @@ pub enum Step {
 }
 
 impl<'a, S: Socket> Exchange<'a, S> {
-    /// An exchange of `datagram` for a reply of `peer`.
-    pub fn new(socket: &'a S, peer: SocketAddr, datagram: &'a [u8]) -> Self {
-        Self {
-            socket,
-            peer,
-            datagram,
-            state: State::Clearing,
-            stranger: None,
-            resends: MOST_RESENDS,
-        }
+    /// An exchange of `datagram` for a reply, on its `way`.
+    pub fn new(socket: &'a S, way: Way, datagram: &'a [u8]) -> Self {
+        let (state, resends) = (State::Clearing(0), MOST_RESENDS);
+        Self { socket, way, datagram, state, trouble: None, stranger: None, resends }
     }
 
     /// Does the next thing there is to do; a reply goes into `buffer`.
     pub fn step(&mut self, buffer: &mut [u8]) -> Step {
         match self.state {
-            State::Clearing => match self.socket.receive(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    while self.socket.icmp_error().is_some() {}
-                    self.state = State::Sending;
-                    Step::Again
-                }
+            State::Clearing(cleared) => match self.socket.receive(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.cleared(),
+                _ if cleared >= MOST_CLEARED => self.cleared(),
                 // An earlier datagram's ICMP error, behind which there may be
                 // a reply to it.
-                Err(_) | Ok(_) => Step::Again,
+                Err(_) | Ok(_) => {
+                    self.state = State::Clearing(cleared + 1);
+                    Step::Again
+                }
             },
-            State::Sending => match self.socket.send(self.datagram, self.peer) {
+            State::Sending => match self.socket.send(self.datagram, self.way.peer) {
                 Ok(_) => {
                     self.state = State::Receiving;
                     Step::Sent
                 }
-                Err(error) => self.or_wait(error),
+                Err(error) => self.failed(error),
             },
             State::Receiving => match self.socket.receive(buffer) {
-                Ok((len, from)) if is_same(from, self.peer) => Step::Done(Ok(len)),
+                Ok((len, from)) if is_same(from, self.way.peer) => Step::Done(Ok(len)),
+                // The kernel may take another of our addresses to send from
+                // than the one that is gone to.
+                Ok((_, from)) if is_same(from, self.way.local) => {
+                    Step::Done(Err(Trouble::connected_to_itself()))
+                }
                 Ok((_, from)) => {
                     self.stranger = self.stranger.or(Some(from));
                     Step::Again
                 }
-                Err(error) => self.or_wait(error),
+                Err(error) => self.failed(error),
             },
         }
+    }
+
+    fn cleared(&mut self) -> Step {
+        while self.socket.icmp_error().is_some() {}
+        self.state = State::Sending;
+        Step::Again
     }
 
     /// What it failed of, when `limit` has passed.
@@ -110,10 +129,14 @@ impl<'a, S: Socket> Exchange<'a, S> {
         self.stranger.map_or_else(|| Trouble::no_reply(limit), Trouble::wrong_source)
     }
 
-    /// An error is told of by a call, and explained by the queue.
-    fn or_wait(&mut self, error: io::Error) -> Step {
+    /// An error is told of by a call, before what is there is handed over, and
+    /// explained by the queue.
+    fn failed(&mut self, error: io::Error) -> Step {
         match error.kind() {
-            ErrorKind::WouldBlock => Step::Wait,
+            ErrorKind::WouldBlock => match self.trouble.take() {
+                Some(trouble) => Step::Done(Err(trouble)),
+                None => Step::Wait,
+            },
             ErrorKind::Interrupted => Step::Again,
             _ => match self.socket.icmp_error() {
                 Some(error) if error.is_too_large() && self.resends > 0 => {
@@ -121,17 +144,28 @@ impl<'a, S: Socket> Exchange<'a, S> {
                     self.state = State::Sending;
                     Step::Again
                 }
-                Some(error) => Step::Done(Err(error.into())),
-                None => Step::Done(Err(error.into())),
+                icmp => self.fail(icmp.map_or_else(|| error.into(), Trouble::from)),
             },
         }
     }
+
+    /// There will be no reply; but one may be here.
+    fn fail(&mut self, trouble: Trouble) -> Step {
+        if matches!(self.state, State::Sending) || self.trouble.is_some() {
+            return Step::Done(Err(trouble));
+        }
+        self.trouble = Some(trouble);
+        Step::Again
+    }
 }
 
-/// Whether they are the same address and port. (What IPv6 addresses have
-/// besides, the kernel fills in.)
+/// Whether they are the same address, port and, of link-local ones, link.
 fn is_same(a: SocketAddr, b: SocketAddr) -> bool {
-    (a.ip(), a.port()) == (b.ip(), b.port())
+    let link = |address| match address {
+        SocketAddr::V6(address) => address.scope_id(),
+        SocketAddr::V4(_) => 0,
+    };
+    (a.ip(), a.port(), link(a)) == (b.ip(), b.port(), link(b))
 }
 
 #[cfg(test)]
@@ -185,7 +219,8 @@ mod tests {
     }
 
     fn exchange(socket: &Script) -> Exchange<'_, Script> {
-        Exchange::new(socket, PEER.parse().unwrap(), b"hello")
+        let local = "192.0.2.7:40000".parse().unwrap();
+        Exchange::new(socket, Way { local, peer: PEER.parse().unwrap() }, b"hello")
     }
 
     /// Steps until it is over, or waits: then `None`.
@@ -244,6 +279,35 @@ mod tests {
         assert_eq!(go(&mut waiting), None);
         let refused = Trouble::from(io::Error::from(ErrorKind::ConnectionRefused));
         assert_eq!(go(&mut waiting), Some(Err(refused)));
+    }
+
+    #[test]
+    fn a_reply_that_is_here_counts_although_an_error_is_told_of_first() {
+        let unreachable = Err(ErrorKind::HostUnreachable);
+        let socket = receiving([NOTHING, unreachable, Ok((PEER, "ok!"))]);
+        assert_eq!(go(&mut exchange(&socket)), Some(Ok("ok!".to_owned())));
+    }
+
+    #[test]
+    fn who_hears_himself_talks_to_himself() {
+        let socket = receiving([NOTHING, Ok(("192.0.2.7:40000", "hello"))]);
+        assert_eq!(go(&mut exchange(&socket)), Some(Err(Trouble::connected_to_itself())));
+    }
+
+    #[test]
+    fn a_flood_does_not_keep_the_datagram_from_being_sent() {
+        let flood = (0..2 * MOST_CLEARED).map(|_| Ok(("192.0.2.9:9", "flood")));
+        let socket = receiving(flood);
+        let mut flooded = exchange(&socket);
+        while !matches!(flooded.step(&mut [0; 64]), Step::Sent) {}
+        assert_eq!(socket.sent.get(), 1);
+    }
+
+    #[test]
+    fn another_links_address_is_another_one() {
+        let same = |a: &str, b: &str| is_same(a.parse().unwrap(), b.parse().unwrap());
+        assert!(same("[fe80::1%2]:7000", "[fe80::1%2]:7000"));
+        assert!(!same("[fe80::1%2]:7000", "[fe80::1%3]:7000"));
     }
 
     #[test]

@@ -13,8 +13,9 @@ use common::probe::trouble::Trouble;
 use log::debug;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket as Socket2, Type};
 
-use crate::exchange::{Exchange, Socket, Step};
+use crate::exchange::{Exchange, Socket, Step, Way};
 
 /// More than any datagram holds.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -41,23 +42,18 @@ struct Flow {
     /// As it was asked for.
     address: SocketAddr,
     /// As the kernel goes to it: to 0.0.0.0 it is the loopback address.
-    peer: SocketAddr,
-    local: SocketAddr,
+    way: Way,
     socket: UdpSocket,
     poll: Poll,
 }
 
 impl Flow {
     fn open(address: SocketAddr, source: Option<SocketAddr>) -> Result<Self, Trouble> {
-        let (own, peer) = way(address, source)?;
-        let any = unspecified(address);
-        let source = source.unwrap_or(any);
-        let socket =
-            net::UdpSocket::bind(source).map_err(|error| Trouble::source(source, &error))?;
-        socket.set_nonblocking(true)?;
+        let Way { mut local, peer } = way(address, source)?;
+        let socket = bind(source.unwrap_or(unspecified(address)))?;
         error_queue::enable(&socket, address.is_ipv6(), true)?;
-        let local = SocketAddr::new(own.ip(), socket.local_addr()?.port());
-        if (local.ip(), local.port()) == (peer.ip(), peer.port()) {
+        local.set_port(socket.local_addr()?.port());
+        if local == peer {
             return Err(Trouble::connected_to_itself());
         }
         debug!("[*] Sending from: {local}");
@@ -65,7 +61,7 @@ impl Flow {
         let poll = Poll::new()?;
         let both = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut socket, SOCKET, both)?;
-        Ok(Self { address, peer, local, socket, poll })
+        Ok(Self { address, way: Way { local, peer }, socket, poll })
     }
 
     /// Exchanges `datagram` for a reply, within `limit`.
@@ -75,7 +71,7 @@ impl Flow {
         let result = self.drive(datagram, limit, &mut sent).inspect(|_| {
             reply = sent.map(|sent| sent.elapsed());
         });
-        let (address, local) = (Some(self.address), Some(self.local));
+        let (address, local) = (Some(self.address), Some(self.way.local));
         Outcome { address, local, connect: None, reply, result }.without_own_word()
     }
 
@@ -88,7 +84,7 @@ impl Flow {
         let start = Instant::now();
         let mut events = Events::with_capacity(4);
         let mut buffer = vec![0; RECEIVE_SIZE];
-        let mut exchange = Exchange::new(&self.socket, self.peer, datagram);
+        let mut exchange = Exchange::new(&self.socket, self.way, datagram);
         loop {
             let now = Instant::now();
             let step = exchange.step(&mut buffer);
@@ -118,15 +114,23 @@ impl Flow {
 
 /// The way to `address`: which of our addresses leads there, and what the
 /// kernel makes of it. A socket that is connected finds out.
-fn way(
-    address: SocketAddr,
-    source: Option<SocketAddr>,
-) -> Result<(SocketAddr, SocketAddr), Trouble> {
+fn way(address: SocketAddr, source: Option<SocketAddr>) -> Result<Way, Trouble> {
     let mut from = source.unwrap_or(unspecified(address));
     from.set_port(0);
-    let scout = net::UdpSocket::bind(from).map_err(|error| Trouble::source(from, &error))?;
+    let scout = bind(from)?;
     scout.connect(address).map_err(|error| Trouble::connecting(&error, source))?;
-    Ok((scout.local_addr()?, scout.peer_addr()?))
+    Ok(Way { local: scout.local_addr()?, peer: scout.peer_addr()? })
+}
+
+/// A socket of one family alone that sends from `source`, and never blocks.
+fn bind(source: SocketAddr) -> Result<net::UdpSocket, Trouble> {
+    let socket = Socket2::new(Domain::for_address(source), Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    if source.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
+    Ok(socket.into())
 }
 
 /// Any address of the family of `address`.
@@ -155,7 +159,8 @@ impl Session {
     /// that was tried.
     ///
     /// A flow that failed is given up: a reply that comes late finds nobody,
-    /// and cannot be taken for the next datagram's.
+    /// and cannot be taken for the next datagram's, unless that is to have the
+    /// same source port.
     pub fn exchange(&mut self, datagram: &[u8]) -> Vec<Outcome> {
         if let Some(flow) = &mut self.flow {
             let outcome = flow.exchange(datagram, self.destination.timeout());

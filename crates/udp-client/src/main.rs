@@ -11,6 +11,7 @@ mod prompt;
 use std::process::ExitCode;
 
 use common::exit::{self, Failure};
+use common::probe::outcome::Outcome;
 use common::probe::report::Reporter;
 use common::protocol::MAX_DATAGRAM;
 use common::{message, options, transcript};
@@ -33,10 +34,12 @@ fn run() -> Result<(), Failure> {
         if persistence.is_given() {
             return Err(Failure::usage("--wait, --deadline", "only with --message"));
         }
-        return prompt::run(Session::new(target.resolve(None)?), &reporter);
+        let destination = target.resolve(None)?;
+        if let Err(trouble) = destination.addresses() {
+            return reporter.tell(&[Outcome::failed(None, trouble.clone())]);
+        }
+        return prompt::run(Session::new(destination), &reporter);
     };
     let datagram = message::given(text, MAX_DATAGRAM)?;
-    persistence.run(&reporter, |time_left| {
-        Ok(Session::new(target.resolve(time_left)?).exchange(&datagram))
-    })
+    persistence.run(&reporter, |end| Ok(Session::new(target.resolve(end)?).exchange(&datagram)))
 }

@@ -11,7 +11,7 @@ use log::LevelFilter;
 use crate::address::{Address, Host};
 use crate::destination::list;
 use crate::duration::{self, Millis};
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
 use crate::json::{self, Field};
 use crate::message::print_reply;
 use crate::options::{Output, Text, text};
@@ -31,7 +31,10 @@ pub struct Reporting {
     expect: Verdict,
 
     /// The reply that is hoped for; another one is wrong-reply
-    #[arg(long, value_name = "TEXT", value_parser = text(MAX_DATAGRAM), display_order = 11)]
+    #[arg(
+        long, value_name = "TEXT", value_parser = text(MAX_DATAGRAM), allow_hyphen_values = true,
+        display_order = 11,
+    )]
     expect_reply: Option<Text>,
 
     /// How much is told.
@@ -51,6 +54,12 @@ pub struct Reporter {
 }
 
 impl Reporting {
+    /// The reply that is hoped for.
+    #[must_use]
+    pub fn hoped(&self) -> Option<&[u8]> {
+        self.expect_reply.as_ref().map(|text| text.0.as_slice())
+    }
+
     /// How outcomes are written.
     #[must_use]
     pub fn style(&self) -> Style {
@@ -83,10 +92,11 @@ impl Reporter {
         let Some(Outcome { result, .. }) = outcomes.last_mut() else {
             return false;
         };
-        if let (Ok(reply), Some(Text(hoped))) = (&*result, &self.reporting.expect_reply)
+        if let (Ok(reply), Some(hoped)) = (&*result, self.reporting.hoped())
             && reply != hoped
         {
-            let reason = format!("'{}', and not '{}'", excerpt(reply), excerpt(hoped));
+            let same = reply.iter().zip(hoped).take_while(|(a, b)| a == b).count();
+            let reason = format!("'{}', and not '{}'", excerpt(reply, same), excerpt(hoped, same));
             let trouble = Trouble::new(Verdict::WrongReply, reason);
             *result = Err(Trouble { reply: Some(reply.clone()), ..trouble });
         }
@@ -109,23 +119,26 @@ impl Reporter {
             return Ok(());
         }
         let is_local = outcomes.last().is_some_and(|last| last.verdict() == Verdict::Local);
-        let words = self.words_of_failure(outcomes);
-        Err(if is_local {
-            Failure::local(&self.target, words)
+        let failure = if is_local {
+            Failure::local(&self.target, "")
         } else {
-            Failure::outcome(&self.target, words)
-        })
+            Failure::outcome(&self.target, "")
+        };
+        Err(failure.with_safe_reason(self.words_of_failure(outcomes)).object_told())
     }
 
     /// Tells what came last of probes that never came out as expected.
     ///
     /// # Errors
     /// That; or standard output takes no more.
-    pub fn give_up(&self, outcomes: &[Outcome], deadline: Duration) -> Result<(), Failure> {
+    pub fn give_up(&self, outcomes: &[Outcome], after: Duration) -> Result<(), Failure> {
         self.print(outcomes, false)?;
-        let words = self.words_of_failure(outcomes);
-        let deadline = duration::words(deadline);
-        Err(Failure::deadline(&self.target, format_args!("{words}, for {deadline}")))
+        let words = if self.has_expected(outcomes) {
+            format!("{}, cut short by the deadline", self.words(outcomes))
+        } else {
+            format!("{}, for {}", self.words_of_failure(outcomes), duration::words(after))
+        };
+        Err(Failure::deadline(&self.target, "").with_safe_reason(words).object_told())
     }
 
     fn words_of_failure(&self, outcomes: &[Outcome]) -> String {
@@ -142,8 +155,6 @@ impl Reporter {
             return Ok(());
         };
         if self.reporting.style() == Style::Json {
-            // It says what the failure does.
-            exit::tell_in(Style::Text, self.reporting.stamp());
             self.print_object(outcome, is_wanted)
         } else if let Ok(reply) = &outcome.result {
             print_reply(reply, self.reporting.output)
@@ -180,7 +191,7 @@ impl Reporter {
         if self.level() < LevelFilter::Info {
             return Ok(());
         }
-        print(&format!("{}{}\n", self.reporting.stamp(), printable(line.as_bytes())))
+        print(&format!("{}{line}\n", self.reporting.stamp()))
     }
 
     /// Under `-q` only what was not hoped for, as of the lines.
@@ -219,17 +230,21 @@ fn object(target: &Address, outcome: &Outcome, stamp: Stamp) -> String {
         ("reply_ms", millis(outcome.reply)),
         ("bytes", reply.map_or(Field::Nothing, |reply| Field::Number(reply.len() as u64))),
         ("reply", text(reply.map(|reply| safe(reply)))),
-        ("reason", text(trouble.map(|trouble| safe(trouble.reason.as_bytes())))),
+        ("reason", text(trouble.map(|trouble| trouble.reason.clone()))),
         ("router", text(trouble.and_then(|trouble| Some(trouble.router?.to_string())))),
         ("from", text(trouble.and_then(|trouble| Some(trouble.from?.to_string())))),
     ];
     json::object("probe", stamp.time(), &fields)
 }
 
-/// The beginning of a reply, for a reason; it is made safe with that.
-fn excerpt(reply: &[u8]) -> String {
-    let dots = if reply.len() > SHOWN { "..." } else { "" };
-    format!("{}{dots}", String::from_utf8_lossy(&reply[..reply.len().min(SHOWN)]))
+/// What is to be seen of a reply in a reason: the beginning, or where it begins
+/// to differ, after so many bytes that are the `same`.
+fn excerpt(reply: &[u8], same: usize) -> String {
+    let skipped = if same < SHOWN { 0 } else { same - SHOWN / 4 };
+    let shown = &reply[skipped..];
+    let dots = |is_cut| if is_cut { "..." } else { "" };
+    let (before, after) = (dots(skipped > 0), dots(shown.len() > SHOWN));
+    format!("{before}{}{after}", printable(&shown[..shown.len().min(SHOWN)]))
 }
 
 fn safe(reply: &[u8]) -> String {

@@ -17,7 +17,7 @@ use crate::probe::verdict::Verdict;
 pub struct Trouble {
     /// In one word; never [`Verdict::Ok`].
     pub verdict: Verdict,
-    /// In words, for people.
+    /// In words, for people: safe to print.
     pub reason: String,
     /// Who sent the ICMP error that says so.
     pub router: Option<IpAddr>,
@@ -26,6 +26,10 @@ pub struct Trouble {
     /// What came instead of the reply that was hoped for.
     pub reply: Option<Vec<u8>>,
 }
+
+/// Every source port is taken (`net.ipv4.ip_local_port_range`), or the family
+/// has no address here.
+const NO_PORT: &str = "no free port, or no address, to send from";
 
 impl fmt::Display for Trouble {
     /// `refused (port unreachable, says 192.0.2.1)`
@@ -60,7 +64,11 @@ impl From<&io::Error> for Trouble {
                 _ => Verdict::Local,
             },
         };
-        Self::new(verdict, reason(error))
+        // Without an ICMP error it was a reset (RFC 9293, section 3.5.2).
+        match verdict {
+            Verdict::Refused => Self::new(verdict, "a reset came back"),
+            _ => Self::new(verdict, reason(error)),
+        }
     }
 }
 
@@ -80,16 +88,40 @@ impl Trouble {
     /// It cannot be sent from `source`.
     #[must_use]
     pub fn source(source: SocketAddr, error: &io::Error) -> Self {
+        if source.port() == 0 && error.kind() == ErrorKind::AddrInUse {
+            return Self::new(Verdict::Local, NO_PORT);
+        }
         Self::new(Verdict::Local, format_args!("cannot send from {source}: {}", reason(error)))
     }
 
-    /// It cannot be connected. With a source, `EINVAL` says that no way leads
-    /// from there to the target.
+    /// It cannot be connected: the routes of this machine do not let it (ip(7),
+    /// ip-route(8)), or it has nothing to send from.
     #[must_use]
     pub fn connecting(error: &io::Error, source: Option<SocketAddr>) -> Self {
         match (Errno::from_raw(error.raw_os_error().unwrap_or_default()), source) {
             (Errno::EINVAL, Some(source)) => {
                 Self::new(Verdict::Local, format_args!("cannot be reached from {}", source.ip()))
+            }
+            (Errno::EINVAL, None) => {
+                Self::new(Verdict::Unreachable, "a route of this machine's is a black hole")
+            }
+            (Errno::EACCES, _) => Self::new(Verdict::Unreachable, "prohibited by this machine"),
+            (Errno::EADDRNOTAVAIL, _) => Self::new(Verdict::Local, NO_PORT),
+            _ => error.into(),
+        }
+    }
+
+    /// The connection stood, and then failed. That the way was lost meanwhile
+    /// may pass: nothing came back, and that is all.
+    #[must_use]
+    pub fn connected(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+                Self::new(Verdict::NoReply, format_args!("the way was lost: {}", reason(&error)))
+            }
+            // A peer that closes at once, and has what is sent then reset.
+            ErrorKind::BrokenPipe | ErrorKind::NotConnected => {
+                Self::new(Verdict::NoReply, "closed before the message was sent")
             }
             _ => error.into(),
         }
@@ -110,6 +142,13 @@ impl Trouble {
     pub fn no_connection(limit: Duration) -> Self {
         let limit = duration::words(limit);
         Self::new(Verdict::Timeout, format_args!("no connection within {limit}"))
+    }
+
+    /// The connection stood, and nothing came in time.
+    #[must_use]
+    pub fn silent(limit: Duration) -> Self {
+        let limit = duration::words(limit);
+        Self::new(Verdict::NoReply, format_args!("connected, and then nothing within {limit}"))
     }
 
     /// Nothing came back in time.
