@@ -27,6 +27,8 @@ fn connect(address: SocketAddr) -> TcpStream {
 /// A connection from another loopback address.
 fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Its port, in TIME_WAIT, is to be nobody's hindrance.
+    socket.set_reuse_address(true).unwrap();
     socket.bind(&SocketAddr::new(IpAddr::V4(Ipv4Addr::from(source)), 0).into()).unwrap();
     socket.connect(&address.into()).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();

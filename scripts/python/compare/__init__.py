@@ -1,0 +1,1 @@
+"""What scripts/compare does: the situations, the tools, and the tables."""
