@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::json::{self, Field};
+use crate::options::Output;
 use crate::printable::printable;
 use crate::stdout::StandardOutput;
 use crate::transcript::{Stamp, Style};
@@ -139,11 +140,11 @@ pub(crate) fn be_silent() {
 static JSON: AtomicBool = AtomicBool::new(false);
 static STAMPED: AtomicBool = AtomicBool::new(false);
 
-/// From now on a failure is told in `style`: as JSON on standard output, where
-/// the events are, and still in words on standard error, stamped or not.
-pub fn tell_in(style: Style, stamp: Stamp) {
-    JSON.store(style == Style::Json, Ordering::Relaxed);
-    STAMPED.store(stamp.0, Ordering::Relaxed);
+/// From now on a failure is told as `output` has it: as JSON on standard output,
+/// where the events are, and still in words on standard error, stamped or not.
+pub fn tell_as(output: Output) {
+    JSON.store(output.style() == Style::Json, Ordering::Relaxed);
+    STAMPED.store(output.stamp().0, Ordering::Relaxed);
 }
 
 /// Writes `program: failure` to standard error. Under `-qq` only what could

@@ -9,7 +9,6 @@ use crate::options::{Output, Text};
 use crate::printable::message;
 use crate::protocol::BUFFER_SIZE;
 use crate::stdout::StandardOutput;
-use crate::transcript::Stamp;
 
 /// The bytes that `--message` asks to send: its own, or for `-` all of
 /// standard input.
@@ -41,7 +40,7 @@ pub fn print_reply(reply: &[u8], options: Output) -> Result<(), Failure> {
     if options.level() < LevelFilter::Info {
         return Ok(());
     }
-    let mut line = Stamp(options.timestamps).to_string().into_bytes();
+    let mut line = options.stamp().to_string().into_bytes();
     if io::stdout().is_terminal() {
         line.extend_from_slice(message(reply, BUFFER_SIZE).to_string().as_bytes());
     } else {

@@ -9,8 +9,9 @@ use clap::{Args, Parser};
 use log::LevelFilter;
 
 use crate::exit::Failure;
+use crate::transcript::{Stamp, Style};
 
-/// How much is printed, and whether with the time.
+/// How much is printed, and how.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Output {
     /// Print warnings only; twice: nothing
@@ -23,10 +24,26 @@ pub struct Output {
 
     /// Begin each line with the time (RFC 3339, UTC)
     #[arg(short = 'D', long, display_order = 102)]
-    pub timestamps: bool,
+    timestamps: bool,
+
+    /// Print JSON, an object a line
+    #[arg(short = 'J', long, display_order = 103)]
+    json: bool,
 }
 
 impl Output {
+    /// How events, and what came of probes, are written.
+    #[must_use]
+    pub fn style(self) -> Style {
+        if self.json { Style::Json } else { Style::Text }
+    }
+
+    /// Whether what is printed has the time.
+    #[must_use]
+    pub fn stamp(self) -> Stamp {
+        Stamp(self.timestamps)
+    }
+
     /// The level that `-q` and `-v` ask for; `RUST_LOG` may override it.
     #[must_use]
     pub fn level(self) -> LevelFilter {

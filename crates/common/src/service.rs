@@ -12,7 +12,6 @@ use crate::goal::Goal;
 use crate::interval::Interval;
 use crate::listen::Listen;
 use crate::options::{Output, number};
-use crate::transcript::{Stamp, Style};
 
 /// The most loops: what a large machine has cores, and not a slip of the hand.
 const MOST_WORKERS: usize = 1024;
@@ -50,10 +49,6 @@ pub struct Service {
     /// How it prints what it does.
     #[command(flatten)]
     pub output: Output,
-
-    /// Print each event as a JSON object on a line of its own
-    #[arg(short = 'J', long, display_order = 103)]
-    json: bool,
 }
 
 /// What a server's `--help` adds.
@@ -68,18 +63,6 @@ was reached or, without --count, before anybody came; or the event loop broke;
 2 usage, or could not listen.";
 
 impl Service {
-    /// How events are written.
-    #[must_use]
-    pub fn style(&self) -> Style {
-        if self.json { Style::Json } else { Style::Text }
-    }
-
-    /// Whether what is printed has the time.
-    #[must_use]
-    pub fn stamp(&self) -> Stamp {
-        Stamp(self.output.timestamps)
-    }
-
     /// How many loops there are to be.
     #[must_use]
     pub fn workers(&self) -> NonZeroUsize {

@@ -47,10 +47,10 @@ impl Transcript {
     ///
     /// # Errors
     /// Says what is wrong with `RUST_LOG`, or that no thread can be started.
-    pub fn start(options: Output, style: Style, shutdown: Shutdown) -> Result<Self, Failure> {
+    pub fn start(options: Output, shutdown: Shutdown) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::local("standard output", reason(&error));
         let out = StandardOutput::open().map_err(failed)?;
-        let stamp = Stamp(options.timestamps);
+        let (style, stamp) = (options.style(), options.stamp());
         let notice = move |lines: u64| {
             if style == Style::Json {
                 return json::object("missing", stamp.time(), &[("lines", Field::Number(lines))]);
@@ -114,7 +114,7 @@ fn log_to(target: Target, options: Output, style: Style) -> Result<(), Failure> 
             .map_err(|_| Failure::usage("RUST_LOG", format!("not a filter: {filters}")))?;
         builder.parse_filters(&filters);
     }
-    let stamp = Stamp(options.timestamps);
+    let stamp = options.stamp();
     builder
         .format(move |out, record| {
             if style == Style::Json {

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let Options { target, message, half_close, persistence, reporting } = options::parse()?;
-    exit::tell_in(reporting.style(), reporting.stamp());
+    exit::tell_as(reporting.output);
     transcript::to_stderr(reporting.output)?;
     let message = message::given(message, cli::LONGEST_MESSAGE)?;
     if message.is_empty() && !half_close {

@@ -30,14 +30,14 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let options: Options = options::parse()?;
     let service = &options.service;
-    exit::tell_in(service.style(), service.stamp());
+    exit::tell_as(service.output);
     descriptors::raise_limit();
     let listeners = service.listen.open(options.workers())?;
     let shared = Shared::new(&options, listeners.iter().map(Vec::len).sum());
     let mut servers = Server::each(listeners, &options, &shared)?;
     let wakers = servers.iter().map(Server::waker).collect::<Result<_, _>>()?;
     let shutdown = Shutdown::on_signals(wakers)?;
-    let transcript = Transcript::start(service.output, service.style(), shutdown.clone())?;
+    let transcript = Transcript::start(service.output, shutdown.clone())?;
     servers[0].announce();
     notify::ready();
     let ran = workers::run(&mut servers, &shutdown, |server| server.run(&shutdown, &transcript));

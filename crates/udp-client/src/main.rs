@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let Options { target, message, persistence, reporting } = options::parse()?;
-    exit::tell_in(reporting.style(), reporting.stamp());
+    exit::tell_as(reporting.output);
     transcript::to_stderr(reporting.output)?;
     let reporter = Reporter::new(target.written()?, reporting);
     let Some(text) = message else {

@@ -215,6 +215,7 @@ def last_of_a_count(case: Case) -> None:
             second.send(HELLO)
             early = first_bytes(second, 0.3)
             heard = server.output.read_bytes().count(b'"received"')
+            until(lambda: b'"lost"' in server.output.read_bytes())
         case.check((early, heard) == (None, 1), f"while the last was held up, {heard} were heard; {early!r}")
         late = first_bytes(second, 3)
         case.check(late == peers.ACK, f"when the last had failed, the next had {late!r}")

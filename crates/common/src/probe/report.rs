@@ -40,10 +40,6 @@ pub struct Reporting {
     /// How much is told.
     #[command(flatten)]
     pub output: Output,
-
-    /// Print what came of it as a JSON object
-    #[arg(short = 'J', long, display_order = 103)]
-    json: bool,
 }
 
 /// Tells of probes of one target.
@@ -58,18 +54,6 @@ impl Reporting {
     #[must_use]
     pub fn hoped(&self) -> Option<&[u8]> {
         self.expect_reply.as_ref().map(|text| text.0.as_slice())
-    }
-
-    /// How outcomes are written.
-    #[must_use]
-    pub fn style(&self) -> Style {
-        if self.json { Style::Json } else { Style::Text }
-    }
-
-    /// Whether what is printed has the time.
-    #[must_use]
-    pub fn stamp(&self) -> Stamp {
-        Stamp(self.output.timestamps)
     }
 }
 
@@ -154,7 +138,7 @@ impl Reporter {
         let Some(outcome) = outcomes.last() else {
             return Ok(());
         };
-        if self.reporting.style() == Style::Json {
+        if self.reporting.output.style() == Style::Json {
             self.print_object(outcome, is_wanted)
         } else if let Ok(reply) = &outcome.result {
             print_reply(reply, self.reporting.output)
@@ -191,7 +175,7 @@ impl Reporter {
         if self.level() < LevelFilter::Info {
             return Ok(());
         }
-        print(&format!("{}{line}\n", self.reporting.stamp()))
+        print(&format!("{}{line}\n", self.reporting.output.stamp()))
     }
 
     /// Under `-q` only what was not hoped for, as of the lines.
@@ -200,7 +184,7 @@ impl Reporter {
         if self.level() < least {
             return Ok(());
         }
-        print(&object(&self.target, outcome, self.reporting.stamp()))
+        print(&object(&self.target, outcome, self.reporting.output.stamp()))
     }
 }
 
@@ -265,7 +249,7 @@ mod tests {
 
     fn reporter(target: &str) -> Reporter {
         let output = Output::default();
-        let reporting = Reporting { expect: Verdict::Ok, expect_reply: None, output, json: false };
+        let reporting = Reporting { expect: Verdict::Ok, expect_reply: None, output };
         Reporter::new(target.parse().unwrap(), reporting)
     }
 
