@@ -13,7 +13,9 @@ use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use common::testing::{Event, Finished, Terminal, documented, quiet_command, run, run_with_input};
+use common::testing::{
+    Event, Finished, Server, Terminal, documented, quiet_command, run, run_with_input,
+};
 use socket2::{Domain, SockRef, Socket, Type};
 
 const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
@@ -339,18 +341,16 @@ fn a_name_without_an_address_is_unresolved() {
 #[test]
 fn it_waits_until_somebody_answers() {
     let (reserved, address) = reserved();
-    let target = address.to_string();
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| run(TCP_CLIENT, &[&target, "--wait", "--deadline", "30s"]));
-        // By now it has been refused once, and if not, no harm is done.
-        thread::sleep(Duration::from_millis(300));
-        drop(reserved);
-        let listener = TcpListener::bind(address).unwrap();
-        answer(b"ACK!")(listener.accept().unwrap().0);
-        let ended = waiting.join().unwrap();
-        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("ACK!\n", ""));
-        assert_eq!(ended.status, Some(0));
-    });
+    // What it says of its attempts goes to standard error.
+    let mut command = quiet_command("sh");
+    command.args(["-c", r#"exec "$0" "$@" 2>&1"#, TCP_CLIENT, &address.to_string()]);
+    command.args(["-v", "--wait", "--deadline", "30s"]);
+    let mut waiting = Server::spawn(command, 0);
+    waiting.wait_for(": refused");
+    drop(reserved);
+    let _served = server(&address.to_string(), answer(b"ACK!"));
+    let (status, lines) = waiting.finish();
+    assert_eq!((lines.last().map(String::as_str), status), (Some("ACK!"), Some(0)));
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl Reporter {
         }
     }
 
-    /// `refused (connection refused)`; where there are several addresses, each
+    /// `refused (a reset came back)`; where there are several addresses, each
     /// with what came of it: `::1: refused (...); 192.0.2.1: no-reply (...)`.
     fn words(&self, outcomes: &[Outcome]) -> String {
         let mut groups: Vec<(String, Vec<SocketAddr>)> = Vec::new();
