@@ -36,10 +36,19 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses a duration, or none at all: `0`.
+///
+/// # Errors
+/// The same.
+#[cfg(feature = "probe")]
+pub fn parse_or_zero(text: &str) -> Result<Duration, String> {
+    if matches!(text, "0" | "0s" | "0ms") { Ok(Duration::ZERO) } else { parse(text) }
+}
+
 /// A decimal number in millionths; digits after the sixth are let go. Not by
 /// way of a floating-point number: that would also take `inf`, `1e9` and `+1`,
 /// and weighs 15 KB.
-fn millionths(number: &str) -> Option<u128> {
+pub(crate) fn millionths(number: &str) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let is_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     if (whole.is_empty() && fraction.is_empty()) || !is_digits(whole) || !is_digits(fraction) {
@@ -73,7 +82,7 @@ pub struct Millis(
 
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.as_micros();
+        let micros = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX);
         write!(f, "{}.{:03}", micros / 1000, micros % 1000)
     }
 }

@@ -10,6 +10,7 @@ use log::Record;
 use log::kv::{self, Key, Value, VisitSource, VisitValue};
 
 use crate::duration::Millis;
+use crate::percent::Percent;
 
 /// The schema that every object names. It changes when a field is taken away
 /// or means something else, and not when one is added.
@@ -36,6 +37,12 @@ pub enum Field {
     Number(u64),
     /// A time in milliseconds.
     Millis(Millis),
+    /// A share in percent.
+    Percent(Percent),
+    /// Fields of its own.
+    Object(Vec<(&'static str, Field)>),
+    /// Several values.
+    List(Vec<Field>),
     /// `null`
     Nothing,
 }
@@ -61,14 +68,39 @@ fn write_object(
     object.field("event", event)?;
     for (key, value) in fields {
         object.key(key)?;
-        match value {
-            Field::Text(text) => serde_json::to_writer(&mut *object.out, text)?,
-            Field::Number(number) => write!(object.out, "{number}")?,
-            Field::Millis(time) => write!(object.out, "{time}")?,
-            Field::Nothing => object.out.write_all(b"null")?,
-        }
+        write_value(object.out, value)?;
     }
     line.write_all(b"}\n")
+}
+
+fn write_value(out: &mut Vec<u8>, value: &Field) -> io::Result<()> {
+    match value {
+        Field::Text(text) => serde_json::to_writer(out, text)?,
+        Field::Number(number) => write!(out, "{number}")?,
+        Field::Millis(time) => write!(out, "{time}")?,
+        Field::Percent(percent) => write!(out, "{percent}")?,
+        Field::Nothing => out.write_all(b"null")?,
+        Field::Object(fields) => {
+            let mut separator = '{';
+            for (key, value) in fields {
+                write!(out, "{separator}\"{key}\":")?;
+                write_value(out, value)?;
+                separator = ',';
+            }
+            out.write_all(b"}")?;
+        }
+        Field::List(values) => {
+            out.write_all(b"[")?;
+            for (at, value) in values.iter().enumerate() {
+                if at > 0 {
+                    out.write_all(b",")?;
+                }
+                write_value(out, value)?;
+            }
+            out.write_all(b"]")?;
+        }
+    }
+    Ok(())
 }
 
 /// An object that is being written.

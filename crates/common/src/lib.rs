@@ -21,6 +21,8 @@
 //! - `testing` (feature `testing`): the harness of the black-box tests.
 
 pub mod address;
+#[cfg(feature = "probe")]
+pub mod alarm;
 pub mod counter;
 pub mod descriptors;
 #[cfg(feature = "probe")]
@@ -30,6 +32,8 @@ pub mod duration;
 pub mod error_queue;
 pub mod exit;
 pub mod goal;
+#[cfg(feature = "probe")]
+pub mod interrupt;
 pub mod interval;
 mod json;
 pub mod listen;
@@ -39,6 +43,7 @@ pub mod notify;
 pub mod options;
 mod outbox;
 pub mod peer;
+pub mod percent;
 #[cfg(feature = "probe")]
 pub mod persistence;
 pub mod printable;

@@ -39,6 +39,12 @@ impl Persistence {
         self.wait || self.deadline.is_some()
     }
 
+    /// When everything ends at the latest, if it begins at `start`.
+    #[must_use]
+    pub fn end(&self, start: Instant) -> Option<Instant> {
+        self.deadline.map(|deadline| start + deadline)
+    }
+
     /// Has `attempt` try, which may take until an instant where there is one,
     /// and the reporter tell what came of it.
     ///
@@ -50,7 +56,7 @@ impl Persistence {
         mut attempt: impl FnMut(Option<Instant>) -> Result<Vec<Outcome>, Failure>,
     ) -> Result<(), Failure> {
         let start = Instant::now();
-        let end = self.deadline.map(|deadline| start + deadline);
+        let end = self.end(start);
         let interval = self
             .deadline
             .map_or(INTERVAL, |deadline| (deadline / 10).clamp(SHORTEST_INTERVAL, INTERVAL));

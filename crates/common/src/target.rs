@@ -88,6 +88,12 @@ impl Target {
         Ok(address)
     }
 
+    /// How long one exchange may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Whether the options admit addresses like `address`.
     fn admits(&self, address: &SocketAddr) -> bool {
         if address.is_ipv4() { !self.ipv6 } else { !self.ipv4 }
@@ -108,6 +114,7 @@ impl Target {
             Ok(sources) => sources,
             Err(trouble) => return Ok(nowhere(trouble)),
         };
+        let start = Instant::now();
         let mut addresses = match resolve_within(&written.host, written.port(), limit()) {
             Ok(addresses) => addresses,
             Err(why) if matches!(written.host, Host::Name(_)) => {
@@ -115,6 +122,7 @@ impl Target {
             }
             Err(why) => return Err(Failure::local(&written, why)),
         };
+        let resolve = matches!(written.host, Host::Name(_)).then(|| start.elapsed());
         addresses.retain(|address| self.admits(address));
         if addresses.is_empty() {
             let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };
@@ -131,7 +139,8 @@ impl Target {
             }
         }
         debug!("[*] Going to: {written}: {}", list(&addresses));
-        Ok(Destination { addresses: Ok(addresses), sources, timeout: limit() })
+        let (addresses, timeout) = (Ok(addresses), limit());
+        Ok(Destination { addresses, sources, timeout, resolve })
     }
 
     /// The addresses to send from, one a family; none where any will do.
@@ -157,7 +166,8 @@ impl Target {
 
 /// There is no address to go to, or none to go from: that is an outcome too.
 fn nowhere(trouble: Trouble) -> Destination {
-    Destination { addresses: Err(trouble), sources: Vec::new(), timeout: Duration::ZERO }
+    let (addresses, sources, timeout) = (Err(trouble), Vec::new(), Duration::ZERO);
+    Destination { addresses, sources, timeout, resolve: None }
 }
 
 /// Resolves on a thread of its own, for the system's resolver cannot be told

@@ -1,8 +1,11 @@
 //! The command line.
 
 use clap::Parser;
+use common::exit::Failure;
+use common::message;
 use common::options::{Text, text};
 use common::persistence::Persistence;
+use common::probe::probing::Probing;
 use common::probe::report::Reporting;
 use common::protocol::TCP_MESSAGE;
 use common::target::Target;
@@ -28,10 +31,25 @@ pub struct Options {
     pub half_close: bool,
 
     #[command(flatten)]
+    pub probing: Probing,
+
+    #[command(flatten)]
     pub persistence: Persistence,
 
     #[command(flatten)]
     pub reporting: Reporting,
+}
+
+impl Options {
+    /// What is to be sent.
+    pub fn message(&self) -> Result<Vec<u8>, Failure> {
+        let message = message::given(self.message.clone(), LONGEST_MESSAGE)?;
+        if message.is_empty() && !self.half_close {
+            let reason = "empty: there is nothing to send, unless --half-close sends the end";
+            return Err(Failure::usage("--message", reason));
+        }
+        Ok(message)
+    }
 }
 
 const HELP: &str = "\

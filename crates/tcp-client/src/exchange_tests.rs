@@ -36,6 +36,10 @@ impl Stream for Script {
         self.icmp
     }
 
+    fn retransmits(&self) -> Option<u32> {
+        None
+    }
+
     fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.held_back = true;
         self.send(bytes)

@@ -2,39 +2,45 @@
 //!
 //! It connects, sends a message, and prints the reply.
 
+mod attempt;
 mod cli;
-mod drive;
 mod exchange;
+mod prober;
 mod stream;
+mod tcp_info;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use common::exit::{self, Failure};
 use common::probe::report::Reporter;
-use common::{message, options, transcript};
+use common::probe::run::Run;
+use common::{options, transcript};
 
+use crate::attempt::Order;
 use crate::cli::Options;
-use crate::drive::Order;
+use crate::prober::Prober;
 
 fn main() -> ExitCode {
     exit::report(env!("CARGO_BIN_NAME"), run())
 }
 
 fn run() -> Result<(), Failure> {
-    let Options { target, message, half_close, persistence, reporting } = options::parse()?;
-    exit::tell_as(reporting.output);
-    transcript::to_stderr(reporting.output)?;
-    let message = message::given(message, cli::LONGEST_MESSAGE)?;
-    if message.is_empty() && !half_close {
-        let reason = "empty: there is nothing to send, unless --half-close sends the end";
-        return Err(Failure::usage("--message", reason));
-    }
-    let order = Order { message: &message, half_close, hoped: reporting.hoped() };
+    let options: Options = options::parse()?;
+    exit::tell_as(options.reporting.output);
+    transcript::to_stderr(options.reporting.output)?;
+    let message = options.message()?;
+    let Options { target, half_close, probing, persistence, reporting, .. } = options;
     let reporter = Reporter::new(target.written()?, reporting.clone());
-    persistence.run(&reporter, |end| {
-        let destination = target.resolve(end)?;
-        Ok(destination.try_each(|peer, limit| {
-            drive::exchange(peer, destination.source_for(peer), order, limit)
-        }))
-    })
+    let mut prober =
+        Prober::new(Order { message: &message, half_close, hoped: reporting.hoped() })?;
+    let Some(plan) = probing.plan()? else {
+        return persistence.run(&reporter, |end| prober.exchange(&target.resolve(end)?));
+    };
+    let end = persistence.end(Instant::now());
+    let destination = target.resolve(end)?.with_timeout(target.timeout());
+    prober.stop_on_signals()?;
+    let mut run = Run::new(&destination, plan, reporter, Instant::now(), end);
+    prober.drive(&mut run, &destination)?;
+    run.conclude(Instant::now())
 }

@@ -11,6 +11,8 @@ use nix::Error as Errno;
 use nix::libc;
 use socket2::{Domain, SockRef, Socket, Type};
 
+use crate::tcp_info;
+
 /// A byte stream that is being connected, none of whose calls blocks.
 pub trait Stream {
     /// Whether the connection stands by now.
@@ -25,6 +27,9 @@ pub trait Stream {
 
     /// The ICMP error that came back, where there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
+
+    /// How many segments were sent again, where the system tells.
+    fn retransmits(&self) -> Option<u32>;
 
     /// Sends some bytes.
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
@@ -71,6 +76,10 @@ impl Stream for TcpStream {
 
     fn icmp_error(&self) -> Option<IcmpError> {
         error_queue::next(self)
+    }
+
+    fn retransmits(&self) -> Option<u32> {
+        tcp_info::retransmits(self)
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,10 +1,13 @@
 //! The command line.
 
 use clap::Parser;
+use common::exit::Failure;
+use common::message;
 use common::options::{Text, text};
 use common::persistence::Persistence;
+use common::probe::probing::Probing;
 use common::probe::report::Reporting;
-use common::protocol::MAX_DATAGRAM;
+use common::protocol::{MAX_DATAGRAM, TCP_MESSAGE};
 use common::target::Target;
 
 /// Sends each line typed as a UDP datagram and prints the replies
@@ -20,19 +23,38 @@ pub struct Options {
     pub message: Option<Text>,
 
     #[command(flatten)]
+    pub probing: Probing,
+
+    #[command(flatten)]
     pub persistence: Persistence,
 
     #[command(flatten)]
     pub reporting: Reporting,
 }
 
+impl Options {
+    /// What is to be sent; none where lines are.
+    pub fn datagram(&self) -> Result<Option<Vec<u8>>, Failure> {
+        if let Some(text) = &self.message {
+            return message::given(text.clone(), MAX_DATAGRAM).map(Some);
+        }
+        if self.probing.plan()?.is_some() {
+            return Ok(Some(TCP_MESSAGE.into()));
+        }
+        if self.persistence.is_given() {
+            return Err(Failure::usage("--wait, --deadline", "only with --message or --count"));
+        }
+        Ok(None)
+    }
+}
+
 const HELP: &str = "\
-Without --message, an empty line or the end of the input ends it.
+Without --message and --count, an empty line or the end of the input ends it.
 HOST is a name, an IPv4 or an IPv6 address ([IPV6]:PORT); :PORT alone means this machine.
 DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.
 
 VERDICT is ok, refused, unreachable, no-reply, wrong-reply, wrong-source, unresolved or local.
---wait and --deadline go with --message.
+--wait and --deadline go with --message or --count.
 
 Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault,
 124 not as expected until the deadline of --wait.";

@@ -25,10 +25,8 @@ pub trait Socket {
 
 /// One exchange over a socket.
 #[derive(Debug)]
-pub struct Exchange<'a, S> {
-    socket: &'a S,
+pub struct Exchange {
     way: Way,
-    datagram: &'a [u8],
     state: State,
     /// Why there will be no reply, unless it is here already.
     trouble: Option<Trouble>,
@@ -45,8 +43,8 @@ pub struct Way {
     pub peer: SocketAddr,
 }
 
-/// What is discarded before a datagram is sent: more than a receive buffer
-/// holds, and so few that a flood does not keep it from being sent.
+/// What is taken from a socket that nothing is expected from: more than a
+/// receive buffer holds, and so few that a flood does not keep others waiting.
 const MOST_CLEARED: u32 = 1000;
 
 /// A datagram that was too large for a link is sent again, in smaller
@@ -55,9 +53,6 @@ const MOST_RESENDS: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// What is still there belongs to an earlier exchange, and is discarded: so
-    /// many so far.
-    Clearing(u32),
     Sending,
     Receiving,
 }
@@ -67,42 +62,35 @@ enum State {
 pub enum Step {
     /// Something was done, and there may be more to do.
     Again,
-    /// The datagram is on its way.
+    /// The datagram is on its way: nothing to do until the socket is ready.
     Sent,
+    /// Somebody else has sent something.
+    Foreign(SocketAddr),
     /// Nothing to do until the socket is ready.
     Wait,
     /// It is over: the length of the reply in the buffer, or why there is none.
     Done(Result<usize, Trouble>),
 }
 
-impl<'a, S: Socket> Exchange<'a, S> {
-    /// An exchange of `datagram` for a reply, on its `way`.
-    pub fn new(socket: &'a S, way: Way, datagram: &'a [u8]) -> Self {
-        let (state, resends) = (State::Clearing(0), MOST_RESENDS);
-        Self { socket, way, datagram, state, trouble: None, stranger: None, resends }
+impl Exchange {
+    /// An exchange on its `way`, over a socket that was cleared.
+    pub fn new(way: Way) -> Self {
+        let (state, resends) = (State::Sending, MOST_RESENDS);
+        Self { way, state, trouble: None, stranger: None, resends }
     }
 
-    /// Does the next thing there is to do; a reply goes into `buffer`.
-    pub fn step(&mut self, buffer: &mut [u8]) -> Step {
+    /// Does the next thing there is to do to exchange `datagram` for a reply, which
+    /// goes into `buffer`.
+    pub fn step(&mut self, socket: &impl Socket, datagram: &[u8], buffer: &mut [u8]) -> Step {
         match self.state {
-            State::Clearing(cleared) => match self.socket.receive(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.cleared(),
-                _ if cleared >= MOST_CLEARED => self.cleared(),
-                // An earlier datagram's ICMP error, behind which there may be
-                // a reply to it.
-                Err(_) | Ok(_) => {
-                    self.state = State::Clearing(cleared + 1);
-                    Step::Again
-                }
-            },
-            State::Sending => match self.socket.send(self.datagram, self.way.peer) {
+            State::Sending => match socket.send(datagram, self.way.peer) {
                 Ok(_) => {
                     self.state = State::Receiving;
                     Step::Sent
                 }
-                Err(error) => self.failed(error),
+                Err(error) => self.failed(socket, error),
             },
-            State::Receiving => match self.socket.receive(buffer) {
+            State::Receiving => match socket.receive(buffer) {
                 Ok((len, from)) if is_same(from, self.way.peer) => Step::Done(Ok(len)),
                 // The kernel may take another of our addresses to send from
                 // than the one that is gone to.
@@ -111,17 +99,11 @@ impl<'a, S: Socket> Exchange<'a, S> {
                 }
                 Ok((_, from)) => {
                     self.stranger = self.stranger.or(Some(from));
-                    Step::Again
+                    Step::Foreign(from)
                 }
-                Err(error) => self.failed(error),
+                Err(error) => self.failed(socket, error),
             },
         }
-    }
-
-    fn cleared(&mut self) -> Step {
-        while self.socket.icmp_error().is_some() {}
-        self.state = State::Sending;
-        Step::Again
     }
 
     /// What it failed of, when `limit` has passed.
@@ -131,14 +113,14 @@ impl<'a, S: Socket> Exchange<'a, S> {
 
     /// An error is told of by a call, before what is there is handed over, and
     /// explained by the queue.
-    fn failed(&mut self, error: io::Error) -> Step {
+    fn failed(&mut self, socket: &impl Socket, error: io::Error) -> Step {
         match error.kind() {
             ErrorKind::WouldBlock => match self.trouble.take() {
                 Some(trouble) => Step::Done(Err(trouble)),
                 None => Step::Wait,
             },
             ErrorKind::Interrupted => Step::Again,
-            _ => match self.socket.icmp_error() {
+            _ => match socket.icmp_error() {
                 Some(error) if error.is_too_large() && self.resends > 0 => {
                     self.resends -= 1;
                     self.state = State::Sending;
@@ -159,8 +141,21 @@ impl<'a, S: Socket> Exchange<'a, S> {
     }
 }
 
+/// Takes what is there from a socket that no reply is expected from: has `hear`
+/// told who sent it. ICMP errors are an earlier datagram's.
+pub fn clear(socket: &impl Socket, buffer: &mut [u8], mut hear: impl FnMut(SocketAddr)) {
+    for _ in 0..MOST_CLEARED {
+        match socket.receive(buffer) {
+            Ok((_, from)) => hear(from),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            // Behind it there may be datagrams.
+            Err(_) => while socket.icmp_error().is_some() {},
+        }
+    }
+}
+
 /// Whether they are the same address, port and, of link-local ones, link.
-fn is_same(a: SocketAddr, b: SocketAddr) -> bool {
+pub fn is_same(a: SocketAddr, b: SocketAddr) -> bool {
     let link = |address| match address {
         SocketAddr::V6(address) => address.scope_id(),
         SocketAddr::V4(_) => 0,

@@ -5,19 +5,20 @@
 
 mod cli;
 mod exchange;
-mod flow;
+mod port;
+mod prober;
 mod prompt;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use common::exit::{self, Failure};
-use common::probe::outcome::Outcome;
 use common::probe::report::Reporter;
-use common::protocol::MAX_DATAGRAM;
-use common::{message, options, transcript};
+use common::probe::run::Run;
+use common::{options, transcript};
 
 use crate::cli::Options;
-use crate::flow::Session;
+use crate::prober::Prober;
 
 const PROGRAM: &str = env!("CARGO_BIN_NAME");
 
@@ -26,20 +27,23 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let Options { target, message, persistence, reporting } = options::parse()?;
-    exit::tell_as(reporting.output);
-    transcript::to_stderr(reporting.output)?;
+    let options: Options = options::parse()?;
+    exit::tell_as(options.reporting.output);
+    transcript::to_stderr(options.reporting.output)?;
+    let datagram = options.datagram()?;
+    let Options { target, probing, persistence, reporting, .. } = options;
     let reporter = Reporter::new(target.written()?, reporting);
-    let Some(text) = message else {
-        if persistence.is_given() {
-            return Err(Failure::usage("--wait, --deadline", "only with --message"));
-        }
-        let destination = target.resolve(None)?;
-        if let Err(trouble) = destination.addresses() {
-            return reporter.tell(&[Outcome::failed(None, trouble.clone())]);
-        }
-        return prompt::run(Session::new(destination), &reporter);
+    let mut prober = Prober::new()?;
+    let Some(datagram) = datagram else {
+        return prompt::run(&mut prober, &target.resolve(None)?, &reporter);
     };
-    let datagram = message::given(text, MAX_DATAGRAM)?;
-    persistence.run(&reporter, |end| Ok(Session::new(target.resolve(end)?).exchange(&datagram)))
+    let Some(plan) = probing.plan()? else {
+        return persistence.run(&reporter, |end| prober.exchange(&target.resolve(end)?, &datagram));
+    };
+    let end = persistence.end(Instant::now());
+    let destination = target.resolve(end)?.with_timeout(target.timeout());
+    prober.stop_on_signals()?;
+    let mut run = Run::new(&destination, plan, reporter, Instant::now(), end);
+    prober.drive(&mut run, &destination, &datagram)?;
+    run.conclude(Instant::now())
 }

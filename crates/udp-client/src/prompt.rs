@@ -2,13 +2,15 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use common::destination::Destination;
 use common::exit::{self, Failure, reason};
+use common::probe::outcome::Outcome;
 use common::probe::report::Reporter;
 use common::protocol::MAX_DATAGRAM;
 use log::LevelFilter;
 
 use crate::PROGRAM;
-use crate::flow::Session;
+use crate::prober::Prober;
 
 /// A line of input, without what ends it.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +24,14 @@ enum Line {
 
 /// Exchanges every line of standard input, until an empty one or its end. A
 /// line that gets no answer is told of, and the next one is read.
-pub fn run(mut session: Session, reporter: &Reporter) -> Result<(), Failure> {
+pub fn run(
+    prober: &mut Prober,
+    destination: &Destination,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    if let Err(trouble) = destination.addresses() {
+        return reporter.tell(&[Outcome::failed(None, trouble.clone())]);
+    }
     let mut input = io::stdin().lock();
     // To standard error, as Python's own prompt: what is printed to standard
     // output is replies alone.
@@ -41,7 +50,7 @@ pub fn run(mut session: Session, reporter: &Reporter) -> Result<(), Failure> {
         let outcome = match line {
             Line::Text(line) if line.is_empty() => break,
             Line::Text(line) => {
-                let mut outcomes = session.exchange(&line);
+                let mut outcomes = prober.exchange(destination, &line)?;
                 reporter.judge(&mut outcomes);
                 reporter.tell(&outcomes)
             }

@@ -307,7 +307,7 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["--bogus"][..], "--bogus: unknown option (see --help)"),
         (&["127.0.0.1", "hello"], "hello: not a port (a message goes with --message)"),
         (&["-m"], "--message: needs a value"),
-        (&["--wait"], "--wait, --deadline: only with --message"),
+        (&["--wait"], "--wait, --deadline: only with --message or --count"),
         (&["--source-port", "x"], "--source-port x: 'x' is not a port"),
     ] {
         let ended = run(UDP_CLIENT, args);

@@ -15,8 +15,13 @@ pub struct Outcome {
     pub address: Option<SocketAddr>,
     /// Our own, where a socket had one.
     pub local: Option<SocketAddr>,
+    /// How long it took to resolve the target's name.
+    pub resolve: Option<Duration>,
     /// From the attempt to connect until the connection stood.
     pub connect: Option<Duration>,
+    /// How often the SYN was sent again, where connecting took so long that it
+    /// was asked for.
+    pub syn_retransmits: Option<u32>,
     /// From the message's first byte until the reply's.
     pub reply: Option<Duration>,
     /// The reply, or why there is none.
@@ -30,6 +35,9 @@ impl fmt::Display for Outcome {
         if let Some(connect) = self.connect {
             write!(f, ", connected in {} ms", Millis(connect))?;
         }
+        if let Some(again @ 1..) = self.syn_retransmits {
+            write!(f, " (the SYN was sent {} times)", again + 1)?;
+        }
         if let Some(reply) = self.reply {
             write!(f, ", answered in {} ms", Millis(reply))?;
         }
@@ -41,7 +49,21 @@ impl Outcome {
     /// It came to nothing before there was anything to measure.
     #[must_use]
     pub fn failed(address: Option<SocketAddr>, trouble: Trouble) -> Self {
-        Self { address, local: None, connect: None, reply: None, result: Err(trouble) }
+        Self::of(address, Err(trouble))
+    }
+
+    /// What came of it, without a measure.
+    #[must_use]
+    pub fn of(address: Option<SocketAddr>, result: Result<Vec<u8>, Trouble>) -> Self {
+        Self {
+            address,
+            local: None,
+            resolve: None,
+            connect: None,
+            syn_retransmits: None,
+            reply: None,
+            result,
+        }
     }
 
     /// The same, without a router where that is this machine: what it says of

@@ -10,25 +10,26 @@ use log::LevelFilter;
 
 use crate::address::{Address, Host};
 use crate::destination::list;
-use crate::duration::{self, Millis};
+use crate::duration;
 use crate::exit::Failure;
-use crate::json::{self, Field};
 use crate::message::print_reply;
 use crate::options::{Output, Text, text};
 use crate::printable::printable;
+use crate::probe::ledger::Ended;
+use crate::probe::object;
 use crate::probe::outcome::Outcome;
 use crate::probe::trouble::Trouble;
 use crate::probe::verdict::Verdict;
-use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
+use crate::protocol::MAX_DATAGRAM;
 use crate::stdout::StandardOutput;
-use crate::transcript::{Stamp, Style};
+use crate::transcript::Style;
 
 /// The options that say what is hoped for, and how it is told.
 #[derive(Args, Clone, Debug)]
 pub struct Reporting {
     /// What counts as success
     #[arg(long, value_name = "VERDICT", default_value_t = Verdict::Ok, display_order = 10)]
-    expect: Verdict,
+    pub(crate) expect: Verdict,
 
     /// The reply that is hoped for; another one is wrong-reply
     #[arg(
@@ -45,8 +46,8 @@ pub struct Reporting {
 /// Tells of probes of one target.
 #[derive(Clone, Debug)]
 pub struct Reporter {
-    target: Address,
-    reporting: Reporting,
+    pub(crate) target: Address,
+    pub(crate) reporting: Reporting,
 }
 
 impl Reporting {
@@ -151,7 +152,7 @@ impl Reporter {
 
     /// `refused (a reset came back)`; where there are several addresses, each
     /// with what came of it: `::1: refused (...); 192.0.2.1: no-reply (...)`.
-    fn words(&self, outcomes: &[Outcome]) -> String {
+    pub(crate) fn words(&self, outcomes: &[Outcome]) -> String {
         let mut groups: Vec<(String, Vec<SocketAddr>)> = Vec::new();
         for outcome in outcomes {
             let words = match &outcome.result {
@@ -184,41 +185,18 @@ impl Reporter {
         if self.level() < least {
             return Ok(());
         }
-        print(&object(&self.target, outcome, self.reporting.output.stamp()))
+        let ended = Ended { number: 1, delay: None, outcome: outcome.clone() };
+        print(&object::probe(&self.target, &ended, self.reporting.output.stamp()))
     }
 }
 
 /// Bytes of a reply that are shown of those in a line of words.
 const SHOWN: usize = 64;
 
-fn print(line: &str) -> Result<(), Failure> {
+/// Writes to standard output.
+pub(crate) fn print(line: &str) -> Result<(), Failure> {
     let written = StandardOutput::open().and_then(|mut out| out.write_all(line.as_bytes()));
     written.map_err(|_| Failure::unread())
-}
-
-/// The outcome as docs/json.md describes it.
-fn object(target: &Address, outcome: &Outcome, stamp: Stamp) -> String {
-    let target = target.to_string();
-    let text = |value: Option<String>| value.map_or(Field::Nothing, Field::Text);
-    let millis = |time: Option<_>| time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)));
-    let (reply, trouble) = match &outcome.result {
-        Ok(reply) => (Some(reply), None),
-        Err(trouble) => (trouble.reply.as_ref(), Some(trouble)),
-    };
-    let fields = [
-        ("verdict", Field::Text(outcome.verdict().to_string())),
-        ("target", Field::Text(target)),
-        ("address", text(outcome.address.map(|address| address.to_string()))),
-        ("local", text(outcome.local.map(|address| address.to_string()))),
-        ("connect_ms", millis(outcome.connect)),
-        ("reply_ms", millis(outcome.reply)),
-        ("bytes", reply.map_or(Field::Nothing, |reply| Field::Number(reply.len() as u64))),
-        ("reply", text(reply.map(|reply| safe(reply)))),
-        ("reason", text(trouble.map(|trouble| trouble.reason.clone()))),
-        ("router", text(trouble.and_then(|trouble| Some(trouble.router?.to_string())))),
-        ("from", text(trouble.and_then(|trouble| Some(trouble.from?.to_string())))),
-    ];
-    json::object("probe", stamp.time(), &fields)
 }
 
 /// What is to be seen of a reply in a reason: the beginning, or where it begins
@@ -229,10 +207,6 @@ fn excerpt(reply: &[u8], same: usize) -> String {
     let dots = |is_cut| if is_cut { "..." } else { "" };
     let (before, after) = (dots(skipped > 0), dots(shown.len() > SHOWN));
     format!("{before}{}{after}", printable(&shown[..shown.len().min(SHOWN)]))
-}
-
-fn safe(reply: &[u8]) -> String {
-    printable(&reply[..reply.len().min(BUFFER_SIZE)]).to_string()
 }
 
 #[cfg(test)]
@@ -269,26 +243,6 @@ mod tests {
         assert_eq!(
             reporter("box:7000").words(&[unresolved]),
             "unresolved (name or service not known)"
-        );
-    }
-
-    #[test]
-    fn an_outcome_as_an_object() {
-        let outcome = Outcome {
-            local: address("10.0.0.1:40000"),
-            reply: Some(Duration::from_nanos(1_234_567)),
-            result: Ok(b"ACK!\n".to_vec()),
-            ..refused("192.0.2.1:6666")
-        };
-        assert_eq!(
-            object(&"192.0.2.1".parse().unwrap(), &outcome, Stamp(false)),
-            concat!(
-                r#"{"schema":1,"event":"probe","verdict":"ok","target":"192.0.2.1:6666","#,
-                r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","connect_ms":null,"#,
-                r#""reply_ms":1.234,"bytes":5,"reply":"ACK!\\n","reason":null,"router":null,"#,
-                r#""from":null}"#,
-                "\n"
-            )
         );
     }
 }

@@ -21,6 +21,8 @@ pub struct Trouble {
     pub reason: String,
     /// Who sent the ICMP error that says so.
     pub router: Option<IpAddr>,
+    /// Its type and code.
+    pub icmp: Option<(u8, u8)>,
     /// Who answered instead.
     pub from: Option<SocketAddr>,
     /// What came instead of the reply that was hoped for.
@@ -74,7 +76,8 @@ impl From<&io::Error> for Trouble {
 
 impl From<IcmpError> for Trouble {
     fn from(error: IcmpError) -> Self {
-        Self { router: error.router, ..Self::new(error.verdict(), error.words()) }
+        let icmp = Some((error.kind, error.code));
+        Self { router: error.router, icmp, ..Self::new(error.verdict(), error.words()) }
     }
 }
 
@@ -82,7 +85,8 @@ impl Trouble {
     /// `verdict`, which `reason` explains.
     #[must_use]
     pub fn new(verdict: Verdict, reason: impl fmt::Display) -> Self {
-        Self { verdict, reason: reason.to_string(), router: None, from: None, reply: None }
+        let reason = reason.to_string();
+        Self { verdict, reason, router: None, icmp: None, from: None, reply: None }
     }
 
     /// It cannot be sent from `source`.

@@ -1,0 +1,135 @@
+//! Which of a target's addresses a probe goes to: each in order until one
+//! answers, and from then on that one.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::probe::outcome::Outcome;
+use crate::probe::schedule::Due;
+
+/// However little time is left, an attempt has this much: a target on the same
+/// network answers in less.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(1);
+
+/// The addresses of a target.
+#[derive(Debug)]
+pub struct Aim {
+    /// In the order in which they are tried.
+    addresses: Vec<SocketAddr>,
+    /// How long a probe may take, with all the addresses that it tries.
+    timeout: Duration,
+}
+
+/// A probe under way to one address.
+#[derive(Debug)]
+pub struct Probe {
+    /// When it was due, and of which flow.
+    pub due: Due,
+    /// Where it goes.
+    pub address: SocketAddr,
+    /// When it was sent there.
+    pub begun: Instant,
+    /// How long that may take.
+    pub limit: Duration,
+    /// What is left for this address and those after it.
+    time_left: Duration,
+    /// The addresses that are still to be tried.
+    rest: Vec<SocketAddr>,
+    /// What came of those before.
+    outcomes: Vec<Outcome>,
+}
+
+impl Aim {
+    /// A target with these addresses, of which one answers within `timeout`.
+    #[must_use]
+    pub fn new(addresses: Vec<SocketAddr>, timeout: Duration) -> Self {
+        Self { addresses, timeout }
+    }
+
+    /// A probe to the first address that comes into question, sent `now`; without
+    /// an address, none.
+    #[must_use]
+    pub fn first(&self, due: Due, now: Instant) -> Option<Probe> {
+        let (&address, rest) = self.addresses.split_first()?;
+        let (rest, time_left, outcomes) = (rest.to_vec(), self.timeout, Vec::new());
+        let probe = Probe { due, address, begun: now, limit: time_left, time_left, rest, outcomes };
+        Some(probe.share_time())
+    }
+
+    /// An address has answered: no other one is tried from now on.
+    fn settle(&mut self, address: SocketAddr) {
+        if self.addresses.len() > 1 {
+            self.addresses = vec![address];
+        }
+    }
+
+    /// `outcome` came of a probe: it goes to the next address, or there is none
+    /// left to try, and these are the outcomes of all.
+    ///
+    /// # Errors
+    /// The outcomes, of which the last counts.
+    pub fn next(
+        &mut self,
+        mut probe: Probe,
+        outcome: Outcome,
+        now: Instant,
+    ) -> Result<Probe, Vec<Outcome>> {
+        if outcome.result.is_ok() {
+            self.settle(probe.address);
+        }
+        let is_answered = outcome.result.is_ok();
+        probe.outcomes.push(outcome);
+        if is_answered || probe.rest.is_empty() {
+            return Err(probe.outcomes);
+        }
+        probe.address = probe.rest.remove(0);
+        probe.time_left -= probe.time_left.min(now.saturating_duration_since(probe.begun));
+        probe.begun = now;
+        Ok(probe.share_time())
+    }
+}
+
+impl Probe {
+    /// Each address may take an equal share of the time that is left, so that a
+    /// silent one leaves something to those after it.
+    fn share_time(mut self) -> Self {
+        let share = self.time_left / u32::try_from(self.rest.len() + 1).unwrap_or(u32::MAX);
+        self.limit = share.max(SHORTEST_ATTEMPT);
+        self
+    }
+
+    /// When its time is up.
+    #[must_use]
+    pub fn ends_at(&self) -> Instant {
+        self.begun + self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::schedule::Schedule;
+    use crate::probe::trouble::Trouble;
+    use crate::probe::verdict::Verdict;
+
+    #[test]
+    fn addresses_are_tried_in_order_and_share_the_time() {
+        let addresses = ["[::1]:7000", "127.0.0.1:7000", "127.0.0.2:7000"];
+        let mut aim =
+            Aim::new(addresses.map(|a| a.parse().unwrap()).into(), Duration::from_secs(6));
+        let start = Instant::now();
+        let due = Schedule::new(start, Duration::ZERO, 1, 1).take(start, |_| true).unwrap();
+        let first = aim.first(due, start).unwrap();
+        assert_eq!((first.address.is_ipv6(), first.limit), (true, Duration::from_secs(2)));
+        let refused = Outcome::failed(Some(first.address), Trouble::no_connection(first.limit));
+        let second = aim.next(first, refused.clone(), start).unwrap();
+        assert_eq!((second.address.is_ipv6(), second.limit), (false, Duration::from_secs(3)));
+        let answered = Outcome { result: Ok(Vec::new()), ..refused };
+        let outcomes = aim.next(second, answered, start + Duration::from_secs(1)).unwrap_err();
+        let verdicts: Vec<_> = outcomes.iter().map(Outcome::verdict).collect();
+        assert_eq!(verdicts, [Verdict::Timeout, Verdict::Ok], "and no further");
+        let next = aim.first(due, start).unwrap();
+        assert_eq!(next.address, "127.0.0.1:7000".parse().unwrap(), "the one that answered");
+        assert_eq!(next.limit, Duration::from_secs(6));
+    }
+}

@@ -1,0 +1,164 @@
+//! What became of the probes of a run, in figures. It takes the same room for
+//! any number of them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::probe::aim::Probe;
+use crate::probe::outcome::Outcome;
+use crate::probe::sightings::Sightings;
+use crate::probe::source_port::Kind;
+use crate::probe::times::Times;
+use crate::probe::verdict::Verdict;
+
+/// Where a connection took longer, a SYN was probably lost: it is sent again
+/// after a second (RFC 6298, section 2.1).
+pub const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
+
+/// What became of the probes of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// Probes sent.
+    pub sent: u64,
+    /// How many had each verdict, as [`Verdict::ALL`] has them.
+    verdicts: [u64; Verdict::ALL.len()],
+    /// How many did not come out as expected.
+    pub failed: u64,
+    /// Replies that no probe was waiting for any more.
+    pub late: u64,
+    /// Replies to probes that had had one.
+    pub duplicate: u64,
+    /// Datagrams of others than the target.
+    pub foreign: u64,
+    /// Connections that took so long that a SYN was probably lost.
+    pub slow_connections: u64,
+    /// The address that the last probe went to.
+    pub address: Option<SocketAddr>,
+    /// From the attempt to connect until the connection stood.
+    pub connect: Times,
+    /// From the message until the reply.
+    pub reply: Times,
+    /// Both together, where there is a connection.
+    pub total: Times,
+    /// From when the probe was due until the reply.
+    pub from_due: Times,
+    /// What each source port has sent, where that is asked for.
+    pub ports: Option<Ports>,
+    /// What witnesses say.
+    pub sightings: Sightings,
+}
+
+/// What was sent, and how much of it failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Probes sent.
+    pub sent: u64,
+    /// Probes that did not come out as expected.
+    pub failed: u64,
+}
+
+/// Shares by source port.
+#[derive(Clone, Debug)]
+pub struct Ports(Vec<Share>);
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self(vec![Share::default(); usize::from(u16::MAX) + 1])
+    }
+}
+
+impl Ports {
+    /// Those from which something was sent.
+    pub fn used(&self) -> impl Iterator<Item = (usize, Share)> + '_ {
+        self.0.iter().copied().enumerate().filter(|(_, share)| share.sent > 0)
+    }
+}
+
+impl Ledger {
+    /// A probe has ended, as expected or not.
+    pub fn ended(&mut self, probe: &Ended, is_expected: bool) {
+        let outcome = &probe.outcome;
+        self.verdicts[outcome.verdict() as usize] += 1;
+        self.failed += u64::from(!is_expected);
+        self.address = outcome.address.or(self.address);
+        if let (Some(ports), Some(local)) = (&mut self.ports, outcome.local) {
+            let share = &mut ports.0[usize::from(local.port())];
+            share.sent += 1;
+            share.failed += u64::from(!is_expected);
+        }
+        if let Some(connect) = outcome.connect {
+            self.connect.add(connect);
+            self.slow_connections += u64::from(connect > FIRST_RETRANSMISSION);
+        }
+        if let Some(reply) = outcome.reply {
+            self.reply.add(reply);
+            if let Some(connect) = outcome.connect {
+                self.total.add(connect + reply);
+            }
+            let delay = probe.delay.unwrap_or_default();
+            self.from_due.add(delay + outcome.connect.unwrap_or_default() + reply);
+        }
+        if let Ok(reply) = &outcome.result {
+            self.sightings.note(reply, outcome.local);
+        }
+    }
+
+    /// Something came that no probe was waiting for.
+    pub fn stray(&mut self, kind: Kind) {
+        match kind {
+            Kind::Late => self.late += 1,
+            Kind::Duplicate => self.duplicate += 1,
+            Kind::Foreign => self.foreign += 1,
+        }
+    }
+
+    /// How many probes had this verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> u64 {
+        self.verdicts[verdict as usize]
+    }
+
+    /// How many probes have ended.
+    #[must_use]
+    pub fn ended_in_all(&self) -> u64 {
+        self.verdicts.iter().sum()
+    }
+
+    /// How many had no reply, not even late.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        (self.ended_in_all() - self.count(Verdict::Ok)).saturating_sub(self.late)
+    }
+
+    /// How many have not ended.
+    #[must_use]
+    pub fn unfinished(&self) -> u64 {
+        self.sent - self.ended_in_all()
+    }
+
+    /// From the sending until the reply, with the connection where there is one.
+    #[must_use]
+    pub fn from_sending(&self) -> &Times {
+        if self.total.samples() > 0 { &self.total } else { &self.reply }
+    }
+}
+
+/// A probe that has ended, with what came of the last address it went to.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Which of all it was.
+    pub number: u64,
+    /// How long after it was due it was sent there, where it was due.
+    pub delay: Option<Duration>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+impl Ended {
+    /// `outcome` came of `probe`.
+    #[must_use]
+    pub fn new(probe: &Probe, outcome: Outcome) -> Self {
+        let delay = probe.begun.saturating_duration_since(probe.due.at);
+        Self { number: probe.due.number, delay: Some(delay), outcome }
+    }
+}

@@ -1,0 +1,175 @@
+//! Probes and runs as the JSON objects that docs/json.md describes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::duration::Millis;
+use crate::json::{self, Field};
+use crate::percent::Percent;
+use crate::printable::printable;
+use crate::probe::ledger::{Ended, Ledger, Share};
+use crate::probe::source_port::Stray;
+use crate::probe::summary::{PERCENTILES, Summary};
+use crate::probe::times::Times;
+use crate::probe::verdict::Verdict;
+use crate::protocol::BUFFER_SIZE;
+use crate::transcript::Stamp;
+
+fn text(value: Option<impl ToString>) -> Field {
+    value.map_or(Field::Nothing, |value| Field::Text(value.to_string()))
+}
+
+fn number(value: Option<impl Into<u64>>) -> Field {
+    value.map_or(Field::Nothing, |value| Field::Number(value.into()))
+}
+
+fn millis(time: Option<Duration>) -> Field {
+    time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)))
+}
+
+/// What came of a probe.
+pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
+    let outcome = &ended.outcome;
+    let (reply, trouble) = match &outcome.result {
+        Ok(reply) => (Some(reply), None),
+        Err(trouble) => (trouble.reply.as_ref(), Some(trouble)),
+    };
+    let shown = reply.map(|reply| printable(&reply[..reply.len().min(BUFFER_SIZE)]).to_string());
+    let icmp = trouble.and_then(|trouble| trouble.icmp);
+    let fields = [
+        ("number", Field::Number(ended.number)),
+        ("verdict", Field::Text(outcome.verdict().to_string())),
+        ("target", Field::Text(target.to_string())),
+        ("address", text(outcome.address)),
+        ("local", text(outcome.local)),
+        ("resolve_ms", millis(outcome.resolve)),
+        ("delay_ms", millis(ended.delay)),
+        ("connect_ms", millis(outcome.connect)),
+        ("syn_retransmits", number(outcome.syn_retransmits)),
+        ("reply_ms", millis(outcome.reply)),
+        ("bytes", reply.map_or(Field::Nothing, |reply| Field::Number(reply.len() as u64))),
+        ("reply", text(shown)),
+        ("reason", text(trouble.map(|trouble| &trouble.reason))),
+        ("icmp_type", number(icmp.map(|(kind, _)| kind))),
+        ("icmp_code", number(icmp.map(|(_, code)| code))),
+        ("router", text(trouble.and_then(|trouble| trouble.router))),
+        ("from", text(trouble.and_then(|trouble| trouble.from))),
+    ];
+    json::object("probe", stamp.time(), &fields)
+}
+
+/// What came, and no probe was waiting for.
+pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: Stamp) -> String {
+    let fields = [
+        ("number", Field::Number(stray.number)),
+        ("kind", Field::Text(stray.kind.as_str().to_owned())),
+        ("from", Field::Text(from.to_string())),
+        ("local", Field::Text(local.to_string())),
+        ("after_ms", Field::Millis(Millis(stray.after))),
+    ];
+    json::object("stray", stamp.time(), &fields)
+}
+
+/// What a run came to.
+pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
+    let (ledger, ended) = (summary.ledger, summary.ended());
+    let verdicts = Verdict::ALL.map(|v| (v.as_str(), Field::Number(ledger.count(v))));
+    let sightings = &ledger.sightings;
+    let is_seen = sightings.seen_as.is_some();
+    let fields = [
+        ("target", Field::Text(summary.target.to_string())),
+        ("address", text(ledger.address)),
+        ("sent", Field::Number(ledger.sent)),
+        ("ok", Field::Number(ledger.count(Verdict::Ok))),
+        ("late", Field::Number(ledger.late)),
+        ("lost", Field::Number(ledger.lost())),
+        ("unfinished", Field::Number(ledger.unfinished())),
+        ("duplicate", Field::Number(ledger.duplicate)),
+        ("foreign", Field::Number(ledger.foreign)),
+        ("failed", Field::Number(ledger.failed)),
+        ("loss_percent", Field::Percent(Percent::of(ledger.lost(), ended))),
+        ("failed_percent", Field::Percent(Percent::of(ledger.failed, ended))),
+        ("verdicts", Field::Object(verdicts.into())),
+        ("elapsed_ms", Field::Millis(Millis(summary.elapsed))),
+        ("resolve_ms", millis(summary.resolve)),
+        ("connect_ms", times(&ledger.connect)),
+        ("reply_ms", times(&ledger.reply)),
+        ("total_ms", times(&ledger.total)),
+        ("from_due_ms", times(&ledger.from_due)),
+        ("flows", flows(ledger)),
+        ("hosts", if is_seen { hosts(ledger) } else { Field::Nothing }),
+        ("seen_as", text(sightings.seen_as)),
+        ("translated", number(is_seen.then_some(sightings.translated))),
+    ];
+    json::object("summary", stamp.time(), &fields)
+}
+
+fn times(times: &Times) -> Field {
+    if times.samples() == 0 {
+        return Field::Nothing;
+    }
+    let at = |time| Field::Millis(Millis(time));
+    let mut fields = vec![
+        ("samples", Field::Number(times.samples())),
+        ("min", at(times.least())),
+        ("mean", at(times.mean())),
+    ];
+    fields.extend(PERCENTILES.map(|(thousandths, word)| {
+        (if word == "p99.9" { "p99_9" } else { word }, millis(times.percentile(thousandths)))
+    }));
+    fields.push(("max", at(times.greatest())));
+    Field::Object(fields)
+}
+
+fn flows(ledger: &Ledger) -> Field {
+    let Some(ports) = &ledger.ports else {
+        return Field::Nothing;
+    };
+    let flow = |(port, share): (usize, Share)| {
+        Field::Object(vec![
+            ("port", Field::Number(port as u64)),
+            ("sent", Field::Number(share.sent)),
+            ("failed", Field::Number(share.failed)),
+        ])
+    };
+    Field::List(ports.used().map(flow).collect())
+}
+
+fn hosts(ledger: &Ledger) -> Field {
+    let host = |(host, replies): &(String, u64)| {
+        let host = printable(host.as_bytes()).to_string();
+        Field::Object(vec![("host", Field::Text(host)), ("replies", Field::Number(*replies))])
+    };
+    Field::List(ledger.sightings.hosts.iter().map(host).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::outcome::Outcome;
+    use crate::probe::trouble::Trouble;
+
+    #[test]
+    fn an_outcome_as_an_object() {
+        let at = |address: &str| Some(address.parse().unwrap());
+        let outcome = Outcome {
+            local: at("10.0.0.1:40000"),
+            reply: Some(Duration::from_nanos(1_234_567)),
+            result: Ok(b"ACK!\n".to_vec()),
+            ..Outcome::failed(at("192.0.2.1:6666"), Trouble::new(Verdict::Refused, "refused"))
+        };
+        let ended = Ended { number: 1, delay: None, outcome };
+        assert_eq!(
+            probe(&"192.0.2.1".parse().unwrap(), &ended, Stamp(false)),
+            concat!(
+                r#"{"schema":1,"event":"probe","number":1,"verdict":"ok","target":"192.0.2.1:6666","#,
+                r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
+                r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
+                r#""bytes":5,"reply":"ACK!\\n","reason":null,"icmp_type":null,"icmp_code":null,"#,
+                r#""router":null,"from":null}"#,
+                "\n"
+            )
+        );
+    }
+}

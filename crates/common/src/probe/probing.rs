@@ -1,0 +1,89 @@
+//! The options of a run: `--count`, `--interval`, `--flows`, `--max-loss`,
+//! `--histogram`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::duration;
+use crate::exit::Failure;
+use crate::options::number;
+use crate::percent::Percent;
+
+/// As ping(8) has it.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Each flow of UDP holds a socket, and a process may have 1024 descriptors
+/// unless it is told otherwise.
+const MOST_FLOWS: u64 = 500;
+
+/// The options of a run.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Probing {
+    /// Measure with so many probes (from each flow)
+    #[arg(short, long, value_name = "N", value_parser = number(1, u64::MAX))]
+    #[arg(conflicts_with = "wait", display_order = 30)]
+    count: Option<u64>,
+
+    /// Time between probes; 0: as soon as the last has ended [default: 1s]
+    #[arg(short, long, value_name = "DUR", value_parser = duration::parse_or_zero, display_order = 31)]
+    interval: Option<Duration>,
+
+    /// Source ports to send from, each with its own probes [default: 1]
+    #[arg(long, value_name = "N", value_parser = number(1, MOST_FLOWS), display_order = 32)]
+    flows: Option<u64>,
+
+    /// Failures that are still a success [default: 0]
+    #[arg(long, value_name = "PERCENT", display_order = 33)]
+    max_loss: Option<Percent>,
+
+    /// Draw the distribution of reply times
+    #[arg(long, display_order = 34)]
+    histogram: bool,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How many probes each flow sends.
+    pub count: u64,
+    /// From one probe's due time to the next's; zero: as soon as that has ended.
+    pub interval: Duration,
+    /// How many flows there are.
+    pub flows: u32,
+    /// Whether flows were asked for: then each keeps its port, and is told of.
+    pub has_flows: bool,
+    /// Failures that are still a success.
+    pub max_loss: Percent,
+    /// Whether the distribution is drawn.
+    pub histogram: bool,
+}
+
+impl Probing {
+    /// The run that is asked for, if one is.
+    ///
+    /// # Errors
+    /// Options of a run, and no run.
+    pub fn plan(self) -> Result<Option<Plan>, Failure> {
+        let Some(count) = self.count else {
+            let alone = [
+                (self.interval.is_some(), "--interval"),
+                (self.flows.is_some(), "--flows"),
+                (self.max_loss.is_some(), "--max-loss"),
+                (self.histogram, "--histogram"),
+            ];
+            return match alone.iter().find(|(is_given, _)| *is_given) {
+                Some((_, option)) => Err(Failure::usage(option, "only with --count")),
+                None => Ok(None),
+            };
+        };
+        Ok(Some(Plan {
+            count,
+            interval: self.interval.unwrap_or(INTERVAL),
+            flows: self.flows.and_then(|flows| u32::try_from(flows).ok()).unwrap_or(1),
+            has_flows: self.flows.is_some(),
+            max_loss: self.max_loss.unwrap_or_default(),
+            histogram: self.histogram,
+        }))
+    }
+}

@@ -1,0 +1,174 @@
+//! When probes are due, and which flow sends them.
+//!
+//! With an interval, a flow's probe `n` is due at start + `n` intervals, whatever
+//! becomes of those before it; the flows begin evenly spread over the first
+//! interval. Without one (zero), a flow's next probe is due when its last one
+//! has ended: a closed loop.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The probes that are still to come.
+#[derive(Debug)]
+pub struct Schedule {
+    /// The earliest first; a flow has one turn at most.
+    turns: VecDeque<Turn>,
+    interval: Duration,
+    /// How many probes each flow sends.
+    count: u64,
+    /// Taken so far, of all flows.
+    taken: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    flow: u32,
+    /// Which of the flow's probes it is, from 0.
+    nth: u64,
+    at: Instant,
+}
+
+/// A probe that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Which of all it is, from 1.
+    pub number: u64,
+    /// Which flow sends it, from 0.
+    pub flow: u32,
+    /// Since when it is due.
+    pub at: Instant,
+    nth: u64,
+}
+
+impl Schedule {
+    /// `count` probes from each of `flows` (one at least), every `interval` from
+    /// `start`.
+    #[must_use]
+    pub fn new(start: Instant, interval: Duration, flows: u32, count: u64) -> Self {
+        let turn = |flow| Turn { flow, nth: 0, at: start + interval * flow / flows };
+        let turns = (0..flows).map(turn).filter(|_| count > 0).collect();
+        Self { turns, interval, count, taken: 0 }
+    }
+
+    /// When the next one is due of a flow that `is_free` to send it.
+    pub fn next_at(&self, is_free: impl Fn(u32) -> bool) -> Option<Instant> {
+        self.turns.iter().find(|turn| is_free(turn.flow)).map(|turn| turn.at)
+    }
+
+    /// The next one that is due by `now`, of a flow that `is_free` to send it.
+    pub fn take(&mut self, now: Instant, is_free: impl Fn(u32) -> bool) -> Option<Due> {
+        let mut due = self.turns.iter().take_while(|turn| turn.at <= now);
+        let found = due.position(|turn| is_free(turn.flow))?;
+        let Turn { flow, nth, at } = self.turns.remove(found)?;
+        self.taken += 1;
+        if !self.interval.is_zero() {
+            self.add(Turn { flow, nth: nth + 1, at: at + self.interval });
+        }
+        Some(Due { number: self.taken, flow, at, nth })
+    }
+
+    /// `due` has ended: in a closed loop, the next one is due.
+    pub fn ended(&mut self, due: Due, now: Instant) {
+        if self.interval.is_zero() {
+            self.add(Turn { flow: due.flow, nth: due.nth + 1, at: now });
+        }
+    }
+
+    fn add(&mut self, turn: Turn) {
+        if turn.nth < self.count {
+            // At the end, unless a flow that was not free has its turns to catch up.
+            let place = self.turns.partition_point(|other| other.at <= turn.at);
+            self.turns.insert(place, turn);
+        }
+    }
+
+    /// No more are to come.
+    pub fn stop(&mut self) {
+        self.turns.clear();
+        self.count = 0;
+    }
+
+    /// Whether none is to come but, in a closed loop, after one that is under
+    /// way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// How many were taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How many there are in all.
+    #[must_use]
+    pub fn total(&self, flows: u32) -> u64 {
+        self.count.saturating_mul(u64::from(flows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ANY: fn(u32) -> bool = |_| true;
+
+    #[test]
+    fn a_flow_that_is_not_free_catches_up_and_holds_up_nobody() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut schedule = Schedule::new(start, Duration::from_millis(100), 2, 3);
+        let taken = |due: Option<Due>| due.map(|due| (due.flow, due.at));
+        assert_eq!(taken(schedule.take(at(160), |flow| flow == 1)), Some((1, at(50))));
+        assert_eq!(taken(schedule.take(at(160), |flow| flow == 1)), Some((1, at(150))));
+        assert_eq!(schedule.next_at(|flow| flow == 1), Some(at(250)));
+        assert_eq!(schedule.next_at(ANY), Some(at(0)));
+        assert_eq!(taken(schedule.take(at(160), ANY)), Some((0, at(0))));
+        assert_eq!(taken(schedule.take(at(160), ANY)), Some((0, at(100))));
+        assert_eq!(taken(schedule.take(at(160), ANY)), None);
+    }
+
+    #[test]
+    fn without_an_interval_the_next_one_is_due_when_the_last_has_ended() {
+        let start = Instant::now();
+        let later = start + Duration::from_millis(7);
+        let mut schedule = Schedule::new(start, Duration::ZERO, 1, 2);
+        let first = schedule.take(start, ANY).unwrap();
+        assert_eq!(schedule.take(later, ANY), None);
+        schedule.ended(first, later);
+        let second = schedule.take(later, ANY).unwrap();
+        assert_eq!((second.number, second.at), (2, later));
+        schedule.ended(second, later);
+        assert!(schedule.is_empty());
+    }
+
+    proptest! {
+        /// However late they are taken, probes are due at their times.
+        #[test]
+        fn due_times_are_absolute(
+            flows in 1..9u32, count in 1..20u64, interval in 1..50u64,
+            steps in prop::collection::vec(0..60u64, 1..200),
+        ) {
+            let start = Instant::now();
+            let interval = Duration::from_millis(interval);
+            let mut schedule = Schedule::new(start, interval, flows, count);
+            let mut sent = vec![0; flows as usize];
+            let mut now = start;
+            for step in steps {
+                now += Duration::from_millis(step);
+                while let Some(due) = schedule.take(now, ANY) {
+                    let nth = &mut sent[due.flow as usize];
+                    prop_assert_eq!(due.at, start + interval * due.flow / flows + interval * *nth);
+                    prop_assert!(due.at <= now);
+                    *nth += 1;
+                }
+                prop_assert!(schedule.next_at(ANY).is_none_or(|at| at > now));
+            }
+            prop_assert!(sent.iter().all(|&nth| u64::from(nth) <= count));
+            prop_assert_eq!(schedule.taken(), sent.iter().map(|&nth| u64::from(nth)).sum::<u64>());
+        }
+    }
+}

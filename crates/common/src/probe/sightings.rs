@@ -1,0 +1,78 @@
+//! What replies of servers under `--witness` say: which host answered, and from
+//! where it saw the probe come.
+
+use std::net::SocketAddr;
+
+/// Hosts that are told apart; more than stand behind any one address that is
+/// probed by hand.
+const MOST_HOSTS: usize = 64;
+
+/// Bytes of a host's name that are kept: a host name has no more (hostname(7)).
+const LONGEST_NAME: usize = 64;
+
+/// What the replies of a run have said.
+#[derive(Clone, Debug, Default)]
+pub struct Sightings {
+    /// How often each host answered.
+    pub hosts: Vec<(String, u64)>,
+    /// Our address as a server saw it last.
+    pub seen_as: Option<SocketAddr>,
+    /// Our own, of that probe.
+    pub local: Option<SocketAddr>,
+    /// How many replies say that it is not our own.
+    pub translated: u64,
+}
+
+impl Sightings {
+    /// Notes what `reply` says of a probe sent from `local`; a reply of another
+    /// kind says nothing.
+    pub fn note(&mut self, reply: &[u8], local: Option<SocketAddr>) {
+        let Some((host, peer)) = std::str::from_utf8(reply).ok().and_then(parse) else {
+            return;
+        };
+        match self.hosts.iter().position(|(known, _)| known == host) {
+            Some(at) => self.hosts[at].1 += 1,
+            None if self.hosts.len() < MOST_HOSTS => self.hosts.push((host.to_owned(), 1)),
+            None => {}
+        }
+        self.translated += u64::from(local.is_some_and(|local| !is_same(local, peer)));
+        (self.seen_as, self.local) = (Some(peer), local);
+    }
+}
+
+/// `host=NAME peer=IP:PORT n=COUNT`
+fn parse(reply: &str) -> Option<(&str, SocketAddr)> {
+    let (host, rest) = reply.trim_end().strip_prefix("host=")?.split_once(" peer=")?;
+    let (peer, count) = rest.split_once(" n=")?;
+    count.parse::<u64>().ok()?;
+    (host.len() <= LONGEST_NAME).then_some(())?;
+    Some((host, peer.parse().ok()?))
+}
+
+/// A link's number means nothing to the other side.
+fn is_same(local: SocketAddr, seen: SocketAddr) -> bool {
+    (local.ip(), local.port()) == (seen.ip(), seen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn witnesses_are_heard_and_others_are_not() {
+        let mut sightings = Sightings::default();
+        let local = Some("10.0.0.2:4000".parse().unwrap());
+        for reply in [
+            "host=a peer=10.0.0.2:4000 n=1",
+            "host=b peer=192.0.2.9:4000 n=1\n",
+            "host=a peer=10.0.0.2:4000 n=2",
+            "ACK!",
+            "host=a peer=nobody n=3",
+            "host=a peer=10.0.0.2:4000",
+        ] {
+            sightings.note(reply.as_bytes(), local);
+        }
+        assert_eq!(sightings.hosts, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+        assert_eq!((sightings.translated, sightings.seen_as), (1, local));
+    }
+}

@@ -1,0 +1,132 @@
+//! A UDP source port, out of which there is one probe at most.
+//!
+//! The tutorial's replies carry no number, so whatever comes to a port is meant
+//! for the probe that was last sent from it. A port whose probe ended in
+//! silence, or to which a second reply came, is quiet: nothing is sent from it
+//! while it is still listened to, so no late reply is taken for another probe's.
+
+use std::time::{Duration, Instant};
+
+/// A source port, and what may come to it.
+#[derive(Clone, Copy, Debug)]
+pub struct SourcePort {
+    flow: u32,
+    state: State,
+    /// The probe that was last sent from it, and when.
+    last: Option<(u64, Instant)>,
+    /// Whether that one has had a reply.
+    is_answered: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Free,
+    /// A probe is out.
+    Out,
+    /// Nothing is sent from it until then.
+    Quiet(Instant),
+}
+
+/// What came, and no probe was waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// What it is.
+    pub kind: Kind,
+    /// The probe that was last sent from the port.
+    pub number: u64,
+    /// Since that was sent.
+    pub after: Duration,
+}
+
+/// What came, and no probe was waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The reply to a probe that had ended without one.
+    Late,
+    /// Another reply to a probe that has had one.
+    Duplicate,
+    /// A datagram of somebody else than the target.
+    Foreign,
+}
+
+impl Kind {
+    /// In one word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Duplicate => "duplicate",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+impl SourcePort {
+    /// A port of `flow`, from which nothing was sent yet.
+    #[must_use]
+    pub fn new(flow: u32) -> Self {
+        Self { flow, state: State::Free, last: None, is_answered: false }
+    }
+
+    /// The flow that sends from it.
+    #[must_use]
+    pub fn flow(&self) -> u32 {
+        self.flow
+    }
+
+    /// Whether a probe may be sent from it.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.state == State::Free
+    }
+
+    /// Until when it is only listened to.
+    #[must_use]
+    pub fn quiet_until(&self) -> Option<Instant> {
+        match self.state {
+            State::Quiet(until) => Some(until),
+            State::Free | State::Out => None,
+        }
+    }
+
+    /// Probe `number` is sent from it.
+    pub fn send(&mut self, number: u64, now: Instant) {
+        *self = Self { state: State::Out, last: Some((number, now)), is_answered: false, ..*self };
+    }
+
+    /// Its probe has had a reply.
+    pub fn answered(&mut self) {
+        (self.state, self.is_answered) = (State::Free, true);
+    }
+
+    /// Its probe has failed for good: no reply is to come.
+    pub fn failed(&mut self) {
+        self.state = State::Free;
+    }
+
+    /// Its probe has ended in silence: a reply may still come until then.
+    pub fn silent(&mut self, until: Instant) {
+        self.state = State::Quiet(until);
+    }
+
+    /// It has been quiet for long enough.
+    pub fn wake(&mut self) {
+        self.state = State::Free;
+    }
+
+    /// A datagram came that is no reply to a probe that is out; the port is quiet
+    /// until then if it was the target's, since more may come.
+    pub fn stray(&mut self, is_target: bool, now: Instant, until: Instant) -> Option<Stray> {
+        let (number, sent) = self.last?;
+        let kind = match (is_target, self.is_answered) {
+            (false, _) => Kind::Foreign,
+            (true, true) => Kind::Duplicate,
+            (true, false) => Kind::Late,
+        };
+        if is_target {
+            self.is_answered = true;
+            self.state = State::Quiet(until);
+        }
+        Some(Stray { kind, number, after: now.saturating_duration_since(sent) })
+    }
+}

@@ -1,0 +1,100 @@
+//! A probe over a connection: an exchange, and its times.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use common::probe::aim::Probe;
+use common::probe::ledger::FIRST_RETRANSMISSION;
+use common::probe::outcome::Outcome;
+use common::probe::trouble::Trouble;
+use mio::net::TcpStream;
+
+use crate::exchange::{Exchange, Step};
+use crate::stream::Stream;
+
+/// What is to be exchanged, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'m> {
+    pub message: &'m [u8],
+    /// Whether this side is to be ended after the message.
+    pub half_close: bool,
+    /// The reply that is hoped for.
+    pub hoped: Option<&'m [u8]>,
+}
+
+/// A probe whose connection is being made, or stands.
+#[derive(Debug)]
+pub struct Attempt<'m> {
+    pub probe: Probe,
+    exchange: Exchange<'m, TcpStream>,
+    local: Option<SocketAddr>,
+    connected: Option<Instant>,
+    syn_retransmits: Option<u32>,
+}
+
+impl<'m> Attempt<'m> {
+    /// `probe`, over a connection that is being made.
+    pub fn new(probe: Probe, stream: TcpStream, order: Order<'m>) -> Self {
+        let local = stream.local_addr().ok();
+        let exchange = Exchange::new(stream, order.message, order.half_close, order.hoped);
+        Self { probe, exchange, local, connected: None, syn_retransmits: None }
+    }
+
+    /// Does what there is to do, after the socket was ready at `woken`: what came
+    /// of it, once something has.
+    pub fn go(&mut self, woken: Instant) -> Option<Outcome> {
+        loop {
+            match self.exchange.step() {
+                Step::Done(result) => return Some(self.outcome(result, woken)),
+                Step::Connected => self.connected(),
+                Step::Wait => return None,
+                Step::Again => {}
+            }
+            if self.probe.ends_at() <= Instant::now() {
+                return Some(self.timed_out());
+            }
+        }
+    }
+
+    /// The message goes next: its time begins here.
+    fn connected(&mut self) {
+        let now = Instant::now();
+        self.connected = Some(now);
+        if now - self.probe.begun > FIRST_RETRANSMISSION {
+            self.syn_retransmits = self.exchange.stream_mut().retransmits();
+        }
+    }
+
+    /// What came of it, when its time is up.
+    pub fn timed_out(&mut self) -> Outcome {
+        let result = self.exchange.timed_out(self.probe.limit);
+        self.outcome(result, Instant::now())
+    }
+
+    /// A reply was there when the socket was ready; but what came so fast that
+    /// nothing was waited for, is there now.
+    fn outcome(&self, result: Result<Vec<u8>, Trouble>, woken: Instant) -> Outcome {
+        let reply = self.connected.filter(|_| result.is_ok()).map(|connected| {
+            let arrived = if woken > connected { woken } else { Instant::now() };
+            arrived.saturating_duration_since(connected)
+        });
+        Outcome {
+            local: self.local,
+            connect: self.connected.map(|connected| connected - self.probe.begun),
+            syn_retransmits: self.syn_retransmits,
+            reply,
+            ..Outcome::of(Some(self.probe.address), result)
+        }
+        .without_own_word()
+    }
+
+    /// Closes the connection.
+    pub fn into_probe(self) -> Probe {
+        self.probe
+    }
+
+    /// The port that it is sent from.
+    pub fn source_port(&self) -> Option<u16> {
+        self.local.map(|local| local.port())
+    }
+}

@@ -1,0 +1,124 @@
+//! A source port: its socket, what may come to it, and the probe that is out.
+
+use std::io;
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Instant;
+
+use common::error_queue;
+use common::probe::aim::Probe;
+use common::probe::icmp::IcmpError;
+use common::probe::outcome::Outcome;
+use common::probe::source_port::SourcePort;
+use common::probe::trouble::Trouble;
+use log::debug;
+use mio::net::UdpSocket;
+use socket2::{Domain, Socket as Socket2, Type};
+
+use crate::exchange::{Exchange, Socket, Way};
+
+impl Socket for UdpSocket {
+    fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<usize> {
+        self.send_to(datagram, peer)
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.recv_from(buffer)
+    }
+
+    fn icmp_error(&self) -> Option<IcmpError> {
+        error_queue::next(self)
+    }
+}
+
+/// A source port, for one address of the target.
+#[derive(Debug)]
+pub struct Port {
+    /// As it was asked for.
+    pub address: SocketAddr,
+    /// As the kernel goes to it: to 0.0.0.0 it is the loopback address.
+    pub way: Way,
+    pub socket: UdpSocket,
+    pub state: SourcePort,
+    /// The probe that is out.
+    pub out: Option<Out>,
+}
+
+/// A probe that is out, or about to be.
+#[derive(Debug)]
+pub struct Out {
+    pub probe: Probe,
+    pub exchange: Exchange,
+    /// When its datagram was sent.
+    pub sent: Option<Instant>,
+}
+
+impl Port {
+    /// Opens a port of `flow` for `address`: that of `source`, where it has one.
+    pub fn open(
+        address: SocketAddr,
+        source: Option<SocketAddr>,
+        flow: u32,
+    ) -> Result<Self, Trouble> {
+        let Way { mut local, peer } = way(address, source)?;
+        let socket = bind(source.unwrap_or(unspecified(address)))?;
+        error_queue::enable(&socket, address.is_ipv6(), true)?;
+        local.set_port(socket.local_addr()?.port());
+        if local == peer {
+            return Err(Trouble::connected_to_itself());
+        }
+        debug!("[*] Sending from: {local}");
+        let (way, socket) = (Way { local, peer }, UdpSocket::from_std(socket));
+        Ok(Self { address, way, socket, state: SourcePort::new(flow), out: None })
+    }
+
+    /// Whether `flow` may send a probe to `address` from it.
+    pub fn is_free_for(&self, flow: u32, address: SocketAddr) -> bool {
+        self.state.is_free() && self.state.flow() == flow && self.address == address
+    }
+
+    /// What came of the probe that was out, where the reply was there at
+    /// `arrived`.
+    pub fn outcome(
+        &self,
+        sent: Option<Instant>,
+        result: Result<Vec<u8>, Trouble>,
+        arrived: Instant,
+    ) -> Outcome {
+        let reply = sent.filter(|_| result.is_ok());
+        // What came so fast that nothing was waited for, is there now.
+        let since = |sent| if arrived > sent { arrived - sent } else { sent.elapsed() };
+        let reply = reply.map(since);
+        let local = Some(self.way.local);
+        Outcome { local, reply, ..Outcome::of(Some(self.address), result) }.without_own_word()
+    }
+}
+
+/// The way to `address`: which of our addresses leads there, and what the
+/// kernel makes of it. A socket that is connected finds out.
+fn way(address: SocketAddr, source: Option<SocketAddr>) -> Result<Way, Trouble> {
+    let mut from = source.unwrap_or(unspecified(address));
+    from.set_port(0);
+    let scout = bind(from)?;
+    scout.connect(address).map_err(|error| Trouble::connecting(&error, source))?;
+    Ok(Way { local: scout.local_addr()?, peer: scout.peer_addr()? })
+}
+
+/// A socket of one family alone that sends from `source`, and never blocks.
+fn bind(source: SocketAddr) -> Result<net::UdpSocket, Trouble> {
+    let socket = Socket2::new(Domain::for_address(source), Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    if source.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
+    Ok(socket.into())
+}
+
+/// Any address of the family of `address`.
+fn unspecified(address: SocketAddr) -> SocketAddr {
+    if address.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
+    }
+}

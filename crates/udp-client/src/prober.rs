@@ -1,0 +1,333 @@
+//! The loop that sends probes, of which a source port has one out at most: it
+//! waits for readiness, for the next one to be due, or for the end of one's time.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use common::alarm::Alarm;
+use common::destination::Destination;
+use common::exit::{Failure, reason};
+use common::interrupt::Interrupt;
+use common::probe::aim::Probe;
+use common::probe::outcome::Outcome;
+use common::probe::run::Run;
+use common::probe::source_port::Stray;
+use common::probe::trouble::Trouble;
+use common::probe::verdict::Verdict;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::exchange::{Exchange, Step, clear, is_same};
+use crate::port::{Out, Port};
+
+/// Source ports that are open at once; a probe for which there is none is sent
+/// later. A process may have 1024 descriptors unless it is told otherwise.
+const MOST_PORTS: usize = 500;
+
+/// More than any datagram holds.
+const RECEIVE_SIZE: usize = 64 * 1024;
+
+const ALARM: Token = Token(usize::MAX);
+const INTERRUPT: Token = Token(usize::MAX - 1);
+
+/// Sends probes, and hears what comes of them.
+#[derive(Debug)]
+pub struct Prober {
+    poll: Poll,
+    events: Events,
+    buffer: Vec<u8>,
+    ports: Slab<Port>,
+    alarm: Alarm,
+    interrupt: Option<Interrupt>,
+}
+
+/// What is sent: the probes of a run, of which each is this datagram.
+struct Order<'a> {
+    run: &'a mut Run,
+    destination: &'a Destination,
+    datagram: &'a [u8],
+}
+
+impl Prober {
+    /// A prober that has sent nothing yet.
+    pub fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            poll: Poll::new().map_err(|error| broken(&error))?,
+            events: Events::with_capacity(MOST_PORTS),
+            buffer: vec![0; RECEIVE_SIZE],
+            ports: Slab::new(),
+            alarm: Alarm::new(ALARM),
+            interrupt: None,
+        })
+    }
+
+    /// From now on signals end a run, rather than the process.
+    pub fn stop_on_signals(&mut self) -> Result<(), Failure> {
+        let interrupt = Interrupt::new(self.poll.registry(), INTERRUPT);
+        self.interrupt = Some(interrupt.map_err(|error| broken(&error))?);
+        Ok(())
+    }
+
+    /// A single exchange: what came of each address that was tried.
+    pub fn exchange(
+        &mut self,
+        destination: &Destination,
+        datagram: &[u8],
+    ) -> Result<Vec<Outcome>, Failure> {
+        let mut run = Run::once(destination, Instant::now());
+        self.drive(&mut run, destination, datagram)?;
+        Ok(run.into_outcomes())
+    }
+
+    /// Sends the probes of `run` as they are due, until it is over.
+    pub fn drive(
+        &mut self,
+        run: &mut Run,
+        destination: &Destination,
+        datagram: &[u8],
+    ) -> Result<(), Failure> {
+        let mut order = Order { run, destination, datagram };
+        let order = &mut order;
+        // What came since, while nobody listened.
+        self.expire(Instant::now(), order)?;
+        for key in self.keys() {
+            self.clear(key, Instant::now(), order)?;
+        }
+        loop {
+            let now = Instant::now();
+            order.run.tick(now);
+            while let Some(probe) = order.run.take(now, |flow| self.is_free(flow, destination)) {
+                self.begin(probe, order)?;
+            }
+            if order.run.is_over() {
+                return Ok(());
+            }
+            let woken = self.sleep(order).map_err(|error| broken(&error))?;
+            let ready: Vec<_> = self.events.iter().map(|event| event.token()).collect();
+            for token in ready {
+                match token {
+                    ALARM => {}
+                    INTERRUPT => {
+                        if self.interrupt.as_mut().is_some_and(Interrupt::is_requested) {
+                            order.run.stop();
+                        }
+                    }
+                    Token(key) => self.hear(key, woken, order)?,
+                }
+            }
+            self.expire(woken, order)?;
+        }
+    }
+
+    /// Sleeps until there is something to do; says when it woke.
+    fn sleep(&mut self, order: &Order<'_>) -> io::Result<Instant> {
+        let now = Instant::now();
+        let next = order.run.next_at(|flow| self.is_free(flow, order.destination));
+        self.alarm.set(self.poll.registry(), next, now)?;
+        let has_one_port = order.destination.source_port().is_some();
+        let deadline = |port: &Port| match &port.out {
+            Some(out) => Some(out.probe.ends_at()),
+            // Then it is free again; others are replaced.
+            None => port.state.quiet_until().filter(|_| has_one_port),
+        };
+        let deadline = self.ports.iter().filter_map(|(_, port)| deadline(port)).min();
+        let timeout = match next {
+            Some(next) if next <= now => Some(Duration::ZERO),
+            _ => deadline.map(|deadline| deadline.saturating_duration_since(now)),
+        };
+        match self.poll.poll(&mut self.events, timeout) {
+            // Ctrl-Z and fg.
+            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
+            _ => Ok(Instant::now()),
+        }
+    }
+
+    /// Whether `flow` may send a probe. One whose port was asked for has no other.
+    fn is_free(&self, flow: u32, destination: &Destination) -> bool {
+        let mut ports = self.ports.iter().map(|(_, port)| port);
+        if destination.source_port().is_some() {
+            return ports.all(|port| port.state.flow() != flow || port.state.is_free());
+        }
+        self.ports.len() < MOST_PORTS || ports.any(|port| port.out.is_none())
+    }
+
+    /// Sends `probe`; where that comes to nothing at once, goes on to the
+    /// addresses after it.
+    fn begin(&mut self, probe: Probe, order: &mut Order<'_>) -> Result<(), Failure> {
+        let mut next = Some(probe);
+        while let Some(probe) = next {
+            match self.port_for(&probe, order.destination) {
+                Ok(key) => {
+                    let port = &mut self.ports[key];
+                    port.state.send(probe.due.number, probe.begun);
+                    let (exchange, sent) = (Exchange::new(port.way), None);
+                    port.out = Some(Out { probe, exchange, sent });
+                    return self.go(key, Instant::now(), order);
+                }
+                Err(trouble) => {
+                    let outcome = Outcome::failed(Some(probe.address), trouble);
+                    next = order.run.ended(probe, outcome, Instant::now())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The port that `probe` is sent from: one that is free, or another.
+    fn port_for(&mut self, probe: &Probe, destination: &Destination) -> Result<usize, Trouble> {
+        let (flow, address) = (probe.due.flow, probe.address);
+        let mut ports = self.ports.iter();
+        if let Some((key, _)) = ports.find(|(_, port)| port.is_free_for(flow, address)) {
+            return Ok(key);
+        }
+        let source = destination.source_of_flow(address, flow)?;
+        if destination.source_port().is_some() {
+            // It may be open for another address.
+            self.ports.retain(|_, port| port.state.flow() != flow);
+        } else if self.ports.len() >= MOST_PORTS {
+            self.make_room();
+        }
+        let mut port = Port::open(address, source, flow)?;
+        let entry = self.ports.vacant_entry();
+        let (both, token) = (Interest::READABLE | Interest::WRITABLE, Token(entry.key()));
+        self.poll.registry().register(&mut port.socket, token, both)?;
+        let key = entry.key();
+        entry.insert(port);
+        Ok(key)
+    }
+
+    /// Closes the port that has been quiet for longest, or is not needed.
+    fn make_room(&mut self) {
+        let unused = self.ports.iter().filter(|(_, port)| port.out.is_none());
+        let order = |port: &Port| (port.state.is_free(), port.state.quiet_until());
+        let first = unused.min_by_key(|(_, port)| order(port)).map(|(key, _)| key);
+        first.map(|key| self.ports.remove(key));
+    }
+
+    /// Something has come to a port.
+    fn hear(&mut self, key: usize, woken: Instant, order: &mut Order<'_>) -> Result<(), Failure> {
+        match self.ports.get(key).map(|port| port.out.is_some()) {
+            Some(true) => self.go(key, woken, order),
+            Some(false) => self.clear(key, woken, order),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on with the exchange of a port, which was ready at `woken`.
+    fn go(&mut self, key: usize, woken: Instant, order: &mut Order<'_>) -> Result<(), Failure> {
+        loop {
+            let Port { socket, out: Some(out), .. } = &mut self.ports[key] else {
+                return Ok(());
+            };
+            let now = Instant::now();
+            match out.exchange.step(socket, order.datagram, &mut self.buffer) {
+                Step::Again => {}
+                Step::Wait => return Ok(()),
+                Step::Sent => {
+                    out.sent = Some(now);
+                    return Ok(());
+                }
+                Step::Foreign(from) => self.stray(key, from, now, order)?,
+                Step::Done(result) => {
+                    let result = result.map(|len| self.buffer[..len].to_vec());
+                    return self.end(key, result, woken, order);
+                }
+            }
+            // Strangers may send without end.
+            if self.is_late(key, now) {
+                return self.expire(now, order);
+            }
+        }
+    }
+
+    fn is_late(&self, key: usize, now: Instant) -> bool {
+        let out = self.ports.get(key).and_then(|port| port.out.as_ref());
+        out.is_some_and(|out| out.probe.ends_at() <= now)
+    }
+
+    /// The probe that is out has ended: its reply was there at `arrived`.
+    fn end(
+        &mut self,
+        key: usize,
+        result: Result<Vec<u8>, Trouble>,
+        arrived: Instant,
+        order: &mut Order<'_>,
+    ) -> Result<(), Failure> {
+        let port = &mut self.ports[key];
+        let Some(Out { probe, sent, .. }) = port.out.take() else {
+            return Ok(());
+        };
+        let until = arrived + order.destination.timeout();
+        match &result {
+            Ok(_) => port.state.answered(),
+            Err(trouble) if is_silence(trouble) => port.state.silent(until),
+            Err(_) => port.state.failed(),
+        }
+        let is_answered = result.is_ok();
+        let outcome = port.outcome(sent, result, arrived);
+        if let Some(next) = order.run.ended(probe, outcome, arrived)? {
+            self.begin(next, order)?;
+        }
+        if is_answered { self.clear(key, arrived, order) } else { Ok(()) }
+    }
+
+    /// Ends those whose time is up, and closes ports that were quiet for long
+    /// enough.
+    fn expire(&mut self, now: Instant, order: &mut Order<'_>) -> Result<(), Failure> {
+        for key in self.keys() {
+            // It may have been closed meanwhile, to make room.
+            let Some(port) = self.ports.get_mut(key) else {
+                continue;
+            };
+            if let Some(out) = port.out.as_ref().filter(|out| out.probe.ends_at() <= now) {
+                let trouble = out.exchange.timed_out(out.probe.limit);
+                self.end(key, Err(trouble), now, order)?;
+            } else if port.state.quiet_until().is_some_and(|until| until <= now) {
+                if order.destination.source_port().is_some() {
+                    port.state.wake();
+                } else {
+                    self.ports.remove(key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what has come to a port from which nothing is out.
+    fn clear(&mut self, key: usize, now: Instant, order: &mut Order<'_>) -> Result<(), Failure> {
+        let Some(port) = self.ports.get(key).filter(|port| port.out.is_none()) else {
+            return Ok(());
+        };
+        let mut heard = Vec::new();
+        clear(&port.socket, &mut self.buffer, |from| heard.push(from));
+        heard.into_iter().try_for_each(|from| self.stray(key, from, now, order))
+    }
+
+    /// What came from there is no reply that a probe waits for.
+    fn stray(
+        &mut self,
+        key: usize,
+        from: SocketAddr,
+        now: Instant,
+        order: &mut Order<'_>,
+    ) -> Result<(), Failure> {
+        let port = &mut self.ports[key];
+        let until = now + order.destination.timeout();
+        let stray: Option<Stray> = port.state.stray(is_same(from, port.way.peer), now, until);
+        stray.map_or(Ok(()), |stray| order.run.stray(stray, from, port.way.local))
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.ports.iter().map(|(key, _)| key).collect()
+    }
+}
+
+/// Whether a reply may still come.
+fn is_silence(trouble: &Trouble) -> bool {
+    matches!(trouble.verdict, Verdict::NoReply | Verdict::WrongSource)
+}
+
+fn broken(error: &io::Error) -> Failure {
+    Failure::local("event loop", reason(error))
+}
