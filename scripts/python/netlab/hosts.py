@@ -8,6 +8,7 @@ needs no process of its own.
 
 import ctypes
 import fcntl
+import json
 import os
 import socket
 import struct
@@ -60,12 +61,20 @@ class Host:
     def nft(self, *commands: str) -> None:
         self._feed(["nft", "-f", "-"], commands)
 
-    def _feed(self, program: list[str], commands: tuple[str, ...]) -> None:
+    def counted(self, name: str) -> dict[str, int]:
+        """Packets by element of a set of the firewall, whose rules count them."""
+        listed = json.loads(self._feed(["nft", "-j", "list", "set", "inet", "netlab", name], ()))
+        found = next(each["set"] for each in listed["nftables"] if "set" in each)
+        elements = [each["elem"] for each in found.get("elem", [])]
+        return {str(each["val"]): each["counter"]["packets"] for each in elements}
+
+    def _feed(self, program: list[str], commands: tuple[str, ...]) -> str:
         text = "\n".join(commands) + "\n"
         with self.entered():
             done = subprocess.run(program, input=text, text=True, capture_output=True)
         if done.returncode != 0:
             raise RuntimeError(f"{program[0]} on {self.name}: {done.stderr.strip()}")
+        return done.stdout
 
     def set(self, **settings: int | str) -> None:
         """Kernel settings, a double underscore for each slash in /proc/sys/net."""

@@ -6,11 +6,12 @@ from contextlib import ExitStack
 from netlab import judge
 from netlab.hosts import Host
 from netlab.relay import Relay
+from netlab.run import Running
 from netlab.services import Service
 from netlab.topology import Network
 from netlab.trial import PORT, Trial
 from torture.case import Case
-from torture.harness import Ended
+from torture.harness import Ended, Server
 
 over = threading.Event()  # set when the run is interrupted: no further process is started
 
@@ -36,12 +37,12 @@ class Scene:
         """Has a service of ours run until the case is over."""
         return self._stack.enter_context(service)
 
-    def start_server(self, *options: str, address: str | None = None) -> None:
+    def start_server(self, *options: str, address: str | None = None, wrapper: tuple[str, ...] = ()) -> Server:
         """Our own server, on b."""
         self._check_running()
-        listen = self.plan.endpoint(address or self.plan.server, PORT)
+        listen, program = self.plan.endpoint(address or self.plan.server, PORT), f"{self.protocol}-server"
         with self.b.entered():
-            self._stack.enter_context(self.case.server(f"{self.protocol}-server", *options, listen=listen))
+            return self._stack.enter_context(self.case.server(program, *options, listen=listen, wrapper=wrapper))
 
     def filter(self, host: Host, hook: str, *rules: str, before: str = "") -> None:
         """Firewall rules of both families on a host: `input`, `output` or `forward`."""
@@ -56,6 +57,15 @@ class Scene:
         words = (target, "--message", trial.message, "--timeout", timeout or trial.timeout, "--json", *trial.options)
         with self.a.entered():
             return self.case.client(f"{self.protocol}-client", *words, *options)
+
+    def start_run(self, count: int, *options: str, target: str | None = None,
+                  wrapper: tuple[str, ...] = ()) -> Running:
+        """The client on a, with so many probes to make."""
+        self._check_running()
+        program, trial = f"{self.protocol}-client", self.trial
+        words = (self.plan.endpoint(target or trial.target, trial.port), "--count", str(count), *options)
+        with self.a.entered():
+            return Running([*wrapper, self.case.path(program), *words], self.case.scratch)
 
     def probe_twice(self) -> None:
         """Plainly, and where that very verdict is expected, which makes it a success."""

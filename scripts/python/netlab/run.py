@@ -1,0 +1,163 @@
+"""A run of a client (--count): the process, what it said, and whether that agrees with itself."""
+
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
+
+from netlab import judge
+from torture import harness
+from torture.harness import Ended
+
+if TYPE_CHECKING:
+    from netlab.scene import Scene
+
+WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-reply", "wrong-source", "unresolved",
+         "local"}
+FIELDS = {"schema", "event", "target", "address", "sent", "ok", "late", "lost", "unfinished", "duplicate", "foreign",
+          "failed", "loss_percent", "failed_percent", "elapsed_ms", "resolve_ms", "verdicts", "connect_ms", "reply_ms",
+          "total_ms", "from_due_ms", "flows", "hosts", "seen_as", "translated"}
+OF_A_PROBE = judge.FIELDS | {"number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code"}
+SHARES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
+ROUNDED = 0.06  # percent, that a share may be rounded by
+MICROSECOND = 0.0011  # milliseconds
+
+
+class Run(NamedTuple):
+    status: int | None
+    probes: list[dict[str, Any]]  # by number
+    strays: list[dict[str, Any]]
+    summary: dict[str, Any]
+
+    def __str__(self) -> str:
+        counted = ((self.summary[name], name) for name in ("ok", "late", "lost", "unfinished", "duplicate", "foreign"))
+        return ", ".join(f"{number} {name}" for number, name in counted if number)
+
+    def verdicts(self) -> dict[str, int]:
+        """Those that came to be."""
+        return {word: number for word, number in self.summary["verdicts"].items() if number}
+
+    def by_port(self) -> dict[int, list[str]]:
+        """The verdicts of the probes from each source port, in order."""
+        found: dict[int, list[str]] = {}
+        for probe in self.probes:
+            found.setdefault(port_of(probe["local"]), []).append(probe["verdict"])
+        return found
+
+
+class Running:
+    """The process, which may be interrupted."""
+
+    def __init__(self, command: Sequence[str], scratch: Path) -> None:
+        self._output, self._errors = scratch / "run.out", scratch / "run.err"
+        with open(self._output, "wb") as out, open(self._errors, "wb") as err:
+            self._process = harness.start(command, stdout=out, stderr=err)
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> Ended:
+        status = harness.reap(self._process)
+        return Ended(status, self._output.read_bytes(), self._errors.read_bytes())
+
+
+def measure(scene: "Scene", count: int, *options: str, expect: str = "ok", max_loss: float | None = None,
+            **how: Any) -> Run:
+    """A run to its end."""
+    words = (*options, *(("--expect", expect) if expect != "ok" else ()),
+             *(("--max-loss", f"{max_loss:g}") if max_loss is not None else ()))
+    running = scene.start_run(count, "--json", *words, **how)
+    return finish(scene, running, expect, max_loss or 0, quiet="--verbose" not in options)
+
+
+def finish(scene: "Scene", running: Running, expect: str = "ok", max_loss: float = 0, quiet: bool = True) -> Run:
+    """What it came to: that the exit status and the JSON agree is checked here, and so for every case."""
+    ended = running.end()
+    run = read(ended)
+    scene.came = str(run)
+    orderly = ended.is_quiet if quiet else not harness.panicked(ended.errors)
+    scene.case.check(orderly, f"standard error: {ended.errors[:300]!r}")
+    for wrong in (*contradictions(run, expect, max_loss), *(probes_wrong(run) if run.probes else ())):
+        scene.case.check(False, wrong)
+    return run
+
+
+def read(ended: Ended) -> Run:
+    try:
+        said = [json.loads(line) for line in ended.output.splitlines()]
+    except ValueError:
+        raise RuntimeError(f"not JSON: {ended}") from None
+    summary = [each for each in said if each["event"] == "summary"]
+    if len(summary) != 1 or said[-1] is not summary[0] or FIELDS - set(summary[0]):
+        missing = FIELDS - set(summary[0]) if summary else ()
+        raise RuntimeError(f"exit {ended.status}, {len(summary)} summaries, without {missing}: {ended.errors[:200]!r}")
+    probes = sorted((each for each in said if each["event"] == "probe"), key=lambda probe: probe["number"])
+    return Run(ended.status, probes, [each for each in said if each["event"] == "stray"], summary[0])
+
+
+def contradictions(run: Run, expect: str, max_loss: float) -> list[str]:
+    """Where the summary does not add up."""
+    said, wrong = run.summary, []
+    done = said["sent"] - said["unfinished"]
+    if done != said["ok"] + said["late"] + said["lost"]:
+        wrong.append(f"sent {said['sent']}: {run}")
+    if set(said["verdicts"]) != WORDS or sum(said["verdicts"].values()) != done or said["verdicts"]["ok"] != said["ok"]:
+        wrong.append(f"{done} done, verdicts {said['verdicts']}")
+    failed = done - said["verdicts"].get(expect, 0)
+    if said["failed"] != failed:
+        wrong.append(f"failed {said['failed']}, not {failed}")
+    for name, number in (("loss_percent", said["lost"]), ("failed_percent", failed)):
+        share = 100 * number / done if done else 0
+        if abs((said[name] or 0) - share) > ROUNDED:
+            wrong.append(f"{name} {said[name]}: {number} of {done}")
+    status = 0 if done and 100 * failed <= max_loss * done else 1
+    if run.status != status:
+        wrong.append(f"exit status {run.status}, not {status}: {failed} of {done} failed, at most {max_loss:g} % may")
+    for name in ("connect_ms", "reply_ms", "total_ms", "from_due_ms"):
+        wrong += times_wrong(name, said[name])
+    return wrong
+
+
+def times_wrong(name: str, times: dict[str, Any] | None) -> list[str]:
+    """A percentile takes enough samples; and those that there are ascend."""
+    if times is None:
+        return []
+    wrong = [f"{name} {share}: {times[share]} of {times['samples']} samples" for share, percent in SHARES.items()
+             if (times[share] is not None) != (round(times["samples"] * (100 - percent), 6) >= 100)]
+    order = [times[share] for share in ("min", *SHARES, "max") if times[share] is not None]
+    if order != sorted(order) or not times["min"] <= times["mean"] <= times["max"]:
+        wrong.append(f"{name}: {times}")
+    return wrong
+
+
+def probes_wrong(run: Run) -> list[str]:
+    """Where the probes say something else than the summary."""
+    said, wrong = run.summary, []
+    numbers = [probe["number"] for probe in run.probes]
+    if len(set(numbers)) != len(numbers) or not 1 <= min(numbers) <= max(numbers) <= said["sent"]:
+        wrong.append(f"numbers {numbers}")
+    if missing := {name for probe in run.probes for name in OF_A_PROBE - set(probe)}:
+        return [*wrong, f"fields are missing: {', '.join(sorted(missing))}"]
+    if delays := [probe["delay_ms"] for probe in run.probes if probe["delay_ms"] is None or probe["delay_ms"] < 0]:
+        wrong.append(f"delay_ms {delays}")
+    found: dict[str, int] = {}
+    for probe in run.probes:
+        found[probe["verdict"]] = found.get(probe["verdict"], 0) + 1
+    if found != run.verdicts():
+        wrong.append(f"the probes: {found}, the summary: {run.verdicts()}")
+    replies = [probe["reply_ms"] for probe in run.probes if probe["verdict"] == "ok"]
+    times = said["reply_ms"]
+    if (times is None) != (not replies):
+        wrong.append(f"reply_ms {times}, of {len(replies)}")
+    elif times and (times["samples"] != len(replies) or abs(times["min"] - min(replies)) > MICROSECOND
+                    or abs(times["max"] - max(replies)) > MICROSECOND):
+        wrong.append(f"reply_ms {times}, of {sorted(replies)}")
+    kinds = {"late": said["late"], "duplicate": said["duplicate"], "foreign": said["foreign"]}
+    strays = {kind: sum(stray["kind"] == kind for stray in run.strays) for kind in kinds}
+    if strays != kinds:
+        wrong.append(f"the strays: {strays}, the summary: {kinds}")
+    return wrong
+
+
+def port_of(endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2])
