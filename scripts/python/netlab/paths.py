@@ -1,0 +1,115 @@
+"""Runs over ways of which some fail, and to servers that say whom they see: flows, address translation."""
+
+import json
+from typing import Any, Iterator
+
+from netlab import account, nat, services
+from netlab.account import Account, Doors
+from netlab.run import measure
+from netlab.scene import Scene
+from netlab.trial import PORT, SILENCE, Trial, each, trial, verdict
+from torture.harness import Server
+
+FLOWS = 24  # source ports, at random: all odd or all even once in eight million runs
+COUNT = 10
+BRISK = ("--interval", "20ms")
+HOSTS = ("one", "two")
+
+
+def trials() -> Iterator[Trial]:
+    for begin, protocol, plan in each():
+        yield trial(begin, "run-flows", verdict("ok", SILENCE[protocol]), drop_odd, run=flows)
+        yield trial(begin, "run-witness", verdict("ok"), lambda _: None, run=seen_as_it_is)
+        yield trial(begin, "run-masquerade", verdict("ok"), masquerade, run=seen_as_the_router)
+        yield trial(begin, "run-balanced", verdict("ok"), balance, plan.near, run=two_servers)
+
+
+def drop_odd(scene: Scene) -> None:
+    """The router drops what comes from odd ports, as a broken link of several does; and counts it by port."""
+    source = f"{scene.protocol} sport"
+    account.count(scene, "odd", "inet_service", f"{scene.protocol} dport {PORT} {source} & 1 == 1", source, "drop")
+
+
+def flows(scene: Scene) -> None:
+    """Exactly the odd ports fail, each time."""
+    check, per_flow = scene.case.check, 2
+    served: Account | Doors
+    if scene.protocol == "udp":
+        served, interval = account.serve(scene), "100ms"
+    else:
+        # No two of a connection's flow overlap: it can keep its port.
+        served, interval = Doors(), "800ms"
+        scene.serve(services.tcp(scene.b, scene.plan.server, served))
+    run = measure(scene, per_flow, "--flows", str(FLOWS), "--interval", interval, "--timeout", "700ms")
+    said, dropped = run.summary["flows"], {int(port): n for port, n in scene.r.counted("odd").items()}
+    answered = {port: len(came) for port, came in served.by_port().items()}
+    check(run.summary["sent"] == FLOWS * per_flow == sum(flow["sent"] for flow in said), f"sent {run.summary}")
+    check(len(said) >= FLOWS and len({flow["port"] for flow in said}) == len(said), f"flows {said}")
+    failing = {flow["port"]: flow["failed"] for flow in said if flow["failed"]}
+    working = {flow["port"]: flow["sent"] for flow in said if not flow["failed"]}
+    odd = sum(flow["port"] % 2 for flow in said)
+    check(0 < odd < len(said), f"{odd} of {len(said)} source ports are odd: half of the ways are not seen")
+    check(failing.keys() == dropped.keys(), f"failing {failing}, dropped {dropped}")
+    check(failing == {flow["port"]: flow["sent"] for flow in said if flow["port"] % 2}, f"of odd ports: {said}")
+    check(working == answered, f"working {working}, answered {answered}")
+    if scene.protocol == "udp":
+        check(failing == dropped, f"failing {failing}, dropped {dropped}")
+
+
+def masquerade(scene: Scene) -> None:
+    scene.r.nft("table inet nat {", *nat.masquerade(), "}")
+
+
+def seen_as_it_is(scene: Scene) -> None:
+    check_witness(scene, scene.plan.client, translated=False)
+
+
+def seen_as_the_router(scene: Scene) -> None:
+    check_witness(scene, scene.plan.far, translated=True)
+
+
+def check_witness(scene: Scene, address: str, translated: bool) -> None:
+    server = scene.start_server("--witness", "--json")
+    run = measure(scene, COUNT, *BRISK)
+    check, said = scene.case.check, run.summary
+    answered, peers = account_of(server)
+    check(said["sent"] == said["ok"] == answered == COUNT, f"{run}; the server answered {answered}")
+    check(said["translated"] == (answered if translated else 0), f"translated {said['translated']}")
+    seen = said["seen_as"]
+    check(seen in peers and seen.startswith(scene.plan.endpoint(address, 0)[:-1]), f"seen as {seen}, was {peers}")
+    check(sum(host["replies"] for host in said["hosts"]) == answered and len(said["hosts"]) == 1, f"{said['hosts']}")
+
+
+def account_of(server: Server) -> tuple[int, list[str]]:
+    """How many it answered, and whom it saw, once it has ended."""
+    server.stop()
+    said: list[dict[str, Any]] = [json.loads(line) for line in server.output.read_bytes().splitlines()]
+    return server.totals()["exchanges"], [each["peer"] for each in said if each["event"] == "received"]
+
+
+def balance(scene: Scene) -> None:
+    """The router's port leads to each of the server's addresses in turn."""
+    plan = scene.plan
+    family = "ip" if plan.family == 4 else "ip6"
+    turns = f"numgen inc mod 2 map {{ 0 : {plan.server}, 1 : {plan.second} }}"
+    rule = f"{family} daddr {plan.near} {scene.protocol} dport {PORT} dnat {family} to {turns}"
+    scene.r.nft("table inet nat {", "chain pre { type nat hook prerouting priority dstnat;", rule, "}", "}")
+
+
+def named(host: str) -> tuple[str, ...]:
+    """What gives a program a host name of its own."""
+    return ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host)
+
+
+def two_servers(scene: Scene) -> None:
+    """Behind one address, each with its own name: who answered how many."""
+    addresses = (scene.plan.server, scene.plan.second)
+    servers = {host: scene.start_server("--witness", "--json", address=address, wrapper=named(host))
+               for host, address in zip(HOSTS, addresses)}
+    # One connection after the other goes to the next one: and so does one flow after the other.
+    run = measure(scene, COUNT, *BRISK, *(("--flows", "4") if scene.protocol == "udp" else ()))
+    answered = {host: account_of(server)[0] for host, server in servers.items()}
+    said = {host["host"]: host["replies"] for host in run.summary["hosts"]}
+    scene.case.check(said == answered, f"hosts {said}, answered {answered}")
+    scene.case.check(all(answered.values()), f"one was not asked: {answered}")
+    scene.case.check(run.summary["translated"] == 0, f"translated {run.summary['translated']}")
