@@ -1,0 +1,94 @@
+"""Runs that end early, or go to a name of two addresses."""
+
+from typing import Iterator
+
+from netlab import account, services
+from netlab.account import AT_ONCE, LOST, Doors
+from netlab.run import Run, finish, measure
+from netlab.scene import Scene
+from netlab.trial import PORT, REPLIES, Trial, each, trial, verdict
+from torture.harness import until
+
+MANY = 500  # probes, of which few are sent
+ANSWERED = 5  # of these; and the others wait until the run ends
+WAITING = 3  # at least, before a run is interrupted
+COUNT = 10
+PATIENT = ("--interval", "20ms", "--timeout", "20s")
+DEADLINE_MS = 1000
+BEFORE_MS = 100  # of the deadline, which counts from the program's start and not from the first probe
+NAME = "two.example"
+
+
+def trials() -> Iterator[Trial]:
+    for begin, _, _ in each():
+        yield trial(begin, "run-deadline", verdict("ok"), falls_silent, run=deadline)
+        yield trial(begin, "run-interrupted", verdict("ok"), falls_silent, run=interrupted)
+        yield trial(begin, "run-two-addresses", verdict("ok"), count_by_address, NAME, run=two_addresses)
+
+
+def falls_silent(scene: Scene) -> None:
+    """A server that answers the first, and leaves the others waiting; the router counts all."""
+    if scene.protocol == "udp":
+        account.serve(scene, [AT_ONCE] * ANSWERED + [LOST] * MANY)
+        match = f"udp dport {PORT}"
+    else:
+        answering, silent = ("ok", services.replies(REPLIES["tcp"])), ("", services.says_nothing)
+        scene.serve(services.tcp(scene.b, scene.plan.server, Doors(*[answering] * ANSWERED, *[silent] * MANY)))
+        match = f"tcp dport {PORT} tcp flags & (syn|ack) == syn"
+    account.count(scene, "asked", "inet_service", match, f"{scene.protocol} sport")
+
+
+def asked(scene: Scene) -> int:
+    return sum(scene.r.counted("asked").values())
+
+
+def deadline(scene: Scene) -> None:
+    """What the deadline cuts short has no verdict, and is no failure."""
+    run = measure(scene, MANY, *PATIENT, "--deadline", f"{DEADLINE_MS}ms")
+    check_unfinished(scene, run)
+    elapsed = run.summary["elapsed_ms"]
+    scene.case.check(elapsed >= DEADLINE_MS - BEFORE_MS, f"elapsed_ms {elapsed}")
+
+
+def interrupted(scene: Scene) -> None:
+    """Ctrl-C: the summary of what was done so far."""
+    running = scene.start_run(MANY, "--json", *PATIENT)
+    scene.case.check(until(lambda: asked(scene) >= ANSWERED + WAITING), "too few probes, in all that time")
+    running.interrupt()
+    check_unfinished(scene, finish(scene, running))
+
+
+def check_unfinished(scene: Scene, run: Run) -> None:
+    said, came = run.summary, asked(scene)
+    scene.case.check(said["sent"] == came < MANY, f"sent {said['sent']}, and {came} passed the router")
+    scene.case.check((said["ok"], said["unfinished"]) == (ANSWERED, came - ANSWERED), f"{run}, of {came}")
+
+
+def count_by_address(scene: Scene) -> None:
+    kind, key = ("ipv4_addr", "ip daddr") if scene.plan.family == 4 else ("ipv6_addr", "ip6 daddr")
+    account.count(scene, "asked", kind, f"{scene.protocol} dport {PORT}", key)
+
+
+def two_addresses(scene: Scene) -> None:
+    """Nobody listens at the first: every probe is answered by the second, also one that meets the first while
+    another has found the second."""
+    plan, check = scene.plan, scene.case.check
+    (scene.case.scratch / "hosts").write_text(f"{plan.server} {NAME}\n{plan.second} {NAME}\n")
+    if scene.protocol == "udp":
+        served = account.serve(scene, address=plan.second)
+    else:
+        served = Doors()
+        scene.serve(services.tcp(scene.b, plan.second, served))
+    run = measure(scene, COUNT, "--interval", "5ms", wrapper=with_hosts(scene))
+    check(run.verdicts() == {"ok": COUNT}, f"verdicts {run.verdicts()}")
+    check(run.by_port() == served.by_port(), f"by port: said {run.by_port()}, were {served.by_port()}")
+    addresses = {each["address"] for each in (*run.probes, run.summary)}
+    check(addresses == {plan.endpoint(plan.second, PORT)}, f"addresses {addresses}")
+    check(run.summary["resolve_ms"] is not None, "resolve_ms is null, of a name")
+    check(scene.r.counted("asked").get(plan.server), "the first address was not tried")
+
+
+def with_hosts(scene: Scene) -> tuple[str, ...]:
+    """What gives a program a file of names of its own, all of whose addresses count (host.conf(5))."""
+    bound = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    return ("env", "RESOLV_MULTI=on", "unshare", "--mount", "sh", "-c", bound, str(scene.case.scratch / "hosts"))
