@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from netlab.scene import Scene
 
 FIELDS = {"schema", "event", "verdict", "target", "address", "local", "connect_ms", "reply_ms", "reply", "reason",
-          "router", "from"}
+          "router", "from", "number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code"}
 CONNECTED = {"ok", "no-reply", "reset", "wrong-reply"}  # what TCP comes to once it is connected, and else never
 ANSWERED = {"ok", "wrong-reply"}
 
@@ -63,6 +63,9 @@ def who(scene: "Scene", said: dict[str, Any], expected: Expected) -> list[str]:
         wrong.append("local is null")
     if said["router"] not in expected.router:
         wrong.append(f"router {said['router']}")
+    # Whoever names a router has its error, and what kind of error it was.
+    if said["router"] is not None and None in (said["icmp_type"], said["icmp_code"]):
+        wrong.append(f"ICMP type {said['icmp_type']}, code {said['icmp_code']}")
     if said["from"] != expected.sender:
         wrong.append(f"from {said['from']}")
     return wrong
@@ -75,6 +78,8 @@ def what(scene: "Scene", said: dict[str, Any], expected: Expected) -> list[str]:
     connected = None if found == "unreachable" else scene.protocol == "tcp" and found in CONNECTED
     wrong += time_wrong("connect_ms", said, connected)
     wrong += time_wrong("reply_ms", said, None if found == "wrong-source" else found in ANSWERED)
+    if (said["number"], said["delay_ms"]) != (1, None):
+        wrong.append(f"number {said['number']}, delay_ms {said['delay_ms']}, of a single exchange")
     pattern = expected.reply if found in ANSWERED else None
     if (said["reply"] is None) != (pattern is None) or (pattern and not re.fullmatch(pattern, said["reply"])):
         wrong.append(f"reply {said['reply']!r}")

@@ -17,7 +17,6 @@ WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-
 FIELDS = {"schema", "event", "target", "address", "sent", "ok", "late", "lost", "unfinished", "duplicate", "foreign",
           "failed", "loss_percent", "failed_percent", "elapsed_ms", "resolve_ms", "verdicts", "connect_ms", "reply_ms",
           "total_ms", "from_due_ms", "flows", "hosts", "seen_as", "translated"}
-OF_A_PROBE = judge.FIELDS | {"number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code"}
 SHARES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
 ROUNDED = 0.06  # percent, that a share may be rounded by
 MICROSECOND = 0.0011  # milliseconds
@@ -136,7 +135,7 @@ def probes_wrong(run: Run) -> list[str]:
     numbers = [probe["number"] for probe in run.probes]
     if len(set(numbers)) != len(numbers) or not 1 <= min(numbers) <= max(numbers) <= said["sent"]:
         wrong.append(f"numbers {numbers}")
-    if missing := {name for probe in run.probes for name in OF_A_PROBE - set(probe)}:
+    if missing := {name for probe in run.probes for name in judge.FIELDS - set(probe)}:
         return [*wrong, f"fields are missing: {', '.join(sorted(missing))}"]
     if delays := [probe["delay_ms"] for probe in run.probes if probe["delay_ms"] is None or probe["delay_ms"] < 0]:
         wrong.append(f"delay_ms {delays}")
