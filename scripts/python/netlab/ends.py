@@ -6,7 +6,7 @@ from netlab import account, services
 from netlab.account import AT_ONCE, LOST, Doors
 from netlab.run import Run, finish, measure
 from netlab.scene import Scene
-from netlab.trial import PORT, REPLIES, Trial, each, trial, verdict
+from netlab.trial import PORT, REPLIES, Expected, Trial, each, trial, verdict
 from torture.harness import until
 
 MANY = 500  # probes, of which few are sent
@@ -22,18 +22,23 @@ NAME = "two.example"
 def trials() -> Iterator[Trial]:
     for begin, _, _ in each():
         yield trial(begin, "run-deadline", verdict("ok"), falls_silent, run=deadline)
+        yield trial(begin, "run-deadline-silent", Expected(("nothing",)), is_silent, run=deadline_of_silence)
         yield trial(begin, "run-interrupted", verdict("ok"), falls_silent, run=interrupted)
         yield trial(begin, "run-two-addresses", verdict("ok"), count_by_address, NAME, run=two_addresses)
 
 
-def falls_silent(scene: Scene) -> None:
+def is_silent(scene: Scene) -> None:
+    falls_silent(scene, answered=0)
+
+
+def falls_silent(scene: Scene, answered: int = ANSWERED) -> None:
     """A server that answers the first, and leaves the others waiting; the router counts all."""
     if scene.protocol == "udp":
-        account.serve(scene, [AT_ONCE] * ANSWERED + [LOST] * MANY)
+        account.serve(scene, [AT_ONCE] * answered + [LOST] * MANY)
         match = f"udp dport {PORT}"
     else:
         answering, silent = ("ok", services.replies(REPLIES["tcp"])), ("", services.says_nothing)
-        scene.serve(services.tcp(scene.b, scene.plan.server, Doors(*[answering] * ANSWERED, *[silent] * MANY)))
+        scene.serve(services.tcp(scene.b, scene.plan.server, Doors(*[answering] * answered, *[silent] * MANY)))
         match = f"tcp dport {PORT} tcp flags & (syn|ack) == syn"
     account.count(scene, "asked", "inet_service", match, f"{scene.protocol} sport")
 
@@ -45,9 +50,18 @@ def asked(scene: Scene) -> int:
 def deadline(scene: Scene) -> None:
     """What the deadline cuts short has no verdict, and is no failure."""
     run = measure(scene, MANY, *PATIENT, "--deadline", f"{DEADLINE_MS}ms")
-    check_unfinished(scene, run)
+    check_unfinished(scene, run, ANSWERED)
     elapsed = run.summary["elapsed_ms"]
     scene.case.check(elapsed >= DEADLINE_MS - BEFORE_MS, f"elapsed_ms {elapsed}")
+
+
+def deadline_of_silence(scene: Scene) -> None:
+    """Silence that only the deadline cut short is no verdict, and so no success of --expect either."""
+    for expect in ("ok", "no-reply"):
+        before = asked(scene)
+        run = measure(scene, MANY, *PATIENT, "--deadline", "300ms", expect=expect)
+        check_unfinished(scene, run, 0, before)
+        scene.case.check(run.status == 1, f"exit status {run.status} with --expect {expect}")
 
 
 def interrupted(scene: Scene) -> None:
@@ -55,13 +69,13 @@ def interrupted(scene: Scene) -> None:
     running = scene.start_run(MANY, "--json", *PATIENT)
     scene.case.check(until(lambda: asked(scene) >= ANSWERED + WAITING), "too few probes, in all that time")
     running.interrupt()
-    check_unfinished(scene, finish(scene, running))
+    check_unfinished(scene, finish(scene, running), ANSWERED)
 
 
-def check_unfinished(scene: Scene, run: Run) -> None:
-    said, came = run.summary, asked(scene)
+def check_unfinished(scene: Scene, run: Run, answered: int, before: int = 0) -> None:
+    said, came = run.summary, asked(scene) - before
     scene.case.check(said["sent"] == came < MANY, f"sent {said['sent']}, and {came} passed the router")
-    scene.case.check((said["ok"], said["unfinished"]) == (ANSWERED, came - ANSWERED), f"{run}, of {came}")
+    scene.case.check((said["ok"], said["unfinished"]) == (answered, came - answered), f"{run}, of {came}")
 
 
 def count_by_address(scene: Scene) -> None:
