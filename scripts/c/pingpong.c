@@ -1,0 +1,131 @@
+// Exchanges a message for a reply, one after another, with nothing else to do:
+// the least that a reply can take on this machine.
+//
+// usage: pingpong udp|tcp ADDRESS PORT N
+//
+// UDP: one connected socket, send, recv. TCP: a connection for each exchange,
+// connect, send, recv, close. Blocking calls. A reply's time is from just
+// before send to just after recv, connect's from before it to after it.
+//
+// Prints a JSON object. Exit status: 0 all were answered, 1 one was not (10 s
+// are waited for it), 2 usage.
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char MESSAGE[] = "hehe, just for a test!";
+static const char *const REPLIES[] = {"Recvice message ok!", "ACK!"};
+
+static void fail(const char *what) {
+    fprintf(stderr, "pingpong: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static int open_socket(bool tcp) {
+    int fd = socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        fail("socket");
+    return fd;
+}
+
+static void connect_to(int fd, const struct sockaddr_in *server) {
+    if (connect(fd, (const struct sockaddr *)server, sizeof *server) != 0)
+        fail("connect");
+}
+
+static void limit(int fd) {
+    const struct timeval ten = {.tv_sec = 10};
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &ten, sizeof ten) != 0)
+        fail("setsockopt");
+}
+
+static uint64_t exchange(int fd, const char *reply) {
+    char buffer[1024];
+    uint64_t start = now();
+    if (send(fd, MESSAGE, sizeof MESSAGE - 1, 0) != sizeof MESSAGE - 1)
+        fail("send");
+    ssize_t length = recv(fd, buffer, sizeof buffer, 0);
+    uint64_t end = now();
+    if (length < 0)
+        fail("recv");
+    if ((size_t)length != strlen(reply) || memcmp(buffer, reply, (size_t)length) != 0) {
+        errno = EBADMSG;
+        fail("reply");
+    }
+    return end - start;
+}
+
+static int ascending(const void *left, const void *right) {
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+// Prints samples, the median, p99 and mean of `times`, and sorts them.
+static void print(const char *name, uint64_t *times, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)times[i];
+    qsort(times, count, sizeof *times, ascending);
+    printf("\"%s\":{\"samples\":%zu,\"p50\":%lu,\"p99\":%lu,\"mean\":%.0f}", name, count,
+           (unsigned long)times[(count - 1) / 2], (unsigned long)times[(count - 1) * 99 / 100],
+           sum / (double)count);
+}
+
+int main(int argc, char **argv) {
+    struct sockaddr_in server = {.sin_family = AF_INET};
+    bool tcp = argc == 5 && strcmp(argv[1], "tcp") == 0;
+    long count = argc == 5 ? atol(argv[4]) : 0;
+    if (count < 1 || (!tcp && strcmp(argv[1], "udp") != 0) ||
+        inet_pton(AF_INET, argv[2], &server.sin_addr) != 1) {
+        fprintf(stderr, "usage: pingpong udp|tcp ADDRESS PORT N\n");
+        return 2;
+    }
+    server.sin_port = htons((uint16_t)atoi(argv[3]));
+    uint64_t *connects = calloc((size_t)count, sizeof *connects);
+    uint64_t *replies = calloc((size_t)count, sizeof *replies);
+    if (connects == NULL || replies == NULL)
+        fail("memory");
+
+    int fd = -1;
+    if (!tcp) {
+        fd = open_socket(tcp);
+        connect_to(fd, &server);
+        limit(fd);
+    }
+    for (long i = 0; i < count; i++) {
+        if (tcp) {
+            fd = open_socket(tcp);
+            uint64_t start = now();
+            connect_to(fd, &server);
+            connects[i] = now() - start;
+        }
+        replies[i] = exchange(fd, REPLIES[tcp]);
+        if (tcp)
+            close(fd);
+    }
+
+    printf("{");
+    print("reply_ns", replies, (size_t)count);
+    if (tcp) {
+        printf(",");
+        print("connect_ns", connects, (size_t)count);
+    }
+    printf("}\n");
+    return 0;
+}
