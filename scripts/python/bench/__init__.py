@@ -1,0 +1,1 @@
+"""Benchmarks: our clients beside plain C programs that do the same."""

@@ -1,0 +1,125 @@
+"""What is measured: two sides that do the same, round by round, and what of them is compared."""
+
+from pathlib import Path
+from statistics import median
+from typing import Callable, NamedTuple
+
+from bench.programs import Ran, run
+
+FLOWS = (1, 16, 64)
+MOST_REPLY = 1.05  # the goals: reply time and rate of our clients, divided by plain C's
+LEAST_RATE = 0.9
+# Exchanges of a round: some tenths of a second, so that both sides see the same
+# machine, and not fewer, for the start of a program is to be none of its CPU
+# time. Those of a rate are a multiple of all FLOWS.
+REPLIES = 5_000
+RATE = {"udp": 25_600, "tcp": 6_400}
+
+Side = Callable[[], tuple[float, ...]]
+
+
+class Goal(NamedTuple):
+    """What the ratio of our figure to plain C's is to be."""
+
+    limit: float
+    is_most: bool
+
+    def is_met(self, ratio: float) -> bool:
+        return ratio <= self.limit if self.is_most else ratio > self.limit
+
+    def __str__(self) -> str:
+        return f"{'<=' if self.is_most else '>'} {self.limit:g}"
+
+
+class Figure(NamedTuple):
+    """One figure of each round: what it is, both sides' values, and the goal if there is one."""
+
+    title: str
+    goal: Goal | None
+    ours: list[float]
+    plain: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """Of each round, whose two sides had much the same machine."""
+        return [ours / plain for ours, plain in zip(self.ours, self.plain)]
+
+    @property
+    def is_met(self) -> bool:
+        return self.goal is None or self.goal.is_met(median(self.ratios))
+
+
+class Measurement(NamedTuple):
+    """Two sides, and the figures that each gives."""
+
+    title: str
+    ours: Side
+    plain: Side
+    figures: list[Figure]
+
+    def play(self, number: int) -> None:
+        """One round. The sides take turns in going first."""
+        sides = [(self.ours, [figure.ours for figure in self.figures]),
+                 (self.plain, [figure.plain for figure in self.figures])]
+        for side, kept in sides if number % 2 == 0 else reversed(sides):
+            for values, value in zip(kept, side()):
+                values.append(value)
+
+
+class Bench(NamedTuple):
+    """What all measurements have in common."""
+
+    ours: Path  # the directory of our programs
+    plain: Path  # that of the C ones
+    ports: dict[str, int]
+    is_control: bool  # plain C on both sides
+
+    def all(self) -> list[Measurement]:
+        replies = [self.reply(protocol) for protocol in self.ports]
+        return replies + [self.rate(protocol, flows) for protocol in self.ports for flows in FLOWS]
+
+    def reply(self, protocol: str) -> Measurement:
+        """The time of a reply, one exchange after another; for TCP also that of connecting."""
+        names = ("reply", "connect") if protocol == "tcp" else ("reply",)
+
+        def ours() -> tuple[float, ...]:
+            told = run(self._client(protocol, REPLIES)).told
+            return tuple(told[f"{name}_ms"]["p50"] * 1000 for name in names)
+
+        def plain() -> tuple[float, ...]:
+            told = run(self._plain("pingpong", protocol, REPLIES)).told
+            return tuple(told[f"{name}_ns"]["p50"] / 1000 for name in names)
+
+        goals = (Goal(MOST_REPLY, is_most=True), None)
+        figures = [Figure(f"{protocol} {name}, us", goal, [], []) for name, goal in zip(names, goals)]
+        return self._measurement(f"{protocol} reply", ours, plain, figures)
+
+    def rate(self, protocol: str, flows: int) -> Measurement:
+        """Exchanges a second and CPU time an exchange, so many at once."""
+        count = RATE[protocol]
+
+        def figures_of(ran: Ran, seconds: float) -> tuple[float, float]:
+            return count / seconds / 1000, ran.cpu_seconds / count * 1e6
+
+        def ours() -> tuple[float, ...]:
+            ran = run(self._client(protocol, count // flows) + ["--flows", flows])
+            return figures_of(ran, ran.told["elapsed_ms"] / 1000)
+
+        def plain() -> tuple[float, ...]:
+            ran = run(self._plain("load", protocol, flows, count))
+            return figures_of(ran, ran.told["seconds"])
+
+        title = f"{protocol} {flows:2}"
+        figures = [Figure(f"{title} rate, k/s", Goal(LEAST_RATE, is_most=False), [], []),
+                   Figure(f"{title} CPU, us", None, [], [])]
+        return self._measurement(f"{title} at once", ours, plain, figures)
+
+    def _measurement(self, title: str, ours: Side, plain: Side, figures: list[Figure]) -> Measurement:
+        return Measurement(title, plain if self.is_control else ours, plain, figures)
+
+    def _client(self, protocol: str, count: int) -> list:
+        target = f"127.0.0.1:{self.ports[protocol]}"
+        return [self.ours / f"{protocol}-client", target, *f"--count {count} --interval 0 --json --quiet".split()]
+
+    def _plain(self, program: str, protocol: str, *numbers: int) -> list:
+        return [self.plain / program, protocol, "127.0.0.1", self.ports[protocol], *numbers]

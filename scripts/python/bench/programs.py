@@ -1,0 +1,93 @@
+"""The programs: the C ones compiled, a server started, a client run and its CPU time taken."""
+
+import json
+import os
+import resource
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple, Sequence
+
+from torture import harness
+
+SOURCES = Path(__file__).resolve().parent.parent.parent / "c"
+PLAIN = ("pingpong", "load")
+PATIENCE = 120.0  # seconds that one run may take
+LISTENING = {"tcp": "0A", "udp": "07"}  # the states of such sockets in /proc/net, include/net/tcp_states.h
+
+
+def compile_plain(directory: Path) -> None:
+    for program in PLAIN:
+        command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-o", directory / program, SOURCES / f"{program}.c"]
+        if subprocess.run(command).returncode != 0:
+            raise RuntimeError(f"{program}.c does not compile")
+
+
+class Ran(NamedTuple):
+    """What a program told, and the CPU time of all its threads."""
+
+    told: Any
+    cpu_seconds: float
+
+
+def run(command: Sequence) -> Ran:
+    """Runs a program that prints one JSON object. Nothing else may run meanwhile."""
+    before = _children_seconds()
+    process = harness.start([str(word) for word in command], stdout=subprocess.PIPE)
+    try:
+        # Its end closes the pipe, which wakes us: a wait with a timeout would poll.
+        output, _ = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{_words(command)}: takes longer than {PATIENCE:.0f} s") from None
+    finally:
+        status = harness.reap(process, 0)
+    if status != 0:
+        raise RuntimeError(f"{_words(command)}: exit status {status} {output.decode(errors='replace').strip()[-400:]}")
+    return Ran(json.loads(output.splitlines()[-1]), _children_seconds() - before)
+
+
+def _children_seconds() -> float:
+    """CPU time of the processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _words(command: Sequence) -> str:
+    first, *others = map(str, command)
+    return " ".join([Path(first).name, *others])
+
+
+class Server:
+    """A server that prints nothing: its port is asked of the kernel."""
+
+    def __init__(self, programs: Path, protocol: str):
+        command = [programs / f"{protocol}-server", "--quiet", "--listen", "127.0.0.1:0"]
+        self._process = harness.start(command, stdout=subprocess.DEVNULL)
+        self._protocol = protocol
+        harness.until(lambda: self._process.poll() is not None or self._port())
+        port = self._process.poll() is None and self._port()
+        if not port:
+            harness.reap(self._process, 0)
+            raise RuntimeError(f"{protocol}-server does not listen")
+        self.port: int = port
+
+    def _port(self) -> int | None:
+        """proc(5): /proc/PID/fd and /proc/net/tcp."""
+        own = Path(f"/proc/{self._process.pid}")
+        inodes = {link[8:-1] for descriptor in (own / "fd").iterdir()
+                  if (link := os.readlink(descriptor)).startswith("socket:[")}
+        for line in (own / "net" / self._protocol).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] in inodes and fields[3] == LISTENING[self._protocol]:
+                return int(fields[1].rpartition(":")[2], 16)
+        return None
+
+    def stop(self) -> None:
+        self._process.terminate()
+        harness.reap(self._process)
+
+
+def syn_retransmits() -> int:
+    """How many SYNs this machine has sent again: each has cost a second."""
+    names, values = [line.split() for line in Path("/proc/net/netstat").read_text().splitlines()
+                     if line.startswith("TcpExt:")]
+    return int(dict(zip(names, values))["TCPSynRetrans"])
