@@ -1,5 +1,6 @@
 """What is measured: two sides that do the same, round by round, and what of them is compared."""
 
+from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from typing import Callable, NamedTuple
@@ -16,6 +17,11 @@ REPLIES = 5_000
 RATE = {"udp": 25_600, "tcp": 6_400}
 
 Side = Callable[[], tuple[float, ...]]
+
+
+def middle(rounded_down: Decimal) -> float:
+    """Of what is rounded down to it: our clients print whole microseconds of milliseconds."""
+    return float(rounded_down) + 10 ** rounded_down.as_tuple().exponent / 2
 
 
 class Goal(NamedTuple):
@@ -84,7 +90,7 @@ class Bench(NamedTuple):
 
         def ours() -> tuple[float, ...]:
             told = run(self._client(protocol, REPLIES)).told
-            return tuple(told[f"{name}_ms"]["p50"] * 1000 for name in names)
+            return tuple(middle(told[f"{name}_ms"]["p50"]) * 1000 for name in names)
 
         def plain() -> tuple[float, ...]:
             told = run(self._plain("pingpong", protocol, REPLIES)).told
@@ -103,11 +109,11 @@ class Bench(NamedTuple):
 
         def ours() -> tuple[float, ...]:
             ran = run(self._client(protocol, count // flows) + ["--flows", flows])
-            return figures_of(ran, ran.told["elapsed_ms"] / 1000)
+            return figures_of(ran, float(ran.told["elapsed_ms"]) / 1000)
 
         def plain() -> tuple[float, ...]:
             ran = run(self._plain("load", protocol, flows, count))
-            return figures_of(ran, ran.told["seconds"])
+            return figures_of(ran, float(ran.told["seconds"]))
 
         title = f"{protocol} {flows:2}"
         figures = [Figure(f"{title} rate, k/s", Goal(LEAST_RATE, is_most=False), [], []),

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, Sequence
 
@@ -23,7 +24,7 @@ def compile_plain(directory: Path) -> None:
 
 
 class Ran(NamedTuple):
-    """What a program told, and the CPU time of all its threads."""
+    """What a program told, its fractions as written, and the CPU time of all its threads."""
 
     told: Any
     cpu_seconds: float
@@ -42,7 +43,7 @@ def run(command: Sequence) -> Ran:
         status = harness.reap(process, 0)
     if status != 0:
         raise RuntimeError(f"{_words(command)}: exit status {status} {output.decode(errors='replace').strip()[-400:]}")
-    return Ran(json.loads(output.splitlines()[-1]), _children_seconds() - before)
+    return Ran(json.loads(output.splitlines()[-1], parse_float=Decimal), _children_seconds() - before)
 
 
 def _children_seconds() -> float:
