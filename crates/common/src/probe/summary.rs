@@ -112,7 +112,7 @@ impl Summary<'_> {
         let mut rows = vec![("connect", &ledger.connect), ("reply", &ledger.reply)];
         if self.is_behind() {
             let sent =
-                if ledger.total.samples() > 0 { Some(("from send", &ledger.total)) } else { None };
+                if ledger.total.samples() > 0 { Some(("total", &ledger.total)) } else { None };
             rows.extend(sent.into_iter().chain([("from due", &ledger.from_due)]));
         }
         rows.retain(|(_, times)| times.samples() > 0);
@@ -125,12 +125,12 @@ impl Summary<'_> {
         let told: Vec<_> =
             percentiles.filter(|(p, _)| rows.iter().any(|(_, t)| is_told(t, *p))).collect();
         let cell = |f: &mut fmt::Formatter<'_>, text: &dyn fmt::Display| write!(f, " {text:>8}");
-        write!(f, "{:<9}", "ms")?;
+        write!(f, "{:<8}", "ms")?;
         let words = ["min", "mean"].into_iter().chain(told.iter().map(|(_, word)| *word));
         words.chain(["max", "samples"]).try_for_each(|word| cell(f, &word))?;
         writeln!(f)?;
         for (name, times) in rows {
-            write!(f, "{name:<9}")?;
+            write!(f, "{name:<8}")?;
             let millis = |time| Millis(time).to_string();
             cell(f, &millis(times.least()))?;
             cell(f, &millis(times.mean()))?;
