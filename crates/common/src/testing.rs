@@ -10,6 +10,7 @@
 
 mod events;
 mod manager;
+mod running;
 mod terminal;
 
 use std::ffi::OsStr;
@@ -26,6 +27,7 @@ use nix::unistd::Pid;
 
 pub use events::{Event, documented};
 pub use manager::ServiceManager;
+pub use running::Running;
 pub use terminal::Terminal;
 
 /// How long anything may take before it counts as hung. Far above what a busy

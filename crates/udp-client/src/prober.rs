@@ -136,11 +136,12 @@ impl Prober {
             Some(next) if next <= now => Some(Duration::ZERO),
             _ => deadline.map(|deadline| deadline.saturating_duration_since(now)),
         };
-        match self.poll.poll(&mut self.events, timeout) {
-            // Ctrl-Z and fg.
-            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
-            _ => Ok(Instant::now()),
+        let mut polled = self.poll.poll(&mut self.events, timeout);
+        if polled.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+            // Ctrl-Z and fg: what came meanwhile was in time, before time is up.
+            polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));
         }
+        polled.map(|()| Instant::now())
     }
 
     /// Whether `flow` may send a probe. One whose port was asked for has no other.

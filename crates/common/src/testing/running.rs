@@ -1,0 +1,43 @@
+//! A program that is running, and can be stopped meanwhile.
+
+use std::ffi::OsStr;
+use std::process::Stdio;
+
+use nix::sys::signal::{self, Signal};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+
+use super::{Finished, Reaped, finished, quiet_command, spawn_for_output};
+
+/// A program that is running, with nothing on standard input.
+#[derive(Debug)]
+pub struct Running(Reaped);
+
+impl Running {
+    /// Starts `program`.
+    pub fn start<S: AsRef<OsStr>>(program: &str, args: &[S]) -> Self {
+        let mut command = quiet_command(program);
+        command.args(args);
+        Self(spawn_for_output(command, Stdio::null()))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        signal::kill(self.0.pid(), signal).expect("the program is there");
+    }
+
+    /// Stops it, as Ctrl-Z does, and waits until it has.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        waitid(Id::Pid(self.0.pid()), WaitPidFlag::WSTOPPED).expect("it stops");
+    }
+
+    /// Has it go on, as fg does.
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// Waits for its end.
+    #[must_use]
+    pub fn finish(self) -> Finished {
+        finished(self.0)
+    }
+}

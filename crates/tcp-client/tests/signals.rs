@@ -1,0 +1,65 @@
+//! What signals do to an exchange, and to a run.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use common::testing::Running;
+use nix::sys::signal::Signal;
+
+const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
+
+/// A listener, and its address.
+fn server() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+#[test]
+fn a_reply_that_came_while_it_was_stopped_is_in_time() {
+    let (listener, address) = server();
+    let client = Running::start(TCP_CLIENT, &[&address, "-W", "300ms"]);
+    let (mut stream, _) = listener.accept().unwrap();
+    assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+    client.stop();
+    stream.write_all(b"ACK!").unwrap();
+    // The time that has to pass: the client's, and more.
+    thread::sleep(Duration::from_millis(400));
+    client.go_on();
+    let ended = client.finish();
+    assert_eq!((ended.stderr.as_str(), ended.stdout.as_str()), ("", "ACK!\n"));
+    assert_eq!(ended.status, Some(0));
+}
+
+#[test]
+fn an_interrupt_ends_a_run_with_its_summary() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let (listener, address) = server();
+        let client = Running::start(TCP_CLIENT, &[&address, "-c", "1000", "-i", "0"]);
+        for _ in 0..3 {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+            stream.write_all(b"ACK!").unwrap();
+        }
+        let (mut stream, _) = listener.accept().unwrap();
+        assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+        client.signal(signal);
+        let ended = client.finish();
+        assert!(ended.stdout.contains(": 3 ok, 1 unfinished, 0.0 % lost\n"), "{ended:?}");
+        assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+    }
+}
+
+#[test]
+fn an_interrupt_ends_a_single_exchange_at_once() {
+    let (listener, address) = server();
+    let client = Running::start(TCP_CLIENT, &[&address]);
+    let (_stream, _) = listener.accept().unwrap();
+    client.signal(Signal::SIGINT);
+    assert_eq!(client.finish().status, None, "ended by the signal");
+}

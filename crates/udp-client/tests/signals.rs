@@ -1,0 +1,61 @@
+//! What signals do to an exchange, and to a run.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::net::UdpSocket;
+use std::thread;
+use std::time::Duration;
+
+use common::testing::Running;
+use nix::sys::signal::Signal;
+
+const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
+const OK: &[u8] = b"Recvice message ok!";
+
+/// A socket, and its address.
+fn server() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    (socket, address)
+}
+
+#[test]
+fn a_reply_that_came_while_it_was_stopped_is_in_time() {
+    let (server, address) = server();
+    let client = Running::start(UDP_CLIENT, &[&address, "-m", "x", "-W", "300ms"]);
+    let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+    client.stop();
+    server.send_to(OK, peer).unwrap();
+    // The time that has to pass: the client's, and more.
+    thread::sleep(Duration::from_millis(400));
+    client.go_on();
+    let ended = client.finish();
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+}
+
+#[test]
+fn an_interrupt_ends_a_run_with_its_summary() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let (server, address) = server();
+        let client = Running::start(UDP_CLIENT, &[&address, "-c", "1000", "-i", "0"]);
+        for _ in 0..3 {
+            let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+            server.send_to(OK, peer).unwrap();
+        }
+        server.recv_from(&mut [0; 1024]).unwrap();
+        client.signal(signal);
+        let ended = client.finish();
+        assert!(ended.stdout.contains(": 3 ok, 1 unfinished, 0.0 % lost\n"), "{ended:?}");
+        assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+    }
+}
+
+#[test]
+fn an_interrupt_ends_a_single_exchange_at_once() {
+    let (server, address) = server();
+    let client = Running::start(UDP_CLIENT, &[&address, "-m", "x"]);
+    server.recv_from(&mut [0; 1024]).unwrap();
+    client.signal(Signal::SIGINT);
+    assert_eq!(client.finish().status, None, "ended by the signal");
+}
