@@ -41,7 +41,8 @@ impl<'m> Attempt<'m> {
     }
 
     /// Does what there is to do, after the socket was ready at `woken`: what came
-    /// of it, once something has.
+    /// of it, once something has. (There is no more of it than the message, and the
+    /// reply that is hoped for.)
     pub fn go(&mut self, woken: Instant) -> Option<Outcome> {
         loop {
             match self.exchange.step() {
@@ -49,9 +50,6 @@ impl<'m> Attempt<'m> {
                 Step::Connected => self.connected(),
                 Step::Wait => return None,
                 Step::Again => {}
-            }
-            if self.probe.ends_at() <= Instant::now() {
-                return Some(self.timed_out());
             }
         }
     }

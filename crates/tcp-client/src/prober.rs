@@ -108,19 +108,20 @@ impl<'m> Prober<'m> {
             Some(next) if next <= now => Some(Duration::ZERO),
             _ => deadline.map(|deadline| deadline.saturating_duration_since(now)),
         };
-        let mut polled = self.poll.poll(&mut self.events, timeout);
-        if polled.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
-            // Ctrl-Z and fg: what came meanwhile was in time, before time is up.
-            polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));
+        match self.poll.poll(&mut self.events, timeout) {
+            // Ctrl-Z and fg.
+            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
+            _ => Ok(Instant::now()),
         }
-        polled.map(|()| Instant::now())
     }
 
-    /// Ends those whose time is up.
+    /// Ends those whose time is up, after a last look: what came while the process
+    /// was stopped (Ctrl-Z and fg) is not late.
     fn expire(&mut self, now: Instant, run: &mut Run, to: &Destination) -> Result<(), Failure> {
         let is_over = |attempt: &Attempt<'_>| attempt.probe.ends_at() <= now;
         while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| is_over(attempt)) {
-            let outcome = self.attempts[key].timed_out();
+            let attempt = &mut self.attempts[key];
+            let outcome = attempt.go(now).unwrap_or_else(|| attempt.timed_out());
             self.end(key, outcome, now, run, to)?;
         }
         Ok(())

@@ -43,9 +43,10 @@ pub struct Way {
     pub peer: SocketAddr,
 }
 
-/// What is taken from a socket that nothing is expected from: more than a
-/// receive buffer holds, and so few that a flood does not keep others waiting.
-const MOST_CLEARED: u32 = 1000;
+/// What is taken from a socket at once: more than a receive buffer holds, so what
+/// is left came meanwhile and wakes the loop; and so little that a flood does not
+/// keep others waiting.
+pub const MOST_HEARD: u32 = 1000;
 
 /// A datagram that was too large for a link is sent again, in smaller
 /// fragments: as often as links get narrower on the way, and no more.
@@ -144,7 +145,7 @@ impl Exchange {
 /// Takes what is there from a socket that no reply is expected from: has `hear`
 /// told who sent it. ICMP errors are an earlier datagram's.
 pub fn clear(socket: &impl Socket, buffer: &mut [u8], mut hear: impl FnMut(SocketAddr)) {
-    for _ in 0..MOST_CLEARED {
+    for _ in 0..MOST_HEARD {
         match socket.receive(buffer) {
             Ok((_, from)) => hear(from),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,

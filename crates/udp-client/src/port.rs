@@ -76,6 +76,16 @@ impl Port {
         self.state.is_free() && self.state.flow() == flow && self.address == address
     }
 
+    /// Whether its probe's time is up.
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.out.as_ref().is_some_and(|out| out.probe.ends_at() <= now)
+    }
+
+    /// What its probe failed of, if its time is up.
+    pub fn timed_out(&self) -> Option<Trouble> {
+        self.out.as_ref().map(|out| out.exchange.timed_out(out.probe.limit))
+    }
+
     /// What came of the probe that was out, where the reply was there at
     /// `arrived`.
     pub fn outcome(

@@ -18,7 +18,7 @@ use common::probe::verdict::Verdict;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::exchange::{Exchange, Step, clear, is_same};
+use crate::exchange::{Exchange, MOST_HEARD, Step, clear, is_same};
 use crate::port::{Out, Port};
 
 /// Source ports that are open at once; a probe for which there is none is sent
@@ -136,12 +136,11 @@ impl Prober {
             Some(next) if next <= now => Some(Duration::ZERO),
             _ => deadline.map(|deadline| deadline.saturating_duration_since(now)),
         };
-        let mut polled = self.poll.poll(&mut self.events, timeout);
-        if polled.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
-            // Ctrl-Z and fg: what came meanwhile was in time, before time is up.
-            polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));
+        match self.poll.poll(&mut self.events, timeout) {
+            // Ctrl-Z and fg.
+            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
+            _ => Ok(Instant::now()),
         }
-        polled.map(|()| Instant::now())
     }
 
     /// Whether `flow` may send a probe. One whose port was asked for has no other.
@@ -217,7 +216,8 @@ impl Prober {
 
     /// Goes on with the exchange of a port, which was ready at `woken`.
     fn go(&mut self, key: usize, woken: Instant, order: &mut Order<'_>) -> Result<(), Failure> {
-        loop {
+        // Strangers may send without end.
+        for _ in 0..MOST_HEARD {
             let Port { socket, out: Some(out), .. } = &mut self.ports[key] else {
                 return Ok(());
             };
@@ -235,16 +235,8 @@ impl Prober {
                     return self.end(key, result, woken, order);
                 }
             }
-            // Strangers may send without end.
-            if self.is_late(key, now) {
-                return self.expire(now, order);
-            }
         }
-    }
-
-    fn is_late(&self, key: usize, now: Instant) -> bool {
-        let out = self.ports.get(key).and_then(|port| port.out.as_ref());
-        out.is_some_and(|out| out.probe.ends_at() <= now)
+        Ok(())
     }
 
     /// The probe that is out has ended: its reply was there at `arrived`.
@@ -273,17 +265,21 @@ impl Prober {
         if is_answered { self.clear(key, arrived, order) } else { Ok(()) }
     }
 
-    /// Ends those whose time is up, and closes ports that were quiet for long
-    /// enough.
+    /// Ends those whose time is up, after a last look: what came while the process
+    /// was stopped (Ctrl-Z and fg) is not late. Closes ports that were quiet for
+    /// long enough.
     fn expire(&mut self, now: Instant, order: &mut Order<'_>) -> Result<(), Failure> {
         for key in self.keys() {
             // It may have been closed meanwhile, to make room.
             let Some(port) = self.ports.get_mut(key) else {
                 continue;
             };
-            if let Some(out) = port.out.as_ref().filter(|out| out.probe.ends_at() <= now) {
-                let trouble = out.exchange.timed_out(out.probe.limit);
-                self.end(key, Err(trouble), now, order)?;
+            if port.is_late(now) {
+                self.go(key, now, order)?;
+                let late = self.ports.get(key).filter(|port| port.is_late(now));
+                if let Some(trouble) = late.and_then(Port::timed_out) {
+                    self.end(key, Err(trouble), now, order)?;
+                }
             } else if port.state.quiet_until().is_some_and(|until| until <= now) {
                 if order.destination.source_port().is_some() {
                     port.state.wake();
