@@ -9,9 +9,8 @@ use crate::probe::verdict::Verdict;
 /// A target whose name was resolved.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    /// In the order in which they are tried, at least one; or why there is
-    /// none.
-    pub(crate) addresses: Result<Vec<SocketAddr>, Trouble>,
+    /// In the order in which they are tried, at least one.
+    pub(crate) addresses: Vec<SocketAddr>,
     /// Where to send from, one a family; none where any will do.
     pub(crate) sources: Vec<SocketAddr>,
     pub(crate) timeout: Duration,
@@ -21,18 +20,9 @@ pub struct Destination {
 
 impl Destination {
     /// The addresses, at least one, in the order in which they are tried.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn addresses(&self) -> Result<&[SocketAddr], &Trouble> {
-        self.addresses.as_deref()
-    }
-
-    /// The same, where an exchange may take so long: that of a run, whose end
-    /// cuts no probe short, but leaves it unfinished.
     #[must_use]
-    pub fn with_timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// How long one exchange may take.

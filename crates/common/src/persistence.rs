@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::duration;
 use crate::exit::Failure;
-use crate::probe::outcome::Outcome;
+use crate::probe::outcome::Outcomes;
 use crate::probe::report::Reporter;
 use crate::probe::verdict::Verdict;
 
@@ -53,41 +53,38 @@ impl Persistence {
     pub fn run(
         self,
         reporter: &Reporter,
-        mut attempt: impl FnMut(Option<Instant>) -> Result<Vec<Outcome>, Failure>,
+        mut attempt: impl FnMut(Option<Instant>) -> Result<Outcomes, Failure>,
     ) -> Result<(), Failure> {
         let start = Instant::now();
         let end = self.end(start);
         let interval = self
             .deadline
             .map_or(INTERVAL, |deadline| (deadline / 10).clamp(SHORTEST_INTERVAL, INTERVAL));
-        let (mut due, mut last) = (start, Vec::new());
+        let (mut due, mut before) = (start, None);
         loop {
             let mut outcomes = attempt(end)?;
-            let is_wanted = reporter.judge(&mut outcomes);
+            let is_wanted = reporter.judge(&mut outcomes.last);
             let now = Instant::now();
             let is_cut_short = end.is_some_and(|end| end <= now) && is_silence(&outcomes);
             if !self.wait || (is_wanted && !is_cut_short) {
                 return reporter.tell(&outcomes);
             }
             // That silence says less than what came before.
-            if !is_cut_short || last.is_empty() {
-                last = outcomes;
-            }
+            let last = before.filter(|_| is_cut_short).unwrap_or(outcomes);
             due = (due + interval).max(now);
             if end.is_some_and(|end| due >= end) {
                 return reporter.give_up(&last, start.elapsed());
             }
+            before = Some(last);
             thread::sleep(due.saturating_duration_since(now));
         }
     }
 }
 
 /// Whether more time could have made another outcome of it.
-fn is_silence(outcomes: &[Outcome]) -> bool {
-    outcomes.last().is_some_and(|last| {
-        matches!(
-            last.verdict(),
-            Verdict::Timeout | Verdict::NoReply | Verdict::WrongSource | Verdict::Unresolved
-        )
-    })
+fn is_silence(outcomes: &Outcomes) -> bool {
+    matches!(
+        outcomes.last.verdict(),
+        Verdict::Timeout | Verdict::NoReply | Verdict::WrongSource | Verdict::Unresolved
+    )
 }

@@ -13,6 +13,7 @@ use crate::address::{Address, Host, parse_port};
 use crate::destination::{Destination, list};
 use crate::duration;
 use crate::exit::{Failure, reason};
+use crate::probe::outcome::Outcome;
 use crate::probe::trouble::Trouble;
 use crate::probe::verdict::Verdict;
 use crate::protocol::{PORT, TARGET_HOST};
@@ -88,23 +89,18 @@ impl Target {
         Ok(address)
     }
 
-    /// How long one exchange may take.
-    #[must_use]
-    pub fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
     /// Whether the options admit addresses like `address`.
     fn admits(&self, address: &SocketAddr) -> bool {
         if address.is_ipv4() { !self.ipv6 } else { !self.ipv4 }
     }
 
-    /// Resolves the target, and the source where one is given. Each takes the
-    /// time-out at most, and so does an exchange; all of it ends at `end`.
+    /// Resolves the target, and the source where one is given, each within the
+    /// time-out, and until `end`. That there is no address to go to, or none to go
+    /// from, is an outcome.
     ///
     /// # Errors
     /// The target cannot be gone to as it is written, or not from that source.
-    pub fn resolve(&self, end: Option<Instant>) -> Result<Destination, Failure> {
+    pub fn resolve(&self, end: Option<Instant>) -> Result<Result<Destination, Outcome>, Failure> {
         let limit = || {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             self.timeout.min(left.unwrap_or(Duration::MAX))
@@ -112,13 +108,13 @@ impl Target {
         let written = self.written()?;
         let sources = match self.resolve_source(limit()) {
             Ok(sources) => sources,
-            Err(trouble) => return Ok(nowhere(trouble)),
+            Err(trouble) => return Ok(Err(Outcome::failed(None, trouble))),
         };
         let start = Instant::now();
         let mut addresses = match resolve_within(&written.host, written.port(), limit()) {
             Ok(addresses) => addresses,
             Err(why) if matches!(written.host, Host::Name(_)) => {
-                return Ok(nowhere(Trouble::new(Verdict::Unresolved, why)));
+                return Ok(Err(Outcome::failed(None, Trouble::new(Verdict::Unresolved, why))));
             }
             Err(why) => return Err(Failure::local(&written, why)),
         };
@@ -127,7 +123,9 @@ impl Target {
         if addresses.is_empty() {
             let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };
             return match written.host {
-                Host::Name(_) => Ok(nowhere(Trouble::new(Verdict::Unresolved, family))),
+                Host::Name(_) => {
+                    Ok(Err(Outcome::failed(None, Trouble::new(Verdict::Unresolved, family))))
+                }
                 _ => Err(Failure::usage(&written, family)),
             };
         }
@@ -139,8 +137,7 @@ impl Target {
             }
         }
         debug!("[*] Going to: {written}: {}", list(&addresses));
-        let (addresses, timeout) = (Ok(addresses), limit());
-        Ok(Destination { addresses, sources, timeout, resolve })
+        Ok(Ok(Destination { addresses, sources, timeout: self.timeout, resolve }))
     }
 
     /// The addresses to send from, one a family; none where any will do.
@@ -162,12 +159,6 @@ impl Target {
         }
         Ok(sources)
     }
-}
-
-/// There is no address to go to, or none to go from: that is an outcome too.
-fn nowhere(trouble: Trouble) -> Destination {
-    let (addresses, sources, timeout) = (Err(trouble), Vec::new(), Duration::ZERO);
-    Destination { addresses, sources, timeout, resolve: None }
 }
 
 /// Resolves on a thread of its own, for the system's resolver cannot be told

@@ -35,10 +35,15 @@ fn run() -> Result<(), Failure> {
     let mut prober =
         Prober::new(Order { message: &message, half_close, hoped: reporting.hoped() })?;
     let Some(plan) = probing.plan()? else {
-        return persistence.run(&reporter, |end| prober.exchange(&target.resolve(end)?));
+        return persistence.run(&reporter, |end| match target.resolve(end)? {
+            Ok(destination) => prober.exchange(&destination, end),
+            Err(nowhere) => Ok(nowhere.into()),
+        });
     };
     let end = persistence.end(Instant::now());
-    let destination = target.resolve(end)?.with_timeout(target.timeout());
+    let Some(destination) = reporter.destination(target.resolve(end)?)? else {
+        return Ok(());
+    };
     prober.stop_on_signals()?;
     let mut run = Run::new(&destination, plan, reporter, Instant::now(), end);
     prober.drive(&mut run, &destination)?;

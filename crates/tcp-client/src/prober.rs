@@ -10,7 +10,7 @@ use common::destination::Destination;
 use common::exit::{Failure, reason};
 use common::interrupt::Interrupt;
 use common::probe::aim::Probe;
-use common::probe::outcome::Outcome;
+use common::probe::outcome::{Outcome, Outcomes};
 use common::probe::run::Run;
 use common::probe::trouble::Trouble;
 use common::probe::verdict::Verdict;
@@ -63,9 +63,13 @@ impl<'m> Prober<'m> {
         Ok(())
     }
 
-    /// A single exchange: what came of each address that was tried.
-    pub fn exchange(&mut self, destination: &Destination) -> Result<Vec<Outcome>, Failure> {
-        let mut run = Run::once(destination, Instant::now());
+    /// A single exchange, until `end` at the latest: what came of it.
+    pub fn exchange(
+        &mut self,
+        destination: &Destination,
+        end: Option<Instant>,
+    ) -> Result<Outcomes, Failure> {
+        let mut run = Run::once(destination, Instant::now(), end);
         self.drive(&mut run, destination)?;
         Ok(run.into_outcomes())
     }

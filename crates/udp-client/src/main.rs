@@ -35,13 +35,18 @@ fn run() -> Result<(), Failure> {
     let reporter = Reporter::new(target.written()?, reporting);
     let mut prober = Prober::new()?;
     let Some(datagram) = datagram else {
-        return prompt::run(&mut prober, &target.resolve(None)?, &reporter);
+        return prompt::run(&mut prober, &target, &reporter);
     };
     let Some(plan) = probing.plan()? else {
-        return persistence.run(&reporter, |end| prober.exchange(&target.resolve(end)?, &datagram));
+        return persistence.run(&reporter, |end| match target.resolve(end)? {
+            Ok(destination) => prober.exchange(&destination, &datagram, end),
+            Err(nowhere) => Ok(nowhere.into()),
+        });
     };
     let end = persistence.end(Instant::now());
-    let destination = target.resolve(end)?.with_timeout(target.timeout());
+    let Some(destination) = reporter.destination(target.resolve(end)?)? else {
+        return Ok(());
+    };
     prober.stop_on_signals()?;
     let mut run = Run::new(&destination, plan, reporter, Instant::now(), end);
     prober.drive(&mut run, &destination, &datagram)?;

@@ -10,7 +10,7 @@ use common::destination::Destination;
 use common::exit::{Failure, reason};
 use common::interrupt::Interrupt;
 use common::probe::aim::Probe;
-use common::probe::outcome::Outcome;
+use common::probe::outcome::{Outcome, Outcomes};
 use common::probe::run::Run;
 use common::probe::source_port::Stray;
 use common::probe::trouble::Trouble;
@@ -69,13 +69,14 @@ impl Prober {
         Ok(())
     }
 
-    /// A single exchange: what came of each address that was tried.
+    /// A single exchange, until `end` at the latest: what came of it.
     pub fn exchange(
         &mut self,
         destination: &Destination,
         datagram: &[u8],
-    ) -> Result<Vec<Outcome>, Failure> {
-        let mut run = Run::once(destination, Instant::now());
+        end: Option<Instant>,
+    ) -> Result<Outcomes, Failure> {
+        let mut run = Run::once(destination, Instant::now(), end);
         self.drive(&mut run, destination, datagram)?;
         Ok(run.into_outcomes())
     }

@@ -2,11 +2,10 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use common::destination::Destination;
 use common::exit::{self, Failure, reason};
-use common::probe::outcome::Outcome;
 use common::probe::report::Reporter;
 use common::protocol::MAX_DATAGRAM;
+use common::target::Target;
 use log::LevelFilter;
 
 use crate::PROGRAM;
@@ -24,14 +23,10 @@ enum Line {
 
 /// Exchanges every line of standard input, until an empty one or its end. A
 /// line that gets no answer is told of, and the next one is read.
-pub fn run(
-    prober: &mut Prober,
-    destination: &Destination,
-    reporter: &Reporter,
-) -> Result<(), Failure> {
-    if let Err(trouble) = destination.addresses() {
-        return reporter.tell(&[Outcome::failed(None, trouble.clone())]);
-    }
+pub fn run(prober: &mut Prober, target: &Target, reporter: &Reporter) -> Result<(), Failure> {
+    let Some(destination) = reporter.destination(target.resolve(None)?)? else {
+        return Ok(());
+    };
     let mut input = io::stdin().lock();
     // To standard error, as Python's own prompt: what is printed to standard
     // output is replies alone.
@@ -50,8 +45,8 @@ pub fn run(
         let outcome = match line {
             Line::Text(line) if line.is_empty() => break,
             Line::Text(line) => {
-                let mut outcomes = prober.exchange(destination, &line)?;
-                reporter.judge(&mut outcomes);
+                let mut outcomes = prober.exchange(&destination, &line, None)?;
+                reporter.judge(&mut outcomes.last);
                 reporter.tell(&outcomes)
             }
             Line::TooLong(len) => Err(Failure::outcome(

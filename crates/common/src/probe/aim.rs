@@ -2,9 +2,10 @@
 //! answers, and from then on that one.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::probe::outcome::Outcome;
+use crate::probe::outcome::{Outcome, Outcomes};
 use crate::probe::schedule::Due;
 
 /// However little time is left, an attempt has this much: a target on the same
@@ -36,7 +37,7 @@ pub struct Probe {
     /// The addresses that are still to be tried.
     rest: Vec<SocketAddr>,
     /// What came of those before.
-    outcomes: Vec<Outcome>,
+    before: Vec<Outcome>,
 }
 
 impl Aim {
@@ -51,8 +52,8 @@ impl Aim {
     #[must_use]
     pub fn first(&self, due: Due, now: Instant) -> Option<Probe> {
         let (&address, rest) = self.addresses.split_first()?;
-        let (rest, time_left, outcomes) = (rest.to_vec(), self.timeout, Vec::new());
-        let probe = Probe { due, address, begun: now, limit: time_left, time_left, rest, outcomes };
+        let (rest, time_left, before) = (rest.to_vec(), self.timeout, Vec::new());
+        let probe = Probe { due, address, begun: now, limit: time_left, time_left, rest, before };
         Some(probe.share_time())
     }
 
@@ -64,28 +65,25 @@ impl Aim {
     }
 
     /// `outcome` came of a probe: it goes to the next address, or there is none
-    /// left to try, and these are the outcomes of all.
-    ///
-    /// # Errors
-    /// The outcomes, of which the last counts.
+    /// left to try, and these are the outcomes of all that were.
     pub fn next(
         &mut self,
         mut probe: Probe,
         outcome: Outcome,
         now: Instant,
-    ) -> Result<Probe, Vec<Outcome>> {
-        if outcome.result.is_ok() {
+    ) -> ControlFlow<Outcomes, Probe> {
+        let is_answered = outcome.result.is_ok();
+        if is_answered {
             self.settle(probe.address);
         }
-        let is_answered = outcome.result.is_ok();
-        probe.outcomes.push(outcome);
         if is_answered || probe.rest.is_empty() {
-            return Err(probe.outcomes);
+            return ControlFlow::Break(Outcomes { before: probe.before, last: outcome });
         }
+        probe.before.push(outcome);
         probe.address = probe.rest.remove(0);
         probe.time_left -= probe.time_left.min(now.saturating_duration_since(probe.begun));
         probe.begun = now;
-        Ok(probe.share_time())
+        ControlFlow::Continue(probe.share_time())
     }
 }
 
@@ -96,6 +94,12 @@ impl Probe {
         let share = self.time_left / u32::try_from(self.rest.len() + 1).unwrap_or(u32::MAX);
         self.limit = share.max(SHORTEST_ATTEMPT);
         self
+    }
+
+    /// How long after it was due it was sent there.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        self.begun.saturating_duration_since(self.due.at)
     }
 
     /// When its time is up.
@@ -122,10 +126,11 @@ mod tests {
         let first = aim.first(due, start).unwrap();
         assert_eq!((first.address.is_ipv6(), first.limit), (true, Duration::from_secs(2)));
         let refused = Outcome::failed(Some(first.address), Trouble::no_connection(first.limit));
-        let second = aim.next(first, refused.clone(), start).unwrap();
+        let second = aim.next(first, refused.clone(), start).continue_value().unwrap();
         assert_eq!((second.address.is_ipv6(), second.limit), (false, Duration::from_secs(3)));
         let answered = Outcome { result: Ok(Vec::new()), ..refused };
-        let outcomes = aim.next(second, answered, start + Duration::from_secs(1)).unwrap_err();
+        let next = aim.next(second, answered, start + Duration::from_secs(1));
+        let outcomes = next.break_value().unwrap();
         let verdicts: Vec<_> = outcomes.iter().map(Outcome::verdict).collect();
         assert_eq!(verdicts, [Verdict::Timeout, Verdict::Ok], "and no further");
         let next = aim.first(due, start).unwrap();

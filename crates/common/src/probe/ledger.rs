@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::probe::aim::Probe;
 use crate::probe::outcome::Outcome;
 use crate::probe::sightings::Sightings;
 use crate::probe::source_port::Kind;
@@ -76,8 +75,8 @@ impl Ports {
 
 impl Ledger {
     /// A probe has ended, as expected or not.
-    pub fn ended(&mut self, probe: &Ended, is_expected: bool) {
-        let outcome = &probe.outcome;
+    pub fn ended(&mut self, probe: &Ended<'_>, is_expected: bool) {
+        let outcome = probe.outcome;
         self.verdicts[outcome.verdict() as usize] += 1;
         self.failed += u64::from(!is_expected);
         self.address = outcome.address.or(self.address);
@@ -144,21 +143,12 @@ impl Ledger {
 }
 
 /// A probe that has ended, with what came of the last address it went to.
-#[derive(Clone, Debug)]
-pub struct Ended {
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
     /// Which of all it was.
     pub number: u64,
     /// How long after it was due it was sent there, where it was due.
     pub delay: Option<Duration>,
     /// What came of it.
-    pub outcome: Outcome,
-}
-
-impl Ended {
-    /// `outcome` came of `probe`.
-    #[must_use]
-    pub fn new(probe: &Probe, outcome: Outcome) -> Self {
-        let delay = probe.begun.saturating_duration_since(probe.due.at);
-        Self { number: probe.due.number, delay: Some(delay), outcome }
-    }
+    pub outcome: &'a Outcome,
 }

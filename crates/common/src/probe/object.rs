@@ -29,8 +29,8 @@ fn millis(time: Option<Duration>) -> Field {
 }
 
 /// What came of a probe.
-pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
-    let outcome = &ended.outcome;
+pub(crate) fn probe(target: &Address, ended: &Ended<'_>, stamp: Stamp) -> String {
+    let outcome = ended.outcome;
     let (reply, trouble) = match &outcome.result {
         Ok(reply) => (Some(reply), None),
         Err(trouble) => (trouble.reply.as_ref(), Some(trouble)),
@@ -159,7 +159,7 @@ mod tests {
             result: Ok(b"ACK!\n".to_vec()),
             ..Outcome::failed(at("192.0.2.1:6666"), Trouble::new(Verdict::Refused, "refused"))
         };
-        let ended = Ended { number: 1, delay: None, outcome };
+        let ended = Ended { number: 1, delay: None, outcome: &outcome };
         assert_eq!(
             probe(&"192.0.2.1".parse().unwrap(), &ended, Stamp(false)),
             concat!(

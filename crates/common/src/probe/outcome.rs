@@ -1,4 +1,4 @@
-//! What came of a probe, of each address that was tried.
+//! What came of a probe: of each address that was tried.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -26,6 +26,28 @@ pub struct Outcome {
     pub reply: Option<Duration>,
     /// The reply, or why there is none.
     pub result: Result<Vec<u8>, Trouble>,
+}
+
+/// What came of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcomes {
+    /// Of the addresses that were tried before, in vain.
+    pub before: Vec<Outcome>,
+    /// Of the last one, which counts.
+    pub last: Outcome,
+}
+
+impl Outcomes {
+    /// All of them, in the order in which they were tried.
+    pub fn iter(&self) -> impl Iterator<Item = &Outcome> {
+        self.before.iter().chain([&self.last])
+    }
+}
+
+impl From<Outcome> for Outcomes {
+    fn from(last: Outcome) -> Self {
+        Self { before: Vec::new(), last }
+    }
 }
 
 impl fmt::Display for Outcome {

@@ -9,7 +9,7 @@ use clap::Args;
 use log::LevelFilter;
 
 use crate::address::{Address, Host};
-use crate::destination::list;
+use crate::destination::{Destination, list};
 use crate::duration;
 use crate::exit::Failure;
 use crate::message::print_reply;
@@ -17,7 +17,7 @@ use crate::options::{Output, Text, text};
 use crate::printable::printable;
 use crate::probe::ledger::Ended;
 use crate::probe::object;
-use crate::probe::outcome::Outcome;
+use crate::probe::outcome::{Outcome, Outcomes};
 use crate::probe::trouble::Trouble;
 use crate::probe::verdict::Verdict;
 use crate::protocol::MAX_DATAGRAM;
@@ -65,31 +65,42 @@ impl Reporter {
         Self { target, reporting }
     }
 
+    /// The destination, where there is one; that there is none is told.
+    ///
+    /// # Errors
+    /// Those of [`Reporter::tell`].
+    pub fn destination(
+        &self,
+        resolved: Result<Destination, Outcome>,
+    ) -> Result<Option<Destination>, Failure> {
+        match resolved {
+            Ok(destination) => Ok(Some(destination)),
+            Err(nowhere) => self.tell(&nowhere.into()).map(|()| None),
+        }
+    }
+
     /// How much is told.
     #[must_use]
     pub fn level(&self) -> LevelFilter {
         self.reporting.output.level()
     }
 
-    /// Whether it came out as expected: the last of the addresses that were
-    /// tried counts. A reply that is not the one hoped for is none.
-    pub fn judge(&self, outcomes: &mut [Outcome]) -> bool {
-        let Some(Outcome { result, .. }) = outcomes.last_mut() else {
-            return false;
-        };
-        if let (Ok(reply), Some(hoped)) = (&*result, self.reporting.hoped())
+    /// Whether it came out as expected. A reply that is not the one hoped for is
+    /// none.
+    pub fn judge(&self, outcome: &mut Outcome) -> bool {
+        if let (Ok(reply), Some(hoped)) = (&outcome.result, self.reporting.hoped())
             && reply != hoped
         {
             let same = reply.iter().zip(hoped).take_while(|(a, b)| a == b).count();
             let reason = format!("'{}', and not '{}'", excerpt(reply, same), excerpt(hoped, same));
             let trouble = Trouble::new(Verdict::WrongReply, reason);
-            *result = Err(Trouble { reply: Some(reply.clone()), ..trouble });
+            outcome.result = Err(Trouble { reply: Some(reply.clone()), ..trouble });
         }
-        self.has_expected(outcomes)
+        self.is_expected(outcome)
     }
 
-    fn has_expected(&self, outcomes: &[Outcome]) -> bool {
-        outcomes.last().is_some_and(|outcome| outcome.verdict() == self.reporting.expect)
+    fn is_expected(&self, outcome: &Outcome) -> bool {
+        outcome.verdict() == self.reporting.expect
     }
 
     /// Tells what came of a probe: a reply to standard output, and so what was
@@ -97,17 +108,15 @@ impl Reporter {
     ///
     /// # Errors
     /// It is not what was hoped for, or standard output takes no more.
-    pub fn tell(&self, outcomes: &[Outcome]) -> Result<(), Failure> {
-        let is_wanted = self.has_expected(outcomes);
+    pub fn tell(&self, outcomes: &Outcomes) -> Result<(), Failure> {
+        let is_wanted = self.is_expected(&outcomes.last);
         self.print(outcomes, is_wanted)?;
         if is_wanted {
             return Ok(());
         }
-        let is_local = outcomes.last().is_some_and(|last| last.verdict() == Verdict::Local);
-        let failure = if is_local {
-            Failure::local(&self.target, "")
-        } else {
-            Failure::outcome(&self.target, "")
+        let failure = match outcomes.last.verdict() {
+            Verdict::Local => Failure::local(&self.target, ""),
+            _ => Failure::outcome(&self.target, ""),
         };
         Err(failure.with_safe_reason(self.words_of_failure(outcomes)).object_told())
     }
@@ -116,9 +125,9 @@ impl Reporter {
     ///
     /// # Errors
     /// That; or standard output takes no more.
-    pub fn give_up(&self, outcomes: &[Outcome], after: Duration) -> Result<(), Failure> {
+    pub fn give_up(&self, outcomes: &Outcomes, after: Duration) -> Result<(), Failure> {
         self.print(outcomes, false)?;
-        let words = if self.has_expected(outcomes) {
+        let words = if self.is_expected(&outcomes.last) {
             format!("{}, cut short by the deadline", self.words(outcomes))
         } else {
             format!("{}, for {}", self.words_of_failure(outcomes), duration::words(after))
@@ -126,7 +135,7 @@ impl Reporter {
         Err(Failure::deadline(&self.target, "").with_safe_reason(words).object_told())
     }
 
-    fn words_of_failure(&self, outcomes: &[Outcome]) -> String {
+    fn words_of_failure(&self, outcomes: &Outcomes) -> String {
         let words = self.words(outcomes);
         match self.reporting.expect {
             Verdict::Ok => words,
@@ -135,10 +144,8 @@ impl Reporter {
     }
 
     /// What goes to standard output.
-    fn print(&self, outcomes: &[Outcome], is_wanted: bool) -> Result<(), Failure> {
-        let Some(outcome) = outcomes.last() else {
-            return Ok(());
-        };
+    fn print(&self, outcomes: &Outcomes, is_wanted: bool) -> Result<(), Failure> {
+        let outcome = &outcomes.last;
         if self.reporting.output.style() == Style::Json {
             self.print_object(outcome, is_wanted)
         } else if let Ok(reply) = &outcome.result {
@@ -152,9 +159,9 @@ impl Reporter {
 
     /// `refused (a reset came back)`; where there are several addresses, each
     /// with what came of it: `::1: refused (...); 192.0.2.1: no-reply (...)`.
-    pub(crate) fn words(&self, outcomes: &[Outcome]) -> String {
+    pub(crate) fn words(&self, outcomes: &Outcomes) -> String {
         let mut groups: Vec<(String, Vec<SocketAddr>)> = Vec::new();
-        for outcome in outcomes {
+        for outcome in outcomes.iter() {
             let words = match &outcome.result {
                 Ok(_) => Verdict::Ok.to_string(),
                 Err(trouble) => trouble.to_string(),
@@ -185,7 +192,7 @@ impl Reporter {
         if self.level() < least {
             return Ok(());
         }
-        let ended = Ended { number: 1, delay: None, outcome: outcome.clone() };
+        let ended = Ended { number: 1, delay: None, outcome };
         print(&object::probe(&self.target, &ended, self.reporting.output.stamp()))
     }
 }
@@ -231,17 +238,19 @@ mod tests {
     fn a_name_has_its_addresses_told_apart() {
         let silent = Trouble::no_reply(Duration::from_secs(5));
         let silent = Outcome::failed(address("192.0.2.1:7000"), silent);
-        let both = [refused("[::1]:7000"), refused("127.0.0.1:7000"), silent];
+        let before = vec![refused("[::1]:7000"), refused("127.0.0.1:7000")];
+        let all = Outcomes { before, last: silent };
         assert_eq!(
-            reporter("box:7000").words(&both),
+            reporter("box:7000").words(&all),
             "::1, 127.0.0.1: refused (connection refused); \
              192.0.2.1: no-reply (nothing came back within 5s)"
         );
-        assert_eq!(reporter("127.0.0.1:7000").words(&both[1..2]), "refused (connection refused)");
+        let one = refused("127.0.0.1:7000").into();
+        assert_eq!(reporter("127.0.0.1:7000").words(&one), "refused (connection refused)");
         let unresolved = Trouble::new(Verdict::Unresolved, "name or service not known");
-        let unresolved = Outcome::failed(None, unresolved);
+        let unresolved = Outcome::failed(None, unresolved).into();
         assert_eq!(
-            reporter("box:7000").words(&[unresolved]),
+            reporter("box:7000").words(&unresolved),
             "unresolved (name or service not known)"
         );
     }

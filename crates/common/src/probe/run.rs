@@ -5,6 +5,7 @@
 //! became of it.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use log::debug;
@@ -12,14 +13,14 @@ use log::debug;
 use crate::destination::Destination;
 use crate::exit::Failure;
 use crate::probe::aim::{Aim, Probe};
-use crate::probe::ledger::Ended;
-use crate::probe::outcome::Outcome;
+use crate::probe::outcome::{Outcome, Outcomes};
 use crate::probe::probing::Plan;
 use crate::probe::report::Reporter;
 use crate::probe::schedule::Schedule;
 use crate::probe::source_port::Stray;
 use crate::probe::telling::Telling;
 use crate::probe::trouble::Trouble;
+use crate::probe::verdict::Verdict;
 
 /// Probes of one target.
 #[derive(Debug)]
@@ -33,19 +34,22 @@ pub struct Run {
     end: Option<Instant>,
     /// None of a single exchange, which is told of by who asked for it.
     telling: Option<Telling>,
-    /// What came of the probe that ended last.
-    outcomes: Vec<Outcome>,
+    /// What came of a single exchange.
+    outcomes: Option<Outcomes>,
 }
 
 impl Run {
-    /// A single exchange, which begins at `start`.
+    /// A single exchange, which begins at `start`, and may not take longer than
+    /// until `end`.
     #[must_use]
-    pub fn once(destination: &Destination, start: Instant) -> Self {
-        Self::of(destination, Schedule::new(start, Default::default(), 1, 1))
+    pub fn once(destination: &Destination, start: Instant, end: Option<Instant>) -> Self {
+        let left = end.map(|end| end.saturating_duration_since(start));
+        let timeout = destination.timeout().min(left.unwrap_or(Duration::MAX));
+        Self::of(destination, timeout, Schedule::new(start, Duration::ZERO, 1, 1))
     }
 
-    /// A run as it is planned, which begins at `start` and ends at `end` at the
-    /// latest.
+    /// A run as it is planned, which begins at `start`, and ends at `end` at the
+    /// latest: that cuts no probe short, but leaves it unfinished.
     #[must_use]
     pub fn new(
         destination: &Destination,
@@ -56,18 +60,20 @@ impl Run {
     ) -> Self {
         let schedule = Schedule::new(start, plan.interval, plan.flows, plan.count);
         let telling = Some(Telling::new(reporter, plan, start, destination.resolve()));
-        Self { end, telling, ..Self::of(destination, schedule) }
+        Self { end, telling, ..Self::of(destination, destination.timeout(), schedule) }
     }
 
-    fn of(destination: &Destination, schedule: Schedule) -> Self {
-        let addresses = destination.addresses().map(<[_]>::to_vec).unwrap_or_default();
-        let aim = Aim::new(addresses, destination.timeout());
-        // There is no address to go to, or none to go from: an outcome, too.
-        let nowhere = |trouble: &Trouble| vec![Outcome::failed(None, trouble.clone())];
-        let outcomes = destination.addresses().map_or_else(nowhere, |_| Vec::new());
-        let resolve = destination.resolve();
-        let (under_way, is_stopped) = (0, destination.addresses().is_err());
-        Self { schedule, aim, resolve, under_way, is_stopped, end: None, telling: None, outcomes }
+    fn of(destination: &Destination, timeout: Duration, schedule: Schedule) -> Self {
+        Self {
+            schedule,
+            aim: Aim::new(destination.addresses().to_vec(), timeout),
+            resolve: destination.resolve(),
+            under_way: 0,
+            is_stopped: false,
+            end: None,
+            telling: None,
+            outcomes: None,
+        }
     }
 
     /// When there is something to be done, but for probes under way: a probe is
@@ -100,17 +106,16 @@ impl Run {
     ) -> Result<Option<Probe>, Failure> {
         outcome.resolve = self.resolve;
         debug!("[*] {}: {outcome}", probe.address);
-        let ended = Ended::new(&probe, outcome.clone());
-        let due = probe.due;
+        let (due, delay) = (probe.due, probe.delay());
         let outcomes = match self.aim.next(probe, outcome, now) {
-            Ok(next) => return Ok(Some(next)),
-            Err(outcomes) => outcomes,
+            ControlFlow::Continue(next) => return Ok(Some(next)),
+            ControlFlow::Break(outcomes) => outcomes,
         };
         self.under_way -= 1;
         self.schedule.ended(due, now);
         match &mut self.telling {
-            Some(telling) => telling.ended(ended, outcomes)?,
-            None => self.outcomes = outcomes,
+            Some(telling) => telling.ended(due.number, delay, outcomes)?,
+            None => self.outcomes = Some(outcomes),
         }
         Ok(None)
     }
@@ -156,10 +161,11 @@ impl Run {
         self.telling.as_ref().is_some_and(Telling::has_flows)
     }
 
-    /// What came of the addresses that a single exchange has tried.
+    /// What came of a single exchange.
     #[must_use]
-    pub fn into_outcomes(self) -> Vec<Outcome> {
-        self.outcomes
+    pub fn into_outcomes(self) -> Outcomes {
+        let unfinished = || Trouble::new(Verdict::Local, "stopped before its end");
+        self.outcomes.unwrap_or_else(|| Outcome::failed(None, unfinished()).into())
     }
 
     /// Tells what it came to.
@@ -167,13 +173,6 @@ impl Run {
     /// # Errors
     /// More failed than may; or standard output takes no more.
     pub fn conclude(self, now: Instant) -> Result<(), Failure> {
-        let Some(telling) = self.telling else {
-            return Ok(());
-        };
-        // There was nowhere to go.
-        if !self.outcomes.is_empty() {
-            return telling.reporter.tell(&self.outcomes);
-        }
-        telling.conclude(now)
+        self.telling.map_or(Ok(()), |telling| telling.conclude(now))
     }
 }

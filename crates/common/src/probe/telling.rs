@@ -12,7 +12,7 @@ use crate::percent::Percent;
 use crate::probe::bars;
 use crate::probe::ledger::{Ended, Ledger};
 use crate::probe::object;
-use crate::probe::outcome::Outcome;
+use crate::probe::outcome::Outcomes;
 use crate::probe::probing::Plan;
 use crate::probe::progress::{self, Progress};
 use crate::probe::report::{Reporter, print};
@@ -27,7 +27,7 @@ const NOISE: Duration = Duration::from_millis(1);
 /// What is known of a run, and how it is told.
 #[derive(Debug)]
 pub struct Telling {
-    pub(crate) reporter: Reporter,
+    reporter: Reporter,
     plan: Plan,
     pub(crate) ledger: Ledger,
     progress: Progress,
@@ -73,15 +73,18 @@ impl Telling {
         });
     }
 
-    /// A probe has ended, and this came of the addresses that it was sent to.
+    /// A probe has ended, which was sent so long after it was due.
     ///
     /// # Errors
     /// Standard output takes no more.
-    pub fn ended(&mut self, mut ended: Ended, mut outcomes: Vec<Outcome>) -> Result<(), Failure> {
-        let is_expected = self.reporter.judge(&mut outcomes);
-        if let Some(last) = outcomes.last() {
-            ended.outcome = last.clone();
-        }
+    pub fn ended(
+        &mut self,
+        number: u64,
+        delay: Duration,
+        mut outcomes: Outcomes,
+    ) -> Result<(), Failure> {
+        let is_expected = self.reporter.judge(&mut outcomes.last);
+        let ended = Ended { number, delay: Some(delay), outcome: &outcomes.last };
         self.ledger.ended(&ended, is_expected);
         if self.reporter.level() < least_level(self.plan, !is_expected) {
             return Ok(());
@@ -95,7 +98,7 @@ impl Telling {
     }
 
     /// `4 bytes from 127.0.0.1:6666: probe=1 connect=0.123 ms reply=0.084 ms`
-    fn line(&self, ended: &Ended, outcomes: &[Outcome]) -> String {
+    fn line(&self, ended: &Ended<'_>, outcomes: &Outcomes) -> String {
         let Ended { number, delay, outcome } = ended;
         let mut line = match (&outcome.result, outcome.address) {
             (Ok(reply), Some(from)) => format!("{} bytes from {from}: probe={number}", reply.len()),
