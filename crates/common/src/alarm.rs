@@ -17,7 +17,7 @@ pub struct Alarm {
     token: Token,
     /// Made when it is first set.
     timer: Option<TimerFd>,
-    /// When it goes off; none where it is not set.
+    /// When it goes off; none where it is not set, or has.
     at: Option<Instant>,
 }
 
@@ -28,31 +28,33 @@ impl Alarm {
         Self { token, timer: None, at: None }
     }
 
-    /// Has it wake the loop of `registry` at `at`, if that is to come. (One that
-    /// goes off for nothing does no harm.)
+    /// Has it wake the loop of `registry` at `at`, if at all, and not any more when
+    /// it was set for. (It may go off for nothing, which does no harm.) Returns
+    /// whether that is to come.
     ///
     /// # Errors
     /// The system's.
-    pub fn set(
-        &mut self,
-        registry: &Registry,
-        at: Option<Instant>,
-        now: Instant,
-    ) -> io::Result<()> {
-        let at = at.filter(|at| *at > now);
-        if at == self.at {
-            return Ok(());
-        }
-        self.at = at;
-        let Some(at) = at else {
-            return Ok(());
+    pub fn set(&mut self, registry: &Registry, at: Option<Instant>) -> io::Result<bool> {
+        let Some(time) = at.filter(|_| at != self.at) else {
+            return Ok(true);
         };
+        let left = time.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
         let timer = match &mut self.timer {
             Some(timer) => timer,
             none => none.insert(timer(registry, self.token)?),
         };
-        let once = Expiration::OneShot(TimeSpec::from_duration(at - now));
-        Ok(timer.set(once, TimerSetTimeFlags::empty())?)
+        let once = Expiration::OneShot(TimeSpec::from_duration(left));
+        timer.set(once, TimerSetTimeFlags::empty())?;
+        self.at = at;
+        Ok(true)
+    }
+
+    /// It has woken the loop.
+    pub fn gone_off(&mut self) {
+        self.at = None;
     }
 }
 

@@ -22,7 +22,7 @@
 
 pub mod address;
 #[cfg(feature = "probe")]
-pub mod alarm;
+mod alarm;
 pub mod counter;
 pub mod descriptors;
 #[cfg(feature = "probe")]
@@ -33,7 +33,7 @@ pub mod error_queue;
 pub mod exit;
 pub mod goal;
 #[cfg(feature = "probe")]
-pub mod interrupt;
+mod interrupt;
 pub mod interval;
 mod json;
 pub mod listen;
@@ -46,6 +46,8 @@ pub mod peer;
 pub mod percent;
 #[cfg(feature = "probe")]
 pub mod persistence;
+#[cfg(feature = "probe")]
+pub mod poller;
 pub mod printable;
 mod printer;
 #[cfg(feature = "probe")]

@@ -1,43 +1,34 @@
 //! The loop that sends probes, each over a connection of its own: it waits for
 //! readiness, for the next one to be due, or for the end of one's time.
 
-use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use common::alarm::Alarm;
 use common::destination::Destination;
-use common::exit::{Failure, reason};
-use common::interrupt::Interrupt;
+use common::exit::Failure;
+use common::poller::{Poller, earlier};
 use common::probe::aim::Probe;
 use common::probe::outcome::{Outcome, Outcomes};
+use common::probe::probing::MOST_SOCKETS;
 use common::probe::run::Run;
 use common::probe::trouble::Trouble;
 use common::probe::verdict::Verdict;
 use log::debug;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Interest, Token};
 use slab::Slab;
 
 use crate::attempt::{Attempt, Order};
 use crate::stream;
 
-/// Probes under way at once; those that are due then are sent later. A process
-/// may have 1024 descriptors unless it is told otherwise.
-const MOST_UNDER_WAY: usize = 500;
-
-const ALARM: Token = Token(usize::MAX);
-const INTERRUPT: Token = Token(usize::MAX - 1);
-
 /// Sends probes, and hears what comes of them.
 #[derive(Debug)]
 pub struct Prober<'m> {
-    poll: Poll,
-    events: Events,
+    poller: Poller,
     order: Order<'m>,
     attempts: Slab<Attempt<'m>>,
-    alarm: Alarm,
-    interrupt: Option<Interrupt>,
+    /// No probe's time is up before.
+    first_end: Option<Instant>,
     /// The source port of each flow that keeps one, unless a probe has it.
     kept: Vec<Option<u16>>,
 }
@@ -45,22 +36,13 @@ pub struct Prober<'m> {
 impl<'m> Prober<'m> {
     /// A prober that has sent nothing yet.
     pub fn new(order: Order<'m>) -> Result<Self, Failure> {
-        Ok(Self {
-            poll: Poll::new().map_err(|error| broken(&error))?,
-            events: Events::with_capacity(MOST_UNDER_WAY),
-            order,
-            attempts: Slab::new(),
-            alarm: Alarm::new(ALARM),
-            interrupt: None,
-            kept: Vec::new(),
-        })
+        let (poller, attempts) = (Poller::new()?, Slab::new());
+        Ok(Self { poller, order, attempts, first_end: None, kept: Vec::new() })
     }
 
     /// From now on signals end a run, rather than the process.
     pub fn stop_on_signals(&mut self) -> Result<(), Failure> {
-        let interrupt = Interrupt::new(self.poll.registry(), INTERRUPT);
-        self.interrupt = Some(interrupt.map_err(|error| broken(&error))?);
-        Ok(())
+        self.poller.catch_signals()
     }
 
     /// A single exchange, until `end` at the latest: what came of it.
@@ -86,36 +68,19 @@ impl<'m> Prober<'m> {
                 self.attempts.clear();
                 return Ok(());
             }
-            let woken = self.sleep(run, destination).map_err(|error| broken(&error))?;
-            let ready: Vec<_> = self.events.iter().map(|event| event.token().0).collect();
-            for key in ready {
-                if key == INTERRUPT.0
-                    && self.interrupt.as_mut().is_some_and(Interrupt::is_requested)
-                {
-                    run.stop();
-                }
-                if let Some(outcome) = self.attempts.get_mut(key).and_then(|a| a.go(woken)) {
-                    self.end(key, outcome, woken, run, destination)?;
+            let next = run.next_at(|flow| self.is_free(flow, destination));
+            let woken = self.poller.wait(earlier(next, self.first_end))?;
+            if woken.is_interrupted {
+                run.stop();
+            }
+            for key in woken.ready {
+                if let Some(outcome) = self.attempts.get_mut(key).and_then(|a| a.go(woken.at)) {
+                    self.end(key, outcome, woken.at, run, destination)?;
                 }
             }
-            self.expire(woken, run, destination)?;
-        }
-    }
-
-    /// Sleeps until there is something to do; says when it woke.
-    fn sleep(&mut self, run: &Run, destination: &Destination) -> io::Result<Instant> {
-        let now = Instant::now();
-        let next = run.next_at(|flow| self.is_free(flow, destination));
-        self.alarm.set(self.poll.registry(), next, now)?;
-        let deadline = self.attempts.iter().map(|(_, attempt)| attempt.probe.ends_at()).min();
-        let timeout = match next {
-            Some(next) if next <= now => Some(Duration::ZERO),
-            _ => deadline.map(|deadline| deadline.saturating_duration_since(now)),
-        };
-        match self.poll.poll(&mut self.events, timeout) {
-            // Ctrl-Z and fg.
-            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
-            _ => Ok(Instant::now()),
+            if self.first_end.is_some_and(|end| end <= woken.at) {
+                self.expire(woken.at, run, destination)?;
+            }
         }
     }
 
@@ -128,12 +93,13 @@ impl<'m> Prober<'m> {
             let outcome = attempt.go(now).unwrap_or_else(|| attempt.timed_out());
             self.end(key, outcome, now, run, to)?;
         }
+        self.first_end = self.attempts.iter().map(|(_, attempt)| attempt.probe.ends_at()).min();
         Ok(())
     }
 
     /// Whether `flow` may send a probe. One whose port was asked for has no other.
     fn is_free(&self, flow: u32, destination: &Destination) -> bool {
-        self.attempts.len() < MOST_UNDER_WAY
+        self.attempts.len() < MOST_SOCKETS
             && (destination.source_port().is_none()
                 || !self.attempts.iter().any(|(_, attempt)| attempt.probe.due.flow == flow))
     }
@@ -145,6 +111,7 @@ impl<'m> Prober<'m> {
         while let Some(probe) = next {
             match self.connect(&probe, run, to) {
                 Ok(stream) => {
+                    self.first_end = earlier(self.first_end, Some(probe.ends_at()));
                     self.attempts.insert(Attempt::new(probe, stream, self.order));
                     return Ok(());
                 }
@@ -181,7 +148,7 @@ impl<'m> Prober<'m> {
         };
         let both = Interest::READABLE | Interest::WRITABLE;
         let token = Token(self.attempts.vacant_key());
-        self.poll.registry().register(&mut stream, token, both)?;
+        self.poller.registry().register(&mut stream, token, both)?;
         Ok(stream)
     }
 
@@ -223,8 +190,4 @@ fn with_port(source: Option<SocketAddr>, peer: SocketAddr, port: u16) -> SocketA
     let mut source = source.unwrap_or(any);
     source.set_port(port);
     source
-}
-
-fn broken(error: &io::Error) -> Failure {
-    Failure::local("event loop", reason(error))
 }

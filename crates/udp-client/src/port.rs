@@ -76,14 +76,21 @@ impl Port {
         self.state.is_free() && self.state.flow() == flow && self.address == address
     }
 
-    /// Whether its probe's time is up.
-    pub fn is_late(&self, now: Instant) -> bool {
-        self.out.as_ref().is_some_and(|out| out.probe.ends_at() <= now)
+    /// `probe` is out from now on.
+    pub fn send(&mut self, probe: Probe) {
+        self.state.send(probe.due.number, probe.begun);
+        self.out = Some(Out { probe, exchange: Exchange::new(self.way), sent: None });
     }
 
-    /// What its probe failed of, if its time is up.
-    pub fn timed_out(&self) -> Option<Trouble> {
-        self.out.as_ref().map(|out| out.exchange.timed_out(out.probe.limit))
+    /// When the time of its probe is up, or it has been quiet for long enough.
+    pub fn next_end(&self) -> Option<Instant> {
+        let quiet_until = || self.state.quiet_until();
+        self.out.as_ref().map(|out| out.probe.ends_at()).or_else(quiet_until)
+    }
+
+    /// The probe that is out, if its time is up.
+    pub fn late(&self, now: Instant) -> Option<&Out> {
+        self.out.as_ref().filter(|out| out.probe.ends_at() <= now)
     }
 
     /// What came of the probe that was out, where the reply was there at

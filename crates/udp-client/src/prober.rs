@@ -1,45 +1,38 @@
 //! The loop that sends probes, of which a source port has one out at most: it
 //! waits for readiness, for the next one to be due, or for the end of one's time.
 
-use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use common::alarm::Alarm;
 use common::destination::Destination;
-use common::exit::{Failure, reason};
-use common::interrupt::Interrupt;
+use common::exit::Failure;
+use common::poller::{Poller, earlier};
 use common::probe::aim::Probe;
 use common::probe::outcome::{Outcome, Outcomes};
+use common::probe::probing::MOST_SOCKETS;
 use common::probe::run::Run;
 use common::probe::source_port::Stray;
 use common::probe::trouble::Trouble;
 use common::probe::verdict::Verdict;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Interest, Token};
 use slab::Slab;
 
-use crate::exchange::{Exchange, MOST_HEARD, Step, clear, is_same};
+use crate::exchange::{MOST_HEARD, Step, clear, is_same};
 use crate::port::{Out, Port};
-
-/// Source ports that are open at once; a probe for which there is none is sent
-/// later. A process may have 1024 descriptors unless it is told otherwise.
-const MOST_PORTS: usize = 500;
 
 /// More than any datagram holds.
 const RECEIVE_SIZE: usize = 64 * 1024;
 
-const ALARM: Token = Token(usize::MAX);
-const INTERRUPT: Token = Token(usize::MAX - 1);
-
 /// Sends probes, and hears what comes of them.
 #[derive(Debug)]
 pub struct Prober {
-    poll: Poll,
-    events: Events,
+    poller: Poller,
     buffer: Vec<u8>,
     ports: Slab<Port>,
-    alarm: Alarm,
-    interrupt: Option<Interrupt>,
+    /// From how many of them a probe is out.
+    out: usize,
+    /// Nothing of theirs ends before.
+    first_end: Option<Instant>,
 }
 
 /// What is sent: the probes of a run, of which each is this datagram.
@@ -52,21 +45,13 @@ struct Order<'a> {
 impl Prober {
     /// A prober that has sent nothing yet.
     pub fn new() -> Result<Self, Failure> {
-        Ok(Self {
-            poll: Poll::new().map_err(|error| broken(&error))?,
-            events: Events::with_capacity(MOST_PORTS),
-            buffer: vec![0; RECEIVE_SIZE],
-            ports: Slab::new(),
-            alarm: Alarm::new(ALARM),
-            interrupt: None,
-        })
+        let (poller, buffer, ports) = (Poller::new()?, vec![0; RECEIVE_SIZE], Slab::new());
+        Ok(Self { poller, buffer, ports, out: 0, first_end: None })
     }
 
     /// From now on signals end a run, rather than the process.
     pub fn stop_on_signals(&mut self) -> Result<(), Failure> {
-        let interrupt = Interrupt::new(self.poll.registry(), INTERRUPT);
-        self.interrupt = Some(interrupt.map_err(|error| broken(&error))?);
-        Ok(())
+        self.poller.catch_signals()
     }
 
     /// A single exchange, until `end` at the latest: what came of it.
@@ -104,53 +89,26 @@ impl Prober {
             if order.run.is_over() {
                 return Ok(());
             }
-            let woken = self.sleep(order).map_err(|error| broken(&error))?;
-            let ready: Vec<_> = self.events.iter().map(|event| event.token()).collect();
-            for token in ready {
-                match token {
-                    ALARM => {}
-                    INTERRUPT => {
-                        if self.interrupt.as_mut().is_some_and(Interrupt::is_requested) {
-                            order.run.stop();
-                        }
-                    }
-                    Token(key) => self.hear(key, woken, order)?,
-                }
+            let next = order.run.next_at(|flow| self.is_free(flow, destination));
+            let woken = self.poller.wait(earlier(next, self.first_end))?;
+            if woken.is_interrupted {
+                order.run.stop();
             }
-            self.expire(woken, order)?;
-        }
-    }
-
-    /// Sleeps until there is something to do; says when it woke.
-    fn sleep(&mut self, order: &Order<'_>) -> io::Result<Instant> {
-        let now = Instant::now();
-        let next = order.run.next_at(|flow| self.is_free(flow, order.destination));
-        self.alarm.set(self.poll.registry(), next, now)?;
-        let has_one_port = order.destination.source_port().is_some();
-        let deadline = |port: &Port| match &port.out {
-            Some(out) => Some(out.probe.ends_at()),
-            // Then it is free again; others are replaced.
-            None => port.state.quiet_until().filter(|_| has_one_port),
-        };
-        let deadline = self.ports.iter().filter_map(|(_, port)| deadline(port)).min();
-        let timeout = match next {
-            Some(next) if next <= now => Some(Duration::ZERO),
-            _ => deadline.map(|deadline| deadline.saturating_duration_since(now)),
-        };
-        match self.poll.poll(&mut self.events, timeout) {
-            // Ctrl-Z and fg.
-            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
-            _ => Ok(Instant::now()),
+            for key in woken.ready {
+                self.hear(key, woken.at, order)?;
+            }
+            if self.first_end.is_some_and(|end| end <= woken.at) {
+                self.expire(woken.at, order)?;
+            }
         }
     }
 
     /// Whether `flow` may send a probe. One whose port was asked for has no other.
     fn is_free(&self, flow: u32, destination: &Destination) -> bool {
         let mut ports = self.ports.iter().map(|(_, port)| port);
-        if destination.source_port().is_some() {
-            return ports.all(|port| port.state.flow() != flow || port.state.is_free());
-        }
-        self.ports.len() < MOST_PORTS || ports.any(|port| port.out.is_none())
+        self.out < MOST_SOCKETS
+            && (destination.source_port().is_none()
+                || ports.all(|port| port.state.flow() != flow || port.state.is_free()))
     }
 
     /// Sends `probe`; where that comes to nothing at once, goes on to the
@@ -160,10 +118,9 @@ impl Prober {
         while let Some(probe) = next {
             match self.port_for(&probe, order.destination) {
                 Ok(key) => {
-                    let port = &mut self.ports[key];
-                    port.state.send(probe.due.number, probe.begun);
-                    let (exchange, sent) = (Exchange::new(port.way), None);
-                    port.out = Some(Out { probe, exchange, sent });
+                    self.ports[key].send(probe);
+                    self.out += 1;
+                    self.note_end(key);
                     return self.go(key, Instant::now(), order);
                 }
                 Err(trouble) => {
@@ -186,13 +143,13 @@ impl Prober {
         if destination.source_port().is_some() {
             // It may be open for another address.
             self.ports.retain(|_, port| port.state.flow() != flow);
-        } else if self.ports.len() >= MOST_PORTS {
+        } else if self.ports.len() >= MOST_SOCKETS {
             self.make_room();
         }
         let mut port = Port::open(address, source, flow)?;
         let entry = self.ports.vacant_entry();
         let (both, token) = (Interest::READABLE | Interest::WRITABLE, Token(entry.key()));
-        self.poll.registry().register(&mut port.socket, token, both)?;
+        self.poller.registry().register(&mut port.socket, token, both)?;
         let key = entry.key();
         entry.insert(port);
         Ok(key)
@@ -217,14 +174,14 @@ impl Prober {
 
     /// Goes on with the exchange of a port, which was ready at `woken`.
     fn go(&mut self, key: usize, woken: Instant, order: &mut Order<'_>) -> Result<(), Failure> {
+        let mut now = woken;
         // Strangers may send without end.
         for _ in 0..MOST_HEARD {
             let Port { socket, out: Some(out), .. } = &mut self.ports[key] else {
                 return Ok(());
             };
-            let now = Instant::now();
             match out.exchange.step(socket, order.datagram, &mut self.buffer) {
-                Step::Again => {}
+                Step::Again => now = Instant::now(),
                 Step::Wait => return Ok(()),
                 Step::Sent => {
                     out.sent = Some(now);
@@ -252,6 +209,7 @@ impl Prober {
         let Some(Out { probe, sent, .. }) = port.out.take() else {
             return Ok(());
         };
+        self.out -= 1;
         let until = arrived + order.destination.timeout();
         match &result {
             Ok(_) => port.state.answered(),
@@ -260,6 +218,7 @@ impl Prober {
         }
         let is_answered = result.is_ok();
         let outcome = port.outcome(sent, result, arrived);
+        self.note_end(key);
         if let Some(next) = order.run.ended(probe, outcome, arrived)? {
             self.begin(next, order)?;
         }
@@ -275,10 +234,10 @@ impl Prober {
             let Some(port) = self.ports.get_mut(key) else {
                 continue;
             };
-            if port.is_late(now) {
+            if port.late(now).is_some() {
                 self.go(key, now, order)?;
-                let late = self.ports.get(key).filter(|port| port.is_late(now));
-                if let Some(trouble) = late.and_then(Port::timed_out) {
+                if let Some(out) = self.ports.get(key).and_then(|port| port.late(now)) {
+                    let trouble = out.exchange.timed_out(out.probe.limit);
                     self.end(key, Err(trouble), now, order)?;
                 }
             } else if port.state.quiet_until().is_some_and(|until| until <= now) {
@@ -289,6 +248,7 @@ impl Prober {
                 }
             }
         }
+        self.first_end = self.ports.iter().filter_map(|(_, port)| port.next_end()).min();
         Ok(())
     }
 
@@ -312,8 +272,15 @@ impl Prober {
     ) -> Result<(), Failure> {
         let port = &mut self.ports[key];
         let until = now + order.destination.timeout();
+        let local = port.way.local;
         let stray: Option<Stray> = port.state.stray(is_same(from, port.way.peer), now, until);
-        stray.map_or(Ok(()), |stray| order.run.stray(stray, from, port.way.local))
+        self.note_end(key);
+        stray.map_or(Ok(()), |stray| order.run.stray(stray, from, local))
+    }
+
+    /// What is under way at a port ends at a time.
+    fn note_end(&mut self, key: usize) {
+        self.first_end = earlier(self.first_end, self.ports[key].next_end());
     }
 
     fn keys(&self) -> Vec<usize> {
@@ -324,8 +291,4 @@ impl Prober {
 /// Whether a reply may still come.
 fn is_silence(trouble: &Trouble) -> bool {
     matches!(trouble.verdict, Verdict::NoReply | Verdict::WrongSource)
-}
-
-fn broken(error: &io::Error) -> Failure {
-    Failure::local("event loop", reason(error))
 }

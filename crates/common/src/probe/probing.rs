@@ -13,9 +13,12 @@ use crate::percent::Percent;
 /// As ping(8) has it.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Each flow of UDP holds a socket, and a process may have 1024 descriptors
-/// unless it is told otherwise.
-const MOST_FLOWS: u64 = 500;
+/// Sockets that are open at once: a probe for which there is none is sent later. A
+/// process may have 1024 descriptors unless it is told otherwise.
+pub const MOST_SOCKETS: usize = 1000;
+
+/// A flow may need a socket more, where a reply is still listened for.
+const MOST_FLOWS: u64 = MOST_SOCKETS as u64 / 2;
 
 /// The options of a run.
 #[derive(Args, Clone, Copy, Debug)]

@@ -1,0 +1,102 @@
+//! What a client's loop waits with: readiness, a time, a signal.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Registry, Token};
+
+use crate::alarm::Alarm;
+use crate::exit::{Failure, reason};
+use crate::interrupt::Interrupt;
+use crate::probe::probing::MOST_SOCKETS;
+
+const ALARM: Token = Token(usize::MAX);
+const INTERRUPT: Token = Token(usize::MAX - 1);
+
+/// Waits for sockets, whose tokens are small numbers.
+#[derive(Debug)]
+pub struct Poller {
+    poll: Poll,
+    events: Events,
+    alarm: Alarm,
+    interrupt: Option<Interrupt>,
+}
+
+/// What was waited for.
+#[derive(Debug)]
+pub struct Woken {
+    /// When it was there.
+    pub at: Instant,
+    /// The tokens of the sockets that are ready.
+    pub ready: Vec<usize>,
+    /// A signal asks to stop.
+    pub is_interrupted: bool,
+}
+
+impl Poller {
+    /// Waits for nothing yet.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> Result<Self, Failure> {
+        let poll = Poll::new().map_err(|error| broken(&error))?;
+        let events = Events::with_capacity(MOST_SOCKETS);
+        Ok(Self { poll, events, alarm: Alarm::new(ALARM), interrupt: None })
+    }
+
+    /// From now on SIGINT and SIGTERM are waited for, rather than end the process.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn catch_signals(&mut self) -> Result<(), Failure> {
+        let interrupt = Interrupt::new(self.poll.registry(), INTERRUPT);
+        self.interrupt = Some(interrupt.map_err(|error| broken(&error))?);
+        Ok(())
+    }
+
+    /// Where sockets are registered.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
+
+    /// Waits until something is there, or it is `until`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait(&mut self, until: Option<Instant>) -> Result<Woken, Failure> {
+        self.wait_for_events(until).map_err(|error| broken(&error))?;
+        let mut woken = Woken { at: Instant::now(), ready: Vec::new(), is_interrupted: false };
+        for event in &self.events {
+            match event.token() {
+                ALARM => self.alarm.gone_off(),
+                INTERRUPT => {
+                    let interrupt = self.interrupt.as_mut();
+                    woken.is_interrupted = interrupt.is_some_and(Interrupt::is_requested);
+                }
+                Token(key) => woken.ready.push(key),
+            }
+        }
+        Ok(woken)
+    }
+
+    fn wait_for_events(&mut self, until: Option<Instant>) -> io::Result<()> {
+        let is_to_come = self.alarm.set(self.poll.registry(), until)?;
+        let timeout = if is_to_come { None } else { Some(Duration::ZERO) };
+        match self.poll.poll(&mut self.events, timeout) {
+            // Ctrl-Z and fg.
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            polled => polled,
+        }
+    }
+}
+
+/// The first of two times, of which there may be none.
+#[must_use]
+pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    [a, b].into_iter().flatten().min()
+}
+
+fn broken(error: &io::Error) -> Failure {
+    Failure::local("event loop", reason(error))
+}
