@@ -1,6 +1,6 @@
 //! The addresses of a target, and those to send from.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::probe::trouble::Trouble;
@@ -67,6 +67,16 @@ impl Destination {
 }
 
 const NO_SUCH_PORT: &str = "cannot send from a port above 65535";
+
+/// Any address of the family of `peer`, and any port.
+#[must_use]
+pub fn any_address(peer: SocketAddr) -> SocketAddr {
+    let any: IpAddr = match peer {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    (any, 0).into()
+}
 
 /// The hosts of `addresses`, with commas between them.
 pub(crate) fn list(addresses: &[SocketAddr]) -> String {

@@ -7,10 +7,9 @@ use common::probe::aim::Probe;
 use common::probe::ledger::FIRST_RETRANSMISSION;
 use common::probe::outcome::Outcome;
 use common::probe::trouble::Trouble;
-use mio::net::TcpStream;
 
 use crate::exchange::{Exchange, Step};
-use crate::stream::Stream;
+use crate::stream::{Connection, Stream};
 
 /// What is to be exchanged, and how.
 #[derive(Clone, Copy, Debug)]
@@ -26,17 +25,17 @@ pub struct Order<'m> {
 #[derive(Debug)]
 pub struct Attempt<'m> {
     pub probe: Probe,
-    exchange: Exchange<'m, TcpStream>,
-    local: Option<SocketAddr>,
+    exchange: Exchange<'m, Connection>,
+    local: SocketAddr,
     connected: Option<Instant>,
     syn_retransmits: Option<u32>,
 }
 
 impl<'m> Attempt<'m> {
     /// `probe`, over a connection that is being made.
-    pub fn new(probe: Probe, stream: TcpStream, order: Order<'m>) -> Self {
-        let local = stream.local_addr().ok();
-        let exchange = Exchange::new(stream, order.message, order.half_close, order.hoped);
+    pub fn new(probe: Probe, connection: Connection, order: Order<'m>) -> Self {
+        let local = connection.local();
+        let exchange = Exchange::new(connection, order.message, order.half_close, order.hoped);
         Self { probe, exchange, local, connected: None, syn_retransmits: None }
     }
 
@@ -77,7 +76,7 @@ impl<'m> Attempt<'m> {
             arrived.saturating_duration_since(connected)
         });
         Outcome {
-            local: self.local,
+            local: Some(self.local),
             connect: self.connected.map(|connected| connected - self.probe.begun),
             syn_retransmits: self.syn_retransmits,
             reply,
@@ -92,7 +91,7 @@ impl<'m> Attempt<'m> {
     }
 
     /// The port that it is sent from.
-    pub fn source_port(&self) -> Option<u16> {
-        self.local.map(|local| local.port())
+    pub fn source_port(&self) -> u16 {
+        self.local.port()
     }
 }

@@ -1,10 +1,9 @@
 //! The loop that sends probes, each over a connection of its own: it waits for
 //! readiness, for the next one to be due, or for the end of one's time.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
-use common::destination::Destination;
+use common::destination::{Destination, any_address};
 use common::exit::Failure;
 use common::poller::{Poller, earlier};
 use common::probe::aim::Probe;
@@ -14,12 +13,11 @@ use common::probe::run::Run;
 use common::probe::trouble::Trouble;
 use common::probe::verdict::Verdict;
 use log::debug;
-use mio::net::TcpStream;
 use mio::{Interest, Token};
 use slab::Slab;
 
 use crate::attempt::{Attempt, Order};
-use crate::stream;
+use crate::stream::{Chooser, Connection};
 
 /// Sends probes, and hears what comes of them.
 #[derive(Debug)]
@@ -110,9 +108,9 @@ impl<'m> Prober<'m> {
         let mut next = Some(probe);
         while let Some(probe) = next {
             match self.connect(&probe, run, to) {
-                Ok(stream) => {
+                Ok(connection) => {
                     self.first_end = earlier(self.first_end, Some(probe.ends_at()));
-                    self.attempts.insert(Attempt::new(probe, stream, self.order));
+                    self.attempts.insert(Attempt::new(probe, connection, self.order));
                     return Ok(());
                 }
                 Err(trouble) => {
@@ -130,26 +128,31 @@ impl<'m> Prober<'m> {
         probe: &Probe,
         run: &Run,
         destination: &Destination,
-    ) -> Result<TcpStream, Trouble> {
+    ) -> Result<Connection, Trouble> {
         let (flow, peer) = (probe.due.flow, probe.address);
         debug!("[*] Connecting to: {peer}");
         let source = destination.source_of_flow(peer, flow)?;
-        let kept = if run.keeps_ports() { self.keep(flow).take() } else { None };
         // Linux has connect(2) choose ports of one parity, and bind(2) of the other:
         // flows have both, for the paths that they are to find.
-        let is_bound = run.keeps_ports() && flow % 2 == 1;
-        let own = kept.or(is_bound.then_some(0)).map(|port| with_port(source, peer, port));
-        let mut stream = match stream::connect(peer, own.or(source)) {
+        let is_odd = run.keeps_ports() && flow % 2 == 1;
+        let chooser = if is_odd { Chooser::Bind } else { Chooser::Connect };
+        let kept = if run.keeps_ports() { self.keep(flow).take() } else { None };
+        let kept = kept.map(|port| {
+            let mut own = source.unwrap_or_else(|| any_address(peer));
+            own.set_port(port);
+            own
+        });
+        let mut connection = match Connection::open(peer, kept.or(source), chooser) {
             // Another connection may still have it (TIME_WAIT): then any will do.
-            Err(trouble) if own.is_some() && trouble.verdict == Verdict::Local => {
-                stream::connect(peer, source)?
+            Err(trouble) if kept.is_some() && trouble.verdict == Verdict::Local => {
+                Connection::open(peer, source, chooser)?
             }
-            connected => connected?,
+            opened => opened?,
         };
         let both = Interest::READABLE | Interest::WRITABLE;
         let token = Token(self.attempts.vacant_key());
-        self.poller.registry().register(&mut stream, token, both)?;
-        Ok(stream)
+        self.poller.registry().register(connection.source(), token, both)?;
+        Ok(connection)
     }
 
     /// `outcome` came of the attempt at `key`.
@@ -163,7 +166,7 @@ impl<'m> Prober<'m> {
     ) -> Result<(), Failure> {
         let attempt = self.attempts.remove(key);
         if run.keeps_ports() {
-            *self.keep(attempt.probe.due.flow) = attempt.source_port();
+            *self.keep(attempt.probe.due.flow) = Some(attempt.source_port());
         }
         match run.ended(attempt.into_probe(), outcome, now)? {
             Some(next) => self.begin(next, run, destination),
@@ -178,16 +181,4 @@ impl<'m> Prober<'m> {
         }
         &mut self.kept[flow]
     }
-}
-
-/// `source`, or any address of the family of `peer`, with a port.
-fn with_port(source: Option<SocketAddr>, peer: SocketAddr, port: u16) -> SocketAddr {
-    let any: SocketAddr = if peer.is_ipv4() {
-        (Ipv4Addr::UNSPECIFIED, port).into()
-    } else {
-        (Ipv6Addr::UNSPECIFIED, port).into()
-    };
-    let mut source = source.unwrap_or(any);
-    source.set_port(port);
-    source
 }

@@ -3,12 +3,14 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 
+use common::destination::any_address;
 use common::error_queue;
 use common::probe::icmp::IcmpError;
 use common::probe::trouble::Trouble;
+use mio::event::Source;
 use mio::net::TcpStream;
-use nix::Error as Errno;
-use nix::libc;
+use nix::sys::socket::setsockopt;
+use nix::{Error as Errno, libc, setsockopt_impl, sockopt_impl};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::tcp_info;
@@ -52,70 +54,124 @@ const LAST: libc::c_int = libc::MSG_MORE;
 #[cfg(not(target_os = "linux"))]
 const LAST: libc::c_int = 0;
 
-impl Stream for TcpStream {
+/// A connection that is being made, or stands.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    /// Where it is sent from.
+    local: SocketAddr,
+    /// Where to: as it was asked for, and then as the kernel has it.
+    peer: SocketAddr,
+}
+
+/// Who chooses a source port that nobody asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chooser {
+    /// bind(2)
+    Bind,
+    /// connect(2)
+    Connect,
+}
+
+sockopt_impl!(
+    /// ip(7): to bind to an address leaves the port to connect(2).
+    BindAddressNoPort,
+    SetOnly,
+    libc::IPPROTO_IP,
+    libc::IP_BIND_ADDRESS_NO_PORT,
+    bool
+);
+
+impl Connection {
+    /// Starts to connect to `peer`, from `source` where there is one.
+    pub fn open(
+        peer: SocketAddr,
+        source: Option<SocketAddr>,
+        chooser: Chooser,
+    ) -> Result<Self, Trouble> {
+        let kind = Type::STREAM.nonblocking();
+        let socket = Socket::new(Domain::for_address(peer), kind, None)?;
+        if peer.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        error_queue::enable(&socket, peer.is_ipv6(), true)?;
+        let own = source.or_else(|| (chooser == Chooser::Bind).then(|| any_address(peer)));
+        if let Some(own) = own {
+            // A port that was used a moment ago may still be in TIME_WAIT.
+            socket.set_reuse_address(true)?;
+            if own.port() == 0 && chooser == Chooser::Connect {
+                setsockopt(&socket, BindAddressNoPort, &true).map_err(io::Error::from)?;
+            }
+            socket.bind(&own.into()).map_err(|error| Trouble::source(own, &error))?;
+        }
+        match socket.connect(&peer.into()) {
+            Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => {
+                Err(Trouble::connecting(&error, source))
+            }
+            _ => {
+                let stream = TcpStream::from_std(socket.into());
+                Ok(Self { local: stream.local_addr()?, stream, peer })
+            }
+        }
+    }
+
+    /// Where it is sent from.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The socket, to register it.
+    pub fn source(&mut self) -> &mut impl Source {
+        &mut self.stream
+    }
+}
+
+impl Stream for Connection {
     /// connect(2), EINPROGRESS: the outcome is in `SO_ERROR`; without one, it
     /// stands when it has a peer.
     fn is_connected(&mut self) -> io::Result<bool> {
-        if let Some(error) = self.take_error()? {
+        if let Some(error) = self.stream.take_error()? {
             return Err(error);
         }
-        match self.peer_addr() {
-            Ok(_) => Ok(true),
+        match self.stream.peer_addr() {
+            Ok(peer) => {
+                self.peer = peer;
+                Ok(true)
+            }
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
         }
     }
 
     fn is_own_peer(&self) -> bool {
-        matches!((self.local_addr(), self.peer_addr()), (Ok(own), Ok(peer)) if own == peer)
+        self.local == self.peer
     }
 
     fn bear_icmp_errors(&self) -> io::Result<()> {
-        error_queue::enable(self, self.local_addr()?.is_ipv6(), false)
+        error_queue::enable(&self.stream, self.local.is_ipv6(), false)
     }
 
     fn icmp_error(&self) -> Option<IcmpError> {
-        error_queue::next(self)
+        error_queue::next(&self.stream)
     }
 
     fn retransmits(&self) -> Option<u32> {
-        tcp_info::retransmits(self)
+        tcp_info::retransmits(&self.stream)
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write(bytes)
+        self.stream.write(bytes)
     }
 
     fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        SockRef::from(&*self).send_with_flags(bytes, LAST)
+        SockRef::from(&self.stream).send_with_flags(bytes, LAST)
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
+        self.stream.shutdown(Shutdown::Write)
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.read(buffer)
-    }
-}
-
-/// Starts to connect to `peer`, from `source` where there is one.
-pub fn connect(peer: SocketAddr, source: Option<SocketAddr>) -> Result<TcpStream, Trouble> {
-    let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    if peer.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    error_queue::enable(&socket, peer.is_ipv6(), true)?;
-    if let Some(source) = source {
-        // A port that was used a moment ago may still be in TIME_WAIT.
-        socket.set_reuse_address(true)?;
-        socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
-    }
-    match socket.connect(&peer.into()) {
-        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => {
-            Err(Trouble::connecting(&error, source))
-        }
-        _ => Ok(TcpStream::from_std(socket.into())),
+        self.stream.read(buffer)
     }
 }

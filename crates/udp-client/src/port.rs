@@ -1,9 +1,10 @@
 //! A source port: its socket, what may come to it, and the probe that is out.
 
 use std::io;
-use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{self, SocketAddr};
 use std::time::Instant;
 
+use common::destination::any_address;
 use common::error_queue;
 use common::probe::aim::Probe;
 use common::probe::icmp::IcmpError;
@@ -60,7 +61,7 @@ impl Port {
         flow: u32,
     ) -> Result<Self, Trouble> {
         let Way { mut local, peer } = way(address, source)?;
-        let socket = bind(source.unwrap_or(unspecified(address)))?;
+        let socket = bind(source.unwrap_or(any_address(address)))?;
         error_queue::enable(&socket, address.is_ipv6(), true)?;
         local.set_port(socket.local_addr()?.port());
         if local == peer {
@@ -113,7 +114,7 @@ impl Port {
 /// The way to `address`: which of our addresses leads there, and what the
 /// kernel makes of it. A socket that is connected finds out.
 fn way(address: SocketAddr, source: Option<SocketAddr>) -> Result<Way, Trouble> {
-    let mut from = source.unwrap_or(unspecified(address));
+    let mut from = source.unwrap_or(any_address(address));
     from.set_port(0);
     let scout = bind(from)?;
     scout.connect(address).map_err(|error| Trouble::connecting(&error, source))?;
@@ -122,20 +123,11 @@ fn way(address: SocketAddr, source: Option<SocketAddr>) -> Result<Way, Trouble> 
 
 /// A socket of one family alone that sends from `source`, and never blocks.
 fn bind(source: SocketAddr) -> Result<net::UdpSocket, Trouble> {
-    let socket = Socket2::new(Domain::for_address(source), Type::DGRAM, None)?;
-    socket.set_nonblocking(true)?;
+    let kind = Type::DGRAM.nonblocking();
+    let socket = Socket2::new(Domain::for_address(source), kind, None)?;
     if source.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
     Ok(socket.into())
-}
-
-/// Any address of the family of `address`.
-fn unspecified(address: SocketAddr) -> SocketAddr {
-    if address.is_ipv4() {
-        (Ipv4Addr::UNSPECIFIED, 0).into()
-    } else {
-        (Ipv6Addr::UNSPECIFIED, 0).into()
-    }
 }
