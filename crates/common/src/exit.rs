@@ -89,6 +89,7 @@ impl Failure {
     }
 
     /// The same, with a reason that is safe to print as it is.
+    #[cfg(feature = "probe")]
     #[must_use]
     pub(crate) fn with_safe_reason(self, reason: String) -> Self {
         Self { reason, ..self }

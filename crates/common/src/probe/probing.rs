@@ -62,6 +62,14 @@ pub struct Plan {
     pub histogram: bool,
 }
 
+impl Plan {
+    /// How many probes there are in all.
+    #[must_use]
+    pub fn probes(&self) -> u64 {
+        self.count.saturating_mul(u64::from(self.flows))
+    }
+}
+
 impl Probing {
     /// The run that is asked for, if one is.
     ///

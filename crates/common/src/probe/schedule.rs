@@ -94,18 +94,6 @@ impl Schedule {
     pub fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
-
-    /// How many were taken.
-    #[must_use]
-    pub fn taken(&self) -> u64 {
-        self.taken
-    }
-
-    /// How many there are in all.
-    #[must_use]
-    pub fn total(&self, flows: u32) -> u64 {
-        self.count.saturating_mul(u64::from(flows))
-    }
 }
 
 #[cfg(test)]
@@ -168,7 +156,7 @@ mod tests {
                 prop_assert!(schedule.next_at(ANY).is_none_or(|at| at > now));
             }
             prop_assert!(sent.iter().all(|&nth| u64::from(nth) <= count));
-            prop_assert_eq!(schedule.taken(), sent.iter().map(|&nth| u64::from(nth)).sum::<u64>());
+            prop_assert_eq!(schedule.taken, sent.iter().map(|&nth| u64::from(nth)).sum::<u64>());
         }
     }
 }

@@ -33,9 +33,8 @@ pub const PERCENTILES: [(u64, &str); 4] =
 /// Source ports and hosts that are named; more of them would hide the rest.
 const MOST_NAMED: usize = 8;
 
-/// Times from when probes were due are told where they are so much longer than
-/// those from when they were sent: less is noise.
-const NOISE: Duration = Duration::from_millis(1);
+/// That a probe was sent so much later than it was due is told: less is noise.
+pub(crate) const NOISE: Duration = Duration::from_millis(1);
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,12 +17,9 @@ use crate::probe::probing::Plan;
 use crate::probe::progress::{self, Progress};
 use crate::probe::report::{Reporter, print};
 use crate::probe::source_port::{Kind, Stray};
-use crate::probe::summary::Summary;
+use crate::probe::summary::{NOISE, Summary};
 use crate::probe::verdict::Verdict;
 use crate::transcript::Style;
-
-/// A probe that was sent so much later than it was due says so: less is noise.
-const NOISE: Duration = Duration::from_millis(1);
 
 /// What is known of a run, and how it is told.
 #[derive(Debug)]
@@ -64,7 +61,7 @@ impl Telling {
     pub fn tick(&mut self, now: Instant) {
         let Self { progress, ledger, plan, .. } = self;
         progress.tick(now, || {
-            let all = plan.count.saturating_mul(u64::from(plan.flows));
+            let all = plan.probes();
             let (ok, lost) = (ledger.count(Verdict::Ok), ledger.lost());
             let median = ledger.from_sending().percentile(500);
             let median =
