@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use mio::event::Event;
 use mio::{Events, Poll, Registry, Token};
 
 use crate::alarm::Alarm;
@@ -27,10 +28,19 @@ pub struct Poller {
 pub struct Woken {
     /// When it was there.
     pub at: Instant,
-    /// The tokens of the sockets that are ready.
-    pub ready: Vec<usize>,
+    /// The sockets that are ready.
+    pub ready: Vec<Ready>,
     /// A signal asks to stop.
     pub is_interrupted: bool,
+}
+
+/// A socket that is ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    /// Its token.
+    pub key: usize,
+    /// There is nothing to be received from it so far.
+    pub is_for_writing: bool,
 }
 
 impl Poller {
@@ -74,7 +84,9 @@ impl Poller {
                     let interrupt = self.interrupt.as_mut();
                     woken.is_interrupted = interrupt.is_some_and(Interrupt::is_requested);
                 }
-                Token(key) => woken.ready.push(key),
+                Token(key) => {
+                    woken.ready.push(Ready { key, is_for_writing: is_for_writing(event) })
+                }
             }
         }
         Ok(woken)
@@ -89,6 +101,10 @@ impl Poller {
             polled => polled,
         }
     }
+}
+
+fn is_for_writing(event: &Event) -> bool {
+    !(event.is_readable() || event.is_read_closed() || event.is_error())
 }
 
 /// The first of two times, of which there may be none.

@@ -41,14 +41,16 @@ impl<'m> Attempt<'m> {
 
     /// Does what there is to do, after the socket was ready at `woken`: what came
     /// of it, once something has. (There is no more of it than the message, and the
-    /// reply that is hoped for.)
-    pub fn go(&mut self, woken: Instant) -> Option<Outcome> {
+    /// reply that is hoped for.) Where it was ready for writing alone, nothing has
+    /// come that could be received: what comes later wakes the loop again.
+    pub fn go(&mut self, woken: Instant, is_for_writing: bool) -> Option<Outcome> {
         loop {
             match self.exchange.step() {
                 Step::Done(result) => return Some(self.outcome(result, woken)),
                 Step::Connected => self.connected(),
+                Step::Sent if is_for_writing => return None,
                 Step::Wait => return None,
-                Step::Again => {}
+                Step::Again | Step::Sent => {}
             }
         }
     }

@@ -56,6 +56,8 @@ pub enum Step {
     Again,
     /// The connection stands.
     Connected,
+    /// The whole message is sent.
+    Sent,
     /// Nothing to do until the socket is ready.
     Wait,
     /// It is over: the reply, or why there is none.
@@ -92,9 +94,9 @@ impl<'m, S: Stream> Exchange<'m, S> {
                 }
             }
             State::Sending { .. } if self.half_close => self.go_on(State::Ending),
-            State::Sending { .. } => self.go_on(State::Receiving { unsent: None }),
+            State::Sending { .. } => self.sent(),
             State::Ending => match self.stream.end() {
-                Ok(()) => self.go_on(State::Receiving { unsent: None }),
+                Ok(()) => self.sent(),
                 Err(error) => self.unsent(error),
             },
             State::Receiving { .. } => self.receive(),
@@ -131,6 +133,11 @@ impl<'m, S: Stream> Exchange<'m, S> {
     /// same.
     fn unsent(&mut self, error: io::Error) -> Step {
         self.go_on(State::Receiving { unsent: Some(Trouble::connected(error)) })
+    }
+
+    fn sent(&mut self) -> Step {
+        self.state = State::Receiving { unsent: None };
+        Step::Sent
     }
 
     fn go_on(&mut self, state: State) -> Step {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use common::destination::{Destination, any_address};
 use common::exit::Failure;
-use common::poller::{Poller, earlier};
+use common::poller::{Poller, Ready, earlier};
 use common::probe::aim::Probe;
 use common::probe::outcome::{Outcome, Outcomes};
 use common::probe::probing::MOST_SOCKETS;
@@ -71,8 +71,9 @@ impl<'m> Prober<'m> {
             if woken.is_interrupted {
                 run.stop();
             }
-            for key in woken.ready {
-                if let Some(outcome) = self.attempts.get_mut(key).and_then(|a| a.go(woken.at)) {
+            for Ready { key, is_for_writing } in woken.ready {
+                let attempt = self.attempts.get_mut(key);
+                if let Some(outcome) = attempt.and_then(|it| it.go(woken.at, is_for_writing)) {
                     self.end(key, outcome, woken.at, run, destination)?;
                 }
             }
@@ -88,7 +89,7 @@ impl<'m> Prober<'m> {
         let is_over = |attempt: &Attempt<'_>| attempt.probe.ends_at() <= now;
         while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| is_over(attempt)) {
             let attempt = &mut self.attempts[key];
-            let outcome = attempt.go(now).unwrap_or_else(|| attempt.timed_out());
+            let outcome = attempt.go(now, false).unwrap_or_else(|| attempt.timed_out());
             self.end(key, outcome, now, run, to)?;
         }
         self.first_end = self.attempts.iter().map(|(_, attempt)| attempt.probe.ends_at()).min();

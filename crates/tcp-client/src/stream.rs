@@ -127,18 +127,17 @@ impl Connection {
 }
 
 impl Stream for Connection {
-    /// connect(2), EINPROGRESS: the outcome is in `SO_ERROR`; without one, it
-    /// stands when it has a peer.
+    /// It stands when it has a peer. If it has none, why is in `SO_ERROR`, unless
+    /// it is still being made: connect(2), EINPROGRESS.
     fn is_connected(&mut self) -> io::Result<bool> {
-        if let Some(error) = self.stream.take_error()? {
-            return Err(error);
-        }
         match self.stream.peer_addr() {
             Ok(peer) => {
                 self.peer = peer;
                 Ok(true)
             }
-            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotConnected => {
+                self.stream.take_error()?.map_or(Ok(false), Err)
+            }
             Err(error) => Err(error),
         }
     }

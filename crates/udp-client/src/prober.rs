@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use common::destination::Destination;
 use common::exit::Failure;
-use common::poller::{Poller, earlier};
+use common::poller::{Poller, Ready, earlier};
 use common::probe::aim::Probe;
 use common::probe::outcome::{Outcome, Outcomes};
 use common::probe::probing::MOST_SOCKETS;
@@ -94,7 +94,7 @@ impl Prober {
             if woken.is_interrupted {
                 order.run.stop();
             }
-            for key in woken.ready {
+            for Ready { key, .. } in woken.ready {
                 self.hear(key, woken.at, order)?;
             }
             if self.first_end.is_some_and(|end| end <= woken.at) {
