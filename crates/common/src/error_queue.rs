@@ -16,15 +16,15 @@ use nix::sys::socket::{
 
 use crate::probe::icmp::{IcmpError, Version};
 
-/// Has errors queued for `socket`, which is of IPv6 or not; or no more.
+/// Has errors queued for `socket`, which is of IPv6 or not.
 ///
 /// # Errors
 /// The system's.
-pub fn enable(socket: &impl AsFd, is_ipv6: bool, on: bool) -> io::Result<()> {
+pub fn enable(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
     if is_ipv6 {
-        setsockopt(socket, sockopt::Ipv6RecvErr, &on)?;
+        setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
     } else {
-        setsockopt(socket, sockopt::Ipv4RecvErr, &on)?;
+        setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
     }
     Ok(())
 }

@@ -110,10 +110,7 @@ impl<'m, S: Stream> Exchange<'m, S> {
             }
             Ok(true) => {
                 self.state = State::Sending { sent: 0 };
-                match self.stream.bear_icmp_errors() {
-                    Ok(()) => Step::Connected,
-                    Err(error) => Step::Done(Err(error.into())),
-                }
+                Step::Connected
             }
             Ok(false) => Step::Wait,
             // It stood, and was reset since: the reply may have come first.
@@ -132,7 +129,16 @@ impl<'m, S: Stream> Exchange<'m, S> {
     /// The message could not be sent to its end: the reply may be here all the
     /// same.
     fn unsent(&mut self, error: io::Error) -> Step {
+        if self.is_passing() {
+            return Step::Again;
+        }
         self.go_on(State::Receiving { unsent: Some(Trouble::connected(error)) })
+    }
+
+    /// Whether an error is ICMP's alone: the connection stands, and what is in its
+    /// way may pass (RFC 1122, section 4.2.3.9).
+    fn is_passing(&self) -> bool {
+        self.stream.icmp_error().is_some()
     }
 
     fn sent(&mut self) -> Step {
@@ -169,6 +175,7 @@ impl<'m, S: Stream> Exchange<'m, S> {
                 (ErrorKind::Interrupted, _) => return Step::Again,
                 (ErrorKind::WouldBlock, None) => return Step::Wait,
                 (ErrorKind::WouldBlock, Some(trouble)) => trouble,
+                _ if self.is_passing() => return Step::Again,
                 _ => Trouble::connected(error),
             },
         };

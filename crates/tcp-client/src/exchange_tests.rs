@@ -28,10 +28,6 @@ impl Stream for Script {
         false
     }
 
-    fn bear_icmp_errors(&self) -> io::Result<()> {
-        Ok(())
-    }
-
     fn icmp_error(&self) -> Option<IcmpError> {
         self.icmp
     }
@@ -221,6 +217,20 @@ fn once_the_connection_stands_a_lost_way_is_no_reply() {
     };
     let outcome = go(&mut Exchange::new(script, MESSAGE, true, None));
     assert_eq!(outcome, failed(Verdict::NoReply, "closed before the message was sent"));
+}
+
+#[test]
+fn once_the_connection_stands_icmp_ends_nothing() {
+    let kind = ErrorKind::HostUnreachable;
+    let script = Script {
+        sends: [Err(kind)].into(),
+        receives: [Err(kind), Ok(&b"ACK!"[..])].into(),
+        icmp: Some(IcmpError { version: Version::V4, kind: 3, code: 1, router: None }),
+        ..Script::default()
+    };
+    let mut exchange = Exchange::new(script, MESSAGE, false, None);
+    assert_eq!(go(&mut exchange), Some(Ok(b"ACK!".to_vec())));
+    assert_eq!(exchange.stream.sent, MESSAGE);
 }
 
 #[test]

@@ -23,11 +23,7 @@ pub trait Stream {
     /// Whether its two ends are the same.
     fn is_own_peer(&self) -> bool;
 
-    /// From now on ICMP errors are no errors: the connection stands, and they
-    /// may pass (RFC 1122, section 4.2.3.9).
-    fn bear_icmp_errors(&self) -> io::Result<()>;
-
-    /// The ICMP error that came back, where there is one.
+    /// The next ICMP error that came back, where there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 
     /// How many segments were sent again, where the system tells.
@@ -94,7 +90,7 @@ impl Connection {
         if peer.is_ipv6() {
             socket.set_only_v6(true)?;
         }
-        error_queue::enable(&socket, peer.is_ipv6(), true)?;
+        error_queue::enable(&socket, peer.is_ipv6())?;
         let own = source.or_else(|| (chooser == Chooser::Bind).then(|| any_address(peer)));
         if let Some(own) = own {
             // A port that was used a moment ago may still be in TIME_WAIT.
@@ -144,10 +140,6 @@ impl Stream for Connection {
 
     fn is_own_peer(&self) -> bool {
         self.local == self.peer
-    }
-
-    fn bear_icmp_errors(&self) -> io::Result<()> {
-        error_queue::enable(&self.stream, self.local.is_ipv6(), false)
     }
 
     fn icmp_error(&self) -> Option<IcmpError> {

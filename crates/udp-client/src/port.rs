@@ -62,7 +62,7 @@ impl Port {
     ) -> Result<Self, Trouble> {
         let Way { mut local, peer } = way(address, source)?;
         let socket = bind(source.unwrap_or(any_address(address)))?;
-        error_queue::enable(&socket, address.is_ipv6(), true)?;
+        error_queue::enable(&socket, address.is_ipv6())?;
         local.set_port(socket.local_addr()?.port());
         if local == peer {
             return Err(Trouble::connected_to_itself());
