@@ -29,6 +29,8 @@ pub struct Prober {
     poller: Poller,
     buffer: Vec<u8>,
     ports: Slab<Port>,
+    /// The port that each flow has used last: most often it is free again.
+    used: Vec<usize>,
     /// From how many of them a probe is out.
     out: usize,
     /// Nothing of theirs ends before.
@@ -46,7 +48,7 @@ impl Prober {
     /// A prober that has sent nothing yet.
     pub fn new() -> Result<Self, Failure> {
         let (poller, buffer, ports) = (Poller::new()?, vec![0; RECEIVE_SIZE], Slab::new());
-        Ok(Self { poller, buffer, ports, out: 0, first_end: None })
+        Ok(Self { poller, buffer, ports, used: Vec::new(), out: 0, first_end: None })
     }
 
     /// From now on signals end a run, rather than the process.
@@ -118,6 +120,7 @@ impl Prober {
         while let Some(probe) = next {
             match self.port_for(&probe, order.destination) {
                 Ok(key) => {
+                    self.note_used(probe.due.flow, key);
                     self.ports[key].send(probe);
                     self.out += 1;
                     self.note_end(key);
@@ -135,8 +138,12 @@ impl Prober {
     /// The port that `probe` is sent from: one that is free, or another.
     fn port_for(&mut self, probe: &Probe, destination: &Destination) -> Result<usize, Trouble> {
         let (flow, address) = (probe.due.flow, probe.address);
-        let mut ports = self.ports.iter();
-        if let Some((key, _)) = ports.find(|(_, port)| port.is_free_for(flow, address)) {
+        let is_free = |port: &Port| port.is_free_for(flow, address);
+        let used = self.used.get(flow as usize).copied();
+        if let Some(key) = used.filter(|key| self.ports.get(*key).is_some_and(is_free)) {
+            return Ok(key);
+        }
+        if let Some((key, _)) = self.ports.iter().find(|(_, port)| is_free(port)) {
             return Ok(key);
         }
         let source = destination.source_of_flow(address, flow)?;
@@ -153,6 +160,14 @@ impl Prober {
         let key = entry.key();
         entry.insert(port);
         Ok(key)
+    }
+
+    fn note_used(&mut self, flow: u32, key: usize) {
+        let flow = flow as usize;
+        if self.used.len() <= flow {
+            self.used.resize(flow + 1, key);
+        }
+        self.used[flow] = key;
     }
 
     /// Closes the port that has been quiet for longest, or is not needed.
