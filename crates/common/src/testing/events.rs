@@ -38,6 +38,21 @@ impl Event {
         self.0[field].as_f64().unwrap_or_else(|| panic!("no number {field}: {}", self.0))
     }
 
+    /// An object in it.
+    #[must_use]
+    pub fn object(&self, field: &str) -> Self {
+        assert!(self.0[field].is_object(), "no object {field}: {}", self.0);
+        Self(self.0[field].clone())
+    }
+
+    /// The objects of a list in it.
+    #[must_use]
+    pub fn list(&self, field: &str) -> Vec<Self> {
+        let list =
+            self.0[field].as_array().unwrap_or_else(|| panic!("no list {field}: {}", self.0));
+        list.iter().cloned().map(Self).collect()
+    }
+
     /// Its fields, but for those that every object has.
     #[must_use]
     pub fn fields(&self) -> BTreeSet<String> {
