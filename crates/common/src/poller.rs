@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use mio::event::Event;
-use mio::{Events, Poll, Registry, Token};
+use mio::event::{Event, Source};
+use mio::{Events, Interest, Poll, Registry, Token};
 
 use crate::alarm::Alarm;
 use crate::exit::{Failure, reason};
@@ -68,6 +68,20 @@ impl Poller {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         self.poll.registry()
+    }
+
+    /// From now on `socket`, whose token is `key`, is waited for in another way.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn reregister(
+        &self,
+        socket: &mut impl Source,
+        key: usize,
+        interest: Interest,
+    ) -> Result<(), Failure> {
+        let done = self.poll.registry().reregister(socket, Token(key), interest);
+        done.map_err(|error| broken(&error))
     }
 
     /// Waits until something is there, or it is `until`.

@@ -67,8 +67,10 @@ pub enum Step {
     Sent,
     /// Somebody else has sent something.
     Foreign(SocketAddr),
-    /// Nothing to do until the socket is ready.
+    /// Nothing to do until something comes.
     Wait,
+    /// The datagram cannot be sent until the socket is ready for that.
+    WaitToSend,
     /// It is over: the length of the reply in the buffer, or why there is none.
     Done(Result<usize, Trouble>),
 }
@@ -118,6 +120,7 @@ impl Exchange {
         match error.kind() {
             ErrorKind::WouldBlock => match self.trouble.take() {
                 Some(trouble) => Step::Done(Err(trouble)),
+                None if matches!(self.state, State::Sending) => Step::WaitToSend,
                 None => Step::Wait,
             },
             ErrorKind::Interrupted => Step::Again,

@@ -59,7 +59,7 @@ fn go(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Trouble
     for _ in 0..50 {
         match exchange.step(socket, b"hello", &mut buffer) {
             Step::Again | Step::Foreign(_) => {}
-            Step::Wait | Step::Sent => return None,
+            Step::Wait | Step::WaitToSend | Step::Sent => return None,
             Step::Done(outcome) => {
                 let text = |len| String::from_utf8_lossy(&buffer[..len]).into_owned();
                 return Some(outcome.map(text));

@@ -79,9 +79,7 @@ impl Prober {
         let order = &mut order;
         // What came since, while nobody listened.
         self.expire(Instant::now(), order)?;
-        for key in self.keys() {
-            self.clear(key, Instant::now(), order)?;
-        }
+        self.clear_all(order)?;
         loop {
             let now = Instant::now();
             order.run.tick(now);
@@ -89,7 +87,7 @@ impl Prober {
                 self.begin(probe, order)?;
             }
             if order.run.is_over() {
-                return Ok(());
+                return self.clear_all(order);
             }
             let next = order.run.next_at(|flow| self.is_free(flow, destination));
             let woken = self.poller.wait(earlier(next, self.first_end))?;
@@ -155,9 +153,10 @@ impl Prober {
         }
         let mut port = Port::open(address, source, flow)?;
         let entry = self.ports.vacant_entry();
-        let (both, token) = (Interest::READABLE | Interest::WRITABLE, Token(entry.key()));
-        self.poller.registry().register(&mut port.socket, token, both)?;
         let key = entry.key();
+        // Not for writing, of which the loop would hear each time that a datagram has
+        // left.
+        self.poller.registry().register(&mut port.socket, Token(key), Interest::READABLE)?;
         entry.insert(port);
         Ok(key)
     }
@@ -198,6 +197,7 @@ impl Prober {
             match out.exchange.step(socket, order.datagram, &mut self.buffer) {
                 Step::Again => now = Instant::now(),
                 Step::Wait => return Ok(()),
+                Step::WaitToSend => return self.wait_to_send(key),
                 Step::Sent => {
                     out.sent = Some(now);
                     return Ok(());
@@ -210,6 +210,11 @@ impl Prober {
             }
         }
         Ok(())
+    }
+
+    fn wait_to_send(&mut self, key: usize) -> Result<(), Failure> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poller.reregister(&mut self.ports[key].socket, key, both)
     }
 
     /// The probe that is out has ended: its reply was there at `arrived`.
@@ -265,6 +270,11 @@ impl Prober {
         }
         self.first_end = self.ports.iter().filter_map(|(_, port)| port.next_end()).min();
         Ok(())
+    }
+
+    /// Takes what has come to any such port.
+    fn clear_all(&mut self, order: &mut Order<'_>) -> Result<(), Failure> {
+        self.keys().into_iter().try_for_each(|key| self.clear(key, Instant::now(), order))
     }
 
     /// Takes what has come to a port from which nothing is out.
