@@ -135,8 +135,8 @@ impl<'m> Prober<'m> {
         let source = destination.source_of_flow(peer, flow)?;
         // Linux has connect(2) choose ports of one parity, and bind(2) of the other:
         // flows have both, for the paths that they are to find.
-        let is_odd = run.keeps_ports() && flow % 2 == 1;
-        let chooser = if is_odd { Chooser::Bind } else { Chooser::Connect };
+        let parity = [Chooser::Connect, Chooser::Bind][flow as usize % 2];
+        let chooser = run.keeps_ports().then_some(parity);
         let kept = if run.keeps_ports() { self.keep(flow).take() } else { None };
         let kept = kept.map(|port| {
             let mut own = source.unwrap_or_else(|| any_address(peer));

@@ -60,7 +60,7 @@ pub struct Connection {
     peer: SocketAddr,
 }
 
-/// Who chooses a source port that nobody asked for.
+/// Who chooses the source port of a flow, where nobody has asked for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chooser {
     /// bind(2)
@@ -79,11 +79,12 @@ sockopt_impl!(
 );
 
 impl Connection {
-    /// Starts to connect to `peer`, from `source` where there is one.
+    /// Starts to connect to `peer`, from `source` where there is one. That of a flow
+    /// has a chooser, and its port may be bound again.
     pub fn open(
         peer: SocketAddr,
         source: Option<SocketAddr>,
-        chooser: Chooser,
+        chooser: Option<Chooser>,
     ) -> Result<Self, Trouble> {
         let kind = Type::STREAM.nonblocking();
         let socket = Socket::new(Domain::for_address(peer), kind, None)?;
@@ -91,11 +92,13 @@ impl Connection {
             socket.set_only_v6(true)?;
         }
         error_queue::enable(&socket, peer.is_ipv6())?;
-        let own = source.or_else(|| (chooser == Chooser::Bind).then(|| any_address(peer)));
-        if let Some(own) = own {
-            // A port that was used a moment ago may still be in TIME_WAIT.
+        if source.is_some() || chooser.is_some() {
+            // The port may still be in TIME_WAIT: then this counts for both sockets.
             socket.set_reuse_address(true)?;
-            if own.port() == 0 && chooser == Chooser::Connect {
+        }
+        let binds = chooser == Some(Chooser::Bind);
+        if let Some(own) = source.or_else(|| binds.then(|| any_address(peer))) {
+            if own.port() == 0 && !binds {
                 setsockopt(&socket, BindAddressNoPort, &true).map_err(io::Error::from)?;
             }
             socket.bind(&own.into()).map_err(|error| Trouble::source(own, &error))?;

@@ -56,17 +56,18 @@ pub struct Share {
     pub failed: u64,
 }
 
-/// Shares by source port.
-#[derive(Clone, Debug)]
+/// Shares by source port; empty before the first.
+#[derive(Clone, Debug, Default)]
 pub struct Ports(Vec<Share>);
 
-impl Default for Ports {
-    fn default() -> Self {
-        Self(vec![Share::default(); usize::from(u16::MAX) + 1])
-    }
-}
-
 impl Ports {
+    fn at(&mut self, port: u16) -> &mut Share {
+        if self.0.is_empty() {
+            self.0.resize(usize::from(u16::MAX) + 1, Share::default());
+        }
+        &mut self.0[usize::from(port)]
+    }
+
     /// Those from which something was sent.
     pub fn used(&self) -> impl Iterator<Item = (usize, Share)> + '_ {
         self.0.iter().copied().enumerate().filter(|(_, share)| share.sent > 0)
@@ -81,7 +82,7 @@ impl Ledger {
         self.failed += u64::from(!is_expected);
         self.address = outcome.address.or(self.address);
         if let (Some(ports), Some(local)) = (&mut self.ports, outcome.local) {
-            let share = &mut ports.0[usize::from(local.port())];
+            let share = ports.at(local.port());
             share.sent += 1;
             share.failed += u64::from(!is_expected);
         }

@@ -67,7 +67,7 @@ impl Summary<'_> {
         }
     }
 
-    /// `10 sent in 9s: 8 ok, 2 no-reply (1 came late), 10.0 % lost`
+    /// `10 sent in 9s: 8 ok, 2 no-reply, 1 late, 10.0 % lost`
     fn counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ledger, expected, .. } = self;
         write!(f, "{} sent in {}:", ledger.sent, duration::words(self.elapsed))?;
