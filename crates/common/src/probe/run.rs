@@ -176,3 +176,7 @@ impl Run {
         self.telling.map_or(Ok(()), |telling| telling.conclude(now))
     }
 }
+
+#[cfg(test)]
+#[path = "scenarios.rs"]
+mod scenarios;
