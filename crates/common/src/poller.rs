@@ -7,9 +7,14 @@ use mio::event::{Event, Source};
 use mio::{Events, Interest, Poll, Registry, Token};
 
 use crate::alarm::Alarm;
+use crate::descriptors;
 use crate::exit::{Failure, reason};
 use crate::interrupt::Interrupt;
 use crate::probe::probing::MOST_SOCKETS;
+
+/// Descriptors that are no probe's: the standard ones and what a line is printed
+/// to, the poller's, what finds the way out, and some to spare.
+const OTHER_DESCRIPTORS: usize = 24;
 
 const ALARM: Token = Token(usize::MAX);
 const INTERRUPT: Token = Token(usize::MAX - 1);
@@ -19,6 +24,7 @@ const INTERRUPT: Token = Token(usize::MAX - 1);
 pub struct Poller {
     poll: Poll,
     events: Events,
+    most_sockets: usize,
     alarm: Alarm,
     interrupt: Option<Interrupt>,
 }
@@ -49,9 +55,19 @@ impl Poller {
     /// # Errors
     /// The system's.
     pub fn new() -> Result<Self, Failure> {
+        descriptors::raise_limit();
+        let left = descriptors::limit().saturating_sub(OTHER_DESCRIPTORS);
+        let most_sockets = left.clamp(1, MOST_SOCKETS);
         let poll = Poll::new().map_err(|error| broken(&error))?;
-        let events = Events::with_capacity(MOST_SOCKETS);
-        Ok(Self { poll, events, alarm: Alarm::new(ALARM), interrupt: None })
+        let (events, alarm) = (Events::with_capacity(most_sockets), Alarm::new(ALARM));
+        Ok(Self { poll, events, most_sockets, alarm, interrupt: None })
+    }
+
+    /// How many sockets there may be at once; a probe for which there is none is
+    /// sent later.
+    #[must_use]
+    pub fn most_sockets(&self) -> usize {
+        self.most_sockets
     }
 
     /// From now on SIGINT and SIGTERM are waited for, rather than end the process.

@@ -8,7 +8,6 @@ use common::exit::Failure;
 use common::poller::{Poller, Ready, earlier};
 use common::probe::aim::Probe;
 use common::probe::outcome::{Outcome, Outcomes};
-use common::probe::probing::MOST_SOCKETS;
 use common::probe::run::Run;
 use common::probe::trouble::Trouble;
 use common::probe::verdict::Verdict;
@@ -98,7 +97,7 @@ impl<'m> Prober<'m> {
 
     /// Whether `flow` may send a probe. One whose port was asked for has no other.
     fn is_free(&self, flow: u32, destination: &Destination) -> bool {
-        self.attempts.len() < MOST_SOCKETS
+        self.attempts.len() < self.poller.most_sockets()
             && (destination.source_port().is_none()
                 || !self.attempts.iter().any(|(_, attempt)| attempt.probe.due.flow == flow))
     }

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use common::testing::{Event, documented, run};
+use common::testing::{Event, documented, quiet_command, run, run_command};
 use nix::libc;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -247,4 +247,15 @@ fn options_of_a_run_need_a_run() {
         assert!(ended.stderr.ends_with(": only with --count\n"), "{}", ended.stderr);
         assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(2)));
     }
+}
+
+#[test]
+fn with_few_descriptors_probes_are_sent_later() {
+    let address = server(|_| true).to_string();
+    let mut limited = quiet_command("sh");
+    limited.args(["-c", r#"ulimit -n 40; exec "$0" "$@""#, TCP_CLIENT, &address]);
+    limited.args(["-c", "2", "-i", "1ms", "--flows", "60"]);
+    let ended = run_command(limited, b"");
+    assert!(ended.stdout.contains(": 120 ok, 0.0 % lost\n"), "{ended:?}");
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
 }

@@ -9,7 +9,6 @@ use common::exit::Failure;
 use common::poller::{Poller, Ready, earlier};
 use common::probe::aim::Probe;
 use common::probe::outcome::{Outcome, Outcomes};
-use common::probe::probing::MOST_SOCKETS;
 use common::probe::run::Run;
 use common::probe::source_port::Stray;
 use common::probe::trouble::Trouble;
@@ -106,7 +105,7 @@ impl Prober {
     /// Whether `flow` may send a probe. One whose port was asked for has no other.
     fn is_free(&self, flow: u32, destination: &Destination) -> bool {
         let mut ports = self.ports.iter().map(|(_, port)| port);
-        self.out < MOST_SOCKETS
+        self.out < self.poller.most_sockets()
             && (destination.source_port().is_none()
                 || ports.all(|port| port.state.flow() != flow || port.state.is_free()))
     }
@@ -148,7 +147,7 @@ impl Prober {
         if destination.source_port().is_some() {
             // It may be open for another address.
             self.ports.retain(|_, port| port.state.flow() != flow);
-        } else if self.ports.len() >= MOST_SOCKETS {
+        } else if self.ports.len() >= self.poller.most_sockets() {
             self.make_room();
         }
         let mut port = Port::open(address, source, flow)?;

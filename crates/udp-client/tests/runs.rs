@@ -7,7 +7,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::thread;
 
-use common::testing::{Event, documented, run};
+use common::testing::{Event, documented, quiet_command, run, run_command};
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 const OK: &[u8] = b"Recvice message ok!";
@@ -196,4 +196,15 @@ fn options_of_a_run_need_a_run() {
         assert!(ended.stderr.ends_with(": only with --count\n"), "{}", ended.stderr);
         assert_eq!(ended.status, Some(2));
     }
+}
+
+#[test]
+fn with_few_descriptors_probes_are_sent_later() {
+    let address = server(|_| 1).to_string();
+    let mut limited = quiet_command("sh");
+    limited.args(["-c", r#"ulimit -n 40; exec "$0" "$@""#, UDP_CLIENT, &address]);
+    limited.args(["-c", "2", "-i", "1ms", "--flows", "60"]);
+    let ended = run_command(limited, b"");
+    assert!(ended.stdout.contains(": 120 ok, 0.0 % lost\n"), "{ended:?}");
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
 }

@@ -13,9 +13,8 @@ use crate::percent::Percent;
 /// As ping(8) has it.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sockets that are open at once: a probe for which there is none is sent later. A
-/// process may have 1024 descriptors unless it is told otherwise.
-pub const MOST_SOCKETS: usize = 1000;
+/// Sockets that are open at once: a process may usually have 1024 descriptors.
+pub(crate) const MOST_SOCKETS: usize = 1000;
 
 /// A flow may need a socket more, where a reply is still listened for.
 const MOST_FLOWS: u64 = MOST_SOCKETS as u64 / 2;
