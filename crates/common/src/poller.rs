@@ -140,7 +140,10 @@ fn is_for_writing(event: &Event) -> bool {
 /// The first of two times, of which there may be none.
 #[must_use]
 pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    [a, b].into_iter().flatten().min()
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
 }
 
 fn broken(error: &io::Error) -> Failure {

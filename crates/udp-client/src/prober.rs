@@ -237,7 +237,9 @@ impl Prober {
         }
         let is_answered = result.is_ok();
         let outcome = port.outcome(sent, result, arrived);
-        self.note_end(key);
+        if !is_answered {
+            self.note_end(key);
+        }
         if let Some(next) = order.run.ended(probe, outcome, arrived)? {
             self.begin(next, order)?;
         }

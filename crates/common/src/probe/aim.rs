@@ -91,7 +91,10 @@ impl Probe {
     /// Each address may take an equal share of the time that is left, so that a
     /// silent one leaves something to those after it.
     fn share_time(mut self) -> Self {
-        let share = self.time_left / u32::try_from(self.rest.len() + 1).unwrap_or(u32::MAX);
+        let share = match u32::try_from(self.rest.len()) {
+            Ok(0) => self.time_left,
+            others => self.time_left / others.unwrap_or(u32::MAX).saturating_add(1),
+        };
         self.limit = share.max(SHORTEST_ATTEMPT);
         self
     }
