@@ -65,6 +65,7 @@ impl<'m> Prober<'m> {
                 self.attempts.clear();
                 return Ok(());
             }
+            run.tell()?;
             let next = run.next_at(|flow| self.is_free(flow, destination));
             let woken = self.poller.wait(earlier(next, self.first_end))?;
             if woken.is_interrupted {
@@ -115,7 +116,7 @@ impl<'m> Prober<'m> {
                 }
                 Err(trouble) => {
                     let outcome = Outcome::failed(Some(probe.address), trouble);
-                    next = run.ended(probe, outcome, Instant::now())?;
+                    next = run.ended(probe, outcome, Instant::now());
                 }
             }
         }
@@ -168,7 +169,7 @@ impl<'m> Prober<'m> {
         if run.keeps_ports() {
             *self.keep(attempt.probe.due.flow) = Some(attempt.source_port());
         }
-        match run.ended(attempt.into_probe(), outcome, now)? {
+        match run.ended(attempt.into_probe(), outcome, now) {
             Some(next) => self.begin(next, run, destination),
             None => Ok(()),
         }

@@ -88,6 +88,7 @@ impl Prober {
             if order.run.is_over() {
                 return self.clear_all(order);
             }
+            order.run.tell()?;
             let next = order.run.next_at(|flow| self.is_free(flow, destination));
             let woken = self.poller.wait(earlier(next, self.first_end))?;
             if woken.is_interrupted {
@@ -125,7 +126,7 @@ impl Prober {
                 }
                 Err(trouble) => {
                     let outcome = Outcome::failed(Some(probe.address), trouble);
-                    next = order.run.ended(probe, outcome, Instant::now())?;
+                    next = order.run.ended(probe, outcome, Instant::now());
                 }
             }
         }
@@ -240,7 +241,7 @@ impl Prober {
         if !is_answered {
             self.note_end(key);
         }
-        if let Some(next) = order.run.ended(probe, outcome, arrived)? {
+        if let Some(next) = order.run.ended(probe, outcome, arrived) {
             self.begin(next, order)?;
         }
         if is_answered { self.clear(key, arrived, order) } else { Ok(()) }

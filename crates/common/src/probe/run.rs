@@ -34,8 +34,16 @@ pub struct Run {
     end: Option<Instant>,
     /// None of a single exchange, which is told of by who asked for it.
     telling: Option<Telling>,
-    /// What came of a single exchange.
-    outcomes: Option<Outcomes>,
+    /// What has ended and is not told of yet.
+    ended: Vec<Ended>,
+}
+
+/// A probe that has ended.
+#[derive(Debug)]
+struct Ended {
+    number: u64,
+    delay: Duration,
+    outcomes: Outcomes,
 }
 
 impl Run {
@@ -72,7 +80,7 @@ impl Run {
             is_stopped: false,
             end: None,
             telling: None,
-            outcomes: None,
+            ended: Vec::new(),
         }
     }
 
@@ -95,29 +103,31 @@ impl Run {
     }
 
     /// `outcome` came of a probe: it goes on to another address, or has ended.
-    ///
-    /// # Errors
-    /// Standard output takes no more.
-    pub fn ended(
-        &mut self,
-        probe: Probe,
-        mut outcome: Outcome,
-        now: Instant,
-    ) -> Result<Option<Probe>, Failure> {
+    pub fn ended(&mut self, probe: Probe, mut outcome: Outcome, now: Instant) -> Option<Probe> {
         outcome.resolve = self.resolve;
         debug!("[*] {}: {outcome}", probe.address);
         let (due, delay) = (probe.due, probe.delay());
         let outcomes = match self.aim.next(probe, outcome, now) {
-            ControlFlow::Continue(next) => return Ok(Some(next)),
+            ControlFlow::Continue(next) => return Some(next),
             ControlFlow::Break(outcomes) => outcomes,
         };
         self.under_way -= 1;
         self.schedule.ended(due, now);
-        match &mut self.telling {
-            Some(telling) => telling.ended(due.number, delay, outcomes)?,
-            None => self.outcomes = Some(outcomes),
-        }
-        Ok(None)
+        self.ended.push(Ended { number: due.number, delay, outcomes });
+        None
+    }
+
+    /// Tells of what has ended. To be called when nothing else is to be done: what
+    /// is due is not to wait for who reads.
+    ///
+    /// # Errors
+    /// Standard output takes no more.
+    pub fn tell(&mut self) -> Result<(), Failure> {
+        let Some(telling) = &mut self.telling else {
+            return Ok(());
+        };
+        let mut ended = self.ended.drain(..);
+        ended.try_for_each(|it| telling.ended(it.number, it.delay, it.outcomes))
     }
 
     /// Something came that no probe was waiting for.
@@ -130,6 +140,7 @@ impl Run {
         from: SocketAddr,
         local: SocketAddr,
     ) -> Result<(), Failure> {
+        self.tell()?;
         self.telling.as_mut().map_or(Ok(()), |telling| telling.stray(stray, from, local))
     }
 
@@ -163,16 +174,18 @@ impl Run {
 
     /// What came of a single exchange.
     #[must_use]
-    pub fn into_outcomes(self) -> Outcomes {
+    pub fn into_outcomes(mut self) -> Outcomes {
         let unfinished = || Trouble::new(Verdict::Local, "stopped before its end");
-        self.outcomes.unwrap_or_else(|| Outcome::failed(None, unfinished()).into())
+        let last = self.ended.pop().map(|ended| ended.outcomes);
+        last.unwrap_or_else(|| Outcome::failed(None, unfinished()).into())
     }
 
     /// Tells what it came to.
     ///
     /// # Errors
     /// More failed than may; or standard output takes no more.
-    pub fn conclude(self, now: Instant) -> Result<(), Failure> {
+    pub fn conclude(mut self, now: Instant) -> Result<(), Failure> {
+        self.tell()?;
         self.telling.map_or(Ok(()), |telling| telling.conclude(now))
     }
 }

@@ -77,8 +77,9 @@ impl World {
                 self.begin(probe);
             }
             if self.run.is_over() {
-                return;
+                return self.run.tell().unwrap();
             }
+            self.run.tell().unwrap();
             let input = inputs.peek().map(|input| input.at);
             let ends = self.ports.iter().filter_map(Port::next_end).min();
             let due = self.run.next_at(|flow| is_free(&self.ports, &self.destination, flow));
@@ -169,7 +170,7 @@ impl World {
         let outcome = Outcome::of(Some(probe.address), result);
         let words = format!("probe {}: {}", probe.due.number, outcome.verdict());
         self.say('=', &format!("{words}{}", self.of(probe.address)));
-        if let Some(next) = self.run.ended(probe, outcome, self.now).unwrap() {
+        if let Some(next) = self.run.ended(probe, outcome, self.now) {
             self.begin(next);
         }
     }
