@@ -28,6 +28,8 @@ pub struct Attempt<'m> {
     exchange: Exchange<'m, Connection>,
     local: SocketAddr,
     connected: Option<Instant>,
+    /// When the beginning of the reply was here, where it came in pieces.
+    answered: Option<Instant>,
     syn_retransmits: Option<u32>,
 }
 
@@ -36,7 +38,7 @@ impl<'m> Attempt<'m> {
     pub fn new(probe: Probe, connection: Connection, order: Order<'m>) -> Self {
         let local = connection.local();
         let exchange = Exchange::new(connection, order.message, order.half_close, order.hoped);
-        Self { probe, exchange, local, connected: None, syn_retransmits: None }
+        Self { probe, exchange, local, connected: None, answered: None, syn_retransmits: None }
     }
 
     /// Does what there is to do, after the socket was ready at `woken`: what came
@@ -50,6 +52,7 @@ impl<'m> Attempt<'m> {
                 Step::Connected => self.connected(),
                 Step::Sent if is_for_writing => return None,
                 Step::Wait => return None,
+                Step::Received => self.answered = self.answered.or(Some(self.arrived(woken))),
                 Step::Again | Step::Sent => {}
             }
         }
@@ -70,11 +73,19 @@ impl<'m> Attempt<'m> {
         self.outcome(result, Instant::now())
     }
 
-    /// A reply was there when the socket was ready; but what came so fast that
-    /// nothing was waited for, is there now.
+    /// What is received was there when the socket was ready; but what came so fast
+    /// that nothing was waited for, is there now.
+    fn arrived(&self, woken: Instant) -> Instant {
+        if self.connected.is_some_and(|connected| woken > connected) {
+            woken
+        } else {
+            Instant::now()
+        }
+    }
+
     fn outcome(&self, result: Result<Vec<u8>, Trouble>, woken: Instant) -> Outcome {
         let reply = self.connected.filter(|_| result.is_ok()).map(|connected| {
-            let arrived = if woken > connected { woken } else { Instant::now() };
+            let arrived = self.answered.unwrap_or_else(|| self.arrived(woken));
             arrived.saturating_duration_since(connected)
         });
         Outcome {

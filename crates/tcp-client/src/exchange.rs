@@ -58,6 +58,8 @@ pub enum Step {
     Connected,
     /// The whole message is sent.
     Sent,
+    /// The beginning of the reply is here.
+    Received,
     /// Nothing to do until the socket is ready.
     Wait,
     /// It is over: the reply, or why there is none.
@@ -167,7 +169,7 @@ impl<'m, S: Stream> Exchange<'m, S> {
             Ok(len) => {
                 self.received.extend_from_slice(&buffer[..len]);
                 if self.may_go_on() {
-                    return Step::Again;
+                    return Step::Received;
                 }
                 return Step::Done(Ok(mem::take(&mut self.received)));
             }

@@ -66,7 +66,7 @@ const MOST_STEPS: usize = 50;
 fn go(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Trouble>> {
     for _ in 0..MOST_STEPS {
         match exchange.step() {
-            Step::Again | Step::Connected | Step::Sent => {}
+            Step::Again | Step::Connected | Step::Sent | Step::Received => {}
             Step::Wait => return None,
             Step::Done(outcome) => return Some(outcome),
         }

@@ -107,7 +107,8 @@ impl<'m> Prober<'m> {
     /// addresses after it.
     fn begin(&mut self, probe: Probe, run: &mut Run, to: &Destination) -> Result<(), Failure> {
         let mut next = Some(probe);
-        while let Some(probe) = next {
+        while let Some(mut probe) = next {
+            probe.begin(Instant::now());
             match self.connect(&probe, run, to) {
                 Ok(connection) => {
                     self.first_end = earlier(self.first_end, Some(probe.ends_at()));

@@ -115,14 +115,16 @@ impl Prober {
     /// addresses after it.
     fn begin(&mut self, probe: Probe, order: &mut Order<'_>) -> Result<(), Failure> {
         let mut next = Some(probe);
-        while let Some(probe) = next {
+        while let Some(mut probe) = next {
             match self.port_for(&probe, order.destination) {
                 Ok(key) => {
+                    let now = Instant::now();
+                    probe.begin(now);
                     self.note_used(probe.due.flow, key);
                     self.ports[key].send(probe);
                     self.out += 1;
                     self.note_end(key);
-                    return self.go(key, Instant::now(), order);
+                    return self.go(key, now, order);
                 }
                 Err(trouble) => {
                     let outcome = Outcome::failed(Some(probe.address), trouble);
@@ -242,6 +244,7 @@ impl Prober {
             self.note_end(key);
         }
         if let Some(next) = order.run.ended(probe, outcome, arrived) {
+            self.ports[key].state.given_up();
             self.begin(next, order)?;
         }
         if is_answered { self.clear(key, arrived, order) } else { Ok(()) }

@@ -47,12 +47,14 @@ impl Aim {
         Self { addresses, timeout }
     }
 
-    /// A probe to the first address that comes into question, sent `now`; without
-    /// an address, none.
+    /// A probe to the first address that comes into question, sent `now`, which
+    /// ends at `end`; without an address, none.
     #[must_use]
-    pub fn first(&self, due: Due, now: Instant) -> Option<Probe> {
+    pub fn first(&self, due: Due, now: Instant, end: Option<Instant>) -> Option<Probe> {
         let (&address, rest) = self.addresses.split_first()?;
-        let (rest, time_left, before) = (rest.to_vec(), self.timeout, Vec::new());
+        let left = end.map(|end| end.saturating_duration_since(now));
+        let time_left = self.timeout.min(left.unwrap_or(Duration::MAX));
+        let (rest, before) = (rest.to_vec(), Vec::new());
         let probe = Probe { due, address, begun: now, limit: time_left, time_left, rest, before };
         Some(probe.share_time())
     }
@@ -99,6 +101,11 @@ impl Probe {
         self
     }
 
+    /// It is sent there `now`, and not before.
+    pub fn begin(&mut self, now: Instant) {
+        self.begun = now;
+    }
+
     /// How long after it was due it was sent there.
     #[must_use]
     pub fn delay(&self) -> Duration {
@@ -126,7 +133,7 @@ mod tests {
             Aim::new(addresses.map(|a| a.parse().unwrap()).into(), Duration::from_secs(6));
         let start = Instant::now();
         let due = Schedule::new(start, Duration::ZERO, 1, 1).take(start, |_| true).unwrap();
-        let first = aim.first(due, start).unwrap();
+        let first = aim.first(due, start, None).unwrap();
         assert_eq!((first.address.is_ipv6(), first.limit), (true, Duration::from_secs(2)));
         let refused = Outcome::failed(Some(first.address), Trouble::no_connection(first.limit));
         let second = aim.next(first, refused.clone(), start).continue_value().unwrap();
@@ -136,7 +143,7 @@ mod tests {
         let outcomes = next.break_value().unwrap();
         let verdicts: Vec<_> = outcomes.iter().map(Outcome::verdict).collect();
         assert_eq!(verdicts, [Verdict::Timeout, Verdict::Ok], "and no further");
-        let next = aim.first(due, start).unwrap();
+        let next = aim.first(due, start, None).unwrap();
         assert_eq!(next.address, "127.0.0.1:7000".parse().unwrap(), "the one that answered");
         assert_eq!(next.limit, Duration::from_secs(6));
     }

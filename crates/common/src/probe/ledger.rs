@@ -127,7 +127,8 @@ impl Ledger {
     /// How many had no reply, not even late.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        (self.ended_in_all() - self.count(Verdict::Ok)).saturating_sub(self.late)
+        let replied = self.count(Verdict::Ok) + self.count(Verdict::WrongReply);
+        (self.ended_in_all() - replied).saturating_sub(self.late)
     }
 
     /// How many have not ended.

@@ -47,13 +47,10 @@ struct Ended {
 }
 
 impl Run {
-    /// A single exchange, which begins at `start`, and may not take longer than
-    /// until `end`.
+    /// A single exchange, which begins at `start` and ends at `end` at the latest.
     #[must_use]
     pub fn once(destination: &Destination, start: Instant, end: Option<Instant>) -> Self {
-        let left = end.map(|end| end.saturating_duration_since(start));
-        let timeout = destination.timeout().min(left.unwrap_or(Duration::MAX));
-        Self::of(destination, timeout, Schedule::new(start, Duration::ZERO, 1, 1))
+        Self { end, ..Self::of(destination, Schedule::new(start, Duration::ZERO, 1, 1)) }
     }
 
     /// A run as it is planned, which begins at `start`, and ends at `end` at the
@@ -68,13 +65,13 @@ impl Run {
     ) -> Self {
         let schedule = Schedule::new(start, plan.interval, plan.flows, plan.count);
         let telling = Some(Telling::new(reporter, plan, start, destination.resolve()));
-        Self { end, telling, ..Self::of(destination, destination.timeout(), schedule) }
+        Self { end, telling, ..Self::of(destination, schedule) }
     }
 
-    fn of(destination: &Destination, timeout: Duration, schedule: Schedule) -> Self {
+    fn of(destination: &Destination, schedule: Schedule) -> Self {
         Self {
             schedule,
-            aim: Aim::new(destination.addresses().to_vec(), timeout),
+            aim: Aim::new(destination.addresses().to_vec(), destination.timeout()),
             resolve: destination.resolve(),
             under_way: 0,
             is_stopped: false,
@@ -88,13 +85,15 @@ impl Run {
     /// due of a flow that `is_free` to send it, or there is something to tell.
     pub fn next_at(&self, is_free: impl Fn(u32) -> bool) -> Option<Instant> {
         let telling = self.telling.as_ref().and_then(Telling::next_at);
-        [self.schedule.next_at(is_free), self.end, telling].into_iter().flatten().min()
+        [self.schedule.next_at(is_free), self.stops_at(), telling].into_iter().flatten().min()
     }
 
     /// The next probe that is due, of a flow that `is_free` to send it.
     pub fn take(&mut self, now: Instant, is_free: impl Fn(u32) -> bool) -> Option<Probe> {
         let due = self.schedule.take(now, is_free)?;
-        let probe = self.aim.first(due, now)?;
+        // The end of a run leaves a probe unfinished; a single one has to be over.
+        let end = self.end.filter(|_| self.telling.is_none());
+        let probe = self.aim.first(due, now, end)?;
         self.under_way += 1;
         if let Some(telling) = &mut self.telling {
             telling.ledger.sent += 1;
@@ -146,12 +145,18 @@ impl Run {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) {
-        if self.end.is_some_and(|end| end <= now) {
+        if self.stops_at().is_some_and(|end| end <= now) {
             self.stop();
         }
         if let Some(telling) = &mut self.telling {
             telling.tick(now);
         }
+    }
+
+    /// When it stops, whatever is under way; but a single probe that is ends then by
+    /// itself.
+    fn stops_at(&self) -> Option<Instant> {
+        self.end.filter(|_| self.telling.is_some() || self.under_way == 0)
     }
 
     /// No more: what is under way stays unfinished.
@@ -172,10 +177,11 @@ impl Run {
         self.telling.as_ref().is_some_and(Telling::has_flows)
     }
 
-    /// What came of a single exchange.
+    /// What came of a single exchange. (Nothing where it has waited for its port
+    /// until its end.)
     #[must_use]
     pub fn into_outcomes(mut self) -> Outcomes {
-        let unfinished = || Trouble::new(Verdict::Local, "stopped before its end");
+        let unfinished = || Trouble::new(Verdict::NoReply, "no time was left for it");
         let last = self.ended.pop().map(|ended| ended.outcomes);
         last.unwrap_or_else(|| Outcome::failed(None, unfinished()).into())
     }

@@ -109,13 +109,20 @@ impl SourcePort {
         self.state = State::Quiet(until);
     }
 
+    /// Its probe has gone on to another address: a reply that still comes is one
+    /// more than is waited for.
+    pub fn given_up(&mut self) {
+        self.is_answered = true;
+    }
+
     /// It has been quiet for long enough.
     pub fn wake(&mut self) {
         self.state = State::Free;
     }
 
     /// A datagram came that is no reply to a probe that is out; the port is quiet
-    /// until then if it was the target's, since more may come.
+    /// until then if it was the target's, since more may come. (One that is quiet
+    /// already is so no longer for that: a target may send without end.)
     pub fn stray(&mut self, is_target: bool, now: Instant, until: Instant) -> Option<Stray> {
         let (number, sent) = self.last?;
         let kind = match (is_target, self.is_answered) {
@@ -125,7 +132,9 @@ impl SourcePort {
         };
         if is_target {
             self.is_answered = true;
-            self.state = State::Quiet(until);
+            if self.state == State::Free {
+                self.state = State::Quiet(until);
+            }
         }
         Some(Stray { kind, number, after: now.saturating_duration_since(sent) })
     }
