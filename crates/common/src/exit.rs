@@ -167,7 +167,7 @@ pub fn say(program: &str, failure: &Failure) {
 
 /// Whether a line can be written without waiting for a reader: poll(2), and
 /// pipe(7), which takes 4096 bytes whole or not at all.
-fn has_room(output: BorrowedFd<'_>) -> bool {
+pub(crate) fn has_room(output: BorrowedFd<'_>) -> bool {
     let mut output = [PollFd::new(output, PollFlags::POLLOUT)];
     poll(&mut output, PollTimeout::ZERO).is_ok()
         && output[0].revents().is_some_and(|events| events.contains(PollFlags::POLLOUT))

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -14,8 +15,26 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 /// Signals that are an event rather than an end.
 #[derive(Debug)]
 pub struct Interrupt {
-    signals: SigSet,
     pending: SignalFd,
+}
+
+/// Whether signals are events at present.
+static IS_CAUGHT: AtomicBool = AtomicBool::new(false);
+
+fn signals() -> SigSet {
+    [Signal::SIGINT, Signal::SIGTERM].into_iter().collect()
+}
+
+/// Does what may take for ever: meanwhile a signal has its usual effect.
+pub(crate) fn mortal<T>(act: impl FnOnce() -> T) -> T {
+    if !IS_CAUGHT.load(Ordering::Relaxed) {
+        return act();
+    }
+    // Nothing to be done where it fails: it cannot, for these signals.
+    let _ = signals().thread_unblock();
+    let done = act();
+    let _ = signals().thread_block();
+    done
 }
 
 impl Interrupt {
@@ -25,13 +44,13 @@ impl Interrupt {
     /// # Errors
     /// The system's.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
-        let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
-        signals.thread_block()?;
+        signals().thread_block()?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        let pending = SignalFd::with_flags(&signals, flags)?;
+        let pending = SignalFd::with_flags(&signals(), flags)?;
         let fd = pending.as_fd().as_raw_fd();
         registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
-        Ok(Self { signals, pending })
+        IS_CAUGHT.store(true, Ordering::Relaxed);
+        Ok(Self { pending })
     }
 
     /// Whether a signal has come; the next one has its usual effect.
@@ -40,7 +59,8 @@ impl Interrupt {
             return false;
         }
         // Nothing to be done where it fails: the next one is an event, too.
-        let _ = self.signals.thread_unblock();
+        let _ = signals().thread_unblock();
+        IS_CAUGHT.store(false, Ordering::Relaxed);
         true
     }
 }

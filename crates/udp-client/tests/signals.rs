@@ -52,6 +52,19 @@ fn an_interrupt_ends_a_run_with_its_summary() {
 }
 
 #[test]
+fn an_interrupt_ends_a_run_that_nobody_reads() {
+    let (server, address) = server();
+    server.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let client = Running::start(UDP_CLIENT, &[&address, "-c", "100000", "-i", "0", "-v"]);
+    // Until it is stuck, for the pipe is full.
+    while let Ok((_, peer)) = server.recv_from(&mut [0; 1024]) {
+        server.send_to(OK, peer).unwrap();
+    }
+    client.signal(Signal::SIGINT);
+    assert_eq!(client.end_unread(), None, "ended by the signal");
+}
+
+#[test]
 fn an_interrupt_ends_a_single_exchange_at_once() {
     let (server, address) = server();
     let client = Running::start(UDP_CLIENT, &[&address, "-m", "x"]);

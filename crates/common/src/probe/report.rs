@@ -1,8 +1,9 @@
 //! How the outcome of a probe is told, and whether it is the one that was
 //! hoped for.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +12,8 @@ use log::LevelFilter;
 use crate::address::{Address, Host};
 use crate::destination::{Destination, list};
 use crate::duration;
-use crate::exit::Failure;
+use crate::exit::{Failure, has_room};
+use crate::interrupt::mortal;
 use crate::message::print_reply;
 use crate::options::{Output, Text, text};
 use crate::printable::printable;
@@ -200,9 +202,15 @@ impl Reporter {
 /// Bytes of a reply that are shown of those in a line of words.
 const SHOWN: usize = 64;
 
-/// Writes to standard output.
+/// What a pipe takes at once where it has room: pipe(7), `PIPE_BUF`.
+const AT_ONCE: usize = 4096;
+
+/// Writes to standard output. Nobody may be reading: then a signal ends the
+/// process, for there is no summary that anybody would see.
 pub(crate) fn print(line: &str) -> Result<(), Failure> {
-    let written = StandardOutput::open().and_then(|mut out| out.write_all(line.as_bytes()));
+    let write = || StandardOutput::open().and_then(|mut out| out.write_all(line.as_bytes()));
+    let is_quick = line.len() <= AT_ONCE && has_room(io::stdout().as_fd());
+    let written = if is_quick { write() } else { mortal(write) };
     written.map_err(|_| Failure::unread())
 }
 

@@ -35,6 +35,12 @@ impl Running {
         self.signal(Signal::SIGCONT);
     }
 
+    /// Waits for its end, and reads nothing of what it prints: its exit status.
+    #[must_use]
+    pub fn end_unread(mut self) -> Option<i32> {
+        self.0.wait()
+    }
+
     /// Waits for its end.
     #[must_use]
     pub fn finish(self) -> Finished {
