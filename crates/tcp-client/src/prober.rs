@@ -149,7 +149,11 @@ impl<'m> Prober<'m> {
             Err(trouble) if kept.is_some() && trouble.verdict == Verdict::Local => {
                 Connection::open(peer, source, chooser)?
             }
-            opened => opened?,
+            Err(trouble) => {
+                *self.keep(flow) = kept.map(|own| own.port());
+                return Err(trouble);
+            }
+            Ok(connection) => connection,
         };
         let both = Interest::READABLE | Interest::WRITABLE;
         let token = Token(self.attempts.vacant_key());

@@ -43,9 +43,8 @@ pub struct Way {
     pub peer: SocketAddr,
 }
 
-/// What is taken from a socket at once: more than a receive buffer holds, so what
-/// is left came meanwhile and wakes the loop; and so little that a flood does not
-/// keep others waiting.
+/// What is taken from a socket at once: more than a receive buffer usually holds,
+/// and so little that a flood does not keep others waiting.
 pub const MOST_HEARD: u32 = 1000;
 
 /// A datagram that was too large for a link is sent again, in smaller
@@ -146,16 +145,18 @@ impl Exchange {
 }
 
 /// Takes what is there from a socket that no reply is expected from: has `hear`
-/// told who sent it. ICMP errors are an earlier datagram's.
-pub fn clear(socket: &impl Socket, buffer: &mut [u8], mut hear: impl FnMut(SocketAddr)) {
+/// told who sent it. ICMP errors are an earlier datagram's. Returns whether there
+/// is no more.
+pub fn clear(socket: &impl Socket, buffer: &mut [u8], mut hear: impl FnMut(SocketAddr)) -> bool {
     for _ in 0..MOST_HEARD {
         match socket.receive(buffer) {
             Ok((_, from)) => hear(from),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
             // Behind it there may be datagrams.
             Err(_) => while socket.icmp_error().is_some() {},
         }
     }
+    false
 }
 
 /// Whether they are the same address, port and, of link-local ones, link.

@@ -199,7 +199,9 @@ impl Prober {
             match out.exchange.step(socket, order.datagram, &mut self.buffer) {
                 Step::Again => now = Instant::now(),
                 Step::Wait => return Ok(()),
-                Step::WaitToSend => return self.wait_to_send(key),
+                Step::WaitToSend => {
+                    return self.wait_for(key, Interest::READABLE | Interest::WRITABLE);
+                }
                 Step::Sent => {
                     out.sent = Some(now);
                     return Ok(());
@@ -211,12 +213,13 @@ impl Prober {
                 }
             }
         }
-        Ok(())
+        self.wait_for(key, Interest::READABLE)
     }
 
-    fn wait_to_send(&mut self, key: usize) -> Result<(), Failure> {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        self.poller.reregister(&mut self.ports[key].socket, key, both)
+    /// Waits anew: for something else, or for what is there already, of which the
+    /// loop would not hear again (epoll(7), edge-triggered).
+    fn wait_for(&mut self, key: usize, interest: Interest) -> Result<(), Failure> {
+        self.poller.reregister(&mut self.ports[key].socket, key, interest)
     }
 
     /// The probe that is out has ended: its reply was there at `arrived`.
@@ -288,8 +291,9 @@ impl Prober {
             return Ok(());
         };
         let mut heard = Vec::new();
-        clear(&port.socket, &mut self.buffer, |from| heard.push(from));
-        heard.into_iter().try_for_each(|from| self.stray(key, from, now, order))
+        let is_empty = clear(&port.socket, &mut self.buffer, |from| heard.push(from));
+        heard.into_iter().try_for_each(|from| self.stray(key, from, now, order))?;
+        if is_empty { Ok(()) } else { self.wait_for(key, Interest::READABLE) }
     }
 
     /// What came from there is no reply that a probe waits for.

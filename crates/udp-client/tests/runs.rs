@@ -208,3 +208,11 @@ fn with_few_descriptors_probes_are_sent_later() {
     assert!(ended.stdout.contains(": 120 ok, 0.0 % lost\n"), "{ended:?}");
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
 }
+
+#[test]
+fn another_reply_than_the_one_hoped_for_is_not_lost() {
+    let address = server(|_| 1);
+    let (status, events) = probes(address, &["-c", "2", "-i", "0", "--expect-reply", "foo"]);
+    let summary = events.last().unwrap();
+    assert_eq!((summary.number("lost"), summary.number("failed"), status), (0, 2, Some(1)));
+}

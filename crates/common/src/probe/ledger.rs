@@ -112,6 +112,12 @@ impl Ledger {
         }
     }
 
+    /// How many things came that no probe was waiting for.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.late + self.duplicate + self.foreign
+    }
+
     /// How many probes had this verdict.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> u64 {

@@ -139,3 +139,32 @@ impl SourcePort {
         Some(Stray { kind, number, after: now.saturating_duration_since(sent) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_sends_without_end_does_not_keep_it_quiet() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut port = SourcePort::new(0);
+        port.send(1, start);
+        port.answered();
+        for ms in [10, 60, 90] {
+            let stray = port.stray(true, at(ms), at(ms + 100)).unwrap();
+            assert_eq!((stray.kind, stray.after), (Kind::Duplicate, Duration::from_millis(ms)));
+        }
+        assert_eq!(port.quiet_until(), Some(at(110)));
+    }
+
+    #[test]
+    fn a_reply_of_an_address_that_was_given_up_is_no_late_one() {
+        let start = Instant::now();
+        let mut port = SourcePort::new(0);
+        port.send(1, start);
+        port.silent(start);
+        port.given_up();
+        assert_eq!(port.stray(true, start, start).unwrap().kind, Kind::Duplicate);
+    }
+}

@@ -21,6 +21,10 @@ use crate::probe::summary::{NOISE, Summary};
 use crate::probe::verdict::Verdict;
 use crate::transcript::Style;
 
+/// So many strays have a line each: a stranger may send without end, and the
+/// summary counts them all.
+const MOST_STRAYS: u64 = 100;
+
 /// What is known of a run, and how it is told.
 #[derive(Debug)]
 pub struct Telling {
@@ -132,7 +136,8 @@ impl Telling {
         local: SocketAddr,
     ) -> Result<(), Failure> {
         self.ledger.stray(stray.kind);
-        if self.reporter.level() < least_level(self.plan, true) {
+        let is_told = self.ledger.strays() <= MOST_STRAYS;
+        if !is_told || self.reporter.level() < least_level(self.plan, true) {
             return Ok(());
         }
         self.progress.clear();
