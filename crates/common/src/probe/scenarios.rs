@@ -171,6 +171,7 @@ impl World {
         let words = format!("probe {}: {}", probe.due.number, outcome.verdict());
         self.say('=', &format!("{words}{}", self.of(probe.address)));
         if let Some(next) = self.run.ended(probe, outcome, self.now) {
+            self.ports[found].state.given_up();
             self.begin(next);
         }
     }

@@ -4,6 +4,8 @@
 //! for the probe that was last sent from it. A port whose probe ended in
 //! silence, or to which a second reply came, is quiet: nothing is sent from it
 //! while it is still listened to, so no late reply is taken for another probe's.
+//! (A second reply that comes only after the port has sent again is: nobody could
+//! tell.)
 
 use std::time::{Duration, Instant};
 
