@@ -118,13 +118,12 @@ impl Prober {
         while let Some(mut probe) = next {
             match self.port_for(&probe, order.destination) {
                 Ok(key) => {
-                    let now = Instant::now();
-                    probe.begin(now);
+                    probe.begin(Instant::now());
                     self.note_used(probe.due.flow, key);
                     self.ports[key].send(probe);
                     self.out += 1;
                     self.note_end(key);
-                    return self.go(key, now, order);
+                    return self.go(key, Instant::now(), order);
                 }
                 Err(trouble) => {
                     let outcome = Outcome::failed(Some(probe.address), trouble);
