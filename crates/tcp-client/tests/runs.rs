@@ -3,15 +3,17 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod counterpart;
+
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use common::testing::{Event, documented, quiet_command, run, run_command};
 use nix::libc;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
-const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
+use counterpart::{TCP_CLIENT, reserved};
 
 /// The reply shares a segment with the FIN: so it is the server that closes first.
 #[cfg(target_os = "linux")]
@@ -37,14 +39,6 @@ fn server(is_answered: impl Fn(u32) -> bool + Send + 'static) -> SocketAddr {
         }
     });
     address
-}
-
-/// An address that this test holds, and on which nobody listens.
-fn reserved() -> (Socket, SocketAddr) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    (socket, address)
 }
 
 /// Runs probes with `--json`: the exit status, the probes in the order of their

@@ -3,6 +3,8 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod counterpart;
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -11,7 +13,7 @@ use std::time::Duration;
 use common::testing::Running;
 use nix::sys::signal::Signal;
 
-const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
+use counterpart::TCP_CLIENT;
 
 /// A listener, and its address.
 fn server() -> (TcpListener, String) {
