@@ -10,10 +10,12 @@ from bench.programs import Ran, run
 FLOWS = (1, 16, 64)
 MOST_REPLY = 1.05  # the goals: reply time and rate of our clients, divided by plain C's
 LEAST_RATE = 0.9
-# Exchanges of a round: some tenths of a second, so that both sides see the same
-# machine, and not fewer, for the start of a program is to be none of its CPU
-# time. Those of a rate are a multiple of all FLOWS.
-REPLIES = 5_000
+# Exchanges of a turn: some tenths of a second, so that both sides see the same
+# machine, and for a rate not fewer, for the start of a program is to be none of
+# its CPU time. Replies take many short turns in a round: of ratios that differ by
+# so little, those of long ones are too far apart. Rates' are a multiple of all FLOWS.
+REPLIES = 1_000
+REPLY_TURNS = 5
 RATE = {"udp": 25_600, "tcp": 6_400}
 
 Side = Callable[[], tuple[float, ...]]
@@ -38,7 +40,7 @@ class Goal(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """One figure of each round: what it is, both sides' values, and the goal if there is one."""
+    """One figure of each turn: what it is, both sides' values, and the goal if there is one."""
 
     title: str
     goal: Goal | None
@@ -47,7 +49,7 @@ class Figure(NamedTuple):
 
     @property
     def ratios(self) -> list[float]:
-        """Of each round, whose two sides had much the same machine."""
+        """Of each turn, in which both sides had much the same machine."""
         return [ours / plain for ours, plain in zip(self.ours, self.plain)]
 
     @property
@@ -62,14 +64,16 @@ class Measurement(NamedTuple):
     ours: Side
     plain: Side
     figures: list[Figure]
+    turns: int  # of a round
 
-    def play(self, number: int) -> None:
-        """One round. The sides take turns in going first."""
+    def play(self) -> None:
+        """One round. Now the one side goes first, now the other."""
         sides = [(self.ours, [figure.ours for figure in self.figures]),
                  (self.plain, [figure.plain for figure in self.figures])]
-        for side, kept in sides if number % 2 == 0 else reversed(sides):
-            for values, value in zip(kept, side()):
-                values.append(value)
+        for _ in range(self.turns):
+            for side, kept in sides if len(self.figures[0].ours) % 2 == 0 else reversed(sides):
+                for values, value in zip(kept, side()):
+                    values.append(value)
 
 
 class Bench(NamedTuple):
@@ -98,7 +102,7 @@ class Bench(NamedTuple):
 
         goals = (Goal(MOST_REPLY, is_most=True), None)
         figures = [Figure(f"{protocol} {name}, us", goal, [], []) for name, goal in zip(names, goals)]
-        return self._measurement(f"{protocol} reply", ours, plain, figures)
+        return self._measurement(f"{protocol} reply", ours, plain, figures, REPLY_TURNS)
 
     def rate(self, protocol: str, flows: int) -> Measurement:
         """Exchanges a second and CPU time an exchange, so many at once."""
@@ -118,10 +122,10 @@ class Bench(NamedTuple):
         title = f"{protocol} {flows:2}"
         figures = [Figure(f"{title} rate, k/s", Goal(LEAST_RATE, is_most=False), [], []),
                    Figure(f"{title} CPU, us", None, [], [])]
-        return self._measurement(f"{title} at once", ours, plain, figures)
+        return self._measurement(f"{title} at once", ours, plain, figures, 1)
 
-    def _measurement(self, title: str, ours: Side, plain: Side, figures: list[Figure]) -> Measurement:
-        return Measurement(title, plain if self.is_control else ours, plain, figures)
+    def _measurement(self, title: str, ours: Side, plain: Side, figures: list[Figure], turns: int) -> Measurement:
+        return Measurement(title, plain if self.is_control else ours, plain, figures, turns)
 
     def _client(self, protocol: str, count: int) -> list:
         target = f"127.0.0.1:{self.ports[protocol]}"
