@@ -93,7 +93,7 @@ impl<'m> Attempt<'m> {
             connect: self.connected.map(|connected| connected - self.probe.begun),
             syn_retransmits: self.syn_retransmits,
             reply,
-            ..Outcome::of(Some(self.probe.address), result)
+            ..Outcome::of(Some(self.probe.address()), result)
         }
         .without_own_word()
     }

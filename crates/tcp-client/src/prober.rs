@@ -105,23 +105,23 @@ impl<'m> Prober<'m> {
 
     /// Sends `probe`; where that comes to nothing at once, goes on to the
     /// addresses after it.
-    fn begin(&mut self, probe: Probe, run: &mut Run, to: &Destination) -> Result<(), Failure> {
-        let mut next = Some(probe);
-        while let Some(mut probe) = next {
+    fn begin(&mut self, mut probe: Probe, run: &mut Run, to: &Destination) -> Result<(), Failure> {
+        loop {
             probe.begin(Instant::now());
-            match self.connect(&probe, run, to) {
+            let trouble = match self.connect(&probe, run, to) {
                 Ok(connection) => {
                     self.first_end = earlier(self.first_end, Some(probe.ends_at()));
                     self.attempts.insert(Attempt::new(probe, connection, self.order));
                     return Ok(());
                 }
-                Err(trouble) => {
-                    let outcome = Outcome::failed(Some(probe.address), trouble);
-                    next = run.ended(probe, outcome, Instant::now());
-                }
+                Err(trouble) => trouble,
+            };
+            let outcome = Outcome::failed(Some(probe.address()), trouble);
+            match run.ended(probe, outcome, Instant::now()) {
+                Some(next) => probe = next,
+                None => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// A connection for `probe`, of whose readiness the loop hears.
@@ -131,7 +131,7 @@ impl<'m> Prober<'m> {
         run: &Run,
         destination: &Destination,
     ) -> Result<Connection, Trouble> {
-        let (flow, peer) = (probe.due.flow, probe.address);
+        let (flow, peer) = (probe.due.flow, probe.address());
         debug!("[*] Connecting to: {peer}");
         let source = destination.source_of_flow(peer, flow)?;
         // Linux has connect(2) choose ports of one parity, and bind(2) of the other:

@@ -77,10 +77,14 @@ impl Port {
         self.state.is_free() && self.state.flow() == flow && self.address == address
     }
 
-    /// `probe` is out from now on.
-    pub fn send(&mut self, probe: Probe) {
-        self.state.send(probe.due.number, probe.begun);
-        self.out = Some(Out { probe, exchange: Exchange::new(self.way), sent: None });
+    /// `probe` is out from now on, which is returned.
+    pub fn send(&mut self, probe: Probe) -> Instant {
+        let exchange = Exchange::new(self.way);
+        let out = self.out.insert(Out { probe, exchange, sent: None });
+        let now = Instant::now();
+        out.probe.begin(now);
+        self.state.send(out.probe.due.number, now);
+        now
     }
 
     /// When the time of its probe is up, or it has been quiet for long enough.

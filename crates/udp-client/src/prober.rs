@@ -113,30 +113,32 @@ impl Prober {
 
     /// Sends `probe`; where that comes to nothing at once, goes on to the
     /// addresses after it.
-    fn begin(&mut self, probe: Probe, order: &mut Order<'_>) -> Result<(), Failure> {
-        let mut next = Some(probe);
-        while let Some(mut probe) = next {
-            match self.port_for(&probe, order.destination) {
-                Ok(key) => {
-                    probe.begin(Instant::now());
-                    self.note_used(probe.due.flow, key);
-                    self.ports[key].send(probe);
-                    self.out += 1;
-                    self.note_end(key);
-                    return self.go(key, Instant::now(), order);
-                }
-                Err(trouble) => {
-                    let outcome = Outcome::failed(Some(probe.address), trouble);
-                    next = order.run.ended(probe, outcome, Instant::now());
-                }
+    fn begin(&mut self, mut probe: Probe, order: &mut Order<'_>) -> Result<(), Failure> {
+        loop {
+            let trouble = match self.port_for(&probe, order.destination) {
+                Ok(key) => return self.send(key, probe, order),
+                Err(trouble) => trouble,
+            };
+            let outcome = Outcome::failed(Some(probe.address()), trouble);
+            match order.run.ended(probe, outcome, Instant::now()) {
+                Some(next) => probe = next,
+                None => return Ok(()),
             }
         }
-        Ok(())
+    }
+
+    /// Sends `probe` from the port at `key`.
+    fn send(&mut self, key: usize, probe: Probe, order: &mut Order<'_>) -> Result<(), Failure> {
+        self.out += 1;
+        self.note_used(probe.due.flow, key);
+        let begun = self.ports[key].send(probe);
+        self.note_end(key);
+        self.go(key, begun, order)
     }
 
     /// The port that `probe` is sent from: one that is free, or another.
     fn port_for(&mut self, probe: &Probe, destination: &Destination) -> Result<usize, Trouble> {
-        let (flow, address) = (probe.due.flow, probe.address);
+        let (flow, address) = (probe.due.flow, probe.address());
         let is_free = |port: &Port| port.is_free_for(flow, address);
         let used = self.used.get(flow as usize).copied();
         if let Some(key) = used.filter(|key| self.ports.get(*key).is_some_and(is_free)) {

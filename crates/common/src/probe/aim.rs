@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::probe::outcome::{Outcome, Outcomes};
@@ -16,7 +17,7 @@ const SHORTEST_ATTEMPT: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Aim {
     /// In the order in which they are tried.
-    addresses: Vec<SocketAddr>,
+    addresses: Rc<[SocketAddr]>,
     /// How long a probe may take, with all the addresses that it tries.
     timeout: Duration,
 }
@@ -26,16 +27,15 @@ pub struct Aim {
 pub struct Probe {
     /// When it was due, and of which flow.
     pub due: Due,
-    /// Where it goes.
-    pub address: SocketAddr,
     /// When it was sent there.
     pub begun: Instant,
     /// How long that may take.
     pub limit: Duration,
     /// What is left for this address and those after it.
     time_left: Duration,
-    /// The addresses that are still to be tried.
-    rest: Vec<SocketAddr>,
+    /// In the order in which they are tried; it is under way to the first of which
+    /// no outcome is known.
+    addresses: Rc<[SocketAddr]>,
     /// What came of those before.
     before: Vec<Outcome>,
 }
@@ -43,26 +43,29 @@ pub struct Probe {
 impl Aim {
     /// A target with these addresses, of which one answers within `timeout`.
     #[must_use]
-    pub fn new(addresses: Vec<SocketAddr>, timeout: Duration) -> Self {
-        Self { addresses, timeout }
+    pub fn new(addresses: &[SocketAddr], timeout: Duration) -> Self {
+        Self { addresses: addresses.into(), timeout }
     }
 
     /// A probe to the first address that comes into question, sent `now`, which
     /// ends at `end`; without an address, none.
     #[must_use]
     pub fn first(&self, due: Due, now: Instant, end: Option<Instant>) -> Option<Probe> {
-        let (&address, rest) = self.addresses.split_first()?;
+        if self.addresses.is_empty() {
+            return None;
+        }
         let left = end.map(|end| end.saturating_duration_since(now));
         let time_left = self.timeout.min(left.unwrap_or(Duration::MAX));
-        let (rest, before) = (rest.to_vec(), Vec::new());
-        let probe = Probe { due, address, begun: now, limit: time_left, time_left, rest, before };
-        Some(probe.share_time())
+        let (addresses, before) = (self.addresses.clone(), Vec::new());
+        let mut probe = Probe { due, begun: now, limit: time_left, time_left, addresses, before };
+        probe.share_time();
+        Some(probe)
     }
 
     /// An address has answered: no other one is tried from now on.
     fn settle(&mut self, address: SocketAddr) {
         if self.addresses.len() > 1 {
-            self.addresses = vec![address];
+            self.addresses = [address].into();
         }
     }
 
@@ -76,29 +79,39 @@ impl Aim {
     ) -> ControlFlow<Outcomes, Probe> {
         let is_answered = outcome.result.is_ok();
         if is_answered {
-            self.settle(probe.address);
+            self.settle(probe.address());
         }
-        if is_answered || probe.rest.is_empty() {
+        if is_answered || probe.addresses_left() == 1 {
             return ControlFlow::Break(Outcomes { before: probe.before, last: outcome });
         }
         probe.before.push(outcome);
-        probe.address = probe.rest.remove(0);
         probe.time_left -= probe.time_left.min(now.saturating_duration_since(probe.begun));
         probe.begun = now;
-        ControlFlow::Continue(probe.share_time())
+        probe.share_time();
+        ControlFlow::Continue(probe)
     }
 }
 
 impl Probe {
+    /// Where it goes.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[self.before.len()]
+    }
+
+    /// This one, and those after it.
+    fn addresses_left(&self) -> usize {
+        self.addresses.len() - self.before.len()
+    }
+
     /// Each address may take an equal share of the time that is left, so that a
     /// silent one leaves something to those after it.
-    fn share_time(mut self) -> Self {
-        let share = match u32::try_from(self.rest.len()) {
-            Ok(0) => self.time_left,
-            others => self.time_left / others.unwrap_or(u32::MAX).saturating_add(1),
+    fn share_time(&mut self) {
+        let share = match u32::try_from(self.addresses_left()) {
+            Ok(1) => self.time_left,
+            left => self.time_left / left.unwrap_or(u32::MAX),
         };
         self.limit = share.max(SHORTEST_ATTEMPT);
-        self
     }
 
     /// It is sent there `now`, and not before.
@@ -129,22 +142,21 @@ mod tests {
     #[test]
     fn addresses_are_tried_in_order_and_share_the_time() {
         let addresses = ["[::1]:7000", "127.0.0.1:7000", "127.0.0.2:7000"];
-        let mut aim =
-            Aim::new(addresses.map(|a| a.parse().unwrap()).into(), Duration::from_secs(6));
+        let mut aim = Aim::new(&addresses.map(|a| a.parse().unwrap()), Duration::from_secs(6));
         let start = Instant::now();
         let due = Schedule::new(start, Duration::ZERO, 1, 1).take(start, |_| true).unwrap();
         let first = aim.first(due, start, None).unwrap();
-        assert_eq!((first.address.is_ipv6(), first.limit), (true, Duration::from_secs(2)));
-        let refused = Outcome::failed(Some(first.address), Trouble::no_connection(first.limit));
+        assert_eq!((first.address().is_ipv6(), first.limit), (true, Duration::from_secs(2)));
+        let refused = Outcome::failed(Some(first.address()), Trouble::no_connection(first.limit));
         let second = aim.next(first, refused.clone(), start).continue_value().unwrap();
-        assert_eq!((second.address.is_ipv6(), second.limit), (false, Duration::from_secs(3)));
+        assert_eq!((second.address().is_ipv6(), second.limit), (false, Duration::from_secs(3)));
         let answered = Outcome { result: Ok(Vec::new()), ..refused };
         let next = aim.next(second, answered, start + Duration::from_secs(1));
         let outcomes = next.break_value().unwrap();
         let verdicts: Vec<_> = outcomes.iter().map(Outcome::verdict).collect();
         assert_eq!(verdicts, [Verdict::Timeout, Verdict::Ok], "and no further");
         let next = aim.first(due, start, None).unwrap();
-        assert_eq!(next.address, "127.0.0.1:7000".parse().unwrap(), "the one that answered");
+        assert_eq!(next.address(), "127.0.0.1:7000".parse().unwrap(), "the one that answered");
         assert_eq!(next.limit, Duration::from_secs(6));
     }
 }

@@ -95,8 +95,9 @@ impl Reporter {
         {
             let same = reply.iter().zip(hoped).take_while(|(a, b)| a == b).count();
             let reason = format!("'{}', and not '{}'", excerpt(reply, same), excerpt(hoped, same));
-            let trouble = Trouble::new(Verdict::WrongReply, reason);
-            outcome.result = Err(Trouble { reply: Some(reply.clone()), ..trouble });
+            let mut trouble = Trouble::new(Verdict::WrongReply, reason);
+            trouble.reply = Some(reply.clone());
+            outcome.result = Err(trouble);
         }
         self.is_expected(outcome)
     }

@@ -71,7 +71,7 @@ impl Run {
     fn of(destination: &Destination, schedule: Schedule) -> Self {
         Self {
             schedule,
-            aim: Aim::new(destination.addresses().to_vec(), destination.timeout()),
+            aim: Aim::new(destination.addresses(), destination.timeout()),
             resolve: destination.resolve(),
             under_way: 0,
             is_stopped: false,
@@ -104,7 +104,7 @@ impl Run {
     /// `outcome` came of a probe: it goes on to another address, or has ended.
     pub fn ended(&mut self, probe: Probe, mut outcome: Outcome, now: Instant) -> Option<Probe> {
         outcome.resolve = self.resolve;
-        debug!("[*] {}: {outcome}", probe.address);
+        debug!("[*] {}: {outcome}", probe.address());
         let (due, delay) = (probe.due, probe.delay());
         let outcomes = match self.aim.next(probe, outcome, now) {
             ControlFlow::Continue(next) => return Some(next),

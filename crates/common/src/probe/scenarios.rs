@@ -98,7 +98,7 @@ impl World {
     }
 
     fn begin(&mut self, probe: Probe) {
-        let (flow, address) = (probe.due.flow, probe.address);
+        let (flow, address) = (probe.due.flow, probe.address());
         let is_free = |port: &Port| {
             port.state.is_free() && port.state.flow() == flow && port.address == address
         };
@@ -167,9 +167,9 @@ impl World {
             Err(Verdict::Refused) => port.state.failed(),
             Err(_) => port.state.silent(until),
         }
-        let outcome = Outcome::of(Some(probe.address), result);
+        let outcome = Outcome::of(Some(probe.address()), result);
         let words = format!("probe {}: {}", probe.due.number, outcome.verdict());
-        self.say('=', &format!("{words}{}", self.of(probe.address)));
+        self.say('=', &format!("{words}{}", self.of(probe.address())));
         if let Some(next) = self.run.ended(probe, outcome, self.now) {
             self.ports[found].state.given_up();
             self.begin(next);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use nix::Error as Errno;
@@ -12,9 +13,14 @@ use crate::exit::reason;
 use crate::probe::icmp::IcmpError;
 use crate::probe::verdict::Verdict;
 
-/// Why an exchange with one address came to nothing.
+/// Why an exchange with one address came to nothing. It is boxed, for it seldom
+/// does, and what may hold one is moved about for every probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Trouble(Box<Details>);
+
+/// What is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
     /// In one word; never [`Verdict::Ok`].
     pub verdict: Verdict,
     /// In words, for people: safe to print.
@@ -32,6 +38,20 @@ pub struct Trouble {
 /// Every source port is taken (`net.ipv4.ip_local_port_range`), or the family
 /// has no address here.
 const NO_PORT: &str = "no free port, or no address, to send from";
+
+impl Deref for Trouble {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl DerefMut for Trouble {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
+    }
+}
 
 impl fmt::Display for Trouble {
     /// `refused (port unreachable, says 192.0.2.1)`
@@ -76,8 +96,9 @@ impl From<&io::Error> for Trouble {
 
 impl From<IcmpError> for Trouble {
     fn from(error: IcmpError) -> Self {
-        let icmp = Some((error.kind, error.code));
-        Self { router: error.router, icmp, ..Self::new(error.verdict(), error.words()) }
+        let mut trouble = Self::new(error.verdict(), error.words());
+        (trouble.router, trouble.icmp) = (error.router, Some((error.kind, error.code)));
+        trouble
     }
 }
 
@@ -86,7 +107,8 @@ impl Trouble {
     #[must_use]
     pub fn new(verdict: Verdict, reason: impl fmt::Display) -> Self {
         let reason = reason.to_string();
-        Self { verdict, reason, router: None, icmp: None, from: None, reply: None }
+        let (router, icmp, from, reply) = (None, None, None, None);
+        Self(Box::new(Details { verdict, reason, router, icmp, from, reply }))
     }
 
     /// It cannot be sent from `source`.
@@ -165,7 +187,8 @@ impl Trouble {
     /// Only somebody else answered.
     #[must_use]
     pub fn wrong_source(from: SocketAddr) -> Self {
-        let trouble = Self::new(Verdict::WrongSource, format_args!("{from} answered instead"));
-        Self { from: Some(from), ..trouble }
+        let mut trouble = Self::new(Verdict::WrongSource, format_args!("{from} answered instead"));
+        trouble.from = Some(from);
+        trouble
     }
 }
