@@ -26,7 +26,6 @@ pub trait Socket {
 /// One exchange over a socket.
 #[derive(Debug)]
 pub struct Exchange {
-    way: Way,
     state: State,
     /// Why there will be no reply, unless it is here already.
     trouble: Option<Trouble>,
@@ -75,17 +74,23 @@ pub enum Step {
 }
 
 impl Exchange {
-    /// An exchange on its `way`, over a socket that was cleared.
-    pub fn new(way: Way) -> Self {
+    /// An exchange over a socket that was cleared.
+    pub fn new() -> Self {
         let (state, resends) = (State::Sending, MOST_RESENDS);
-        Self { way, state, trouble: None, stranger: None, resends }
+        Self { state, trouble: None, stranger: None, resends }
     }
 
-    /// Does the next thing there is to do to exchange `datagram` for a reply, which
-    /// goes into `buffer`.
-    pub fn step(&mut self, socket: &impl Socket, datagram: &[u8], buffer: &mut [u8]) -> Step {
+    /// Does the next thing there is to do to exchange `datagram`, on its `way`, for
+    /// a reply, which goes into `buffer`.
+    pub fn step(
+        &mut self,
+        socket: &impl Socket,
+        way: &Way,
+        datagram: &[u8],
+        buffer: &mut [u8],
+    ) -> Step {
         match self.state {
-            State::Sending => match socket.send(datagram, self.way.peer) {
+            State::Sending => match socket.send(datagram, way.peer) {
                 Ok(_) => {
                     self.state = State::Receiving;
                     Step::Sent
@@ -93,10 +98,10 @@ impl Exchange {
                 Err(error) => self.failed(socket, error),
             },
             State::Receiving => match socket.receive(buffer) {
-                Ok((len, from)) if is_same(from, self.way.peer) => Step::Done(Ok(len)),
+                Ok((len, from)) if is_same(from, way.peer) => Step::Done(Ok(len)),
                 // The kernel may take another of our addresses to send from
                 // than the one that is gone to.
-                Ok((_, from)) if is_same(from, self.way.local) => {
+                Ok((_, from)) if is_same(from, way.local) => {
                     Step::Done(Err(Trouble::connected_to_itself()))
                 }
                 Ok((_, from)) => {

@@ -48,16 +48,15 @@ fn receiving(receives: impl IntoIterator<Item = Received>) -> Script {
     Script { receives, ..Script::default() }
 }
 
-fn exchange() -> Exchange {
-    let local = "192.0.2.7:40000".parse().unwrap();
-    Exchange::new(Way { local, peer: PEER.parse().unwrap() })
+fn way() -> Way {
+    Way { local: "192.0.2.7:40000".parse().unwrap(), peer: PEER.parse().unwrap() }
 }
 
 /// Steps until it is over, or waits: then `None`.
 fn go(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Trouble>> {
     let mut buffer = [0; 64];
     for _ in 0..50 {
-        match exchange.step(socket, b"hello", &mut buffer) {
+        match exchange.step(socket, &way(), b"hello", &mut buffer) {
             Step::Again | Step::Foreign(_) => {}
             Step::Wait | Step::WaitToSend | Step::Sent => return None,
             Step::Done(outcome) => {
@@ -78,7 +77,7 @@ fn sent(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Troub
 #[test]
 fn a_datagram_for_a_reply() {
     let socket = receiving([NOTHING, Ok((PEER, "ok!"))]);
-    let mut exchange = exchange();
+    let mut exchange = Exchange::new();
     assert_eq!(sent(&mut exchange, &socket), None);
     assert_eq!(exchange.timed_out(LIMIT), Trouble::no_reply(LIMIT));
     assert_eq!(go(&mut exchange, &socket), Some(Ok("ok!".to_owned())));
@@ -95,7 +94,7 @@ fn what_an_earlier_exchange_left_is_taken_away_with_its_errors() {
     clear(&socket, &mut [0; 64], |from| heard.push(from.to_string()));
     assert_eq!(heard, [PEER, "192.0.2.9:9"]);
     assert_eq!(socket.icmp.borrow().len(), 0);
-    assert_eq!(sent(&mut exchange(), &socket), Some(Ok("ok!".to_owned())));
+    assert_eq!(sent(&mut Exchange::new(), &socket), Some(Ok("ok!".to_owned())));
 }
 
 #[test]
@@ -110,9 +109,9 @@ fn a_flood_is_left_at_some_time() {
 fn a_stranger_does_not_answer_and_is_named_when_nobody_does() {
     for stranger in ["192.0.2.2:6666", "192.0.2.1:6667"] {
         let socket = receiving([Ok((stranger, "forged")), Ok((PEER, "ok!"))]);
-        assert_eq!(sent(&mut exchange(), &socket), Some(Ok("ok!".to_owned())));
+        assert_eq!(sent(&mut Exchange::new(), &socket), Some(Ok("ok!".to_owned())));
         let socket = receiving([Ok((stranger, "forged"))]);
-        let mut exchange = exchange();
+        let mut exchange = Exchange::new();
         assert_eq!(sent(&mut exchange, &socket), None);
         let trouble = exchange.timed_out(LIMIT);
         assert_eq!(trouble, Trouble::wrong_source(stranger.parse().unwrap()));
@@ -123,7 +122,7 @@ fn a_stranger_does_not_answer_and_is_named_when_nobody_does() {
 fn a_full_send_buffer_is_waited_for_and_a_refusal_is_told() {
     let socket = receiving([Err(ErrorKind::ConnectionRefused)]);
     socket.sends.borrow_mut().extend([ErrorKind::WouldBlock, ErrorKind::Interrupted]);
-    let mut waiting = exchange();
+    let mut waiting = Exchange::new();
     assert_eq!(go(&mut waiting, &socket), None);
     assert_eq!(socket.sent.get(), 0);
     let refused = Trouble::from(io::Error::from(ErrorKind::ConnectionRefused));
@@ -133,14 +132,14 @@ fn a_full_send_buffer_is_waited_for_and_a_refusal_is_told() {
 #[test]
 fn a_reply_that_is_here_counts_although_an_error_is_told_of_first() {
     let socket = receiving([Err(ErrorKind::HostUnreachable), Ok((PEER, "ok!"))]);
-    assert_eq!(sent(&mut exchange(), &socket), Some(Ok("ok!".to_owned())));
+    assert_eq!(sent(&mut Exchange::new(), &socket), Some(Ok("ok!".to_owned())));
 }
 
 #[test]
 fn who_hears_himself_talks_to_himself() {
     let socket = receiving([Ok(("192.0.2.7:40000", "hello"))]);
     let itself = Trouble::connected_to_itself();
-    assert_eq!(sent(&mut exchange(), &socket), Some(Err(itself)));
+    assert_eq!(sent(&mut Exchange::new(), &socket), Some(Err(itself)));
 }
 
 #[test]
@@ -155,14 +154,14 @@ fn what_was_too_large_is_sent_again_and_not_for_ever() {
     let too_large = IcmpError { version: Version::V4, kind: 3, code: 4, router: None };
     let socket = receiving([Err(ErrorKind::Other), Ok((PEER, "ok!"))]);
     socket.icmp.borrow_mut().push_back(too_large);
-    let mut once = exchange();
+    let mut once = Exchange::new();
     assert_eq!(sent(&mut once, &socket), None, "sent again");
     assert_eq!(go(&mut once, &socket), Some(Ok("ok!".to_owned())));
     assert_eq!(socket.sent.get(), 2);
 
     let socket = receiving([Err(ErrorKind::Other); 9]);
     socket.icmp.borrow_mut().extend([too_large; 9]);
-    let mut always = exchange();
+    let mut always = Exchange::new();
     let mut outcome = None;
     for _ in 0..9 {
         outcome = outcome.or_else(|| go(&mut always, &socket));
@@ -177,5 +176,5 @@ fn the_queue_says_who_refuses() {
     let router = Some("192.0.2.9".parse().unwrap());
     let error = IcmpError { version: Version::V4, kind: 3, code: 13, router };
     socket.icmp.borrow_mut().push_back(error);
-    assert_eq!(sent(&mut exchange(), &socket), Some(Err(error.into())));
+    assert_eq!(sent(&mut Exchange::new(), &socket), Some(Err(error.into())));
 }

@@ -79,8 +79,7 @@ impl Port {
 
     /// `probe` is out from now on, which is returned.
     pub fn send(&mut self, probe: Probe) -> Instant {
-        let exchange = Exchange::new(self.way);
-        let out = self.out.insert(Out { probe, exchange, sent: None });
+        let out = self.out.insert(Out { probe, exchange: Exchange::new(), sent: None });
         let now = Instant::now();
         out.probe.begin(now);
         self.state.send(out.probe.due.number, now);

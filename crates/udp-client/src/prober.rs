@@ -194,10 +194,10 @@ impl Prober {
         let mut now = woken;
         // Strangers may send without end.
         for _ in 0..MOST_HEARD {
-            let Port { socket, out: Some(out), .. } = &mut self.ports[key] else {
+            let Port { socket, way, out: Some(out), .. } = &mut self.ports[key] else {
                 return Ok(());
             };
-            match out.exchange.step(socket, order.datagram, &mut self.buffer) {
+            match out.exchange.step(socket, way, order.datagram, &mut self.buffer) {
                 Step::Again => now = Instant::now(),
                 Step::Wait => return Ok(()),
                 Step::WaitToSend => {

@@ -2,7 +2,6 @@
 //! answers, and from then on that one.
 
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -41,54 +40,32 @@ pub struct Probe {
 }
 
 impl Aim {
-    /// A target with these addresses, of which one answers within `timeout`.
+    /// A target with these addresses, one at least, of which one answers within
+    /// `timeout`.
     #[must_use]
     pub fn new(addresses: &[SocketAddr], timeout: Duration) -> Self {
         Self { addresses: addresses.into(), timeout }
     }
 
     /// A probe to the first address that comes into question, sent `now`, which
-    /// ends at `end`; without an address, none.
+    /// ends at `end`.
     #[must_use]
-    pub fn first(&self, due: Due, now: Instant, end: Option<Instant>) -> Option<Probe> {
-        if self.addresses.is_empty() {
-            return None;
-        }
+    pub fn first(&self, due: Due, now: Instant, end: Option<Instant>) -> Probe {
         let left = end.map(|end| end.saturating_duration_since(now));
         let time_left = self.timeout.min(left.unwrap_or(Duration::MAX));
-        let (addresses, before) = (self.addresses.clone(), Vec::new());
-        let mut probe = Probe { due, begun: now, limit: time_left, time_left, addresses, before };
-        probe.share_time();
-        Some(probe)
+        let addresses = self.addresses.clone();
+        let limit = share(time_left, addresses.len());
+        Probe { due, begun: now, limit, time_left, addresses, before: Vec::new() }
     }
 
-    /// An address has answered: no other one is tried from now on.
-    fn settle(&mut self, address: SocketAddr) {
-        if self.addresses.len() > 1 {
-            self.addresses = [address].into();
-        }
-    }
-
-    /// `outcome` came of a probe: it goes to the next address, or there is none
-    /// left to try, and these are the outcomes of all that were.
-    pub fn next(
-        &mut self,
-        mut probe: Probe,
-        outcome: Outcome,
-        now: Instant,
-    ) -> ControlFlow<Outcomes, Probe> {
+    /// `outcome` came of `probe`: whether it goes on to the next address. Once one
+    /// has answered, no other is tried from now on.
+    pub fn goes_on(&mut self, probe: &Probe, outcome: &Outcome) -> bool {
         let is_answered = outcome.result.is_ok();
-        if is_answered {
-            self.settle(probe.address());
+        if is_answered && self.addresses.len() > 1 {
+            self.addresses = [probe.address()].into();
         }
-        if is_answered || probe.addresses_left() == 1 {
-            return ControlFlow::Break(Outcomes { before: probe.before, last: outcome });
-        }
-        probe.before.push(outcome);
-        probe.time_left -= probe.time_left.min(now.saturating_duration_since(probe.begun));
-        probe.begun = now;
-        probe.share_time();
-        ControlFlow::Continue(probe)
+        !is_answered && probe.addresses_left() > 1
     }
 }
 
@@ -104,14 +81,20 @@ impl Probe {
         self.addresses.len() - self.before.len()
     }
 
-    /// Each address may take an equal share of the time that is left, so that a
-    /// silent one leaves something to those after it.
-    fn share_time(&mut self) {
-        let share = match u32::try_from(self.addresses_left()) {
-            Ok(1) => self.time_left,
-            left => self.time_left / left.unwrap_or(u32::MAX),
-        };
-        self.limit = share.max(SHORTEST_ATTEMPT);
+    /// It goes to the next address `now`, for `outcome` came of this one.
+    #[must_use]
+    pub fn go_on(mut self, outcome: Outcome, now: Instant) -> Self {
+        self.before.push(outcome);
+        self.time_left -= self.time_left.min(now.saturating_duration_since(self.begun));
+        self.begun = now;
+        self.limit = share(self.time_left, self.addresses_left());
+        self
+    }
+
+    /// It has ended, for `outcome` came of the last address: that of all.
+    #[must_use]
+    pub fn end(self, outcome: Outcome) -> Outcomes {
+        Outcomes { before: self.before, last: outcome }
     }
 
     /// It is sent there `now`, and not before.
@@ -132,6 +115,16 @@ impl Probe {
     }
 }
 
+/// Each of the addresses that are left may take an equal share of the time that is,
+/// so that a silent one leaves something to those after it.
+fn share(time_left: Duration, addresses_left: usize) -> Duration {
+    let share = match u32::try_from(addresses_left) {
+        Ok(1) => time_left,
+        left => time_left / left.unwrap_or(u32::MAX),
+    };
+    share.max(SHORTEST_ATTEMPT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,17 +138,18 @@ mod tests {
         let mut aim = Aim::new(&addresses.map(|a| a.parse().unwrap()), Duration::from_secs(6));
         let start = Instant::now();
         let due = Schedule::new(start, Duration::ZERO, 1, 1).take(start, |_| true).unwrap();
-        let first = aim.first(due, start, None).unwrap();
+        let first = aim.first(due, start, None);
         assert_eq!((first.address().is_ipv6(), first.limit), (true, Duration::from_secs(2)));
         let refused = Outcome::failed(Some(first.address()), Trouble::no_connection(first.limit));
-        let second = aim.next(first, refused.clone(), start).continue_value().unwrap();
+        assert!(aim.goes_on(&first, &refused));
+        let second = first.go_on(refused.clone(), start);
         assert_eq!((second.address().is_ipv6(), second.limit), (false, Duration::from_secs(3)));
         let answered = Outcome { result: Ok(Vec::new()), ..refused };
-        let next = aim.next(second, answered, start + Duration::from_secs(1));
-        let outcomes = next.break_value().unwrap();
+        assert!(!aim.goes_on(&second, &answered), "no further");
+        let outcomes = second.end(answered);
         let verdicts: Vec<_> = outcomes.iter().map(Outcome::verdict).collect();
-        assert_eq!(verdicts, [Verdict::Timeout, Verdict::Ok], "and no further");
-        let next = aim.first(due, start, None).unwrap();
+        assert_eq!(verdicts, [Verdict::Timeout, Verdict::Ok]);
+        let next = aim.first(due, start, None);
         assert_eq!(next.address(), "127.0.0.1:7000".parse().unwrap(), "the one that answered");
         assert_eq!(next.limit, Duration::from_secs(6));
     }

@@ -5,7 +5,6 @@
 //! became of it.
 
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use log::debug;
@@ -93,26 +92,24 @@ impl Run {
         let due = self.schedule.take(now, is_free)?;
         // The end of a run leaves a probe unfinished; a single one has to be over.
         let end = self.end.filter(|_| self.telling.is_none());
-        let probe = self.aim.first(due, now, end)?;
         self.under_way += 1;
         if let Some(telling) = &mut self.telling {
             telling.ledger.sent += 1;
         }
-        Some(probe)
+        Some(self.aim.first(due, now, end))
     }
 
     /// `outcome` came of a probe: it goes on to another address, or has ended.
     pub fn ended(&mut self, probe: Probe, mut outcome: Outcome, now: Instant) -> Option<Probe> {
         outcome.resolve = self.resolve;
         debug!("[*] {}: {outcome}", probe.address());
-        let (due, delay) = (probe.due, probe.delay());
-        let outcomes = match self.aim.next(probe, outcome, now) {
-            ControlFlow::Continue(next) => return Some(next),
-            ControlFlow::Break(outcomes) => outcomes,
-        };
+        if self.aim.goes_on(&probe, &outcome) {
+            return Some(probe.go_on(outcome, now));
+        }
         self.under_way -= 1;
-        self.schedule.ended(due, now);
-        self.ended.push(Ended { number: due.number, delay, outcomes });
+        self.schedule.ended(probe.due, now);
+        let (number, delay) = (probe.due.number, probe.delay());
+        self.ended.push(Ended { number, delay, outcomes: probe.end(outcome) });
         None
     }
 

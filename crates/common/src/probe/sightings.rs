@@ -27,7 +27,7 @@ impl Sightings {
     /// Notes what `reply` says of a probe sent from `local`; a reply of another
     /// kind says nothing.
     pub fn note(&mut self, reply: &[u8], local: Option<SocketAddr>) {
-        let Some((host, peer)) = std::str::from_utf8(reply).ok().and_then(parse) else {
+        let Some((host, peer)) = parse(reply) else {
             return;
         };
         match self.hosts.iter().position(|(known, _)| known == host) {
@@ -41,8 +41,9 @@ impl Sightings {
 }
 
 /// `host=NAME peer=IP:PORT n=COUNT`
-fn parse(reply: &str) -> Option<(&str, SocketAddr)> {
-    let (host, rest) = reply.trim_end().strip_prefix("host=")?.split_once(" peer=")?;
+fn parse(reply: &[u8]) -> Option<(&str, SocketAddr)> {
+    let fields = std::str::from_utf8(reply.strip_prefix(b"host=")?).ok()?;
+    let (host, rest) = fields.trim_end().split_once(" peer=")?;
     let (peer, count) = rest.split_once(" n=")?;
     count.parse::<u64>().ok()?;
     (host.len() <= LONGEST_NAME).then_some(())?;
