@@ -1,11 +1,13 @@
 // Exchanges a message for a reply, one after another, with nothing else to do:
 // the least that a reply can take on this machine.
 //
-// usage: pingpong udp|tcp ADDRESS PORT N
+// usage: pingpong udp|connected|tcp ADDRESS PORT N
 //
-// UDP: one connected socket, send, recv. TCP: a connection for each exchange,
-// connect, send, recv, close. Blocking calls. A reply's time is from just
-// before send to just after recv, connect's from before it to after it.
+// udp: one socket, sendto, recvfrom, and a look at who answered. connected: the
+// same over a connected socket, for which the kernel has looked up the way, and
+// to which nobody else can answer. tcp: a connection for each exchange, connect,
+// send, recv, close. Blocking calls. A reply's time is from just before it is
+// sent to just after it is received, connect's from before it to after it.
 //
 // Prints a JSON object. Exit status: 0 all were answered, 1 one was not (10 s
 // are waited for it), 2 usage.
@@ -55,15 +57,24 @@ static void limit(int fd) {
         fail("setsockopt");
 }
 
-static uint64_t exchange(int fd, const char *reply) {
+// Over a connected socket, to which `server` is NULL, or to `server`.
+static uint64_t exchange(int fd, const struct sockaddr_in *server, const char *reply) {
     char buffer[1024];
+    struct sockaddr_in from;
+    socklen_t size = sizeof from;
     uint64_t start = now();
-    if (send(fd, MESSAGE, sizeof MESSAGE - 1, 0) != sizeof MESSAGE - 1)
+    if (sendto(fd, MESSAGE, sizeof MESSAGE - 1, 0, (const struct sockaddr *)server,
+               server ? sizeof *server : 0) != sizeof MESSAGE - 1)
         fail("send");
-    ssize_t length = recv(fd, buffer, sizeof buffer, 0);
+    ssize_t length = recvfrom(fd, buffer, sizeof buffer, 0, (struct sockaddr *)(server ? &from : NULL),
+                              server ? &size : NULL);
     uint64_t end = now();
     if (length < 0)
         fail("recv");
+    if (server && (from.sin_addr.s_addr != server->sin_addr.s_addr || from.sin_port != server->sin_port)) {
+        errno = EBADMSG;
+        fail("source");
+    }
     if ((size_t)length != strlen(reply) || memcmp(buffer, reply, (size_t)length) != 0) {
         errno = EBADMSG;
         fail("reply");
@@ -90,10 +101,11 @@ static void print(const char *name, uint64_t *times, size_t count) {
 int main(int argc, char **argv) {
     struct sockaddr_in server = {.sin_family = AF_INET};
     bool tcp = argc == 5 && strcmp(argv[1], "tcp") == 0;
+    bool connected = argc == 5 && strcmp(argv[1], "connected") == 0;
     long count = argc == 5 ? atol(argv[4]) : 0;
-    if (count < 1 || (!tcp && strcmp(argv[1], "udp") != 0) ||
+    if (count < 1 || (!tcp && !connected && strcmp(argv[1], "udp") != 0) ||
         inet_pton(AF_INET, argv[2], &server.sin_addr) != 1) {
-        fprintf(stderr, "usage: pingpong udp|tcp ADDRESS PORT N\n");
+        fprintf(stderr, "usage: pingpong udp|connected|tcp ADDRESS PORT N\n");
         return 2;
     }
     server.sin_port = htons((uint16_t)atoi(argv[3]));
@@ -105,7 +117,8 @@ int main(int argc, char **argv) {
     int fd = -1;
     if (!tcp) {
         fd = open_socket(tcp);
-        connect_to(fd, &server);
+        if (connected)
+            connect_to(fd, &server);
         limit(fd);
     }
     for (long i = 0; i < count; i++) {
@@ -115,7 +128,7 @@ int main(int argc, char **argv) {
             connect_to(fd, &server);
             connects[i] = now() - start;
         }
-        replies[i] = exchange(fd, REPLIES[tcp]);
+        replies[i] = exchange(fd, tcp || connected ? NULL : &server, REPLIES[tcp]);
         if (tcp)
             close(fd);
     }

@@ -5,7 +5,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::probe::icmp::IcmpError;
 use common::probe::trouble::Trouble;
@@ -13,8 +13,8 @@ use common::probe::trouble::Trouble;
 /// What an exchange asks of its socket, which is not connected: so it hears
 /// who answers in the target's place, too. None of the calls blocks.
 pub trait Socket {
-    /// Sends `datagram` whole to `peer`.
-    fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<usize>;
+    /// Sends `datagram` whole to `peer`, and says when that began.
+    fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<Instant>;
 
     /// Receives a datagram, and says from whom; what does not fit is lost.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
@@ -61,8 +61,9 @@ enum State {
 pub enum Step {
     /// Something was done, and there may be more to do.
     Again,
-    /// The datagram is on its way: nothing to do until the socket is ready.
-    Sent,
+    /// The datagram is on its way since then: nothing to do until the socket is
+    /// ready.
+    Sent(Instant),
     /// Somebody else has sent something.
     Foreign(SocketAddr),
     /// Nothing to do until something comes.
@@ -91,9 +92,9 @@ impl Exchange {
     ) -> Step {
         match self.state {
             State::Sending => match socket.send(datagram, way.peer) {
-                Ok(_) => {
+                Ok(sent) => {
                     self.state = State::Receiving;
-                    Step::Sent
+                    Step::Sent(sent)
                 }
                 Err(error) => self.failed(socket, error),
             },

@@ -19,12 +19,12 @@ struct Script {
 type Received = Result<(&'static str, &'static str), ErrorKind>;
 
 impl Socket for Script {
-    fn send(&self, datagram: &[u8], _: SocketAddr) -> io::Result<usize> {
+    fn send(&self, _: &[u8], _: SocketAddr) -> io::Result<Instant> {
         if let Some(kind) = self.sends.borrow_mut().pop_front() {
             return Err(kind.into());
         }
         self.sent.set(self.sent.get() + 1);
-        Ok(datagram.len())
+        Ok(Instant::now())
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
@@ -58,7 +58,7 @@ fn go(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Trouble
     for _ in 0..50 {
         match exchange.step(socket, &way(), b"hello", &mut buffer) {
             Step::Again | Step::Foreign(_) => {}
-            Step::Wait | Step::WaitToSend | Step::Sent => return None,
+            Step::Wait | Step::WaitToSend | Step::Sent(_) => return None,
             Step::Done(outcome) => {
                 let text = |len| String::from_utf8_lossy(&buffer[..len]).into_owned();
                 return Some(outcome.map(text));

@@ -18,8 +18,10 @@ use socket2::{Domain, Socket as Socket2, Type};
 use crate::exchange::{Exchange, Socket, Way};
 
 impl Socket for UdpSocket {
-    fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<usize> {
-        self.send_to(datagram, peer)
+    fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<Instant> {
+        // Right before, for the reply's time begins here.
+        let now = Instant::now();
+        self.send_to(datagram, peer).map(|_| now)
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
@@ -77,13 +79,23 @@ impl Port {
         self.state.is_free() && self.state.flow() == flow && self.address == address
     }
 
-    /// `probe` is out from now on, which is returned.
-    pub fn send(&mut self, probe: Probe) -> Instant {
-        let out = self.out.insert(Out { probe, exchange: Exchange::new(), sent: None });
-        let now = Instant::now();
-        out.probe.begin(now);
-        self.state.send(out.probe.due.number, now);
-        now
+    /// `probe` is about to be sent.
+    pub fn send(&mut self, probe: Probe) {
+        self.state.send(probe.due.number, probe.begun);
+        self.out = Some(Out { probe, exchange: Exchange::new(), sent: None });
+    }
+
+    /// Its datagram was sent: its time begins there, also should it have to be sent
+    /// again.
+    pub fn sent(&mut self, at: Instant) {
+        let Some(out) = &mut self.out else {
+            return;
+        };
+        if out.sent.is_none() {
+            out.probe.begin(at);
+            self.state.send(out.probe.due.number, at);
+        }
+        out.sent = Some(at);
     }
 
     /// When the time of its probe is up, or it has been quiet for long enough.

@@ -131,9 +131,10 @@ impl Prober {
     fn send(&mut self, key: usize, probe: Probe, order: &mut Order<'_>) -> Result<(), Failure> {
         self.out += 1;
         self.note_used(probe.due.flow, key);
-        let begun = self.ports[key].send(probe);
+        let now = probe.begun;
+        self.ports[key].send(probe);
         self.note_end(key);
-        self.go(key, begun, order)
+        self.go(key, now, order)
     }
 
     /// The port that `probe` is sent from: one that is free, or another.
@@ -191,23 +192,22 @@ impl Prober {
 
     /// Goes on with the exchange of a port, which was ready at `woken`.
     fn go(&mut self, key: usize, woken: Instant, order: &mut Order<'_>) -> Result<(), Failure> {
-        let mut now = woken;
         // Strangers may send without end.
         for _ in 0..MOST_HEARD {
             let Port { socket, way, out: Some(out), .. } = &mut self.ports[key] else {
                 return Ok(());
             };
             match out.exchange.step(socket, way, order.datagram, &mut self.buffer) {
-                Step::Again => now = Instant::now(),
+                Step::Again => {}
                 Step::Wait => return Ok(()),
                 Step::WaitToSend => {
                     return self.wait_for(key, Interest::READABLE | Interest::WRITABLE);
                 }
-                Step::Sent => {
-                    out.sent = Some(now);
+                Step::Sent(at) => {
+                    self.ports[key].sent(at);
                     return Ok(());
                 }
-                Step::Foreign(from) => self.stray(key, from, now, order)?,
+                Step::Foreign(from) => self.stray(key, from, woken, order)?,
                 Step::Done(result) => {
                     let result = result.map(|len| self.buffer[..len].to_vec());
                     return self.end(key, result, woken, order);
