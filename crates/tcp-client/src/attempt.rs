@@ -46,6 +46,9 @@ impl<'m> Attempt<'m> {
     /// reply that is hoped for.) Where it was ready for writing alone, nothing has
     /// come that could be received: what comes later wakes the loop again.
     pub fn go(&mut self, woken: Instant, is_for_writing: bool) -> Option<Outcome> {
+        if is_for_writing {
+            self.exchange.stream_mut().writable();
+        }
         loop {
             match self.exchange.step() {
                 Step::Done(result) => return Some(self.outcome(result, woken)),

@@ -58,6 +58,8 @@ pub struct Connection {
     local: SocketAddr,
     /// Where to: as it was asked for, and then as the kernel has it.
     peer: SocketAddr,
+    /// The kernel says that it can be written.
+    is_writable: bool,
 }
 
 /// Who chooses the source port of a flow, where nobody has asked for one.
@@ -109,7 +111,7 @@ impl Connection {
             }
             _ => {
                 let stream = TcpStream::from_std(socket.into());
-                Ok(Self { local: stream.local_addr()?, stream, peer })
+                Ok(Self { local: stream.local_addr()?, stream, peer, is_writable: false })
             }
         }
     }
@@ -117,6 +119,11 @@ impl Connection {
     /// Where it is sent from.
     pub fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// It can be written, and nothing else: so the connection stands.
+    pub fn writable(&mut self) {
+        self.is_writable = true;
     }
 
     /// The socket, to register it.
@@ -129,6 +136,10 @@ impl Stream for Connection {
     /// It stands when it has a peer. If it has none, why is in `SO_ERROR`, unless
     /// it is still being made: connect(2), EINPROGRESS.
     fn is_connected(&mut self) -> io::Result<bool> {
+        // To go to 0.0.0.0 is to go to another address.
+        if self.is_writable && !self.peer.ip().is_unspecified() {
+            return Ok(true);
+        }
         match self.stream.peer_addr() {
             Ok(peer) => {
                 self.peer = peer;
