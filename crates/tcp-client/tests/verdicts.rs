@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use common::testing::{Event, Finished, Server, documented, quiet_command, run, run_with_input};
+use common::testing::{Event, Finished, Server, quiet_command, run, run_with_input};
 use socket2::SockRef;
 
 use counterpart::{TCP_CLIENT, answer, assert_failed, client, reserved, server};
@@ -110,9 +110,7 @@ fn a_reply_is_taken_although_the_message_could_not_be_sent() {
 
 /// The object that `--json` prints.
 fn object(ended: &Finished) -> Event {
-    let object = Event::parse(&ended.stdout);
-    assert_eq!(Some(&object.fields()), documented("tcp-client").get(object.name()), "{object:?}");
-    object
+    Event::as_documented(&ended.stdout, "tcp-client")
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Event, Finished, Terminal, documented, quiet_command, run, run_with_input};
+use common::testing::{Event, Finished, Terminal, quiet_command, run, run_with_input};
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 
@@ -165,9 +165,7 @@ fn somebody_elses_reply_does_not_count() {
 
 /// The object that `--json` prints.
 fn object(ended: &Finished) -> Event {
-    let object = Event::parse(&ended.stdout);
-    assert_eq!(Some(&object.fields()), documented("udp-client").get(object.name()), "{object:?}");
-    object
+    Event::as_documented(&ended.stdout, "udp-client")
 }
 
 #[test]

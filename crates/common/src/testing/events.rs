@@ -18,6 +18,15 @@ impl Event {
         event
     }
 
+    /// Takes a line of `program`, of which each field has to be documented, and each
+    /// that is to be there.
+    #[must_use]
+    pub fn as_documented(line: &str, program: &str) -> Self {
+        let event = Self::parse(line);
+        assert_eq!(Some(&event.fields()), documented(program).get(event.name()), "{line}");
+        event
+    }
+
     #[must_use]
     pub fn name(&self) -> &str {
         self.text("event")
