@@ -126,8 +126,10 @@ impl Poller {
         let is_to_come = self.alarm.set(self.poll.registry(), until)?;
         let timeout = if is_to_come { None } else { Some(Duration::ZERO) };
         match self.poll.poll(&mut self.events, timeout) {
-            // Ctrl-Z and fg.
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            // Ctrl-Z and fg: what came meanwhile is there.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.poll.poll(&mut self.events, Some(Duration::ZERO))
+            }
             polled => polled,
         }
     }

@@ -136,8 +136,8 @@ impl Stream for Connection {
     /// It stands when it has a peer. If it has none, why is in `SO_ERROR`, unless
     /// it is still being made: connect(2), EINPROGRESS.
     fn is_connected(&mut self) -> io::Result<bool> {
-        // To go to 0.0.0.0 is to go to another address.
-        if self.is_writable && !self.peer.ip().is_unspecified() {
+        // Only where both ports are the same may it be its own peer, which is asked for.
+        if self.is_writable && self.local.port() != self.peer.port() {
             return Ok(true);
         }
         match self.stream.peer_addr() {

@@ -53,6 +53,8 @@ pub struct Out {
     pub exchange: Exchange,
     /// When its datagram was sent.
     pub sent: Option<Instant>,
+    /// It can be sent only when the socket is ready for that.
+    pub waits_to_send: bool,
 }
 
 impl Port {
@@ -82,11 +84,12 @@ impl Port {
     /// `probe` is about to be sent.
     pub fn send(&mut self, probe: Probe) {
         self.state.send(probe.due.number, probe.begun);
-        self.out = Some(Out { probe, exchange: Exchange::new(), sent: None });
+        let exchange = Exchange::new();
+        self.out = Some(Out { probe, exchange, sent: None, waits_to_send: false });
     }
 
-    /// Its datagram was sent: its time begins there, also should it have to be sent
-    /// again.
+    /// Its datagram was sent: the reply's time begins there, and again should it be
+    /// sent again; the probe's with the first.
     pub fn sent(&mut self, at: Instant) {
         let Some(out) = &mut self.out else {
             return;

@@ -1,6 +1,7 @@
 //! The loop that sends probes, of which a source port has one out at most: it
 //! waits for readiness, for the next one to be due, or for the end of one's time.
 
+use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -82,7 +83,11 @@ impl Prober {
         loop {
             let now = Instant::now();
             order.run.tick(now);
-            while let Some(probe) = order.run.take(now, |flow| self.is_free(flow, destination)) {
+            // No more in a turn: those that fail at once hold no socket, and without end
+            // they would keep from being heard what is waited for.
+            for _ in 0..self.poller.most_sockets() {
+                let probe = order.run.take(now, |flow| self.is_free(flow, destination));
+                let Some(probe) = probe else { break };
                 self.begin(probe, order)?;
             }
             if order.run.is_over() {
@@ -201,11 +206,17 @@ impl Prober {
                 Step::Again => {}
                 Step::Wait => return Ok(()),
                 Step::WaitToSend => {
+                    out.waits_to_send = true;
                     return self.wait_for(key, Interest::READABLE | Interest::WRITABLE);
                 }
                 Step::Sent(at) => {
+                    let has_waited = mem::take(&mut out.waits_to_send);
                     self.ports[key].sent(at);
-                    return Ok(());
+                    return if has_waited {
+                        self.wait_for(key, Interest::READABLE)
+                    } else {
+                        Ok(())
+                    };
                 }
                 Step::Foreign(from) => self.stray(key, from, woken, order)?,
                 Step::Done(result) => {
@@ -236,22 +247,22 @@ impl Prober {
             return Ok(());
         };
         self.out -= 1;
+        // What could not be sent has failed just now.
+        let arrived = if sent.is_some() { arrived } else { Instant::now() };
         let until = arrived + order.destination.timeout();
         match &result {
             Ok(_) => port.state.answered(),
             Err(trouble) if is_silence(trouble) => port.state.silent(until),
             Err(_) => port.state.failed(),
         }
-        let is_answered = result.is_ok();
         let outcome = port.outcome(sent, result, arrived);
-        if !is_answered {
-            self.note_end(key);
+        let next = order.run.ended(probe, outcome, arrived);
+        if next.is_some() {
+            port.state.given_up();
         }
-        if let Some(next) = order.run.ended(probe, outcome, arrived) {
-            self.ports[key].state.given_up();
-            self.begin(next, order)?;
-        }
-        if is_answered { self.clear(key, arrived, order) } else { Ok(()) }
+        self.note_end(key);
+        self.clear(key, arrived, order)?;
+        next.map_or(Ok(()), |next| self.begin(next, order))
     }
 
     /// Ends those whose time is up, after a last look: what came while the process
@@ -270,8 +281,9 @@ impl Prober {
                     self.end(key, Err(trouble), now, order)?;
                 }
             } else if port.state.quiet_until().is_some_and(|until| until <= now) {
+                self.clear(key, now, order)?;
                 if order.destination.source_port().is_some() {
-                    port.state.wake();
+                    self.ports[key].state.wake();
                 } else {
                     self.ports.remove(key);
                 }

@@ -28,10 +28,12 @@ pub struct Probe {
     pub due: Due,
     /// When it was sent there.
     pub begun: Instant,
-    /// How long that may take.
+    /// How long it may take there, with what passes before it is sent.
     pub limit: Duration,
-    /// What is left for this address and those after it.
-    time_left: Duration,
+    /// When that has passed.
+    ends_at: Instant,
+    /// When it is over, with the addresses after this one.
+    over_at: Instant,
     /// In the order in which they are tried; it is under way to the first of which
     /// no outcome is known.
     addresses: Rc<[SocketAddr]>,
@@ -55,7 +57,8 @@ impl Aim {
         let time_left = self.timeout.min(left.unwrap_or(Duration::MAX));
         let addresses = self.addresses.clone();
         let limit = share(time_left, addresses.len());
-        Probe { due, begun: now, limit, time_left, addresses, before: Vec::new() }
+        let (ends_at, over_at, before) = (now + limit, now + time_left, Vec::new());
+        Probe { due, begun: now, limit, ends_at, over_at, addresses, before }
     }
 
     /// `outcome` came of `probe`: whether it goes on to the next address. Once one
@@ -85,9 +88,8 @@ impl Probe {
     #[must_use]
     pub fn go_on(mut self, outcome: Outcome, now: Instant) -> Self {
         self.before.push(outcome);
-        self.time_left -= self.time_left.min(now.saturating_duration_since(self.begun));
-        self.begun = now;
-        self.limit = share(self.time_left, self.addresses_left());
+        self.limit = share(self.over_at.saturating_duration_since(now), self.addresses_left());
+        (self.begun, self.ends_at) = (now, now + self.limit);
         self
     }
 
@@ -97,7 +99,7 @@ impl Probe {
         Outcomes { before: self.before, last: outcome }
     }
 
-    /// It is sent there `now`, and not before.
+    /// It is sent there `now`, and not before, which leaves it no more time.
     pub fn begin(&mut self, now: Instant) {
         self.begun = now;
     }
@@ -111,7 +113,7 @@ impl Probe {
     /// When its time is up.
     #[must_use]
     pub fn ends_at(&self) -> Instant {
-        self.begun + self.limit
+        self.ends_at
     }
 }
 
@@ -138,7 +140,10 @@ mod tests {
         let mut aim = Aim::new(&addresses.map(|a| a.parse().unwrap()), Duration::from_secs(6));
         let start = Instant::now();
         let due = Schedule::new(start, Duration::ZERO, 1, 1).take(start, |_| true).unwrap();
-        let first = aim.first(due, start, None);
+        let mut first = aim.first(due, start, None);
+        first.begin(start + Duration::from_secs(1));
+        assert_eq!(first.delay(), Duration::from_secs(1));
+        assert_eq!(first.ends_at(), start + Duration::from_secs(2), "no later for that");
         assert_eq!((first.address().is_ipv6(), first.limit), (true, Duration::from_secs(2)));
         let refused = Outcome::failed(Some(first.address()), Trouble::no_connection(first.limit));
         assert!(aim.goes_on(&first, &refused));
