@@ -35,6 +35,24 @@ fn a_reply_that_came_while_it_was_stopped_is_in_time() {
 }
 
 #[test]
+fn a_late_reply_that_came_while_it_was_stopped_is_late() {
+    let (server, address) = server();
+    let args = [&address, "-c", "2", "-i", "1s", "--flows", "2", "-W", "400ms"];
+    let client = Running::start(UDP_CLIENT, &args);
+    let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+    // The other flow's turn is half a second later: the first probe's time is up.
+    server.recv_from(&mut [0; 1024]).unwrap();
+    client.stop();
+    server.send_to(OK, peer).unwrap();
+    // The time that has to pass: until the port is quiet no more, and the next probe due.
+    thread::sleep(Duration::from_millis(600));
+    client.go_on();
+    let ended = client.finish();
+    assert!(ended.stdout.contains("0 ok, 4 no-reply, 1 late, 75.0 % lost\n"), "{ended:?}");
+    assert_eq!(ended.status, Some(1));
+}
+
+#[test]
 fn an_interrupt_ends_a_run_with_its_summary() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let (server, address) = server();

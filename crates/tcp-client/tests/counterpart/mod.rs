@@ -46,9 +46,14 @@ pub fn assert_failed(ended: &Finished, status: i32, line: &str) {
 
 /// An address that this test holds, and on which nobody listens.
 pub fn reserved() -> (Socket, SocketAddr) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    reserved_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+/// The same, with a port of this address.
+pub fn reserved_at(own: SocketAddr) -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::for_address(own), Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.bind(&own.into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     (socket, address)
 }
