@@ -66,6 +66,9 @@ impl Persistence {
             let is_wanted = reporter.judge(&mut outcomes.last);
             let now = Instant::now();
             let is_cut_short = end.is_some_and(|end| end <= now) && is_silence(&outcomes);
+            if is_wanted && is_cut_short && !self.wait {
+                return reporter.cut_short(&outcomes);
+            }
             if !self.wait || (is_wanted && !is_cut_short) {
                 return reporter.tell(&outcomes);
             }

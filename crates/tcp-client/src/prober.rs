@@ -58,11 +58,7 @@ impl<'m> Prober<'m> {
         loop {
             let now = Instant::now();
             run.tick(now);
-            // No more in a turn: those that fail at once hold no socket, and without end
-            // they would keep from being heard what is waited for.
-            for _ in 0..self.poller.most_sockets() {
-                let probe = run.take(now, |flow| self.is_free(flow, destination));
-                let Some(probe) = probe else { break };
+            while let Some(probe) = run.take(now, |flow| self.is_free(flow, destination)) {
                 self.begin(probe, run, destination)?;
             }
             if run.is_over() {

@@ -215,3 +215,20 @@ fn it_does_not_wait_for_ever() {
     let line = format!("{address}: no-reply (connected, and then nothing within 200ms)");
     assert_failed(&client(address, &["-w", "200ms"]), 1, &line);
 }
+
+#[test]
+fn silence_that_the_deadline_cut_short_proves_nothing() {
+    let silent = || {
+        let (address, _) = server("127.0.0.1:0", |mut stream| {
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        address
+    };
+    let args = ["--expect", "no-reply", "-W", "5s", "--deadline", "200ms"];
+    let ended = client(silent(), &args);
+    assert!(ended.stderr.ends_with("ms), cut short by the deadline\n"), "{ended:?}");
+    assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(1)));
+    let args = ["--expect", "no-reply", "-W", "200ms", "--deadline", "5s"];
+    let ended = client(silent(), &args);
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+}

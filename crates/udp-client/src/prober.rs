@@ -83,11 +83,7 @@ impl Prober {
         loop {
             let now = Instant::now();
             order.run.tick(now);
-            // No more in a turn: those that fail at once hold no socket, and without end
-            // they would keep from being heard what is waited for.
-            for _ in 0..self.poller.most_sockets() {
-                let probe = order.run.take(now, |flow| self.is_free(flow, destination));
-                let Some(probe) = probe else { break };
+            while let Some(probe) = order.run.take(now, |flow| self.is_free(flow, destination)) {
                 self.begin(probe, order)?;
             }
             if order.run.is_over() {

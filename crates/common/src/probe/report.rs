@@ -124,6 +124,21 @@ impl Reporter {
         Err(failure.with_safe_reason(self.words_of_failure(outcomes)).object_told())
     }
 
+    /// Tells what came of a probe that was expected, and proves nothing: more time
+    /// could have made another outcome of it.
+    ///
+    /// # Errors
+    /// That; or standard output takes no more.
+    pub fn cut_short(&self, outcomes: &Outcomes) -> Result<(), Failure> {
+        self.print(outcomes, false)?;
+        let words = self.words_of_cut_short(outcomes);
+        Err(Failure::outcome(&self.target, "").with_safe_reason(words).object_told())
+    }
+
+    fn words_of_cut_short(&self, outcomes: &Outcomes) -> String {
+        format!("{}, cut short by the deadline", self.words(outcomes))
+    }
+
     /// Tells what came last of probes that never came out as expected.
     ///
     /// # Errors
@@ -131,7 +146,7 @@ impl Reporter {
     pub fn give_up(&self, outcomes: &Outcomes, after: Duration) -> Result<(), Failure> {
         self.print(outcomes, false)?;
         let words = if self.is_expected(&outcomes.last) {
-            format!("{}, cut short by the deadline", self.words(outcomes))
+            self.words_of_cut_short(outcomes)
         } else {
             format!("{}, for {}", self.words_of_failure(outcomes), duration::words(after))
         };

@@ -13,7 +13,7 @@ use crate::destination::Destination;
 use crate::exit::Failure;
 use crate::probe::aim::{Aim, Probe};
 use crate::probe::outcome::{Outcome, Outcomes};
-use crate::probe::probing::Plan;
+use crate::probe::probing::{MOST_SOCKETS, Plan};
 use crate::probe::report::Reporter;
 use crate::probe::schedule::Schedule;
 use crate::probe::source_port::Stray;
@@ -21,10 +21,15 @@ use crate::probe::telling::Telling;
 use crate::probe::trouble::Trouble;
 use crate::probe::verdict::Verdict;
 
+/// Probes that are sent in a turn of the loop. Those that fail at once hold no
+/// socket: without an end to them, signals and the end would not be seen.
+const MOST_A_TURN: usize = MOST_SOCKETS;
+
 /// Probes of one target.
 #[derive(Debug)]
 pub struct Run {
     schedule: Schedule,
+    left_of_turn: usize,
     aim: Aim,
     resolve: Option<Duration>,
     under_way: u64,
@@ -70,6 +75,7 @@ impl Run {
     fn of(destination: &Destination, schedule: Schedule) -> Self {
         Self {
             schedule,
+            left_of_turn: MOST_A_TURN,
             aim: Aim::new(destination.addresses(), destination.timeout()),
             resolve: destination.resolve(),
             under_way: 0,
@@ -87,8 +93,10 @@ impl Run {
         [self.schedule.next_at(is_free), self.stops_at(), telling].into_iter().flatten().min()
     }
 
-    /// The next probe that is due, of a flow that `is_free` to send it.
+    /// The next probe that is due, of a flow that `is_free` to send it; none where
+    /// this turn has sent enough.
     pub fn take(&mut self, now: Instant, is_free: impl Fn(u32) -> bool) -> Option<Probe> {
+        self.left_of_turn = self.left_of_turn.checked_sub(1)?;
         let due = self.schedule.take(now, is_free)?;
         // The end of a run leaves a probe unfinished; a single one has to be over.
         let end = self.end.filter(|_| self.telling.is_none());
@@ -140,8 +148,9 @@ impl Run {
         self.telling.as_mut().map_or(Ok(()), |telling| telling.stray(stray, from, local))
     }
 
-    /// Time has passed.
+    /// Time has passed: a turn of the loop begins.
     pub fn tick(&mut self, now: Instant) {
+        self.left_of_turn = MOST_A_TURN;
         if self.stops_at().is_some_and(|end| end <= now) {
             self.stop();
         }
@@ -196,3 +205,34 @@ impl Run {
 #[cfg(test)]
 #[path = "scenarios.rs"]
 mod scenarios;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many are due, and fail at once.
+    #[test]
+    fn a_turn_has_an_end() {
+        let start = Instant::now();
+        let destination = Destination {
+            addresses: vec!["192.0.2.1:7000".parse().unwrap()],
+            sources: Vec::new(),
+            timeout: Duration::from_secs(5),
+            resolve: None,
+        };
+        let schedule = Schedule::new(start, Duration::from_millis(1), 1, u64::MAX);
+        let mut run = Run::of(&destination, schedule);
+        let now = start + Duration::from_secs(60);
+        for _ in 0..3 {
+            run.tick(now);
+            let mut sent = 0;
+            while let Some(probe) = run.take(now, |_| true) {
+                let trouble = Trouble::new(Verdict::Local, "no way");
+                assert!(run.ended(probe, Outcome::failed(None, trouble), now).is_none());
+                sent += 1;
+            }
+            assert_eq!(sent, MOST_A_TURN);
+            assert!(run.next_at(|_| true).unwrap() < now, "there is more to do at once");
+        }
+    }
+}
