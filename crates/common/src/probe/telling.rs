@@ -150,7 +150,9 @@ impl Telling {
             Kind::Late | Kind::Duplicate => format!("{kind} reply, {after} ms after it was sent"),
             Kind::Foreign => "foreign: not the target's".to_owned(),
         };
-        print(&format!("{}{from}: probe={number} {words}\n", output.stamp()))
+        let rest =
+            if self.ledger.strays() == MOST_STRAYS { " (more are only counted)" } else { "" };
+        print(&format!("{}{from}: probe={number} {words}{rest}\n", output.stamp()))
     }
 
     /// Tells what the run came to.
