@@ -66,11 +66,10 @@ impl Persistence {
             let is_wanted = reporter.judge(&mut outcomes.last);
             let now = Instant::now();
             let is_cut_short = end.is_some_and(|end| end <= now) && is_silence(&outcomes);
-            if is_wanted && is_cut_short && !self.wait {
-                return reporter.cut_short(&outcomes);
-            }
-            if !self.wait || (is_wanted && !is_cut_short) {
-                return reporter.tell(&outcomes);
+            match (is_wanted, is_cut_short, self.wait) {
+                (true, false, _) | (false, _, false) => return reporter.tell(&outcomes),
+                (true, true, false) => return reporter.cut_short(&outcomes),
+                (_, _, true) => {}
             }
             // That silence says less than what came before.
             let last = before.filter(|_| is_cut_short).unwrap_or(outcomes);

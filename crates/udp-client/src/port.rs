@@ -76,14 +76,18 @@ impl Port {
         Ok(Self { address, way, socket, state: SourcePort::new(flow), out: None })
     }
 
+    /// Whether a probe may be sent from it.
+    pub fn is_free(&self) -> bool {
+        self.out.is_none() && self.state.quiet_until().is_none()
+    }
+
     /// Whether `flow` may send a probe to `address` from it.
     pub fn is_free_for(&self, flow: u32, address: SocketAddr) -> bool {
-        self.state.is_free() && self.state.flow() == flow && self.address == address
+        self.is_free() && self.state.flow() == flow && self.address == address
     }
 
     /// `probe` is about to be sent.
     pub fn send(&mut self, probe: Probe) {
-        self.state.send(probe.due.number, probe.begun);
         let exchange = Exchange::new();
         self.out = Some(Out { probe, exchange, sent: None, waits_to_send: false });
     }
@@ -96,7 +100,7 @@ impl Port {
         };
         if out.sent.is_none() {
             out.probe.begin(at);
-            self.state.send(out.probe.due.number, at);
+            self.state.sent(out.probe.due.number, at);
         }
         out.sent = Some(at);
     }

@@ -109,7 +109,7 @@ impl Prober {
         let mut ports = self.ports.iter().map(|(_, port)| port);
         self.out < self.poller.most_sockets()
             && (destination.source_port().is_none()
-                || ports.all(|port| port.state.flow() != flow || port.state.is_free()))
+                || ports.all(|port| port.state.flow() != flow || port.is_free()))
     }
 
     /// Sends `probe`; where that comes to nothing at once, goes on to the
@@ -177,7 +177,7 @@ impl Prober {
     /// Closes the port that has been quiet for longest, or is not needed.
     fn make_room(&mut self) {
         let unused = self.ports.iter().filter(|(_, port)| port.out.is_none());
-        let order = |port: &Port| (port.state.is_free(), port.state.quiet_until());
+        let order = |port: &Port| (port.is_free(), port.state.quiet_until());
         let first = unused.min_by_key(|(_, port)| order(port)).map(|(key, _)| key);
         first.map(|key| self.ports.remove(key));
     }
@@ -249,7 +249,8 @@ impl Prober {
         match &result {
             Ok(_) => port.state.answered(),
             Err(trouble) if is_silence(trouble) => port.state.silent(until),
-            Err(_) => port.state.failed(),
+            // No reply is to come.
+            Err(_) => {}
         }
         let outcome = port.outcome(sent, result, arrived);
         let next = order.run.ended(probe, outcome, arrived);
@@ -267,7 +268,7 @@ impl Prober {
     fn expire(&mut self, now: Instant, order: &mut Order<'_>) -> Result<(), Failure> {
         for key in self.keys() {
             // It may have been closed meanwhile, to make room.
-            let Some(port) = self.ports.get_mut(key) else {
+            let Some(port) = self.ports.get(key) else {
                 continue;
             };
             if port.late(now).is_some() {

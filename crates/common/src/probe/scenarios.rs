@@ -99,9 +99,8 @@ impl World {
 
     fn begin(&mut self, probe: Probe) {
         let (flow, address) = (probe.due.flow, probe.address());
-        let is_free = |port: &Port| {
-            port.state.is_free() && port.state.flow() == flow && port.address == address
-        };
+        let is_free =
+            |port: &Port| port.is_free() && port.state.flow() == flow && port.address == address;
         let found = self.ports.iter().position(is_free).unwrap_or_else(|| {
             if self.destination.source_port().is_some() {
                 self.ports.retain(|port| port.state.flow() != flow);
@@ -118,7 +117,7 @@ impl World {
         let what = format!("probe {} from {name}{}{late}", probe.due.number, self.of(address));
         self.say('>', &what);
         let port = &mut self.ports[found];
-        port.state.send(probe.due.number, self.now);
+        port.state.sent(probe.due.number, self.now);
         port.out = Some(Out { probe, stranger: None });
     }
 
@@ -164,7 +163,7 @@ impl World {
         let Out { probe, .. } = port.out.take().expect("a probe is out");
         match result.as_ref().map_err(|trouble| trouble.verdict) {
             Ok(_) => port.state.answered(),
-            Err(Verdict::Refused) => port.state.failed(),
+            Err(Verdict::Refused) => {}
             Err(_) => port.state.silent(until),
         }
         let outcome = Outcome::of(Some(probe.address()), result);
@@ -239,6 +238,10 @@ impl World {
 }
 
 impl Port {
+    fn is_free(&self) -> bool {
+        self.out.is_none() && self.state.quiet_until().is_none()
+    }
+
     fn next_end(&self) -> Option<Instant> {
         let quiet_until = || self.state.quiet_until();
         self.out.as_ref().map(|out| out.probe.ends_at()).or_else(quiet_until)
@@ -247,7 +250,7 @@ impl Port {
 
 fn is_free(ports: &[Port], destination: &Destination, flow: u32) -> bool {
     destination.source_port().is_none()
-        || ports.iter().all(|port| port.state.flow() != flow || port.state.is_free())
+        || ports.iter().all(|port| port.state.flow() != flow || port.is_free())
 }
 
 /// What a scenario comes to, in its own words.

@@ -13,20 +13,12 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 pub struct SourcePort {
     flow: u32,
-    state: State,
+    /// Until when it is only listened to; none where it is not.
+    quiet_until: Option<Instant>,
     /// The probe that was last sent from it, and when.
     last: Option<(u64, Instant)>,
     /// Whether that one has had a reply.
     is_answered: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Free,
-    /// A probe is out.
-    Out,
-    /// Nothing is sent from it until then.
-    Quiet(Instant),
 }
 
 /// What came, and no probe was waiting for.
@@ -67,7 +59,7 @@ impl SourcePort {
     /// A port of `flow`, from which nothing was sent yet.
     #[must_use]
     pub fn new(flow: u32) -> Self {
-        Self { flow, state: State::Free, last: None, is_answered: false }
+        Self { flow, quiet_until: None, last: None, is_answered: false }
     }
 
     /// The flow that sends from it.
@@ -76,39 +68,25 @@ impl SourcePort {
         self.flow
     }
 
-    /// Whether a probe may be sent from it.
-    #[must_use]
-    pub fn is_free(&self) -> bool {
-        self.state == State::Free
-    }
-
-    /// Until when it is only listened to.
+    /// Until when it is only listened to; none where a probe may be sent from it.
     #[must_use]
     pub fn quiet_until(&self) -> Option<Instant> {
-        match self.state {
-            State::Quiet(until) => Some(until),
-            State::Free | State::Out => None,
-        }
+        self.quiet_until
     }
 
-    /// Probe `number` is sent from it.
-    pub fn send(&mut self, number: u64, now: Instant) {
-        *self = Self { state: State::Out, last: Some((number, now)), is_answered: false, ..*self };
+    /// Probe `number` was sent from it.
+    pub fn sent(&mut self, number: u64, now: Instant) {
+        (self.last, self.is_answered) = (Some((number, now)), false);
     }
 
     /// Its probe has had a reply.
     pub fn answered(&mut self) {
-        (self.state, self.is_answered) = (State::Free, true);
-    }
-
-    /// Its probe has failed for good: no reply is to come.
-    pub fn failed(&mut self) {
-        self.state = State::Free;
+        self.is_answered = true;
     }
 
     /// Its probe has ended in silence: a reply may still come until then.
     pub fn silent(&mut self, until: Instant) {
-        self.state = State::Quiet(until);
+        self.quiet_until = Some(until);
     }
 
     /// Its probe has gone on to another address: a reply that still comes is one
@@ -119,7 +97,7 @@ impl SourcePort {
 
     /// It has been quiet for long enough.
     pub fn wake(&mut self) {
-        self.state = State::Free;
+        self.quiet_until = None;
     }
 
     /// A datagram came that is no reply to a probe that is out; the port is quiet
@@ -134,9 +112,7 @@ impl SourcePort {
         };
         if is_target {
             self.is_answered = true;
-            if self.state == State::Free {
-                self.state = State::Quiet(until);
-            }
+            self.quiet_until.get_or_insert(until);
         }
         Some(Stray { kind, number, after: now.saturating_duration_since(sent) })
     }
@@ -151,7 +127,7 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut port = SourcePort::new(0);
-        port.send(1, start);
+        port.sent(1, start);
         port.answered();
         for ms in [10, 60, 90] {
             let stray = port.stray(true, at(ms), at(ms + 100)).unwrap();
@@ -164,7 +140,7 @@ mod tests {
     fn a_reply_of_an_address_that_was_given_up_is_no_late_one() {
         let start = Instant::now();
         let mut port = SourcePort::new(0);
-        port.send(1, start);
+        port.sent(1, start);
         port.silent(start);
         port.given_up();
         assert_eq!(port.stray(true, start, start).unwrap().kind, Kind::Duplicate);
