@@ -10,6 +10,7 @@
 
 mod events;
 mod manager;
+mod reaped;
 mod running;
 mod terminal;
 
@@ -17,18 +18,19 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::sys::signal::{self, Signal};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 pub use events::{Event, documented};
 pub use manager::ServiceManager;
 pub use running::Running;
 pub use terminal::Terminal;
+
+use reaped::Reaped;
 
 /// How long anything may take before it counts as hung. Far above what a busy
 /// machine needs, for it costs nothing where all is well.
@@ -121,7 +123,7 @@ impl Server {
     }
 
     pub fn signal(&self, signal: Signal) {
-        signal::kill(self.child.pid(), signal).expect("the server is there");
+        self.child.signal(signal);
     }
 
     /// Its process id.
@@ -267,35 +269,6 @@ pub fn skipped(why: &str) {
     let test = thread::current().name().unwrap_or("a test").to_owned();
     assert!(std::env::var_os("GETTHROUGH_NO_SKIP").is_none(), "{test} cannot run: {why}");
     let _ = io::stderr().write_all(format!("SKIPPED: {test}: {why}\n").as_bytes());
-}
-
-/// A child that is killed and waited for when its test ends, however it does.
-#[derive(Debug)]
-struct Reaped(Child);
-
-impl Reaped {
-    fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.0.id()).expect("a process id"))
-    }
-
-    /// Waits for its end, which must come: its exit status.
-    fn wait(&mut self) -> Option<i32> {
-        let patience = Instant::now() + PATIENCE;
-        while Instant::now() < patience {
-            if let Some(status) = self.0.try_wait().expect("it can be waited for") {
-                return status.code();
-            }
-            thread::yield_now();
-        }
-        panic!("it does not end");
-    }
-}
-
-impl Drop for Reaped {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The address, where `line` says that a server listens: in words or in JSON.

@@ -3,8 +3,7 @@
 use std::ffi::OsStr;
 use std::process::Stdio;
 
-use nix::sys::signal::{self, Signal};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::signal::Signal;
 
 use super::{Finished, Reaped, finished, quiet_command, spawn_for_output};
 
@@ -21,13 +20,12 @@ impl Running {
     }
 
     pub fn signal(&self, signal: Signal) {
-        signal::kill(self.0.pid(), signal).expect("the program is there");
+        self.0.signal(signal);
     }
 
     /// Stops it, as Ctrl-Z does, and waits until it has.
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);
-        waitid(Id::Pid(self.0.pid()), WaitPidFlag::WSTOPPED).expect("it stops");
     }
 
     /// Has it go on, as fg does.
