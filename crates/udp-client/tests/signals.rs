@@ -53,6 +53,25 @@ fn a_late_reply_that_came_while_it_was_stopped_is_late() {
 }
 
 #[test]
+fn a_second_reply_that_came_while_it_was_stopped_is_no_other_probes() {
+    let (server, address) = server();
+    let args = [&address, "-c", "2", "-i", "1600ms", "--flows", "2", "-W", "700ms"];
+    let client = Running::start(UDP_CLIENT, &args);
+    let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+    server.send_to(OK, peer).unwrap();
+    // The other flow's turn is half an interval later: the first reply was heard.
+    server.recv_from(&mut [0; 1024]).unwrap();
+    client.stop();
+    server.send_to(OK, peer).unwrap();
+    // The time that has to pass: until that port's next probe is due.
+    thread::sleep(Duration::from_millis(900));
+    client.go_on();
+    let ended = client.finish();
+    assert!(ended.stdout.contains("1 ok, 3 no-reply, 1 duplicate, 75.0 % lost\n"), "{ended:?}");
+    assert_eq!(ended.status, Some(1));
+}
+
+#[test]
 fn an_interrupt_ends_a_run_with_its_summary() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let (server, address) = server();
