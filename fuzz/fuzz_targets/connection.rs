@@ -12,17 +12,16 @@ mod connection;
 #[allow(dead_code)]
 #[path = "../../crates/tcp-server/src/limits.rs"]
 mod limits;
-#[path = "../../crates/tcp-server/src/stream.rs"]
-mod stream;
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use common::stream::Stream;
 use libfuzzer_sys::fuzz_target;
 
 use crate::connection::{Connection, Step};
 use crate::limits::Terms;
-use crate::stream::Stream;
+
 
 /// Long enough to be sent in pieces, by the answers that are lengths.
 const REPLY: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

@@ -36,15 +36,6 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Parses a duration, or none at all: `0`.
-///
-/// # Errors
-/// The same.
-#[cfg(feature = "probe")]
-pub fn parse_or_zero(text: &str) -> Result<Duration, String> {
-    if matches!(text, "0" | "0s" | "0ms") { Ok(Duration::ZERO) } else { parse(text) }
-}
-
 /// A decimal number in millionths; digits after the sixth are let go. Not by
 /// way of a floating-point number: that would also take `inf`, `1e9` and `+1`,
 /// and weighs 15 KB.

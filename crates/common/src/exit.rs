@@ -3,42 +3,55 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use log::LevelFilter;
 
-use crate::json::{self, Field};
-use crate::options::Output;
+use crate::output::json::{self, Field};
+use crate::output::stdout::{StandardOutput, has_room};
+use crate::output::{Output, Stamp, Style};
 use crate::printable::printable;
-use crate::stdout::StandardOutput;
-use crate::transcript::{Stamp, Style};
 
-/// The exit statuses that are not zero. They are part of the command line's
+/// The exit statuses other than zero. They are part of the command line's
 /// contract: scripts tell the cases apart by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
-    /// It ran, and the outcome is not the one that was asked for.
+    /// The program ran, and the outcome is not the one that was asked for.
     NotAsExpected = 1,
-    /// The command line, or this machine, did not let it run.
+    /// The command line, or this machine, did not let the program run.
     CouldNotRun = 2,
-    /// It never was the one that was asked for, until the time was up: as
-    /// timeout(1) has it.
+    /// The outcome never was the one that was asked for, and the deadline has
+    /// passed. The number is that of timeout(1).
     DeadlinePassed = 124,
 }
 
 /// Why a program ends with another status than zero.
 ///
-/// Printed as `program: thing: reason`.
+/// It is printed as `program: thing: reason`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     status: Status,
-    /// Both are empty where there is nothing more to say.
+    state: State,
+}
+
+/// How much of a failure is still to be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// All of it.
+    Unsaid(Words),
+    /// The line alone: the JSON object is written.
+    ObjectWritten(Words),
+    /// Nothing any more.
+    Said,
+    /// Nothing can be said: whoever read standard output has gone.
+    Unread,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Words {
     thing: String,
     reason: String,
-    /// Whether it was told as a JSON object already, where it is to be.
-    is_object_told: bool,
 }
 
 impl Failure {
@@ -52,125 +65,126 @@ impl Failure {
         Self::new(Status::CouldNotRun, &thing, &reason)
     }
 
-    /// It was tried, and came out otherwise than hoped. Status 1; the line is
-    /// left out under `-qq`.
+    /// It was tried, and the outcome is not the expected one. Status 1. The line
+    /// is left out under `-qq`.
     pub fn outcome(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(Status::NotAsExpected, &thing, &reason)
     }
 
-    /// It never came out as hoped, until the time was up. Status 124; the line
-    /// is left out under `-qq`.
+    /// It was tried again and again, and the deadline has passed. Status 124. The
+    /// line is left out under `-qq`.
     pub fn deadline(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(Status::DeadlinePassed, &thing, &reason)
     }
 
-    /// Status 1 without a line: whoever closed standard output knows.
+    /// An event loop cannot be set up, or a client's cannot go on. Status 2.
+    #[must_use]
+    pub fn cannot_poll(error: &io::Error) -> Self {
+        Self::local("event loop", reason(error))
+    }
+
+    /// Standard output takes no more. Status 1 without a line: whoever closed
+    /// standard output knows.
     #[must_use]
     pub fn unread() -> Self {
-        Self::new(Status::NotAsExpected, &"", &"")
+        Self { status: Status::NotAsExpected, state: State::Unread }
     }
 
-    /// Whether it is that of [`Failure::unread`]: nothing more can be printed.
+    /// Whether it is [`Failure::unread`]: nothing more can be printed.
     #[must_use]
     pub fn is_unread(&self) -> bool {
-        self.reason.is_empty()
+        self.state == State::Unread
     }
 
-    /// The same status, for a failure whose line was printed already.
+    /// The same failure, of which everything has been said.
     #[must_use]
-    pub fn told(self) -> Self {
-        Self { thing: String::new(), reason: String::new(), ..self }
+    pub fn said(self) -> Self {
+        Self { state: State::Said, ..self }
     }
 
-    /// The same, whose JSON object is written.
+    /// The same failure, whose JSON object has been written.
     #[must_use]
-    pub fn object_told(self) -> Self {
-        Self { is_object_told: true, ..self }
+    pub fn object_written(self) -> Self {
+        let state = match self.state {
+            State::Unsaid(words) => State::ObjectWritten(words),
+            state => state,
+        };
+        Self { state, ..self }
     }
 
-    /// The same, with a reason that is safe to print as it is.
-    #[cfg(feature = "probe")]
+    /// The same failure, with a reason that is safe to print as it is.
     #[must_use]
-    pub(crate) fn with_safe_reason(self, reason: String) -> Self {
-        Self { reason, ..self }
+    pub fn with_printable_reason(mut self, reason: String) -> Self {
+        if let State::Unsaid(words) | State::ObjectWritten(words) = &mut self.state {
+            words.reason = reason;
+        }
+        self
     }
 
-    /// As a JSON object on a line of its own.
-    pub(crate) fn object(&self, stamp: Stamp) -> String {
+    /// The failure as a JSON object on a line of its own, if that is still to be
+    /// written.
+    #[must_use]
+    pub fn object(&self, stamp: Stamp) -> Option<String> {
+        let State::Unsaid(Words { thing, reason }) = &self.state else {
+            return None;
+        };
         let fields = [
-            ("thing", Field::Text(self.thing.clone())),
-            ("reason", Field::Text(self.reason.clone())),
+            ("thing", Field::Text(thing.clone())),
+            ("reason", Field::Text(reason.clone())),
             ("exit_status", Field::Number(self.status as u64)),
         ];
-        json::object("failure", stamp.time(), &fields)
+        Some(json::object("failure", stamp.time(), &fields))
     }
 
     fn new(status: Status, thing: &dyn fmt::Display, reason: &dyn fmt::Display) -> Self {
-        // A thing may be the user's own words: they reach the terminal too.
+        // Both may hold the user's own words, which reach the terminal too.
         let safe = |text: &dyn fmt::Display| printable(text.to_string().as_bytes()).to_string();
-        Self { status, thing: safe(thing), reason: safe(reason), is_object_told: false }
+        let state = State::Unsaid(Words { thing: safe(thing), reason: safe(reason) });
+        Self { status, state }
+    }
+
+    fn words(&self) -> Option<&Words> {
+        match &self.state {
+            State::Unsaid(words) | State::ObjectWritten(words) => Some(words),
+            State::Said | State::Unread => None,
+        }
     }
 }
 
 impl fmt::Display for Failure {
+    /// `thing: reason`; nothing if there is nothing more to say.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.thing, self.reason)
+        self.words().map_or(Ok(()), |Words { thing, reason }| write!(f, "{thing}: {reason}"))
     }
 }
 
-/// The last step of each `main`: says why, where there is something to say,
-/// and gives the exit status.
-pub fn report(program: &str, result: Result<(), Failure>) -> ExitCode {
+/// The last step of each `main`: says why, if there is something to say, and
+/// gives the exit status.
+pub fn report(program: &str, output: Output, result: Result<(), Failure>) -> ExitCode {
     let Err(failure) = result else {
         return ExitCode::SUCCESS;
     };
-    say(program, &failure);
+    say(program, output, &failure);
     ExitCode::from(failure.status as u8)
 }
 
-/// Whether nothing at all is to be printed (`-qq`).
-static SILENT: AtomicBool = AtomicBool::new(false);
-
-/// From now on outcomes are told by the exit status alone.
-pub(crate) fn be_silent() {
-    SILENT.store(true, Ordering::Relaxed);
-}
-
-/// Whether failures are told as JSON objects too (`--json`), and those with
-/// the time.
-static JSON: AtomicBool = AtomicBool::new(false);
-static STAMPED: AtomicBool = AtomicBool::new(false);
-
-/// From now on a failure is told as `output` has it: as JSON on standard output,
-/// where the events are, and still in words on standard error, stamped or not.
-pub fn tell_as(output: Output) {
-    JSON.store(output.style() == Style::Json, Ordering::Relaxed);
-    STAMPED.store(output.stamp().0, Ordering::Relaxed);
-}
-
-/// Writes `program: failure` to standard error. Under `-qq` only what could
-/// not run is told; the rest is in the exit status.
-pub fn say(program: &str, failure: &Failure) {
-    let is_silenced = failure.status != Status::CouldNotRun && SILENT.load(Ordering::Relaxed);
-    if failure.reason.is_empty() || is_silenced {
+/// Writes `program: failure` to standard error, and with `--json` also an object
+/// to standard output, where the events are. If no level is logged (`-qq`), only
+/// a program that could not run says so; the rest is in the exit status.
+pub fn say(program: &str, output: Output, failure: &Failure) {
+    let is_silenced = failure.status != Status::CouldNotRun && log::max_level() == LevelFilter::Off;
+    if failure.words().is_none() || is_silenced {
         return;
     }
-    let stamp = Stamp(STAMPED.load(Ordering::Relaxed));
-    // Where an output is closed there is nobody left to tell.
+    let stamp = output.stamp();
+    // If an output is closed, nobody is left to hear of it.
     let _ = io::stderr().write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
-    let is_object_due = JSON.load(Ordering::Relaxed) && !failure.is_object_told;
-    if is_object_due && has_room(io::stdout().as_fd()) {
-        let object = failure.object(stamp);
+    if output.style() == Style::Json
+        && has_room(io::stdout().as_fd())
+        && let Some(object) = failure.object(stamp)
+    {
         let _ = StandardOutput::open().and_then(|mut out| out.write_all(object.as_bytes()));
     }
-}
-
-/// Whether a line can be written without waiting for a reader: poll(2), and
-/// pipe(7), which takes 4096 bytes whole or not at all.
-pub(crate) fn has_room(output: BorrowedFd<'_>) -> bool {
-    let mut output = [PollFd::new(output, PollFlags::POLLOUT)];
-    poll(&mut output, PollTimeout::ZERO).is_ok()
-        && output[0].revents().is_some_and(|events| events.contains(PollFlags::POLLOUT))
 }
 
 /// The system's reason in the user's words: `connection refused`, rather than
@@ -210,5 +224,22 @@ mod tests {
     fn a_failure_cannot_carry_an_escape_sequence() {
         let failure = Failure::usage("\x1b[31m", "unknown\noption");
         assert_eq!(failure.to_string(), r"\x1b[31m: unknown\noption");
+    }
+
+    #[test]
+    fn each_part_of_a_failure_is_said_once() {
+        let failure = Failure::outcome("box", "no-reply");
+        let object = failure.object(Stamp(false)).unwrap();
+        assert!(
+            object.contains(r#""thing":"box","reason":"no-reply","exit_status":1"#),
+            "{object}"
+        );
+        let written = failure.object_written();
+        assert_eq!(
+            (written.object(Stamp(false)), written.to_string()),
+            (None, "box: no-reply".into())
+        );
+        assert_eq!(written.said().to_string(), "");
+        assert!(Failure::unread().object_written().is_unread());
     }
 }

@@ -1,60 +1,12 @@
-//! The options that all four programs have, and the parsing of a command line
-//! into one line of error at most.
+//! Parsing a command line: a value, or an error in one line.
 
 use std::os::unix::ffi::OsStringExt;
 
+use clap::Parser;
 use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser};
-use log::LevelFilter;
 
 use crate::exit::Failure;
-use crate::transcript::{Stamp, Style};
-
-/// How much is printed, and how.
-#[derive(Args, Clone, Copy, Debug, Default)]
-pub struct Output {
-    /// Print warnings only; twice: nothing
-    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "verbose", display_order = 100)]
-    quiet: u8,
-
-    /// Print more of what happens
-    #[arg(short, long, action = clap::ArgAction::Count, display_order = 101)]
-    verbose: u8,
-
-    /// Begin each line with the time (RFC 3339, UTC)
-    #[arg(short = 'D', long, display_order = 102)]
-    timestamps: bool,
-
-    /// Print JSON, an object a line
-    #[arg(short = 'J', long, display_order = 103)]
-    json: bool,
-}
-
-impl Output {
-    /// How events, and what came of probes, are written.
-    #[must_use]
-    pub fn style(self) -> Style {
-        if self.json { Style::Json } else { Style::Text }
-    }
-
-    /// Whether what is printed has the time.
-    #[must_use]
-    pub fn stamp(self) -> Stamp {
-        Stamp(self.timestamps)
-    }
-
-    /// The level that `-q` and `-v` ask for; `RUST_LOG` may override it.
-    #[must_use]
-    pub fn level(self) -> LevelFilter {
-        match (self.quiet, self.verbose) {
-            (0, 0) => LevelFilter::Info,
-            (0, _) => LevelFilter::Debug,
-            (1, _) => LevelFilter::Warn,
-            (2.., _) => LevelFilter::Off,
-        }
-    }
-}
 
 /// A text from the command line, byte for byte: it need not be UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,32 +1,28 @@
-//! Probing: what the two clients make of what comes back, and of what does
-//! not.
+//! The probe wing: what tcp-client and udp-client share.
 //!
-//! Nothing here has a socket or reads a clock.
-//!
-//! - [`verdict`]: what became of an exchange, in one word.
-//! - [`trouble`]: why it came to nothing; [`icmp`]: what ICMP says.
-//! - [`outcome`]: what came of a probe; [`report`], [`object`]: how it is told.
-//! - [`schedule`]: when probes are due; [`aim`]: where they go; [`source_port`]:
-//!   what is a probe's reply, and what a stray.
-//! - [`ledger`], [`times`], [`sightings`]: what became of all of them;
-//!   [`summary`], [`bars`]: how that is told; [`progress`]: meanwhile.
-//! - [`probing`]: the options; [`run`]: all of it together.
+//! - [`target`]: what a client goes to, and its name resolved in time;
+//!   [`destination`]: the target's addresses; [`message`]: what is sent.
+//! - [`persistence`]: `--wait` and `--deadline`; [`plan`]: the options of a run.
+//! - [`run`]: the probes of a run, or a single exchange, for a client's loop;
+//!   [`schedule`]: when probes are due; [`aim`]: where they go.
+//! - [`outcome`]: what came of a probe: a verdict, and why.
+//! - [`ledger`]: what became of all the probes of a run, in figures.
+//! - [`report`]: how all of that is printed, as text and as JSON.
+//! - [`poller`]: what a client's loop waits with; [`interrupt`]: Ctrl-C;
+//!   [`error_queue`]: the ICMP errors that the kernel holds for a socket.
 
 pub mod aim;
-pub mod bars;
-pub mod icmp;
+pub mod destination;
+pub mod error_queue;
+pub mod interrupt;
 pub mod ledger;
-pub mod object;
+pub mod message;
 pub mod outcome;
-pub mod probing;
-pub mod progress;
+pub mod persistence;
+pub mod plan;
+pub mod poller;
 pub mod report;
 pub mod run;
 pub mod schedule;
-pub mod sightings;
 pub mod source_port;
-pub mod summary;
-pub mod telling;
-pub mod times;
-pub mod trouble;
-pub mod verdict;
+pub mod target;

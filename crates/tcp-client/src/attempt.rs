@@ -6,10 +6,10 @@ use std::time::Instant;
 use common::probe::aim::Probe;
 use common::probe::ledger::FIRST_RETRANSMISSION;
 use common::probe::outcome::Outcome;
-use common::probe::trouble::Trouble;
+use common::probe::outcome::trouble::Trouble;
 
 use crate::exchange::{Exchange, Step};
-use crate::stream::{Connection, Stream};
+use crate::stream::{Connecting, Connection};
 
 /// What is to be exchanged, and how.
 #[derive(Clone, Copy, Debug)]

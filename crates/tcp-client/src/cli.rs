@@ -2,13 +2,13 @@
 
 use clap::Parser;
 use common::exit::Failure;
-use common::message;
 use common::options::{Text, text};
-use common::persistence::Persistence;
-use common::probe::probing::Probing;
+use common::probe::message;
+use common::probe::persistence::Persistence;
+use common::probe::plan::Probing;
 use common::probe::report::Reporting;
+use common::probe::target::Target;
 use common::protocol::TCP_MESSAGE;
-use common::target::Target;
 
 /// The longest message. It is held in memory; one that takes more is a file
 /// transfer, for which there are better programs.

@@ -13,11 +13,11 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::time::Duration;
 
-use common::probe::trouble::Trouble;
-use common::probe::verdict::Verdict;
+use common::probe::outcome::trouble::Trouble;
+use common::probe::outcome::verdict::Verdict;
 use common::protocol::BUFFER_SIZE;
 
-use crate::stream::Stream;
+use crate::stream::Connecting;
 
 /// One exchange over a connection that is being made.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub enum Step {
     Done(Result<Vec<u8>, Trouble>),
 }
 
-impl<'m, S: Stream> Exchange<'m, S> {
+impl<'m, S: Connecting> Exchange<'m, S> {
     /// An exchange over `stream`, which is being connected.
     pub fn new(stream: S, message: &'m [u8], half_close: bool, hoped: Option<&'m [u8]>) -> Self {
         let received = Vec::new();

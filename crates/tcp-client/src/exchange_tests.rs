@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
+use common::stream::Stream;
+
 use super::*;
-use common::probe::icmp::{IcmpError, Version};
+use common::probe::outcome::icmp::{IcmpError, Version};
 
 /// What the socket answers to each call, in order; afterwards it blocks.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ struct Script {
     icmp: Option<IcmpError>,
 }
 
-impl Stream for Script {
+impl Connecting for Script {
     fn is_connected(&mut self) -> io::Result<bool> {
         Ok(self.connects.pop_front().unwrap_or(Ok(true))?)
     }
@@ -35,7 +37,9 @@ impl Stream for Script {
     fn retransmits(&self) -> Option<u32> {
         None
     }
+}
 
+impl Stream for Script {
     fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.held_back = true;
         self.send(bytes)

@@ -7,28 +7,31 @@ mod cli;
 mod exchange;
 mod prober;
 mod stream;
-mod tcp_info;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use common::exit::{self, Failure};
+use common::output::Output;
 use common::probe::report::Reporter;
 use common::probe::run::Run;
-use common::{options, transcript};
+use common::{logging, options};
 
 use crate::attempt::Order;
 use crate::cli::Options;
 use crate::prober::Prober;
 
 fn main() -> ExitCode {
-    exit::report(env!("CARGO_BIN_NAME"), run())
+    let mut output = Output::default();
+    let result = options::parse().and_then(|options: Options| {
+        output = options.reporting.output;
+        run(options)
+    });
+    exit::report(env!("CARGO_BIN_NAME"), output, result)
 }
 
-fn run() -> Result<(), Failure> {
-    let options: Options = options::parse()?;
-    exit::tell_as(options.reporting.output);
-    transcript::to_stderr(options.reporting.output)?;
+fn run(options: Options) -> Result<(), Failure> {
+    logging::to_stderr(options.reporting.output)?;
     let message = options.message()?;
     let Options { target, half_close, probing, persistence, reporting, .. } = options;
     let reporter = Reporter::new(target.written()?, reporting.clone());

@@ -3,14 +3,14 @@
 
 use std::time::Instant;
 
-use common::destination::{Destination, any_address};
 use common::exit::Failure;
-use common::poller::{Poller, Ready, earlier};
 use common::probe::aim::Probe;
+use common::probe::destination::{Destination, any_address};
+use common::probe::outcome::trouble::Trouble;
+use common::probe::outcome::verdict::Verdict;
 use common::probe::outcome::{Outcome, Outcomes};
+use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::run::Run;
-use common::probe::trouble::Trouble;
-use common::probe::verdict::Verdict;
 use log::debug;
 use mio::{Interest, Token};
 use slab::Slab;

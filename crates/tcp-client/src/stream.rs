@@ -1,54 +1,33 @@
 //! What an exchange asks of its socket, and how that socket is made.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 
-use common::destination::any_address;
-use common::error_queue;
-use common::probe::icmp::IcmpError;
-use common::probe::trouble::Trouble;
+use common::probe::destination::any_address;
+use common::probe::error_queue;
+use common::probe::outcome::icmp::IcmpError;
+use common::probe::outcome::trouble::Trouble;
+use common::stream::Stream;
 use mio::event::Source;
 use mio::net::TcpStream;
-use nix::sys::socket::setsockopt;
-use nix::{Error as Errno, libc, setsockopt_impl, sockopt_impl};
-use socket2::{Domain, SockRef, Socket, Type};
+use nix::sys::socket::{getsockopt, setsockopt};
+use nix::{Error as Errno, getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
+use socket2::{Domain, Socket, Type};
 
-use crate::tcp_info;
-
-/// A byte stream that is being connected, none of whose calls blocks.
-pub trait Stream {
+/// A byte stream that is being connected. None of the calls blocks.
+pub trait Connecting: Stream {
     /// Whether the connection stands by now.
     fn is_connected(&mut self) -> io::Result<bool>;
 
     /// Whether its two ends are the same.
     fn is_own_peer(&self) -> bool;
 
-    /// The next ICMP error that came back, where there is one.
+    /// The next ICMP error that came back, if there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 
-    /// How many segments were sent again, where the system tells.
+    /// How many segments were sent again, if the system tells.
     fn retransmits(&self) -> Option<u32>;
-
-    /// Sends some bytes.
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
-
-    /// Sends some bytes, of which the last are held back until
-    /// [`Stream::end`], to share a segment with the FIN.
-    fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize>;
-
-    /// Ends this side (shuts down writing).
-    fn end(&mut self) -> io::Result<()>;
-
-    /// Receives some bytes; zero of them is the peer's end.
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 }
-
-/// tcp(7), send(2): with `MSG_MORE` the kernel waits for more before it sends
-/// a segment that is not full, and a shutdown is the last "more" there is.
-#[cfg(target_os = "linux")]
-const LAST: libc::c_int = libc::MSG_MORE;
-#[cfg(not(target_os = "linux"))]
-const LAST: libc::c_int = 0;
 
 /// A connection that is being made, or stands.
 #[derive(Debug)]
@@ -70,6 +49,15 @@ pub enum Chooser {
     /// connect(2)
     Connect,
 }
+
+sockopt_impl!(
+    /// tcp(7): what the kernel knows of a connection.
+    TcpInfo,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    libc::tcp_info
+);
 
 sockopt_impl!(
     /// ip(7): to bind to an address leaves the port to connect(2).
@@ -132,7 +120,7 @@ impl Connection {
     }
 }
 
-impl Stream for Connection {
+impl Connecting for Connection {
     /// It stands when it has a peer. If it has none, why is in `SO_ERROR`, unless
     /// it is still being made: connect(2), EINPROGRESS.
     fn is_connected(&mut self) -> io::Result<bool> {
@@ -161,22 +149,24 @@ impl Stream for Connection {
     }
 
     fn retransmits(&self) -> Option<u32> {
-        tcp_info::retransmits(&self.stream)
+        getsockopt(&self.stream, TcpInfo).ok().map(|info| info.tcpi_total_retrans)
+    }
+}
+
+impl Stream for Connection {
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.receive(buffer)
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        self.stream.send(bytes)
     }
 
     fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        SockRef::from(&self.stream).send_with_flags(bytes, LAST)
+        self.stream.send_last(bytes)
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)
-    }
-
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buffer)
+        self.stream.end()
     }
 }

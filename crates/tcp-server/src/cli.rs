@@ -7,7 +7,7 @@ use clap::Parser;
 use common::duration;
 use common::options::{Text, number, text};
 use common::protocol::{BUFFER_SIZE, TCP_REPLY};
-use common::service::{HELP, Service};
+use common::server::service::{HELP, Service};
 
 use crate::limits::{LINGER, READ_TIMEOUT, Terms, max_connections};
 

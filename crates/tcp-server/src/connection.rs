@@ -21,7 +21,7 @@ use std::time::Instant;
 use common::protocol::BUFFER_SIZE;
 
 use crate::limits::Terms;
-use crate::stream::Stream;
+use common::stream::Stream;
 
 /// One connection, from its accept to its end.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use common::peer::Peer;
+use common::server::peer::Peer;
 use mio::net::TcpStream;
 use slab::Slab;
 

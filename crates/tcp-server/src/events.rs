@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use common::duration::words;
 use common::exit::reason;
-use common::peer::Peer;
 use common::printable::printable;
+use common::server::peer::Peer;
 use log::{Level, debug, info, log, warn};
 
 use crate::limits::Limit;

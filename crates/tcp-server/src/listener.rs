@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use common::listen::{Families, Listening, Sharing};
-use common::peer::Peer;
-use common::rest::{Rest, Throttle};
+use common::server::listen::{Families, Listening, Sharing};
+use common::server::peer::Peer;
+use common::server::rest::{Rest, Throttle};
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
 use nix::libc;

@@ -18,15 +18,15 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::counter::Counter;
 use common::exit::{Failure, reason};
-use common::goal::Goal;
-use common::interval::Interval;
-use common::listen::Listening;
-use common::peer::Peer;
-use common::reply::Reply;
-use common::shutdown::Shutdown;
-use common::transcript::Transcript;
+use common::server::goal::Goal;
+use common::server::interval::Interval;
+use common::server::listen::Listening;
+use common::server::peer::Peer;
+use common::server::reply::Reply;
+use common::server::shutdown::Shutdown;
+use common::server::totals::Counter;
+use common::server::transcript::Transcript;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use common::source::Source;
+use common::server::peer::Source;
 
 /// The sources that have connections, as many as there are connections at
 /// most. The loops share it: the kernel gives one source's connections to all

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use common::counter::Counter;
+use common::server::totals::Counter;
 
 /// The totals. Every connection that is over was answered, or is counted under
 /// what became of it.

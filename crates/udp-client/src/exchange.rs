@@ -7,8 +7,8 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::probe::icmp::IcmpError;
-use common::probe::trouble::Trouble;
+use common::probe::outcome::icmp::IcmpError;
+use common::probe::outcome::trouble::Trouble;
 
 /// What an exchange asks of its socket, which is not connected: so it hears
 /// who answers in the target's place, too. None of the calls blocks.

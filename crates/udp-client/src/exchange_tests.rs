@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use common::probe::icmp::Version;
+use common::probe::outcome::icmp::Version;
 
 use super::*;
 

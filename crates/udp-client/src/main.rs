@@ -13,9 +13,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use common::exit::{self, Failure};
+use common::output::Output;
 use common::probe::report::Reporter;
 use common::probe::run::Run;
-use common::{options, transcript};
+use common::{logging, options};
 
 use crate::cli::Options;
 use crate::prober::Prober;
@@ -23,13 +24,16 @@ use crate::prober::Prober;
 const PROGRAM: &str = env!("CARGO_BIN_NAME");
 
 fn main() -> ExitCode {
-    exit::report(PROGRAM, run())
+    let mut output = Output::default();
+    let result = options::parse().and_then(|options: Options| {
+        output = options.reporting.output;
+        run(options)
+    });
+    exit::report(PROGRAM, output, result)
 }
 
-fn run() -> Result<(), Failure> {
-    let options: Options = options::parse()?;
-    exit::tell_as(options.reporting.output);
-    transcript::to_stderr(options.reporting.output)?;
+fn run(options: Options) -> Result<(), Failure> {
+    logging::to_stderr(options.reporting.output)?;
     let datagram = options.datagram()?;
     let Options { target, probing, persistence, reporting, .. } = options;
     let reporter = Reporter::new(target.written()?, reporting);

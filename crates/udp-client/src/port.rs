@@ -4,13 +4,13 @@ use std::io;
 use std::net::{self, SocketAddr};
 use std::time::Instant;
 
-use common::destination::any_address;
-use common::error_queue;
 use common::probe::aim::Probe;
-use common::probe::icmp::IcmpError;
+use common::probe::destination::any_address;
+use common::probe::error_queue;
 use common::probe::outcome::Outcome;
+use common::probe::outcome::icmp::IcmpError;
+use common::probe::outcome::trouble::Trouble;
 use common::probe::source_port::SourcePort;
-use common::probe::trouble::Trouble;
 use log::debug;
 use mio::net::UdpSocket;
 use socket2::{Domain, Socket as Socket2, Type};

@@ -5,15 +5,15 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use common::destination::Destination;
 use common::exit::Failure;
-use common::poller::{Poller, Ready, earlier};
 use common::probe::aim::Probe;
+use common::probe::destination::Destination;
+use common::probe::outcome::trouble::Trouble;
+use common::probe::outcome::verdict::Verdict;
 use common::probe::outcome::{Outcome, Outcomes};
+use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::run::Run;
 use common::probe::source_port::Stray;
-use common::probe::trouble::Trouble;
-use common::probe::verdict::Verdict;
 use mio::{Interest, Token};
 use slab::Slab;
 

@@ -4,8 +4,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use common::exit::{self, Failure, reason};
 use common::probe::report::Reporter;
+use common::probe::target::Target;
 use common::protocol::MAX_DATAGRAM;
-use common::target::Target;
 use log::LevelFilter;
 
 use crate::PROGRAM;
@@ -62,11 +62,11 @@ pub fn run(prober: &mut Prober, target: &Target, reporter: &Reporter) -> Result<
             if failure.is_unread() {
                 return Err(failure);
             }
-            exit::say(PROGRAM, &failure);
+            exit::say(PROGRAM, reporter.output(), &failure);
             failed = Some(failure);
         }
     }
-    failed.map_or(Ok(()), |failure| Err(failure.told()))
+    failed.map_or(Ok(()), |failure| Err(failure.said()))
 }
 
 /// Reads to the next line feed, or the end of the input. A carriage return

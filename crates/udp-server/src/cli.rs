@@ -3,7 +3,7 @@
 use clap::Parser;
 use common::options::{Text, number, text};
 use common::protocol::{BUFFER_SIZE, UDP_REPLY};
-use common::service::{HELP, Service};
+use common::server::service::{HELP, Service};
 
 use crate::limits::MOST_RATE;
 

@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 use common::exit::reason;
-use common::peer::Peer;
 use common::printable::{Omitted, printable};
 use common::protocol::BUFFER_SIZE;
+use common::server::peer::Peer;
 use log::{Level, debug, info, log, warn};
 
 use crate::guard::Cause;

@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use common::peer::Peer;
-use common::reply::Reply;
+use common::server::peer::Peer;
+use common::server::reply::Reply;
 
 use crate::rates::Rates;
 

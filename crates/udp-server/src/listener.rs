@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use common::listen::{Families, Listening, Sharing};
-use common::rest::{Rest, Throttle};
+use common::server::listen::{Families, Listening, Sharing};
+use common::server::rest::{Rest, Throttle};
 use mio::net::UdpSocket;
 use nix::Error as Errno;
 use nix::libc;

@@ -17,28 +17,36 @@ mod totals;
 use std::process::ExitCode;
 
 use common::exit::{self, Failure};
-use common::shutdown::Shutdown;
-use common::transcript::Transcript;
-use common::{descriptors, notify, options, workers};
+use common::output::Output;
+use common::server::shutdown::Shutdown;
+use common::server::transcript::Transcript;
+use common::server::{notify, workers};
+use common::{descriptors, options};
 
 use crate::cli::Options;
 use crate::server::{Server, Shared};
 
 fn main() -> ExitCode {
-    exit::report(env!("CARGO_BIN_NAME"), run())
+    let mut output = Output::default();
+    let result = options::parse().and_then(|options: Options| {
+        output = options.service.output;
+        run(&options)
+    });
+    exit::report(env!("CARGO_BIN_NAME"), output, result)
 }
 
-fn run() -> Result<(), Failure> {
-    let options: Options = options::parse()?;
+fn run(options: &Options) -> Result<(), Failure> {
     let service = &options.service;
-    exit::tell_as(service.output);
     descriptors::raise_limit();
     let listeners = service.listen.open(service.workers())?;
-    let shared = Shared::new(&options);
-    let mut servers = Server::each(listeners, &options, &shared)?;
+    let shared = Shared::new(options);
+    let mut servers = Server::each(listeners, options, &shared)?;
     let wakers = servers.iter().map(Server::waker).collect::<Result<_, _>>()?;
     let shutdown = Shutdown::on_signals(wakers)?;
-    let transcript = Transcript::start(service.output, shutdown.clone())?;
+    let transcript = {
+        let shutdown = shutdown.clone();
+        Transcript::start(service.output, move || shutdown.request())?
+    };
     servers[0].announce();
     notify::ready();
     let ran = workers::run(&mut servers, &shutdown, |server| server.run(&shutdown, &transcript));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use common::source::Source;
+use common::server::peer::Source;
 
 use crate::limits::{BURST, SOURCES};
 

@@ -12,16 +12,16 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::counter::Counter;
 use common::exit::{Failure, reason};
-use common::goal::Goal;
-use common::interval::Interval;
-use common::listen::Listening;
 use common::protocol::UDP_REPLY;
-use common::reply::Reply;
-use common::rest::Throttle;
-use common::shutdown::Shutdown;
-use common::transcript::Transcript;
+use common::server::goal::Goal;
+use common::server::interval::Interval;
+use common::server::listen::Listening;
+use common::server::reply::Reply;
+use common::server::rest::Throttle;
+use common::server::shutdown::Shutdown;
+use common::server::totals::Counter;
+use common::server::transcript::Transcript;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::batch::{Batch, Run};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use common::counter::Counter;
+use common::server::totals::Counter;
 
 use crate::drops::KernelDrops;
 use crate::guard::Cause;

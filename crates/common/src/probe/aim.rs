@@ -130,9 +130,9 @@ fn share(time_left: Duration, addresses_left: usize) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::outcome::trouble::Trouble;
+    use crate::probe::outcome::verdict::Verdict;
     use crate::probe::schedule::Schedule;
-    use crate::probe::trouble::Trouble;
-    use crate::probe::verdict::Verdict;
 
     #[test]
     fn addresses_are_tried_in_order_and_share_the_time() {

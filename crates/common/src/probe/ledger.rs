@@ -1,14 +1,17 @@
 //! What became of the probes of a run, in figures. It takes the same room for
 //! any number of them.
 
+pub mod sightings;
+pub mod times;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::probe::ledger::sightings::Sightings;
+use crate::probe::ledger::times::Times;
 use crate::probe::outcome::Outcome;
-use crate::probe::sightings::Sightings;
+use crate::probe::outcome::verdict::Verdict;
 use crate::probe::source_port::Kind;
-use crate::probe::times::Times;
-use crate::probe::verdict::Verdict;
 
 /// Where a connection took longer, a SYN was probably lost: it is sent again
 /// after a second (RFC 6298, section 2.1).

@@ -1,12 +1,16 @@
 //! What came of a probe: of each address that was tried.
 
+pub mod icmp;
+pub mod trouble;
+pub mod verdict;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::duration::Millis;
-use crate::probe::trouble::Trouble;
-use crate::probe::verdict::Verdict;
+use crate::probe::outcome::trouble::Trouble;
+use crate::probe::outcome::verdict::Verdict;
 
 /// What came of an exchange with one address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,12 @@
 //! How the outcome of a probe is told, and whether it is the one that was
 //! hoped for.
 
+pub mod bars;
+pub mod json;
+pub mod progress;
+pub mod run_report;
+pub mod summary;
+
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -10,21 +16,20 @@ use clap::Args;
 use log::LevelFilter;
 
 use crate::address::{Address, Host};
-use crate::destination::{Destination, list};
 use crate::duration;
-use crate::exit::{Failure, has_room};
-use crate::interrupt::mortal;
-use crate::message::print_reply;
-use crate::options::{Output, Text, text};
+use crate::exit::Failure;
+use crate::options::{Text, text};
+use crate::output::stdout::{StandardOutput, has_room};
+use crate::output::{Output, Style};
 use crate::printable::printable;
+use crate::probe::destination::{Destination, list};
+use crate::probe::interrupt::mortal;
 use crate::probe::ledger::Ended;
-use crate::probe::object;
+use crate::probe::message::print_reply;
+use crate::probe::outcome::trouble::Trouble;
+use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Outcome, Outcomes};
-use crate::probe::trouble::Trouble;
-use crate::probe::verdict::Verdict;
 use crate::protocol::MAX_DATAGRAM;
-use crate::stdout::StandardOutput;
-use crate::transcript::Style;
 
 /// The options that say what is hoped for, and how it is told.
 #[derive(Args, Clone, Debug)]
@@ -81,6 +86,12 @@ impl Reporter {
         }
     }
 
+    /// How it prints.
+    #[must_use]
+    pub fn output(&self) -> Output {
+        self.reporting.output
+    }
+
     /// How much is told.
     #[must_use]
     pub fn level(&self) -> LevelFilter {
@@ -121,7 +132,7 @@ impl Reporter {
             Verdict::Local => Failure::local(&self.target, ""),
             _ => Failure::outcome(&self.target, ""),
         };
-        Err(failure.with_safe_reason(self.words_of_failure(outcomes)).object_told())
+        Err(failure.with_printable_reason(self.words_of_failure(outcomes)).object_written())
     }
 
     /// Tells what came of a probe that was expected, and proves nothing: more time
@@ -132,7 +143,7 @@ impl Reporter {
     pub fn cut_short(&self, outcomes: &Outcomes) -> Result<(), Failure> {
         self.print(outcomes, false)?;
         let words = self.words_of_cut_short(outcomes);
-        Err(Failure::outcome(&self.target, "").with_safe_reason(words).object_told())
+        Err(Failure::outcome(&self.target, "").with_printable_reason(words).object_written())
     }
 
     fn words_of_cut_short(&self, outcomes: &Outcomes) -> String {
@@ -150,7 +161,7 @@ impl Reporter {
         } else {
             format!("{}, for {}", self.words_of_failure(outcomes), duration::words(after))
         };
-        Err(Failure::deadline(&self.target, "").with_safe_reason(words).object_told())
+        Err(Failure::deadline(&self.target, "").with_printable_reason(words).object_written())
     }
 
     fn words_of_failure(&self, outcomes: &Outcomes) -> String {
@@ -211,7 +222,7 @@ impl Reporter {
             return Ok(());
         }
         let ended = Ended { number: 1, delay: None, outcome };
-        print(&object::probe(&self.target, &ended, self.reporting.output.stamp()))
+        print(&json::probe(&self.target, &ended, self.reporting.output.stamp()))
     }
 }
 

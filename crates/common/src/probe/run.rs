@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use crate::destination::Destination;
 use crate::exit::Failure;
 use crate::probe::aim::{Aim, Probe};
+use crate::probe::destination::Destination;
+use crate::probe::outcome::trouble::Trouble;
+use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Outcome, Outcomes};
-use crate::probe::probing::{MOST_SOCKETS, Plan};
+use crate::probe::plan::{MOST_SOCKETS, Plan};
 use crate::probe::report::Reporter;
+use crate::probe::report::run_report::Telling;
 use crate::probe::schedule::Schedule;
 use crate::probe::source_port::Stray;
-use crate::probe::telling::Telling;
-use crate::probe::trouble::Trouble;
-use crate::probe::verdict::Verdict;
 
 /// Probes that are sent in a turn of the loop. Those that fail at once hold no
 /// socket: without an end to them, signals and the end would not be seen.

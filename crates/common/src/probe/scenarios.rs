@@ -12,18 +12,18 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use crate::destination::Destination;
 use crate::percent::Percent;
-use crate::persistence::Persistence;
 use crate::probe::aim::Probe;
+use crate::probe::destination::Destination;
 use crate::probe::outcome::Outcome;
-use crate::probe::probing::Probing;
+use crate::probe::outcome::trouble::Trouble;
+use crate::probe::outcome::verdict::Verdict;
+use crate::probe::persistence::Persistence;
+use crate::probe::plan::Probing;
 use crate::probe::report::{Reporter, Reporting};
 use crate::probe::run::Run;
 use crate::probe::source_port::SourcePort;
-use crate::probe::trouble::Trouble;
-use crate::probe::verdict::Verdict;
-use crate::target::Target;
+use crate::probe::target::Target;
 
 #[derive(Debug, Parser)]
 struct CommandLine {

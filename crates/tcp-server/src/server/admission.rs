@@ -5,8 +5,8 @@ use std::mem;
 use std::time::Instant;
 
 use common::exit::{Failure, reason};
-use common::listen::Listening;
-use common::peer::Peer;
+use common::server::listen::Listening;
+use common::server::peer::Peer;
 use mio::Token;
 use mio::net::TcpStream;
 

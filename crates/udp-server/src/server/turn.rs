@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use common::exit::Failure;
-use common::peer::Peer;
+use common::server::peer::Peer;
 use log::Level;
 
 use super::{Server, Shared, broken};

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::probe::trouble::Trouble;
-use crate::probe::verdict::Verdict;
+use crate::probe::outcome::trouble::Trouble;
+use crate::probe::outcome::verdict::Verdict;
 
 /// A target whose name was resolved.
 #[derive(Clone, Debug)]

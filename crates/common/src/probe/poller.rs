@@ -1,16 +1,18 @@
 //! What a client's loop waits with: readiness, a time, a signal.
 
+mod alarm;
+
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use mio::event::{Event, Source};
 use mio::{Events, Interest, Poll, Registry, Token};
 
-use crate::alarm::Alarm;
 use crate::descriptors;
-use crate::exit::{Failure, reason};
-use crate::interrupt::Interrupt;
-use crate::probe::probing::MOST_SOCKETS;
+use crate::exit::Failure;
+use crate::probe::interrupt::Interrupt;
+use crate::probe::plan::MOST_SOCKETS;
+use alarm::Alarm;
 
 /// Descriptors that are no probe's: the standard ones and what a line is printed
 /// to, the poller's, what finds the way out, and some to spare.
@@ -58,7 +60,7 @@ impl Poller {
         descriptors::raise_limit();
         let left = descriptors::limit().saturating_sub(OTHER_DESCRIPTORS);
         let most_sockets = left.clamp(1, MOST_SOCKETS);
-        let poll = Poll::new().map_err(|error| broken(&error))?;
+        let poll = Poll::new().map_err(|error| Failure::cannot_poll(&error))?;
         let (events, alarm) = (Events::with_capacity(most_sockets), Alarm::new(ALARM));
         Ok(Self { poll, events, most_sockets, alarm, interrupt: None })
     }
@@ -76,7 +78,7 @@ impl Poller {
     /// The system's.
     pub fn catch_signals(&mut self) -> Result<(), Failure> {
         let interrupt = Interrupt::new(self.poll.registry(), INTERRUPT);
-        self.interrupt = Some(interrupt.map_err(|error| broken(&error))?);
+        self.interrupt = Some(interrupt.map_err(|error| Failure::cannot_poll(&error))?);
         Ok(())
     }
 
@@ -97,7 +99,7 @@ impl Poller {
         interest: Interest,
     ) -> Result<(), Failure> {
         let done = self.poll.registry().reregister(socket, Token(key), interest);
-        done.map_err(|error| broken(&error))
+        done.map_err(|error| Failure::cannot_poll(&error))
     }
 
     /// Waits until something is there, or it is `until`.
@@ -105,7 +107,7 @@ impl Poller {
     /// # Errors
     /// The system's.
     pub fn wait(&mut self, until: Option<Instant>) -> Result<Woken, Failure> {
-        self.wait_for_events(until).map_err(|error| broken(&error))?;
+        self.wait_for_events(until).map_err(|error| Failure::cannot_poll(&error))?;
         let mut woken = Woken { at: Instant::now(), ready: Vec::new(), is_interrupted: false };
         for event in &self.events {
             match event.token() {
@@ -146,8 +148,4 @@ pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
-}
-
-fn broken(error: &io::Error) -> Failure {
-    Failure::local("event loop", reason(error))
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::printer::{Printer, count_lines};
+use super::printer::{Printer, count_lines};
 
 /// The most bytes that wait for a reader: some 50,000 exchanges.
 const LIMIT: usize = 4 * 1024 * 1024;

@@ -10,12 +10,12 @@ use clap::Args;
 use log::debug;
 
 use crate::address::{Address, Host, parse_port};
-use crate::destination::{Destination, list};
 use crate::duration;
 use crate::exit::{Failure, reason};
+use crate::probe::destination::{Destination, list};
 use crate::probe::outcome::Outcome;
-use crate::probe::trouble::Trouble;
-use crate::probe::verdict::Verdict;
+use crate::probe::outcome::trouble::Trouble;
+use crate::probe::outcome::verdict::Verdict;
 use crate::protocol::{PORT, TARGET_HOST};
 
 /// The options that say where to go.

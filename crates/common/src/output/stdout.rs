@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -36,4 +36,12 @@ impl Write for StandardOutput {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Whether a line can be written without waiting for a reader: poll(2), and
+/// pipe(7), which takes 4096 bytes whole or not at all.
+pub(crate) fn has_room(output: BorrowedFd<'_>) -> bool {
+    let mut output = [PollFd::new(output, PollFlags::POLLOUT)];
+    poll(&mut output, PollTimeout::ZERO).is_ok()
+        && output[0].revents().is_some_and(|events| events.contains(PollFlags::POLLOUT))
 }

@@ -8,10 +8,11 @@ use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
 use crate::duration;
-use crate::goal::Goal;
-use crate::interval::Interval;
-use crate::listen::Listen;
-use crate::options::{Output, number};
+use crate::options::number;
+use crate::output::Output;
+use crate::server::goal::Goal;
+use crate::server::interval::Interval;
+use crate::server::listen::Listen;
 
 /// The most loops: what a large machine has cores, and not a slip of the hand.
 const MOST_WORKERS: usize = 1024;

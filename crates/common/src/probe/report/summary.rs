@@ -7,9 +7,9 @@ use crate::address::{Address, Host};
 use crate::duration::{self, Millis};
 use crate::percent::Percent;
 use crate::printable::printable;
+use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ledger, Share};
-use crate::probe::times::Times;
-use crate::probe::verdict::Verdict;
+use crate::probe::outcome::verdict::Verdict;
 
 /// What a run came to.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::duration::Millis;
-use crate::probe::times::Times;
+use crate::probe::ledger::times::Times;
 
 /// Rows that are drawn, besides that of the times above them.
 const MOST_ROWS: u128 = 15;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::options::Text;
-use crate::peer::Peer;
 use crate::protocol::{TCP_REPLY, UDP_REPLY};
+use crate::server::peer::Peer;
 
 /// What a server answers: a text, or what it saw of who asked.
 #[derive(Clone, Debug)]

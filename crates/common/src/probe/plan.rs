@@ -28,7 +28,7 @@ pub struct Probing {
     count: Option<u64>,
 
     /// Time between probes; 0: as soon as the last has ended [default: 1s]
-    #[arg(short, long, value_name = "DUR", value_parser = duration::parse_or_zero, display_order = 31)]
+    #[arg(short, long, value_name = "DUR", value_parser = parse_or_zero, display_order = 31)]
     interval: Option<Duration>,
 
     /// Source ports to send from, each with its own probes [default: 1]
@@ -42,6 +42,11 @@ pub struct Probing {
     /// Draw the distribution of reply times
     #[arg(long, display_order = 34)]
     histogram: bool,
+}
+
+/// Parses a duration, which may be zero here.
+fn parse_or_zero(text: &str) -> Result<Duration, String> {
+    if matches!(text, "0" | "0s" | "0ms") { Ok(Duration::ZERO) } else { duration::parse(text) }
 }
 
 /// What is asked for.

@@ -1,5 +1,6 @@
-//! What a connection asks of its socket: a few calls, so that the state
-//! machine can be tested on a script instead.
+//! The calls that a TCP connection makes. The state machines of the server's and
+//! of the client's connection ask for them by a trait, so that each can be tested
+//! on a script instead of a socket.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -8,24 +9,36 @@ use mio::net::TcpStream;
 use nix::libc;
 use socket2::SockRef;
 
-/// A byte stream with a half-close, none of whose calls blocks.
+/// A byte stream with a half-close. None of the calls blocks.
 pub trait Stream {
     /// Receives some bytes; zero of them is the peer's end.
+    ///
+    /// # Errors
+    /// Those of recv(2).
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Sends some bytes.
+    ///
+    /// # Errors
+    /// Those of send(2).
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Sends some bytes, of which the last are held back until
-    /// [`Stream::end`], to share a segment with the FIN.
+    /// Sends some bytes. The kernel holds the last of them back until
+    /// [`Stream::end`], so that they share a segment with the FIN.
+    ///
+    /// # Errors
+    /// Those of send(2).
     fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Ends this side (shuts down writing).
+    /// Ends this side: shuts down writing.
+    ///
+    /// # Errors
+    /// Those of shutdown(2).
     fn end(&mut self) -> io::Result<()>;
 }
 
-/// tcp(7), send(2): with `MSG_MORE` the kernel waits for more before it sends
-/// a segment that is not full, and a shutdown is the last "more" there is.
+/// tcp(7), send(2): with `MSG_MORE` the kernel waits for more before it sends a
+/// segment that is not full. A shutdown is the last "more" that can come.
 #[cfg(target_os = "linux")]
 const LAST: libc::c_int = libc::MSG_MORE;
 #[cfg(not(target_os = "linux"))]

@@ -8,18 +8,18 @@ use log::LevelFilter;
 
 use crate::duration::Millis;
 use crate::exit::Failure;
+use crate::output::Style;
 use crate::percent::Percent;
-use crate::probe::bars;
 use crate::probe::ledger::{Ended, Ledger};
-use crate::probe::object;
 use crate::probe::outcome::Outcomes;
-use crate::probe::probing::Plan;
-use crate::probe::progress::{self, Progress};
+use crate::probe::outcome::verdict::Verdict;
+use crate::probe::plan::Plan;
+use crate::probe::report::bars;
+use crate::probe::report::json;
+use crate::probe::report::progress::{self, Progress};
+use crate::probe::report::summary::{NOISE, Summary};
 use crate::probe::report::{Reporter, print};
 use crate::probe::source_port::{Kind, Stray};
-use crate::probe::summary::{NOISE, Summary};
-use crate::probe::verdict::Verdict;
-use crate::transcript::Style;
 
 /// So many strays have a line each: a stranger may send without end, and the
 /// summary counts them all.
@@ -93,7 +93,7 @@ impl Telling {
         self.progress.clear();
         let output = self.reporter.reporting.output;
         if output.style() == Style::Json {
-            return print(&object::probe(&self.reporter.target, &ended, output.stamp()));
+            return print(&json::probe(&self.reporter.target, &ended, output.stamp()));
         }
         print(&format!("{}{}\n", output.stamp(), self.line(&ended, &outcomes)))
     }
@@ -143,7 +143,7 @@ impl Telling {
         self.progress.clear();
         let output = self.reporter.reporting.output;
         if output.style() == Style::Json {
-            return print(&object::stray(&stray, from, local, output.stamp()));
+            return print(&json::stray(&stray, from, local, output.stamp()));
         }
         let (kind, number, after) = (stray.kind.as_str(), stray.number, Millis(stray.after));
         let words = match stray.kind {
@@ -172,7 +172,7 @@ impl Telling {
         };
         if reporter.level() >= LevelFilter::Warn {
             if output.style() == Style::Json {
-                print(&object::summary(&summary, output.stamp()))?;
+                print(&json::summary(&summary, output.stamp()))?;
             } else {
                 let histogram = plan
                     .histogram
@@ -197,7 +197,7 @@ fn least_level(plan: Plan, has_failed: bool) -> LevelFilter {
 fn judge(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
     let (ledger, ended) = (summary.ledger, summary.ended());
     if ended == 0 {
-        return Err(Failure::outcome(summary.target, "no probe has ended").object_told());
+        return Err(Failure::outcome(summary.target, "no probe has ended").object_written());
     }
     if !max_loss.is_exceeded(ledger.failed, ended) {
         return Ok(());
@@ -214,5 +214,5 @@ fn judge(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
     } else {
         Failure::outcome(summary.target, words)
     };
-    Err(failure.object_told())
+    Err(failure.object_written())
 }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::duration::Millis;
-use crate::json::{self, Field};
+use crate::output::Stamp;
+use crate::output::json::{self, Field};
 use crate::percent::Percent;
 use crate::printable::printable;
+use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ended, Ledger, Share};
+use crate::probe::outcome::verdict::Verdict;
+use crate::probe::report::summary::{PERCENTILES, Summary};
 use crate::probe::source_port::Stray;
-use crate::probe::summary::{PERCENTILES, Summary};
-use crate::probe::times::Times;
-use crate::probe::verdict::Verdict;
 use crate::protocol::BUFFER_SIZE;
-use crate::transcript::Stamp;
 
 fn text(value: Option<impl ToString>) -> Field {
     value.map_or(Field::Nothing, |value| Field::Text(value.to_string()))
@@ -148,7 +148,7 @@ fn hosts(ledger: &Ledger) -> Field {
 mod tests {
     use super::*;
     use crate::probe::outcome::Outcome;
-    use crate::probe::trouble::Trouble;
+    use crate::probe::outcome::trouble::Trouble;
 
     #[test]
     fn an_outcome_as_an_object() {

@@ -15,7 +15,7 @@ use mio::Waker;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::{Failure, reason};
-use crate::notify;
+use crate::server::notify;
 
 /// A request to stop, shared by those who ask and the loops that obey.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use nix::Error as Errno;
 
 use crate::duration;
 use crate::exit::reason;
-use crate::probe::icmp::IcmpError;
-use crate::probe::verdict::Verdict;
+use crate::probe::outcome::icmp::IcmpError;
+use crate::probe::outcome::verdict::Verdict;
 
 /// Why an exchange with one address came to nothing. It is boxed, for it seldom
 /// does, and what may hold one is moved about for every probe.

@@ -3,7 +3,7 @@
 use std::thread;
 
 use crate::exit::{Failure, reason};
-use crate::shutdown::Shutdown;
+use crate::server::shutdown::Shutdown;
 
 /// Has every worker `serve`, the first one on this thread, and waits for all.
 ///

@@ -14,7 +14,7 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
 };
 
-use crate::probe::icmp::{IcmpError, Version};
+use crate::probe::outcome::icmp::{IcmpError, Version};
 
 /// Has errors queued for `socket`, which is of IPv6 or not.
 ///

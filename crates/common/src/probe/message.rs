@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal, Read, Write};
 use log::LevelFilter;
 
 use crate::exit::{Failure, reason};
-use crate::options::{Output, Text};
+use crate::options::Text;
+use crate::output::Output;
+use crate::output::stdout::StandardOutput;
 use crate::printable::message;
 use crate::protocol::BUFFER_SIZE;
-use crate::stdout::StandardOutput;
 
 /// The bytes that `--message` asks to send: its own, or for `-` all of
 /// standard input.

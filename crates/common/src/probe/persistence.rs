@@ -9,8 +9,8 @@ use clap::Args;
 use crate::duration;
 use crate::exit::Failure;
 use crate::probe::outcome::Outcomes;
+use crate::probe::outcome::verdict::Verdict;
 use crate::probe::report::Reporter;
-use crate::probe::verdict::Verdict;
 
 /// From the beginning of an attempt to that of the next, where it did not take
 /// longer: often enough for who waits, and seldom enough to burden nobody.

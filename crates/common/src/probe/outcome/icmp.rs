@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::probe::verdict::Verdict;
+use crate::probe::outcome::verdict::Verdict;
 
 /// An ICMP error that came back for something that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

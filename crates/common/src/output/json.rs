@@ -27,9 +27,8 @@ pub fn write(mut out: impl Write, record: &Record<'_>, time: Option<String>) -> 
     out.write_all(b"}\n")
 }
 
-/// A value in an object that is not logged. (Not all of them are a server's.)
+/// A value in an object that is not logged.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "probe"), allow(dead_code))]
 pub enum Field {
     /// A string.
     Text(String),
