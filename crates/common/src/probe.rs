@@ -1,11 +1,12 @@
 //! The probe wing: what tcp-client and udp-client share.
 //!
-//! - [`target`]: what a client goes to, and its name resolved in time;
+//! - [`target`]: what a client talks to, and its name resolved in time;
 //!   [`destination`]: the target's addresses; [`message`]: what is sent.
 //! - [`persistence`]: `--wait` and `--deadline`; [`plan`]: the options of a run.
 //! - [`run`]: the probes of a run, or a single exchange, for a client's loop;
-//!   [`schedule`]: when probes are due; [`aim`]: where they go.
-//! - [`outcome`]: what came of a probe: a verdict, and why.
+//!   [`schedule`]: when probes are due; [`aim`]: which address they go to.
+//! - [`outcome`]: what came of a probe: a verdict, and why; [`stray`]: a datagram that no
+//!   probe was waiting for.
 //! - [`ledger`]: what became of all the probes of a run, in figures.
 //! - [`report`]: how all of that is printed, as text and as JSON.
 //! - [`poller`]: what a client's loop waits with; [`interrupt`]: Ctrl-C;
@@ -24,5 +25,5 @@ pub mod poller;
 pub mod report;
 pub mod run;
 pub mod schedule;
-pub mod source_port;
+pub mod stray;
 pub mod target;

@@ -1,51 +1,42 @@
-//! A probe over a connection: an exchange, and its times.
+//! A probe over a connection: the exchange, and its times.
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use common::probe::aim::Probe;
 use common::probe::ledger::FIRST_RETRANSMISSION;
-use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
+use common::probe::outcome::{Outcome, judge};
 
-use crate::exchange::{Exchange, Step};
+use crate::exchange::{Exchange, Request, Step};
 use crate::stream::{Connecting, Connection};
-
-/// What is to be exchanged, and how.
-#[derive(Clone, Copy, Debug)]
-pub struct Order<'m> {
-    pub message: &'m [u8],
-    /// Whether this side is to be ended after the message.
-    pub half_close: bool,
-    /// The reply that is hoped for.
-    pub hoped: Option<&'m [u8]>,
-}
 
 /// A probe whose connection is being made, or stands.
 #[derive(Debug)]
 pub struct Attempt<'m> {
     pub probe: Probe,
+    request: Request<'m>,
     exchange: Exchange<'m, Connection>,
     local: SocketAddr,
     connected: Option<Instant>,
-    /// When the beginning of the reply was here, where it came in pieces.
+    /// When the beginning of the reply was here, if the reply came in pieces.
     answered: Option<Instant>,
     syn_retransmits: Option<u32>,
 }
 
 impl<'m> Attempt<'m> {
-    /// `probe`, over a connection that is being made.
-    pub fn new(probe: Probe, connection: Connection, order: Order<'m>) -> Self {
-        let local = connection.local();
-        let exchange = Exchange::new(connection, order.message, order.half_close, order.hoped);
-        Self { probe, exchange, local, connected: None, answered: None, syn_retransmits: None }
+    /// An attempt of `probe` over a connection that is being made.
+    pub fn new(probe: Probe, connection: Connection, request: Request<'m>) -> Self {
+        let (local, exchange) = (connection.local(), Exchange::new(connection, request));
+        let (connected, answered, syn_retransmits) = (None, None, None);
+        Self { probe, request, exchange, local, connected, answered, syn_retransmits }
     }
 
-    /// Does what there is to do, after the socket was ready at `woken`: what came
-    /// of it, once something has. (There is no more of it than the message, and the
-    /// reply that is hoped for.) Where it was ready for writing alone, nothing has
-    /// come that could be received: what comes later wakes the loop again.
-    pub fn go(&mut self, woken: Instant, is_for_writing: bool) -> Option<Outcome> {
+    /// Goes on with the exchange as far as it can go, and returns the outcome once there is
+    /// one. The socket was ready at `woken`. If it was ready for writing alone, nothing has
+    /// come that could be received, and what comes later wakes the loop again. The message
+    /// and the expected reply bound how long this takes.
+    pub fn step(&mut self, woken: Instant, is_for_writing: bool) -> Option<Outcome> {
         if is_for_writing {
             self.exchange.stream_mut().writable();
         }
@@ -61,7 +52,7 @@ impl<'m> Attempt<'m> {
         }
     }
 
-    /// The message goes next: its time begins here.
+    /// The connection stands. The message goes next, so the reply's time begins here.
     fn connected(&mut self) {
         let now = Instant::now();
         self.connected = Some(now);
@@ -70,14 +61,14 @@ impl<'m> Attempt<'m> {
         }
     }
 
-    /// What came of it, when its time is up.
+    /// The outcome, when the probe's time is up.
     pub fn timed_out(&mut self) -> Outcome {
         let result = self.exchange.timed_out(self.probe.limit);
         self.outcome(result, Instant::now())
     }
 
-    /// What is received was there when the socket was ready; but what came so fast
-    /// that nothing was waited for, is there now.
+    /// When what is received now has arrived: when the socket was ready. If it came before
+    /// the loop had to wait for it, it is there now.
     fn arrived(&self, woken: Instant) -> Instant {
         if self.connected.is_some_and(|connected| woken > connected) {
             woken
@@ -91,6 +82,7 @@ impl<'m> Attempt<'m> {
             let arrived = self.answered.unwrap_or_else(|| self.arrived(woken));
             arrived.saturating_duration_since(connected)
         });
+        let result = result.and_then(|reply| judge(reply, self.request.expected_reply));
         Outcome {
             local: Some(self.local),
             connect: self.connected.map(|connected| connected - self.probe.begun),
@@ -102,11 +94,11 @@ impl<'m> Attempt<'m> {
     }
 
     /// Closes the connection.
-    pub fn into_probe(self) -> Probe {
+    pub fn close(self) -> Probe {
         self.probe
     }
 
-    /// The port that it is sent from.
+    /// The port that the connection is made from.
     pub fn source_port(&self) -> u16 {
         self.local.port()
     }

@@ -5,13 +5,15 @@ use common::exit::Failure;
 use common::options::{Text, text};
 use common::probe::message;
 use common::probe::persistence::Persistence;
-use common::probe::plan::Probing;
+use common::probe::plan::{Plan, Probing};
 use common::probe::report::Reporting;
 use common::probe::target::Target;
-use common::protocol::TCP_MESSAGE;
+use common::protocol::DEFAULT_MESSAGE;
 
-/// The longest message. It is held in memory; one that takes more is a file
-/// transfer, for which there are better programs.
+use crate::exchange::Request;
+
+/// The longest message. It is held in memory; anything longer is a file transfer, and there
+/// are better programs for that.
 pub const LONGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// Sends a message over TCP and prints the reply
@@ -22,7 +24,7 @@ pub struct Options {
     pub target: Target,
 
     /// What to send ("-": standard input)
-    #[arg(short, long, value_name = "TEXT", default_value = TCP_MESSAGE)]
+    #[arg(short, long, value_name = "TEXT", default_value = DEFAULT_MESSAGE)]
     #[arg(value_parser = text(LONGEST_MESSAGE), allow_hyphen_values = true)]
     pub message: Text,
 
@@ -40,15 +42,36 @@ pub struct Options {
     pub reporting: Reporting,
 }
 
+/// What the program is to do, with the message to send.
+#[derive(Debug)]
+pub enum Task {
+    /// Send one message.
+    Exchange(Vec<u8>),
+    /// Send a message again and again, and measure.
+    Measure(Vec<u8>, Plan),
+}
+
 impl Options {
-    /// What is to be sent.
-    pub fn message(&self) -> Result<Vec<u8>, Failure> {
+    /// What the program is to do.
+    ///
+    /// # Errors
+    /// The options do not go together, or standard input cannot be read.
+    pub fn task(&self) -> Result<Task, Failure> {
         let message = message::given(self.message.clone(), LONGEST_MESSAGE)?;
         if message.is_empty() && !self.half_close {
             let reason = "empty: there is nothing to send, unless --half-close sends the end";
             return Err(Failure::usage("--message", reason));
         }
-        Ok(message)
+        Ok(match self.probing.plan()? {
+            None => Task::Exchange(message),
+            Some(plan) => Task::Measure(message, plan),
+        })
+    }
+
+    /// What an exchange of `message` sends, and what is expected of the reply.
+    pub fn request<'m>(&'m self, message: &'m [u8]) -> Request<'m> {
+        let expected_reply = self.reporting.expected_reply();
+        Request { message, half_close: self.half_close, expected_reply }
     }
 }
 

@@ -1,13 +1,12 @@
-//! One exchange: a state machine that connects, sends the message and receives
-//! the reply.
+//! One exchange: a state machine that connects, sends the message and receives the reply.
 //!
 //! ```text
 //! Connecting ──▶ Sending ──message, or as much as the peer takes──▶ Receiving ──▶ done
 //!                   └──▶ Ending, with a half-close ──▶ ┘
 //! ```
 //!
-//! It reads no clock, prints nothing and makes no loop: [`Exchange::step`]
-//! does one thing and says what came of it.
+//! It reads no clock, prints nothing and makes no loop: [`Exchange::step`] makes one call
+//! and returns what came of it.
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -19,16 +18,22 @@ use common::protocol::BUFFER_SIZE;
 
 use crate::stream::Connecting;
 
+/// What is sent, and what is expected of the reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'m> {
+    pub message: &'m [u8],
+    /// Whether this side is ended after the message.
+    pub half_close: bool,
+    /// The only reply that counts, if there is one. The exchange waits for all of it. Without
+    /// an expected reply, the reply is what one receive returns, as in the tutorial.
+    pub expected_reply: Option<&'m [u8]>,
+}
+
 /// One exchange over a connection that is being made.
 #[derive(Debug)]
 pub struct Exchange<'m, S> {
     stream: S,
-    message: &'m [u8],
-    /// Whether this side is to be ended after the message.
-    half_close: bool,
-    /// The reply that is hoped for: as long as it may still come, it is waited
-    /// for. Else the reply is what one receive returns, as in the tutorial.
-    hoped: Option<&'m [u8]>,
+    request: Request<'m>,
     received: Vec<u8>,
     state: State,
 }
@@ -36,14 +41,14 @@ pub struct Exchange<'m, S> {
 #[derive(Debug)]
 enum State {
     Connecting,
-    /// So many bytes of the message are sent.
+    /// `sent` bytes of the message are sent.
     Sending {
         sent: usize,
     },
-    /// The message is sent, and this side is to be ended.
+    /// The message is sent, and this side is ended next.
     Ending,
-    /// The message is sent, or could not be sent to its end: then this says
-    /// why, should no reply be there either.
+    /// The message is sent. If not all of it could be sent, `unsent` is the reason, which
+    /// counts if no reply is there either.
     Receiving {
         unsent: Option<Trouble>,
     },
@@ -62,24 +67,23 @@ pub enum Step {
     Received,
     /// Nothing to do until the socket is ready.
     Wait,
-    /// It is over: the reply, or why there is none.
+    /// The exchange is over: the reply, or why there is none.
     Done(Result<Vec<u8>, Trouble>),
 }
 
 impl<'m, S: Connecting> Exchange<'m, S> {
     /// An exchange over `stream`, which is being connected.
-    pub fn new(stream: S, message: &'m [u8], half_close: bool, hoped: Option<&'m [u8]>) -> Self {
-        let received = Vec::new();
-        Self { stream, message, half_close, hoped, received, state: State::Connecting }
+    pub fn new(stream: S, request: Request<'m>) -> Self {
+        Self { stream, request, received: Vec::new(), state: State::Connecting }
     }
 
-    /// Does the next thing there is to do.
+    /// Makes the next call.
     pub fn step(&mut self) -> Step {
         match &mut self.state {
             State::Connecting => self.step_connecting(),
-            State::Sending { sent } if *sent < self.message.len() => {
-                let rest = &self.message[*sent..];
-                let result = if self.half_close {
+            State::Sending { sent } if *sent < self.request.message.len() => {
+                let rest = &self.request.message[*sent..];
+                let result = if self.request.half_close {
                     self.stream.send_last(rest)
                 } else {
                     self.stream.send(rest)
@@ -95,7 +99,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
                     Err(error) => self.unsent(error),
                 }
             }
-            State::Sending { .. } if self.half_close => self.go_on(State::Ending),
+            State::Sending { .. } if self.request.half_close => self.go_on(State::Ending),
             State::Sending { .. } => self.sent(),
             State::Ending => match self.stream.end() {
                 Ok(()) => self.sent(),
@@ -115,7 +119,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
                 Step::Connected
             }
             Ok(false) => Step::Wait,
-            // It stood, and was reset since: the reply may have come first.
+            // The connection stood, and was reset since: the reply may have come first.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 self.go_on(State::Receiving { unsent: Some(error.into()) })
             }
@@ -128,8 +132,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         self.stream.icmp_error().map_or_else(|| error.into(), Trouble::from)
     }
 
-    /// The message could not be sent to its end: the reply may be here all the
-    /// same.
+    /// Not all of the message could be sent. The reply may be here all the same.
     fn unsent(&mut self, error: io::Error) -> Step {
         if self.is_passing() {
             return Step::Again;
@@ -137,8 +140,8 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         self.go_on(State::Receiving { unsent: Some(Trouble::connected(error)) })
     }
 
-    /// Whether an error is ICMP's alone: the connection stands, and what is in its
-    /// way may pass (RFC 1122, section 4.2.3.9).
+    /// Whether an error is no more than an ICMP error: the connection stands, and what is in
+    /// its way may pass (RFC 1122, section 4.2.3.9).
     fn is_passing(&self) -> bool {
         self.stream.icmp_error().is_some()
     }
@@ -153,8 +156,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         Step::Again
     }
 
-    /// After a failed send the reply is still looked for: it may have come
-    /// before that.
+    /// Receives the reply. After a failed send too: the reply may have come before that.
     fn receive(&mut self) -> Step {
         let mut buffer = [0; BUFFER_SIZE];
         let unsent = match &self.state {
@@ -168,7 +170,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
             }
             Ok(len) => {
                 self.received.extend_from_slice(&buffer[..len]);
-                if self.may_go_on() {
+                if self.is_beginning() {
                     return Step::Received;
                 }
                 return Step::Done(Ok(mem::take(&mut self.received)));
@@ -184,19 +186,19 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         Step::Done(self.ended(trouble))
     }
 
-    /// Whether what was received is the beginning of what is hoped for.
-    fn may_go_on(&self) -> bool {
-        self.hoped.is_some_and(|hoped| {
-            self.received.len() < hoped.len() && hoped.starts_with(&self.received)
+    /// Whether the bytes received are the beginning of the expected reply.
+    fn is_beginning(&self) -> bool {
+        self.request.expected_reply.is_some_and(|expected| {
+            self.received.len() < expected.len() && expected.starts_with(&self.received)
         })
     }
 
-    /// No more is to come: what did is the reply, if anything did.
+    /// Nothing more will come. What has come is the reply, if anything has.
     fn ended(&mut self, trouble: Trouble) -> Result<Vec<u8>, Trouble> {
         if self.received.is_empty() { Err(trouble) } else { Ok(mem::take(&mut self.received)) }
     }
 
-    /// What it came to, when `limit` has passed.
+    /// The result when `limit` has passed.
     pub fn timed_out(&mut self, limit: Duration) -> Result<Vec<u8>, Trouble> {
         match self.state {
             State::Connecting => Err(Trouble::no_connection(limit)),
@@ -206,7 +208,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         }
     }
 
-    /// The underlying socket, to register it and to ask for its addresses.
+    /// The underlying socket.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }

@@ -67,7 +67,7 @@ impl Stream for Script {
 const MOST_STEPS: usize = 50;
 
 /// Steps until the exchange is over, or waits: then `None`.
-fn go(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Trouble>> {
+fn step_on(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Trouble>> {
     for _ in 0..MOST_STEPS {
         match exchange.step() {
             Step::Again | Step::Connected | Step::Sent | Step::Received => {}
@@ -83,6 +83,8 @@ fn failed(verdict: Verdict, why: &str) -> Option<Result<Vec<u8>, Trouble>> {
 }
 
 const MESSAGE: &[u8] = b"hehe, just for a test!";
+const REQUEST: Request<'_> = Request { message: MESSAGE, half_close: false, expected_reply: None };
+const HALF_CLOSE: Request<'_> = Request { half_close: true, ..REQUEST };
 const BLOCKS: ErrorKind = ErrorKind::WouldBlock;
 
 #[test]
@@ -93,20 +95,20 @@ fn it_connects_sends_and_receives() {
         receives: [Err(BLOCKS), Err(BLOCKS), Ok(&b"ACK!"[..])].into(),
         ..Script::default()
     };
-    let mut exchange = Exchange::new(script, MESSAGE, false, None);
+    let mut exchange = Exchange::new(script, REQUEST);
     let limit = Duration::from_secs(5);
-    assert_eq!(go(&mut exchange), None);
+    assert_eq!(step_on(&mut exchange), None);
     assert_eq!(
         Some(exchange.timed_out(limit)),
         failed(Verdict::Timeout, "no connection within 5s")
     );
-    assert_eq!(go(&mut exchange), None, "it waits to send the rest");
-    assert_eq!(go(&mut exchange), None, "it waits for the reply");
+    assert_eq!(step_on(&mut exchange), None, "it waits to send the rest");
+    assert_eq!(step_on(&mut exchange), None, "it waits for the reply");
     assert_eq!(
         Some(exchange.timed_out(limit)),
         failed(Verdict::NoReply, "connected, and then nothing within 5s")
     );
-    assert_eq!(go(&mut exchange), Some(Ok(b"ACK!".to_vec())));
+    assert_eq!(step_on(&mut exchange), Some(Ok(b"ACK!".to_vec())));
     assert_eq!(exchange.stream.sent, MESSAGE);
 }
 
@@ -117,7 +119,7 @@ fn a_reply_that_comes_before_the_message_is_sent_counts() {
         receives: [Ok(&b"ACK!"[..])].into(),
         ..Script::default()
     };
-    assert_eq!(go(&mut Exchange::new(script, MESSAGE, false, None)), Some(Ok(b"ACK!".to_vec())));
+    assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), Some(Ok(b"ACK!".to_vec())));
 }
 
 #[test]
@@ -128,10 +130,7 @@ fn after_a_failed_send_the_reply_is_still_received() {
             receives: [Ok(&b"ACK!"[..])].into(),
             ..Script::default()
         };
-        assert_eq!(
-            go(&mut Exchange::new(script, MESSAGE, false, None)),
-            Some(Ok(b"ACK!".to_vec()))
-        );
+        assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), Some(Ok(b"ACK!".to_vec())));
     }
 }
 
@@ -146,7 +145,7 @@ fn a_connection_that_was_reset_already_may_have_brought_the_reply() {
             receives: [receive].into(),
             ..Script::default()
         };
-        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false, None)), outcome);
+        assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), outcome);
     }
 }
 
@@ -158,7 +157,7 @@ fn without_a_reply_the_failed_send_is_the_reason() {
             receives: [receive].into(),
             ..Script::default()
         };
-        let outcome = go(&mut Exchange::new(script, MESSAGE, false, None));
+        let outcome = step_on(&mut Exchange::new(script, REQUEST));
         assert_eq!(outcome, failed(Verdict::NoReply, "closed before the message was sent"));
     }
 }
@@ -172,7 +171,7 @@ fn what_the_peer_does_instead_of_answering_is_told() {
     ] {
         let script =
             Script { connects: [connect].into(), receives: [receive].into(), ..Script::default() };
-        assert_eq!(go(&mut Exchange::new(script, MESSAGE, false, None)), failed(verdict, why));
+        assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), failed(verdict, why));
     }
 }
 
@@ -185,31 +184,31 @@ fn icmp_says_why_there_is_no_connection() {
         icmp: Some(error),
         ..Script::default()
     };
-    assert_eq!(go(&mut Exchange::new(script, MESSAGE, false, None)), Some(Err(error.into())));
+    assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), Some(Err(error.into())));
 }
 
 #[test]
-fn what_is_hoped_for_may_come_in_pieces() {
-    let hoped = |receives: Vec<Result<&'static [u8], ErrorKind>>| {
+fn the_expected_reply_may_come_in_pieces() {
+    let expecting = |receives: Vec<Result<&'static [u8], ErrorKind>>| {
         let script = Script { receives: receives.into(), ..Script::default() };
-        Exchange::new(script, MESSAGE, false, Some(&b"ACK!"[..]))
+        Exchange::new(script, Request { expected_reply: Some(b"ACK!"), ..REQUEST })
     };
     let whole = Some(Ok(b"ACK!".to_vec()));
-    assert_eq!(go(&mut hoped(vec![Ok(b"AC"), Ok(b"K!")])), whole);
-    let mut waiting = hoped(vec![Ok(b"AC"), Err(BLOCKS), Ok(b"K!")]);
-    assert_eq!((go(&mut waiting), go(&mut waiting)), (None, whole));
+    assert_eq!(step_on(&mut expecting(vec![Ok(b"AC"), Ok(b"K!")])), whole);
+    let mut waiting = expecting(vec![Ok(b"AC"), Err(BLOCKS), Ok(b"K!")]);
+    assert_eq!((step_on(&mut waiting), step_on(&mut waiting)), (None, whole));
     // It differs, or ends, or its time is up: then it is what it is.
-    assert_eq!(go(&mut hoped(vec![Ok(b"AX"), Ok(b"K!")])), Some(Ok(b"AX".to_vec())));
-    assert_eq!(go(&mut hoped(vec![Ok(b"AC"), Ok(b"")])), Some(Ok(b"AC".to_vec())));
-    let mut late = hoped(vec![Ok(b"AC")]);
-    assert_eq!((go(&mut late), late.timed_out(Duration::ZERO)), (None, Ok(b"AC".to_vec())));
+    assert_eq!(step_on(&mut expecting(vec![Ok(b"AX"), Ok(b"K!")])), Some(Ok(b"AX".to_vec())));
+    assert_eq!(step_on(&mut expecting(vec![Ok(b"AC"), Ok(b"")])), Some(Ok(b"AC".to_vec())));
+    let mut late = expecting(vec![Ok(b"AC")]);
+    assert_eq!((step_on(&mut late), late.timed_out(Duration::ZERO)), (None, Ok(b"AC".to_vec())));
 }
 
 #[test]
 fn once_the_connection_stands_a_lost_way_is_no_reply() {
     for kind in [ErrorKind::TimedOut, ErrorKind::HostUnreachable] {
         let script = Script { receives: [Err(kind)].into(), ..Script::default() };
-        let outcome = go(&mut Exchange::new(script, MESSAGE, false, None));
+        let outcome = step_on(&mut Exchange::new(script, REQUEST));
         let Some(Err(trouble)) = outcome else { panic!("{outcome:?}") };
         assert_eq!(trouble.verdict, Verdict::NoReply);
     }
@@ -219,7 +218,7 @@ fn once_the_connection_stands_a_lost_way_is_no_reply() {
         receives: [Ok(&b""[..])].into(),
         ..Script::default()
     };
-    let outcome = go(&mut Exchange::new(script, MESSAGE, true, None));
+    let outcome = step_on(&mut Exchange::new(script, HALF_CLOSE));
     assert_eq!(outcome, failed(Verdict::NoReply, "closed before the message was sent"));
 }
 
@@ -232,22 +231,22 @@ fn once_the_connection_stands_icmp_ends_nothing() {
         icmp: Some(IcmpError { version: Version::V4, kind: 3, code: 1, router: None }),
         ..Script::default()
     };
-    let mut exchange = Exchange::new(script, MESSAGE, false, None);
-    assert_eq!(go(&mut exchange), Some(Ok(b"ACK!".to_vec())));
+    let mut exchange = Exchange::new(script, REQUEST);
+    assert_eq!(step_on(&mut exchange), Some(Ok(b"ACK!".to_vec())));
     assert_eq!(exchange.stream.sent, MESSAGE);
 }
 
 #[test]
 fn a_half_close_goes_with_the_message() {
     for half_close in [false, true] {
-        let mut exchange = Exchange::new(Script::default(), MESSAGE, half_close, None);
-        assert_eq!(go(&mut exchange), None);
+        let mut exchange = Exchange::new(Script::default(), Request { half_close, ..REQUEST });
+        assert_eq!(step_on(&mut exchange), None);
         let Script { sent, held_back, ended, .. } = exchange.stream;
         assert_eq!((sent.as_slice(), held_back, ended), (MESSAGE, half_close, half_close));
     }
     // An empty message is an end, and no send.
-    let mut exchange = Exchange::new(Script::default(), b"", true, None);
-    assert_eq!(go(&mut exchange), None);
+    let mut exchange = Exchange::new(Script::default(), Request { message: b"", ..HALF_CLOSE });
+    assert_eq!(step_on(&mut exchange), None);
     assert!(exchange.stream.ended && !exchange.stream.held_back);
 }
 
@@ -275,9 +274,9 @@ proptest! {
             connects: connects.into(), sends: sends.into(), receives: receives.into(),
             ..Script::default()
         };
-        let mut exchange = Exchange::new(script, MESSAGE, false, None);
+        let mut exchange = Exchange::new(script, REQUEST);
         for _ in 0..events {
-            let outcome = go(&mut exchange);
+            let outcome = step_on(&mut exchange);
             prop_assert!(MESSAGE.starts_with(&exchange.stream.sent));
             match outcome {
                 None => {}

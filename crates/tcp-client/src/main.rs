@@ -1,6 +1,11 @@
 //! `tcp-client`: the tutorial's `tcp_client.py`.
 //!
-//! It connects, sends a message, and prints the reply.
+//! | `tcp_client.py` | here |
+//! |---|---|
+//! | `socket`, `connect` | [`stream::Connection::connect`] |
+//! | `sendall`, `recv` | [`prober::Prober::exchange`], by [`exchange::Exchange::step`] |
+//! | `print` | [`Reporter::exchange`](common::probe::report::Reporter::exchange) |
+//! | `close` | [`attempt::Attempt::close`] |
 
 mod attempt;
 mod cli;
@@ -15,40 +20,45 @@ use common::exit::{self, Failure};
 use common::output::Output;
 use common::probe::report::Reporter;
 use common::probe::run::Run;
+use common::probe::target::Resolved;
 use common::{logging, options};
 
-use crate::attempt::Order;
-use crate::cli::Options;
+use crate::cli::{Options, Task};
 use crate::prober::Prober;
 
 fn main() -> ExitCode {
     let mut output = Output::default();
     let result = options::parse().and_then(|options: Options| {
         output = options.reporting.output;
-        run(options)
+        run(&options)
     });
     exit::report(env!("CARGO_BIN_NAME"), output, result)
 }
 
-fn run(options: Options) -> Result<(), Failure> {
-    logging::to_stderr(options.reporting.output)?;
-    let message = options.message()?;
-    let Options { target, half_close, probing, persistence, reporting, .. } = options;
-    let reporter = Reporter::new(target.written()?, reporting.clone());
-    let mut prober =
-        Prober::new(Order { message: &message, half_close, hoped: reporting.hoped() })?;
-    let Some(plan) = probing.plan()? else {
-        return persistence.run(&reporter, |end| match target.resolve(end)? {
-            Ok(destination) => prober.exchange(&destination, end),
-            Err(nowhere) => Ok(nowhere.into()),
-        });
-    };
-    let end = persistence.end(Instant::now());
-    let Some(destination) = reporter.destination(target.resolve(end)?)? else {
-        return Ok(());
-    };
-    prober.stop_on_signals()?;
-    let mut run = Run::new(&destination, plan, reporter, Instant::now(), end);
-    prober.drive(&mut run, &destination)?;
-    run.conclude(Instant::now())
+fn run(options: &Options) -> Result<(), Failure> {
+    let Options { target, persistence, reporting, .. } = options;
+    logging::to_stderr(reporting.output)?;
+    let task = options.task()?;
+    let reporter = Reporter::new(target.written()?, reporting);
+    match task {
+        Task::Exchange(message) => {
+            let mut prober = Prober::new(target, options.request(&message))?;
+            persistence.run(&reporter, |end| match target.resolve(end)? {
+                Resolved::Destination(destination) => prober.exchange(destination, end),
+                Resolved::Nowhere(outcome) => Ok(outcome.into()),
+            })
+        }
+        Task::Measure(message, plan) => {
+            let mut prober = Prober::new(target, options.request(&message))?;
+            let end = persistence.end(Instant::now());
+            let destination = match target.resolve(end)? {
+                Resolved::Destination(destination) => destination,
+                Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
+            };
+            prober.stop_on_signals()?;
+            let mut run = Run::new(destination, plan, reporter, Instant::now(), end);
+            prober.drive(&mut run)?;
+            run.conclude(Instant::now())
+        }
+    }
 }

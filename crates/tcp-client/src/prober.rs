@@ -1,5 +1,5 @@
-//! The loop that sends probes, each over a connection of its own: it waits for
-//! readiness, for the next one to be due, or for the end of one's time.
+//! The loop that sends probes over TCP, each over a connection of its own: it waits for a
+//! socket that is ready, for the next probe to be due, or for the end of a probe's time.
 
 use std::time::Instant;
 
@@ -8,149 +8,141 @@ use common::probe::aim::Probe;
 use common::probe::destination::{Destination, any_address};
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
-use common::probe::outcome::{Outcome, Outcomes};
+use common::probe::outcome::{Ended, Outcome};
 use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::run::Run;
+use common::probe::target::Target;
 use log::debug;
 use mio::{Interest, Token};
 use slab::Slab;
 
-use crate::attempt::{Attempt, Order};
+use crate::attempt::Attempt;
+use crate::exchange::Request;
 use crate::stream::{Chooser, Connection};
 
-/// Sends probes, and hears what comes of them.
+/// Sends probes, and receives what comes back.
 #[derive(Debug)]
 pub struct Prober<'m> {
     poller: Poller,
-    order: Order<'m>,
+    request: Request<'m>,
     attempts: Slab<Attempt<'m>>,
-    /// No probe's time is up before.
+    /// No probe's time is up before this time.
     first_end: Option<Instant>,
-    /// The source port of each flow that keeps one, unless a probe has it.
+    /// Whether each flow has one source port and no other (`--source-port`).
+    is_port_fixed: bool,
+    /// The source port of each flow that keeps its port, unless a probe has it.
     kept: Vec<Option<u16>>,
 }
 
 impl<'m> Prober<'m> {
-    /// A prober that has sent nothing yet.
-    pub fn new(order: Order<'m>) -> Result<Self, Failure> {
-        let (poller, attempts) = (Poller::new()?, Slab::new());
-        Ok(Self { poller, order, attempts, first_end: None, kept: Vec::new() })
+    /// A prober of `target` that has sent nothing yet.
+    pub fn new(target: &Target, request: Request<'m>) -> Result<Self, Failure> {
+        Ok(Self {
+            poller: Poller::new()?,
+            request,
+            attempts: Slab::new(),
+            first_end: None,
+            is_port_fixed: target.has_source_port(),
+            kept: Vec::new(),
+        })
     }
 
-    /// From now on signals end a run, rather than the process.
+    /// Makes signals end a run from now on, and not the process.
     pub fn stop_on_signals(&mut self) -> Result<(), Failure> {
         self.poller.catch_signals()
     }
 
-    /// A single exchange, until `end` at the latest: what came of it.
+    /// Connects, sends the message, and receives the reply: a single exchange, until `end`
+    /// at the latest.
     pub fn exchange(
         &mut self,
-        destination: &Destination,
+        destination: Destination,
         end: Option<Instant>,
-    ) -> Result<Outcomes, Failure> {
+    ) -> Result<Ended, Failure> {
         let mut run = Run::once(destination, Instant::now(), end);
-        self.drive(&mut run, destination)?;
-        Ok(run.into_outcomes())
+        self.drive(&mut run)?;
+        Ok(run.into_ended())
     }
 
-    /// Sends the probes of `run` as they are due, until it is over.
-    pub fn drive(&mut self, run: &mut Run, destination: &Destination) -> Result<(), Failure> {
+    /// Sends the probes of `run` as they are due, until the run is over.
+    pub fn drive(&mut self, run: &mut Run) -> Result<(), Failure> {
         loop {
             let now = Instant::now();
-            run.tick(now);
-            while let Some(probe) = run.take(now, |flow| self.is_free(flow, destination)) {
-                self.begin(probe, run, destination)?;
+            run.begin_turn(now);
+            while let Some(probe) = run.take(now, |flow| self.is_free(flow)) {
+                self.begin(probe, run)?;
             }
             if run.is_over() {
                 self.attempts.clear();
                 return Ok(());
             }
-            run.tell()?;
-            let next = run.next_at(|flow| self.is_free(flow, destination));
+            run.report_ended()?;
+            let next = run.next_at(|flow| self.is_free(flow));
             let woken = self.poller.wait(earlier(next, self.first_end))?;
             if woken.is_interrupted {
                 run.stop();
             }
             for Ready { key, is_for_writing } in woken.ready {
                 let attempt = self.attempts.get_mut(key);
-                if let Some(outcome) = attempt.and_then(|it| it.go(woken.at, is_for_writing)) {
-                    self.end(key, outcome, woken.at, run, destination)?;
+                if let Some(outcome) = attempt.and_then(|it| it.step(woken.at, is_for_writing)) {
+                    self.end(key, outcome, woken.at, run)?;
                 }
             }
             if self.first_end.is_some_and(|end| end <= woken.at) {
-                self.expire(woken.at, run, destination)?;
+                self.end_expired(woken.at, run)?;
             }
         }
     }
 
-    /// Ends those whose time is up, after a last look: what came while the process
-    /// was stopped (Ctrl-Z and fg) is not late.
-    fn expire(&mut self, now: Instant, run: &mut Run, to: &Destination) -> Result<(), Failure> {
-        let is_over = |attempt: &Attempt<'_>| attempt.probe.ends_at() <= now;
-        while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| is_over(attempt)) {
-            let attempt = &mut self.attempts[key];
-            let outcome = attempt.go(now, false).unwrap_or_else(|| attempt.timed_out());
-            self.end(key, outcome, now, run, to)?;
-        }
-        self.first_end = self.attempts.iter().map(|(_, attempt)| attempt.probe.ends_at()).min();
-        Ok(())
-    }
-
-    /// Whether `flow` may send a probe. One whose port was asked for has no other.
-    fn is_free(&self, flow: u32, destination: &Destination) -> bool {
+    /// Whether `flow` may send a probe. A flow with a fixed port has one probe out at most.
+    fn is_free(&self, flow: u32) -> bool {
+        let mut attempts = self.attempts.iter();
         self.attempts.len() < self.poller.most_sockets()
-            && (destination.source_port().is_none()
-                || !self.attempts.iter().any(|(_, attempt)| attempt.probe.due.flow == flow))
+            && !(self.is_port_fixed && attempts.any(|(_, attempt)| attempt.probe.due.flow == flow))
     }
 
-    /// Sends `probe`; where that comes to nothing at once, goes on to the
-    /// addresses after it.
-    fn begin(&mut self, mut probe: Probe, run: &mut Run, to: &Destination) -> Result<(), Failure> {
+    /// Sends `probe`. If that fails at once, goes on to the addresses after it.
+    fn begin(&mut self, mut probe: Probe, run: &mut Run) -> Result<(), Failure> {
         loop {
             probe.begin(Instant::now());
-            let trouble = match self.connect(&probe, run, to) {
+            let trouble = match self.connect(&probe, run) {
                 Ok(connection) => {
                     self.first_end = earlier(self.first_end, Some(probe.ends_at()));
-                    self.attempts.insert(Attempt::new(probe, connection, self.order));
+                    self.attempts.insert(Attempt::new(probe, connection, self.request));
                     return Ok(());
                 }
                 Err(trouble) => trouble,
             };
             let outcome = Outcome::failed(Some(probe.address()), trouble);
-            match run.ended(probe, outcome, Instant::now()) {
+            match run.take_in(probe, outcome, Instant::now()) {
                 Some(next) => probe = next,
                 None => return Ok(()),
             }
         }
     }
 
-    /// A connection for `probe`, of whose readiness the loop hears.
-    fn connect(
-        &mut self,
-        probe: &Probe,
-        run: &Run,
-        destination: &Destination,
-    ) -> Result<Connection, Trouble> {
+    /// Starts to connect for `probe`, and registers the connection with the poller.
+    fn connect(&mut self, probe: &Probe, run: &Run) -> Result<Connection, Trouble> {
         let (flow, peer) = (probe.due.flow, probe.address());
         debug!("[*] Connecting to: {peer}");
-        let source = destination.source_of_flow(peer, flow)?;
-        // Linux has connect(2) choose ports of one parity, and bind(2) of the other:
-        // flows have both, for the paths that they are to find.
+        let source = run.destination().source_of_flow(peer, flow)?;
+        // Linux lets connect(2) choose ports of one parity, and bind(2) those of the other.
+        // Flows use both, to find as many paths as there are.
         let parity = [Chooser::Connect, Chooser::Bind][flow as usize % 2];
         let chooser = run.keeps_ports().then_some(parity);
-        let kept = if run.keeps_ports() { self.keep(flow).take() } else { None };
+        let kept = if run.keeps_ports() { self.kept_port(flow).take() } else { None };
         let kept = kept.map(|port| {
             let mut own = source.unwrap_or_else(|| any_address(peer));
             own.set_port(port);
             own
         });
-        let mut connection = match Connection::open(peer, kept.or(source), chooser) {
-            // Another connection may still have it (TIME_WAIT): then any will do.
+        let mut connection = match Connection::connect(peer, kept.or(source), chooser) {
+            // Another connection may still have the port (TIME_WAIT): then any will do.
             Err(trouble) if kept.is_some() && trouble.verdict == Verdict::Local => {
-                Connection::open(peer, source, chooser)?
+                Connection::connect(peer, source, chooser)?
             }
             Err(trouble) => {
-                *self.keep(flow) = kept.map(|own| own.port());
+                *self.kept_port(flow) = kept.map(|own| own.port());
                 return Err(trouble);
             }
             Ok(connection) => connection,
@@ -161,26 +153,39 @@ impl<'m> Prober<'m> {
         Ok(connection)
     }
 
-    /// `outcome` came of the attempt at `key`.
+    /// The attempt at `key` has ended with `outcome`. Its connection is closed.
     fn end(
         &mut self,
         key: usize,
         outcome: Outcome,
         now: Instant,
         run: &mut Run,
-        destination: &Destination,
     ) -> Result<(), Failure> {
         let attempt = self.attempts.remove(key);
         if run.keeps_ports() {
-            *self.keep(attempt.probe.due.flow) = Some(attempt.source_port());
+            *self.kept_port(attempt.probe.due.flow) = Some(attempt.source_port());
         }
-        match run.ended(attempt.into_probe(), outcome, now) {
-            Some(next) => self.begin(next, run, destination),
+        match run.take_in(attempt.close(), outcome, now) {
+            Some(next) => self.begin(next, run),
             None => Ok(()),
         }
     }
 
-    fn keep(&mut self, flow: u32) -> &mut Option<u16> {
+    /// Ends the attempts whose time is up. Before that each socket is looked at once more:
+    /// what came while the process was stopped (Ctrl-Z and fg) is not late.
+    fn end_expired(&mut self, now: Instant, run: &mut Run) -> Result<(), Failure> {
+        let is_over = |attempt: &Attempt<'_>| attempt.probe.ends_at() <= now;
+        while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| is_over(attempt)) {
+            let attempt = &mut self.attempts[key];
+            let outcome = attempt.step(now, false).unwrap_or_else(|| attempt.timed_out());
+            self.end(key, outcome, now, run)?;
+        }
+        self.first_end = self.attempts.iter().map(|(_, attempt)| attempt.probe.ends_at()).min();
+        Ok(())
+    }
+
+    /// The source port that `flow` keeps.
+    fn kept_port(&mut self, flow: u32) -> &mut Option<u16> {
         let flow = flow as usize;
         if self.kept.len() <= flow {
             self.kept.resize(flow + 1, None);

@@ -1,4 +1,4 @@
-//! What an exchange asks of its socket, and how that socket is made.
+//! The calls that an exchange makes, and how its socket is made.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -33,15 +33,15 @@ pub trait Connecting: Stream {
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    /// Where it is sent from.
+    /// This machine's end.
     local: SocketAddr,
-    /// Where to: as it was asked for, and then as the kernel has it.
+    /// The other end: as it was asked for, and later as the kernel has it.
     peer: SocketAddr,
-    /// The kernel says that it can be written.
+    /// Whether the kernel has announced that the socket is ready for writing.
     is_writable: bool,
 }
 
-/// Who chooses the source port of a flow, where nobody has asked for one.
+/// Which call chooses the source port of a flow for which no port was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chooser {
     /// bind(2)
@@ -69,9 +69,9 @@ sockopt_impl!(
 );
 
 impl Connection {
-    /// Starts to connect to `peer`, from `source` where there is one. That of a flow
-    /// has a chooser, and its port may be bound again.
-    pub fn open(
+    /// Makes a socket, and starts to connect to `peer`, from `source` if one is given. With
+    /// a `chooser` the connection is one of a flow, whose port is used again.
+    pub fn connect(
         peer: SocketAddr,
         source: Option<SocketAddr>,
         chooser: Option<Chooser>,
@@ -83,7 +83,8 @@ impl Connection {
         }
         error_queue::enable(&socket, peer.is_ipv6())?;
         if source.is_some() || chooser.is_some() {
-            // The port may still be in TIME_WAIT: then this counts for both sockets.
+            // An earlier connection from this port may be in TIME_WAIT. Both sockets need
+            // the option.
             socket.set_reuse_address(true)?;
         }
         let binds = chooser == Some(Chooser::Bind);
@@ -104,12 +105,12 @@ impl Connection {
         }
     }
 
-    /// Where it is sent from.
+    /// This machine's end of the connection.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// It can be written, and nothing else: so the connection stands.
+    /// The socket is ready for writing alone, so the connection stands.
     pub fn writable(&mut self) {
         self.is_writable = true;
     }
@@ -121,10 +122,11 @@ impl Connection {
 }
 
 impl Connecting for Connection {
-    /// It stands when it has a peer. If it has none, why is in `SO_ERROR`, unless
-    /// it is still being made: connect(2), EINPROGRESS.
+    /// A connection that stands has a peer. If there is none, the reason is in `SO_ERROR`,
+    /// unless the connection is still being made: connect(2), EINPROGRESS.
     fn is_connected(&mut self) -> io::Result<bool> {
-        // Only where both ports are the same may it be its own peer, which is asked for.
+        // Only a connection with the same port at both ends may be its own peer, for which the
+        // kernel has to be asked.
         if self.is_writable && self.local.port() != self.peer.port() {
             return Ok(true);
         }

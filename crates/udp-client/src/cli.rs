@@ -5,10 +5,10 @@ use common::exit::Failure;
 use common::options::{Text, text};
 use common::probe::message;
 use common::probe::persistence::Persistence;
-use common::probe::plan::Probing;
+use common::probe::plan::{Plan, Probing};
 use common::probe::report::Reporting;
 use common::probe::target::Target;
-use common::protocol::{MAX_DATAGRAM, TCP_MESSAGE};
+use common::protocol::{DEFAULT_MESSAGE, MAX_DATAGRAM};
 
 /// Sends each line typed as a UDP datagram and prints the replies
 #[derive(Debug, Parser)]
@@ -32,19 +32,34 @@ pub struct Options {
     pub reporting: Reporting,
 }
 
+/// What the program is to do.
+#[derive(Debug)]
+pub enum Task {
+    /// Send each line typed at the prompt.
+    Prompt,
+    /// Send one datagram.
+    Exchange(Vec<u8>),
+    /// Send a datagram again and again, and measure.
+    Measure(Vec<u8>, Plan),
+}
+
 impl Options {
-    /// What is to be sent; none where lines are.
-    pub fn datagram(&self) -> Result<Option<Vec<u8>>, Failure> {
-        if let Some(text) = &self.message {
-            return message::given(text.clone(), MAX_DATAGRAM).map(Some);
+    /// What the program is to do.
+    ///
+    /// # Errors
+    /// The options do not go together, or standard input cannot be read.
+    pub fn task(&self) -> Result<Task, Failure> {
+        let message = self.message.clone();
+        let datagram = message.map(|text| message::given(text, MAX_DATAGRAM)).transpose()?;
+        match (datagram, self.probing.plan()?) {
+            (Some(datagram), Some(plan)) => Ok(Task::Measure(datagram, plan)),
+            (None, Some(plan)) => Ok(Task::Measure(DEFAULT_MESSAGE.into(), plan)),
+            (Some(datagram), None) => Ok(Task::Exchange(datagram)),
+            (None, None) if self.persistence.is_given() => {
+                Err(Failure::usage("--wait, --deadline", "only with --message or --count"))
+            }
+            (None, None) => Ok(Task::Prompt),
         }
-        if self.probing.plan()?.is_some() {
-            return Ok(Some(TCP_MESSAGE.into()));
-        }
-        if self.persistence.is_given() {
-            return Err(Failure::usage("--wait, --deadline", "only with --message or --count"));
-        }
-        Ok(None)
     }
 }
 

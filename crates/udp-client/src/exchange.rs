@@ -1,7 +1,7 @@
 //! One exchange: a state machine that sends a datagram and receives the reply.
 //!
-//! It reads no clock, prints nothing and makes no loop: [`Exchange::step`]
-//! does one thing and says what came of it.
+//! It reads no clock, prints nothing and makes no loop: [`Exchange::step`] makes one call
+//! and returns what came of it.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -10,16 +10,17 @@ use std::time::{Duration, Instant};
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
 
-/// What an exchange asks of its socket, which is not connected: so it hears
-/// who answers in the target's place, too. None of the calls blocks.
+/// The calls that an exchange makes. The socket is not connected, so that it also hears
+/// who answers in the target's place. None of the calls blocks.
 pub trait Socket {
-    /// Sends `datagram` whole to `peer`, and says when that began.
+    /// Sends `datagram` whole to `peer`. Returns the time right before the call.
     fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<Instant>;
 
-    /// Receives a datagram, and says from whom; what does not fit is lost.
+    /// Receives a datagram. Returns its length and its sender; what does not fit into
+    /// `buffer` is lost.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
 
-    /// The next ICMP error that came back, where there is one.
+    /// The next ICMP error that came back, if there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 }
 
@@ -27,27 +28,28 @@ pub trait Socket {
 #[derive(Debug)]
 pub struct Exchange {
     state: State,
-    /// Why there will be no reply, unless it is here already.
+    /// Why no reply will come. A reply that is here already still counts.
     trouble: Option<Trouble>,
-    /// Somebody else who has sent something meanwhile.
+    /// Somebody other than the target who has sent a datagram meanwhile.
     stranger: Option<SocketAddr>,
-    /// How often the datagram may be sent again.
+    /// How often the datagram may still be sent again.
     resends: u32,
 }
 
-/// Whence datagrams go, and where to: as the kernel has it.
+/// The two ends of an exchange, as the kernel has them: it goes to the loopback address
+/// where 0.0.0.0 was asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Way {
+pub struct Ends {
     pub local: SocketAddr,
     pub peer: SocketAddr,
 }
 
-/// What is taken from a socket at once: more than a receive buffer usually holds,
-/// and so little that a flood does not keep others waiting.
-pub const MOST_HEARD: u32 = 1000;
+/// How many datagrams are received from a socket at once: more than a receive buffer
+/// usually holds, and so few that a flood does not keep others waiting.
+pub const MOST_RECEIVED: u32 = 1000;
 
-/// A datagram that was too large for a link is sent again, in smaller
-/// fragments: as often as links get narrower on the way, and no more.
+/// How often a datagram is sent again because it was too large for a link. The kernel then
+/// sends smaller fragments; one more attempt for each narrower link on the way.
 const MOST_RESENDS: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
@@ -61,37 +63,36 @@ enum State {
 pub enum Step {
     /// Something was done, and there may be more to do.
     Again,
-    /// The datagram is on its way since then: nothing to do until the socket is
-    /// ready.
+    /// The datagram was sent at this time. Nothing to do until the socket is ready.
     Sent(Instant),
-    /// Somebody else has sent something.
+    /// Somebody other than the target has sent a datagram.
     Foreign(SocketAddr),
-    /// Nothing to do until something comes.
+    /// Nothing to do until a datagram comes.
     Wait,
-    /// The datagram cannot be sent until the socket is ready for that.
+    /// The datagram cannot be sent until the socket is ready for writing.
     WaitToSend,
-    /// It is over: the length of the reply in the buffer, or why there is none.
+    /// The exchange is over: the length of the reply in the buffer, or why there is none.
     Done(Result<usize, Trouble>),
 }
 
 impl Exchange {
-    /// An exchange over a socket that was cleared.
+    /// An exchange over a socket that was drained before.
     pub fn new() -> Self {
         let (state, resends) = (State::Sending, MOST_RESENDS);
         Self { state, trouble: None, stranger: None, resends }
     }
 
-    /// Does the next thing there is to do to exchange `datagram`, on its `way`, for
-    /// a reply, which goes into `buffer`.
+    /// Makes the next call: sends `datagram` from one end to the other, or receives the
+    /// reply into `buffer`.
     pub fn step(
         &mut self,
         socket: &impl Socket,
-        way: &Way,
+        ends: &Ends,
         datagram: &[u8],
         buffer: &mut [u8],
     ) -> Step {
         match self.state {
-            State::Sending => match socket.send(datagram, way.peer) {
+            State::Sending => match socket.send(datagram, ends.peer) {
                 Ok(sent) => {
                     self.state = State::Receiving;
                     Step::Sent(sent)
@@ -99,10 +100,10 @@ impl Exchange {
                 Err(error) => self.failed(socket, error),
             },
             State::Receiving => match socket.receive(buffer) {
-                Ok((len, from)) if is_same(from, way.peer) => Step::Done(Ok(len)),
-                // The kernel may take another of our addresses to send from
-                // than the one that is gone to.
-                Ok((_, from)) if is_same(from, way.local) => {
+                Ok((len, from)) if is_same(from, ends.peer) => Step::Done(Ok(len)),
+                // The kernel may choose another of this machine's addresses to send from
+                // than the one that the datagram goes to.
+                Ok((_, from)) if is_same(from, ends.local) => {
                     Step::Done(Err(Trouble::connected_to_itself()))
                 }
                 Ok((_, from)) => {
@@ -114,13 +115,13 @@ impl Exchange {
         }
     }
 
-    /// What it failed of, when `limit` has passed.
+    /// Why the exchange fails when `limit` has passed.
     pub fn timed_out(&self, limit: Duration) -> Trouble {
         self.stranger.map_or_else(|| Trouble::no_reply(limit), Trouble::wrong_source)
     }
 
-    /// An error is told of by a call, before what is there is handed over, and
-    /// explained by the queue.
+    /// A call has failed. The kernel returns an error before it hands over datagrams that
+    /// are there; the error queue explains the error.
     fn failed(&mut self, socket: &impl Socket, error: io::Error) -> Step {
         match error.kind() {
             ErrorKind::WouldBlock => match self.trouble.take() {
@@ -140,7 +141,7 @@ impl Exchange {
         }
     }
 
-    /// There will be no reply; but one may be here.
+    /// No reply will come; but one may be here already.
     fn fail(&mut self, trouble: Trouble) -> Step {
         if matches!(self.state, State::Sending) || self.trouble.is_some() {
             return Step::Done(Err(trouble));
@@ -150,22 +151,26 @@ impl Exchange {
     }
 }
 
-/// Takes what is there from a socket that no reply is expected from: has `hear`
-/// told who sent it. ICMP errors are an earlier datagram's. Returns whether there
-/// is no more.
-pub fn clear(socket: &impl Socket, buffer: &mut [u8], mut hear: impl FnMut(SocketAddr)) -> bool {
-    for _ in 0..MOST_HEARD {
+/// Receives what is there from a socket that no reply is expected from, and hands each
+/// sender to `on_sender`. ICMP errors belong to an earlier datagram and are dropped. Returns
+/// whether the socket is empty.
+pub fn drain(
+    socket: &impl Socket,
+    buffer: &mut [u8],
+    mut on_sender: impl FnMut(SocketAddr),
+) -> bool {
+    for _ in 0..MOST_RECEIVED {
         match socket.receive(buffer) {
-            Ok((_, from)) => hear(from),
+            Ok((_, from)) => on_sender(from),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-            // Behind it there may be datagrams.
+            // Behind an error there may be datagrams.
             Err(_) => while socket.icmp_error().is_some() {},
         }
     }
     false
 }
 
-/// Whether they are the same address, port and, of link-local ones, link.
+/// Whether both are the same address and port, and the same link if they are link-local.
 pub fn is_same(a: SocketAddr, b: SocketAddr) -> bool {
     let link = |address| match address {
         SocketAddr::V6(address) => address.scope_id(),

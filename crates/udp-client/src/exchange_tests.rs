@@ -48,15 +48,15 @@ fn receiving(receives: impl IntoIterator<Item = Received>) -> Script {
     Script { receives, ..Script::default() }
 }
 
-fn way() -> Way {
-    Way { local: "192.0.2.7:40000".parse().unwrap(), peer: PEER.parse().unwrap() }
+fn ends() -> Ends {
+    Ends { local: "192.0.2.7:40000".parse().unwrap(), peer: PEER.parse().unwrap() }
 }
 
-/// Steps until it is over, or waits: then `None`.
-fn go(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Trouble>> {
+/// Steps until the exchange is over, or waits: then `None`.
+fn step_on(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Trouble>> {
     let mut buffer = [0; 64];
     for _ in 0..50 {
-        match exchange.step(socket, &way(), b"hello", &mut buffer) {
+        match exchange.step(socket, &ends(), b"hello", &mut buffer) {
             Step::Again | Step::Foreign(_) => {}
             Step::Wait | Step::WaitToSend | Step::Sent(_) => return None,
             Step::Done(outcome) => {
@@ -68,10 +68,10 @@ fn go(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Trouble
     panic!("it spins: {exchange:?}");
 }
 
-/// Sends, and then goes on.
+/// Sends, and then steps on.
 fn sent(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Trouble>> {
-    assert_eq!(go(exchange, socket), None);
-    go(exchange, socket)
+    assert_eq!(step_on(exchange, socket), None);
+    step_on(exchange, socket)
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_datagram_for_a_reply() {
     let mut exchange = Exchange::new();
     assert_eq!(sent(&mut exchange, &socket), None);
     assert_eq!(exchange.timed_out(LIMIT), Trouble::no_reply(LIMIT));
-    assert_eq!(go(&mut exchange, &socket), Some(Ok("ok!".to_owned())));
+    assert_eq!(step_on(&mut exchange, &socket), Some(Ok("ok!".to_owned())));
     assert_eq!(socket.sent.get(), 1);
 }
 
@@ -91,7 +91,7 @@ fn what_an_earlier_exchange_left_is_taken_away_with_its_errors() {
     let old = IcmpError { version: Version::V4, kind: 3, code: 3, router: None };
     socket.icmp.borrow_mut().extend([old, old]);
     let mut heard = Vec::new();
-    clear(&socket, &mut [0; 64], |from| heard.push(from.to_string()));
+    drain(&socket, &mut [0; 64], |from| heard.push(from.to_string()));
     assert_eq!(heard, [PEER, "192.0.2.9:9"]);
     assert_eq!(socket.icmp.borrow().len(), 0);
     assert_eq!(sent(&mut Exchange::new(), &socket), Some(Ok("ok!".to_owned())));
@@ -99,10 +99,10 @@ fn what_an_earlier_exchange_left_is_taken_away_with_its_errors() {
 
 #[test]
 fn a_flood_is_left_at_some_time() {
-    let socket = receiving((0..2 * MOST_HEARD).map(|_| Ok(("192.0.2.9:9", "flood"))));
+    let socket = receiving((0..2 * MOST_RECEIVED).map(|_| Ok(("192.0.2.9:9", "flood"))));
     let mut heard = 0;
-    clear(&socket, &mut [0; 64], |_| heard += 1);
-    assert_eq!(heard, MOST_HEARD);
+    drain(&socket, &mut [0; 64], |_| heard += 1);
+    assert_eq!(heard, MOST_RECEIVED);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_full_send_buffer_is_waited_for_and_a_refusal_is_told() {
     let socket = receiving([Err(ErrorKind::ConnectionRefused)]);
     socket.sends.borrow_mut().extend([ErrorKind::WouldBlock, ErrorKind::Interrupted]);
     let mut waiting = Exchange::new();
-    assert_eq!(go(&mut waiting, &socket), None);
+    assert_eq!(step_on(&mut waiting, &socket), None);
     assert_eq!(socket.sent.get(), 0);
     let refused = Trouble::from(io::Error::from(ErrorKind::ConnectionRefused));
     assert_eq!(sent(&mut waiting, &socket), Some(Err(refused)));
@@ -156,7 +156,7 @@ fn what_was_too_large_is_sent_again_and_not_for_ever() {
     socket.icmp.borrow_mut().push_back(too_large);
     let mut once = Exchange::new();
     assert_eq!(sent(&mut once, &socket), None, "sent again");
-    assert_eq!(go(&mut once, &socket), Some(Ok("ok!".to_owned())));
+    assert_eq!(step_on(&mut once, &socket), Some(Ok("ok!".to_owned())));
     assert_eq!(socket.sent.get(), 2);
 
     let socket = receiving([Err(ErrorKind::Other); 9]);
@@ -164,7 +164,7 @@ fn what_was_too_large_is_sent_again_and_not_for_ever() {
     let mut always = Exchange::new();
     let mut outcome = None;
     for _ in 0..9 {
-        outcome = outcome.or_else(|| go(&mut always, &socket));
+        outcome = outcome.or_else(|| step_on(&mut always, &socket));
     }
     assert_eq!(outcome, Some(Err(too_large.into())));
     assert_eq!(socket.sent.get(), 1 + MOST_RESENDS);

@@ -1,13 +1,21 @@
 //! `udp-client`: the tutorial's `udp_client.py`.
 //!
-//! It sends each line typed at its prompt as a datagram, and prints the reply;
-//! with `--message` it sends just that.
+//! | `udp_client.py` | here |
+//! |---|---|
+//! | `socket` | [`port::Port::open`], which binds, so that the port is known |
+//! | `input` | [`prompt::run`] |
+//! | `sendto`, `recvfrom` | [`prober::Prober::exchange`], by [`exchange::Exchange::step`] |
+//! | `print` | [`Reporter::exchange`](common::probe::report::Reporter::exchange) |
 
 mod cli;
 mod exchange;
 mod port;
+mod ports;
 mod prober;
 mod prompt;
+#[cfg(test)]
+mod scenarios;
+mod source_port;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -16,9 +24,10 @@ use common::exit::{self, Failure};
 use common::output::Output;
 use common::probe::report::Reporter;
 use common::probe::run::Run;
+use common::probe::target::Resolved;
 use common::{logging, options};
 
-use crate::cli::Options;
+use crate::cli::{Options, Task};
 use crate::prober::Prober;
 
 const PROGRAM: &str = env!("CARGO_BIN_NAME");
@@ -27,32 +36,42 @@ fn main() -> ExitCode {
     let mut output = Output::default();
     let result = options::parse().and_then(|options: Options| {
         output = options.reporting.output;
-        run(options)
+        run(&options)
     });
     exit::report(PROGRAM, output, result)
 }
 
-fn run(options: Options) -> Result<(), Failure> {
-    logging::to_stderr(options.reporting.output)?;
-    let datagram = options.datagram()?;
-    let Options { target, probing, persistence, reporting, .. } = options;
+fn run(options: &Options) -> Result<(), Failure> {
+    let Options { target, persistence, reporting, .. } = options;
+    logging::to_stderr(reporting.output)?;
+    let task = options.task()?;
     let reporter = Reporter::new(target.written()?, reporting);
-    let mut prober = Prober::new()?;
-    let Some(datagram) = datagram else {
-        return prompt::run(&mut prober, &target, &reporter);
-    };
-    let Some(plan) = probing.plan()? else {
-        return persistence.run(&reporter, |end| match target.resolve(end)? {
-            Ok(destination) => prober.exchange(&destination, &datagram, end),
-            Err(nowhere) => Ok(nowhere.into()),
-        });
-    };
-    let end = persistence.end(Instant::now());
-    let Some(destination) = reporter.destination(target.resolve(end)?)? else {
-        return Ok(());
-    };
-    prober.stop_on_signals()?;
-    let mut run = Run::new(&destination, plan, reporter, Instant::now(), end);
-    prober.drive(&mut run, &destination, &datagram)?;
-    run.conclude(Instant::now())
+    let mut prober = Prober::new(target, reporting.expected_reply())?;
+    match task {
+        Task::Prompt => {
+            let destination = match target.resolve(None)? {
+                Resolved::Destination(destination) => destination,
+                Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
+            };
+            let say = |failure: &Failure| exit::say(PROGRAM, reporting.output, failure);
+            prompt::run(&mut prober, &destination, &reporter, say)
+        }
+        Task::Exchange(datagram) => {
+            persistence.run(&reporter, |end| match target.resolve(end)? {
+                Resolved::Destination(destination) => prober.exchange(&destination, &datagram, end),
+                Resolved::Nowhere(outcome) => Ok(outcome.into()),
+            })
+        }
+        Task::Measure(datagram, plan) => {
+            let end = persistence.end(Instant::now());
+            let destination = match target.resolve(end)? {
+                Resolved::Destination(destination) => destination,
+                Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
+            };
+            prober.stop_on_signals()?;
+            let mut run = Run::new(destination, plan, reporter, Instant::now(), end);
+            prober.drive(&mut run, &datagram)?;
+            run.conclude(Instant::now())
+        }
+    }
 }

@@ -2,76 +2,75 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use common::exit::{self, Failure, reason};
+use common::exit::{Failure, reason};
+use common::probe::destination::Destination;
 use common::probe::report::Reporter;
-use common::probe::target::Target;
 use common::protocol::MAX_DATAGRAM;
 use log::LevelFilter;
 
-use crate::PROGRAM;
 use crate::prober::Prober;
 
-/// A line of input, without what ends it.
+/// A line of input, without its end.
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     Text(Vec<u8>),
-    /// It had so many bytes, too many for a datagram. They are read and gone.
+    /// The line had so many bytes, too many for a datagram. They are read and gone.
     TooLong(u64),
     /// The input has ended.
     End,
 }
 
-/// Exchanges every line of standard input, until an empty one or its end. A
-/// line that gets no answer is told of, and the next one is read.
-pub fn run(prober: &mut Prober, target: &Target, reporter: &Reporter) -> Result<(), Failure> {
-    let Some(destination) = reporter.destination(target.resolve(None)?)? else {
-        return Ok(());
-    };
+/// Sends each line of standard input as a datagram and prints the reply, until an empty
+/// line or the end of the input. A line that gets no reply is reported through `say`, and
+/// the next line is read.
+pub fn run(
+    prober: &mut Prober<'_>,
+    destination: &Destination,
+    reporter: &Reporter,
+    say: impl Fn(&Failure),
+) -> Result<(), Failure> {
     let mut input = io::stdin().lock();
-    // To standard error, as Python's own prompt: what is printed to standard
-    // output is replies alone.
-    let prompts = io::stdin().is_terminal() && reporter.level() >= LevelFilter::Info;
-    let show = |text: &str| {
-        if prompts {
-            // Without a terminal there is nobody to prompt.
-            let _ = io::stderr().write_all(text.as_bytes());
-        }
-    };
+    let is_shown = io::stdin().is_terminal() && reporter.level() >= LevelFilter::Info;
     let mut failed = None;
     loop {
-        show("> ");
+        show("> ", is_shown);
         let line = read_line(&mut input, MAX_DATAGRAM)
             .map_err(|error| Failure::local("standard input", reason(&error)))?;
-        let outcome = match line {
+        let result = match line {
             Line::Text(line) if line.is_empty() => break,
-            Line::Text(line) => {
-                let mut outcomes = prober.exchange(&destination, &line, None)?;
-                reporter.judge(&mut outcomes.last);
-                reporter.tell(&outcomes)
-            }
+            Line::Text(line) => reporter.exchange(&prober.exchange(destination, &line, None)?),
             Line::TooLong(len) => Err(Failure::outcome(
                 "a line",
                 format!("{len} bytes are more than a datagram holds ({MAX_DATAGRAM})"),
             )),
             Line::End => {
-                show("\n");
+                show("\n", is_shown);
                 break;
             }
         };
-        if let Err(failure) = outcome {
+        if let Err(failure) = result {
             if failure.is_unread() {
                 return Err(failure);
             }
-            exit::say(PROGRAM, reporter.output(), &failure);
+            say(&failure);
             failed = Some(failure);
         }
     }
     failed.map_or(Ok(()), |failure| Err(failure.said()))
 }
 
-/// Reads to the next line feed, or the end of the input. A carriage return
-/// before the line feed goes with it, as in Python; other bytes stay as they
-/// are. No more than `limit` bytes are kept.
+/// Shows the prompt on standard error, as Python's does: standard output is for replies
+/// alone.
+fn show(text: &str, is_shown: bool) {
+    if is_shown {
+        // Nobody sits before a terminal that is gone.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
+/// Reads up to the next line feed, or the end of the input. A carriage return before the
+/// line feed is part of the line's end, as in Python; other bytes stay as they are. At most
+/// `limit` bytes are kept.
 fn read_line(input: &mut impl BufRead, limit: usize) -> io::Result<Line> {
     // One byte more than fits may be a carriage return.
     let keep = limit + 1;

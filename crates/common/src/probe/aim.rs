@@ -1,15 +1,15 @@
-//! Which of a target's addresses a probe goes to: each in order until one
-//! answers, and from then on that one.
+//! Which of a target's addresses a probe goes to: each in order until one answers,
+//! and from then on the one that answered.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::probe::outcome::{Outcome, Outcomes};
+use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::schedule::Due;
 
-/// However little time is left, an attempt has this much: a target on the same
-/// network answers in less.
+/// The least time that an attempt gets, however little is left: a target on the same
+/// network answers within it.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(1);
 
 /// The addresses of a target.
@@ -17,40 +17,41 @@ const SHORTEST_ATTEMPT: Duration = Duration::from_millis(1);
 pub struct Aim {
     /// In the order in which they are tried.
     addresses: Rc<[SocketAddr]>,
-    /// How long a probe may take, with all the addresses that it tries.
+    /// How long a probe may take for all the addresses that it tries.
     timeout: Duration,
 }
 
 /// A probe under way to one address.
 #[derive(Debug)]
 pub struct Probe {
-    /// When it was due, and of which flow.
+    /// When the probe was due, and of which flow.
     pub due: Due,
-    /// When it was sent there.
+    /// When the probe was sent to this address.
     pub begun: Instant,
-    /// How long it may take there, with what passes before it is sent.
+    /// How long the probe may take at this address, counted from when it was taken up
+    /// and not from when it was sent.
     pub limit: Duration,
-    /// When that has passed.
+    /// When `limit` has passed.
     ends_at: Instant,
-    /// When it is over, with the addresses after this one.
+    /// When the time for this and all further addresses has passed.
     over_at: Instant,
-    /// In the order in which they are tried; it is under way to the first of which
-    /// no outcome is known.
+    /// In the order in which they are tried. The probe is under way to the first one
+    /// without an outcome.
     addresses: Rc<[SocketAddr]>,
-    /// What came of those before.
+    /// The outcomes of the addresses before this one.
     before: Vec<Outcome>,
 }
 
 impl Aim {
-    /// A target with these addresses, one at least, of which one answers within
-    /// `timeout`.
+    /// The aim at a target with these addresses, at least one. A probe may take
+    /// `timeout` for all of them.
     #[must_use]
     pub fn new(addresses: &[SocketAddr], timeout: Duration) -> Self {
         Self { addresses: addresses.into(), timeout }
     }
 
-    /// A probe to the first address that comes into question, sent `now`, which
-    /// ends at `end`.
+    /// A probe to the first address that comes into question. It is taken up `now` and
+    /// ends at `end` at the latest.
     #[must_use]
     pub fn first(&self, due: Due, now: Instant, end: Option<Instant>) -> Probe {
         let left = end.map(|end| end.saturating_duration_since(now));
@@ -61,10 +62,10 @@ impl Aim {
         Probe { due, begun: now, limit, ends_at, over_at, addresses, before }
     }
 
-    /// `outcome` came of `probe`: whether it goes on to the next address. Once one
-    /// has answered, no other is tried from now on.
+    /// Whether `probe`, of which `outcome` came, goes on to the next address. Once an
+    /// address has answered, no probe tries another one.
     pub fn goes_on(&mut self, probe: &Probe, outcome: &Outcome) -> bool {
-        let is_answered = outcome.result.is_ok();
+        let is_answered = outcome.is_answered();
         if is_answered && self.addresses.len() > 1 {
             self.addresses = [probe.address()].into();
         }
@@ -73,18 +74,18 @@ impl Aim {
 }
 
 impl Probe {
-    /// Where it goes.
+    /// The address that the probe is under way to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.addresses[self.before.len()]
     }
 
-    /// This one, and those after it.
+    /// How many addresses are left, this one among them.
     fn addresses_left(&self) -> usize {
         self.addresses.len() - self.before.len()
     }
 
-    /// It goes to the next address `now`, for `outcome` came of this one.
+    /// Takes the probe on to the next address `now`, after `outcome` came of this one.
     #[must_use]
     pub fn go_on(mut self, outcome: Outcome, now: Instant) -> Self {
         self.before.push(outcome);
@@ -93,32 +94,33 @@ impl Probe {
         self
     }
 
-    /// It has ended, for `outcome` came of the last address: that of all.
+    /// Ends the probe, after `outcome` came of the last address that it tries.
     #[must_use]
-    pub fn end(self, outcome: Outcome) -> Outcomes {
-        Outcomes { before: self.before, last: outcome }
+    pub fn end(self, outcome: Outcome) -> Ended {
+        let (number, delay) = (self.due.number, Some(self.delay()));
+        Ended { number, delay, before: self.before, last: outcome }
     }
 
-    /// It is sent there `now`, and not before, which leaves it no more time.
+    /// The probe is sent to this address only `now`. It gets no more time for that.
     pub fn begin(&mut self, now: Instant) {
         self.begun = now;
     }
 
-    /// How long after it was due it was sent there.
+    /// How long after its due time the probe was sent to this address.
     #[must_use]
     pub fn delay(&self) -> Duration {
         self.begun.saturating_duration_since(self.due.at)
     }
 
-    /// When its time is up.
+    /// When the probe's time at this address is up.
     #[must_use]
     pub fn ends_at(&self) -> Instant {
         self.ends_at
     }
 }
 
-/// Each of the addresses that are left may take an equal share of the time that is,
-/// so that a silent one leaves something to those after it.
+/// The share of `time_left` that one address may take: an equal one, so that a silent
+/// address leaves time to those after it.
 fn share(time_left: Duration, addresses_left: usize) -> Duration {
     let share = match u32::try_from(addresses_left) {
         Ok(1) => time_left,
@@ -151,8 +153,8 @@ mod tests {
         assert_eq!((second.address().is_ipv6(), second.limit), (false, Duration::from_secs(3)));
         let answered = Outcome { result: Ok(Vec::new()), ..refused };
         assert!(!aim.goes_on(&second, &answered), "no further");
-        let outcomes = second.end(answered);
-        let verdicts: Vec<_> = outcomes.iter().map(Outcome::verdict).collect();
+        let ended = second.end(answered);
+        let verdicts: Vec<_> = ended.outcomes().map(Outcome::verdict).collect();
         assert_eq!(verdicts, [Verdict::Timeout, Verdict::Ok]);
         let next = aim.first(due, start, None);
         assert_eq!(next.address(), "127.0.0.1:7000".parse().unwrap(), "the one that answered");

@@ -6,19 +6,35 @@ use std::time::Duration;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 
-/// A target whose name was resolved.
+/// A target whose name has been resolved.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    /// In the order in which they are tried, at least one.
-    pub(crate) addresses: Vec<SocketAddr>,
-    /// Where to send from, one a family; none where any will do.
-    pub(crate) sources: Vec<SocketAddr>,
-    pub(crate) timeout: Duration,
-    /// How long it took to resolve the name, where there was one.
-    pub(crate) resolve: Option<Duration>,
+    addresses: Vec<SocketAddr>,
+    sources: Vec<SocketAddr>,
+    timeout: Duration,
+    resolve: Option<Duration>,
 }
 
 impl Destination {
+    /// A target with these `addresses`, at least one, in the order in which they are
+    /// tried. One exchange may take `timeout`. Any address may send.
+    #[must_use]
+    pub fn new(addresses: Vec<SocketAddr>, timeout: Duration) -> Self {
+        Self { addresses, sources: Vec::new(), timeout, resolve: None }
+    }
+
+    /// The same target, to be reached from `sources`, one of each family.
+    #[must_use]
+    pub fn with_sources(self, sources: Vec<SocketAddr>) -> Self {
+        Self { sources, ..self }
+    }
+
+    /// The same target, whose name took so long to resolve, if it had one.
+    #[must_use]
+    pub fn with_resolve(self, resolve: Option<Duration>) -> Self {
+        Self { resolve, ..self }
+    }
+
     /// The addresses, at least one, in the order in which they are tried.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
@@ -31,24 +47,23 @@ impl Destination {
         self.timeout
     }
 
-    /// How long it took to resolve the name, where there was one.
+    /// How long it took to resolve the name, if the target was named.
     #[must_use]
     pub fn resolve(&self) -> Option<Duration> {
         self.resolve
     }
 
-    /// The port to send from, where one was asked for.
+    /// The port to send from, if one was asked for.
     #[must_use]
     pub fn source_port(&self) -> Option<u16> {
         self.sources.first().map(SocketAddr::port).filter(|port| *port != 0)
     }
 
-    /// The address that a flow is to send from, to reach `peer`; none where any
-    /// will do. Where a port was asked for, each flow has the one after its
-    /// neighbour's.
+    /// The address that `flow` sends from to reach `peer`; none if any will do. If a
+    /// port was asked for, flow 0 has that port, flow 1 the next one, and so on.
     ///
     /// # Errors
-    /// There is no such port.
+    /// The port would be above 65535.
     pub fn source_of_flow(
         &self,
         peer: SocketAddr,

@@ -1,8 +1,8 @@
-//! What the kernel knows of the ICMP errors that came back for what a socket
-//! sent: ip(7), ipv6(7), `IP_RECVERR`.
+//! The ICMP errors that came back for what a socket sent, as the kernel queues them:
+//! ip(7), ipv6(7), `IP_RECVERR`.
 //!
-//! Without it an unconnected UDP socket hears of none, and no socket learns who
-//! sent one.
+//! Without this queue an unconnected UDP socket hears of no ICMP error, and no socket
+//! learns who sent one.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,7 +16,7 @@ use nix::sys::socket::{
 
 use crate::probe::outcome::icmp::{IcmpError, Version};
 
-/// Has errors queued for `socket`, which is of IPv6 or not.
+/// Makes the kernel queue ICMP errors for `socket`, an IPv6 socket if `is_ipv6`.
 ///
 /// # Errors
 /// The system's.
@@ -29,12 +29,12 @@ pub fn enable(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// The next ICMP error in the queue; `None` where there is none. Errors of this
-/// machine's own, which stand there too, are passed over: the call that met one
-/// has said so. To read the queue takes what `SO_ERROR` says of it with it.
+/// Takes the next ICMP error from the queue; `None` if there is none. The queue also
+/// holds errors of this machine, which are passed over: the call that met one has
+/// returned it. Taking an error from the queue clears the socket's `SO_ERROR`, too.
 pub fn next(socket: &impl AsFd) -> Option<IcmpError> {
     loop {
-        // What was sent comes back with the error, and is not asked for.
+        // The datagram comes back with the error; it is not needed.
         let mut nothing = [IoSliceMut::new(&mut [])];
         let mut control = cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;

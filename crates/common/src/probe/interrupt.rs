@@ -1,7 +1,8 @@
-//! Ctrl-C and SIGTERM as an event of a client's loop: signalfd(2). The first one
-//! ends what is measured in order; the next one the process.
+//! Ctrl-C and SIGTERM as an event of a client's loop: signalfd(2). The first signal ends
+//! the run in order, the next one ends the process.
 //!
-//! (A server's signals wake several loops, and have a thread for it: `shutdown`.)
+//! A server's signals wake several loops, and have a thread for that: `shutdown` in the
+//! server wing.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -12,25 +13,25 @@ use mio::{Interest, Registry, Token};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// Signals that are an event rather than an end.
+/// Signals that are events of a loop.
 #[derive(Debug)]
 pub struct Interrupt {
     pending: SignalFd,
 }
 
-/// Whether signals are events at present.
+/// Whether signals are events at present, and do not end the process.
 static IS_CAUGHT: AtomicBool = AtomicBool::new(false);
 
 fn signals() -> SigSet {
     [Signal::SIGINT, Signal::SIGTERM].into_iter().collect()
 }
 
-/// Does what may take for ever: meanwhile a signal has its usual effect.
+/// Calls `act`, which may take for ever: meanwhile a signal ends the process as usual.
 pub(crate) fn mortal<T>(act: impl FnOnce() -> T) -> T {
     if !IS_CAUGHT.load(Ordering::Relaxed) {
         return act();
     }
-    // Nothing to be done where it fails: it cannot, for these signals.
+    // These calls do not fail for these signals.
     let _ = signals().thread_unblock();
     let done = act();
     let _ = signals().thread_block();
@@ -38,8 +39,8 @@ pub(crate) fn mortal<T>(act: impl FnOnce() -> T) -> T {
 }
 
 impl Interrupt {
-    /// From now on the loop of `registry` is woken with `token` by a signal. (A
-    /// terminal that hangs up leaves nobody to tell: SIGHUP ends the process.)
+    /// Makes a signal wake the loop of `registry` with `token` from now on. SIGHUP still
+    /// ends the process: a terminal that hangs up leaves nobody to report to.
     ///
     /// # Errors
     /// The system's.
@@ -53,12 +54,12 @@ impl Interrupt {
         Ok(Self { pending })
     }
 
-    /// Whether a signal has come; the next one has its usual effect.
+    /// Whether a signal has come. If so, the next one ends the process as usual.
     pub fn is_requested(&mut self) -> bool {
         if !matches!(self.pending.read_signal(), Ok(Some(_))) {
             return false;
         }
-        // Nothing to be done where it fails: the next one is an event, too.
+        // If this failed, the next signal would be an event too.
         let _ = signals().thread_unblock();
         IS_CAUGHT.store(false, Ordering::Relaxed);
         true

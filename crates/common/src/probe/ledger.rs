@@ -1,5 +1,5 @@
-//! What became of the probes of a run, in figures. It takes the same room for
-//! any number of them.
+//! What became of the probes of a run, in figures. The ledger takes the same memory
+//! for any number of probes.
 
 pub mod sightings;
 pub mod times;
@@ -7,14 +7,14 @@ pub mod times;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::probe::ledger::sightings::Sightings;
-use crate::probe::ledger::times::Times;
-use crate::probe::outcome::Outcome;
+use crate::probe::outcome::Ended;
 use crate::probe::outcome::verdict::Verdict;
-use crate::probe::source_port::Kind;
+use crate::probe::stray::Kind;
+use sightings::Sightings;
+use times::Times;
 
-/// Where a connection took longer, a SYN was probably lost: it is sent again
-/// after a second (RFC 6298, section 2.1).
+/// If a connection takes longer, a SYN was probably lost: TCP sends it again after a
+/// second (RFC 6298, section 2.1).
 pub const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 
 /// What became of the probes of a run.
@@ -22,15 +22,15 @@ pub const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 pub struct Ledger {
     /// Probes sent.
     pub sent: u64,
-    /// How many had each verdict, as [`Verdict::ALL`] has them.
+    /// How many probes had each verdict, in the order of [`Verdict::ALL`].
     verdicts: [u64; Verdict::ALL.len()],
-    /// How many did not come out as expected.
+    /// How many probes did not come out as expected.
     pub failed: u64,
-    /// Replies that no probe was waiting for any more.
+    /// Replies to probes that had ended without one.
     pub late: u64,
-    /// Replies to probes that had had one.
+    /// Further replies to probes that had had one.
     pub duplicate: u64,
-    /// Datagrams of others than the target.
+    /// Datagrams from others than the target.
     pub foreign: u64,
     /// Connections that took so long that a SYN was probably lost.
     pub slow_connections: u64,
@@ -40,17 +40,17 @@ pub struct Ledger {
     pub connect: Times,
     /// From the message until the reply.
     pub reply: Times,
-    /// Both together, where there is a connection.
+    /// From the attempt to connect until the reply.
     pub total: Times,
     /// From when the probe was due until the reply.
     pub from_due: Times,
-    /// What each source port has sent, where that is asked for.
+    /// What each source port has sent, with `--flows`.
     pub ports: Option<Ports>,
-    /// What witnesses say.
+    /// What servers under `--witness` have said.
     pub sightings: Sightings,
 }
 
-/// What was sent, and how much of it failed.
+/// The probes of one source port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
     /// Probes sent.
@@ -59,7 +59,7 @@ pub struct Share {
     pub failed: u64,
 }
 
-/// Shares by source port; empty before the first.
+/// The probes by source port; empty before the first.
 #[derive(Clone, Debug, Default)]
 pub struct Ports(Vec<Share>);
 
@@ -71,16 +71,22 @@ impl Ports {
         &mut self.0[usize::from(port)]
     }
 
-    /// Those from which something was sent.
+    /// The ports from which probes were sent.
     pub fn used(&self) -> impl Iterator<Item = (usize, Share)> + '_ {
         self.0.iter().copied().enumerate().filter(|(_, share)| share.sent > 0)
     }
 }
 
 impl Ledger {
-    /// A probe has ended, as expected or not.
-    pub fn ended(&mut self, probe: &Ended<'_>, is_expected: bool) {
-        let outcome = probe.outcome;
+    /// An empty ledger, which counts by source port if `by_port` is set.
+    #[must_use]
+    pub fn new(by_port: bool) -> Self {
+        Self { ports: by_port.then(Ports::default), ..Self::default() }
+    }
+
+    /// Enters a probe that has ended, as expected or not.
+    pub fn ended(&mut self, ended: &Ended, is_expected: bool) {
+        let outcome = &ended.last;
         self.verdicts[outcome.verdict() as usize] += 1;
         self.failed += u64::from(!is_expected);
         self.address = outcome.address.or(self.address);
@@ -98,7 +104,7 @@ impl Ledger {
             if let Some(connect) = outcome.connect {
                 self.total.add(connect + reply);
             }
-            let delay = probe.delay.unwrap_or_default();
+            let delay = ended.delay.unwrap_or_default();
             self.from_due.add(delay + outcome.connect.unwrap_or_default() + reply);
         }
         if let Ok(reply) = &outcome.result {
@@ -106,7 +112,7 @@ impl Ledger {
         }
     }
 
-    /// Something came that no probe was waiting for.
+    /// Enters a datagram that no probe was waiting for.
     pub fn stray(&mut self, kind: Kind) {
         match kind {
             Kind::Late => self.late += 1,
@@ -115,7 +121,7 @@ impl Ledger {
         }
     }
 
-    /// How many things came that no probe was waiting for.
+    /// How many strays there were.
     #[must_use]
     pub fn strays(&self) -> u64 {
         self.late + self.duplicate + self.foreign
@@ -133,33 +139,23 @@ impl Ledger {
         self.verdicts.iter().sum()
     }
 
-    /// How many had no reply, not even late.
+    /// How many probes had no reply, not even a late one.
     #[must_use]
     pub fn lost(&self) -> u64 {
         let replied = self.count(Verdict::Ok) + self.count(Verdict::WrongReply);
         (self.ended_in_all() - replied).saturating_sub(self.late)
     }
 
-    /// How many have not ended.
+    /// How many probes have not ended.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
         self.sent - self.ended_in_all()
     }
 
-    /// From the sending until the reply, with the connection where there is one.
+    /// The times from sending until the reply: with the time to connect if there are
+    /// connections.
     #[must_use]
     pub fn from_sending(&self) -> &Times {
         if self.total.samples() > 0 { &self.total } else { &self.reply }
     }
-}
-
-/// A probe that has ended, with what came of the last address it went to.
-#[derive(Clone, Copy, Debug)]
-pub struct Ended<'a> {
-    /// Which of all it was.
-    pub number: u64,
-    /// How long after it was due it was sent there, where it was due.
-    pub delay: Option<Duration>,
-    /// What came of it.
-    pub outcome: &'a Outcome,
 }

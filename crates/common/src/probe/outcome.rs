@@ -1,4 +1,4 @@
-//! What came of a probe: of each address that was tried.
+//! What came of a probe: of each address that was tried, and in the end.
 
 pub mod icmp;
 pub mod trouble;
@@ -9,22 +9,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::duration::Millis;
-use crate::probe::outcome::trouble::Trouble;
-use crate::probe::outcome::verdict::Verdict;
+use trouble::Trouble;
+use verdict::Verdict;
 
 /// What came of an exchange with one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The address; none where the target has none.
+    /// The address; none if the target has none.
     pub address: Option<SocketAddr>,
-    /// Our own, where a socket had one.
+    /// This machine's own address, once a socket had one.
     pub local: Option<SocketAddr>,
     /// How long it took to resolve the target's name.
     pub resolve: Option<Duration>,
     /// From the attempt to connect until the connection stood.
     pub connect: Option<Duration>,
-    /// How often the SYN was sent again, where connecting took so long that it
-    /// was asked for.
+    /// How often the SYN was sent again. Asked of the kernel only if connecting
+    /// took long.
     pub syn_retransmits: Option<u32>,
     /// From the message's first byte until the reply's.
     pub reply: Option<Duration>,
@@ -32,25 +32,31 @@ pub struct Outcome {
     pub result: Result<Vec<u8>, Trouble>,
 }
 
-/// What came of a probe.
+/// A probe that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcomes {
-    /// Of the addresses that were tried before, in vain.
+pub struct Ended {
+    /// Which of the run's probes it was, from 1.
+    pub number: u64,
+    /// How long after its due time it was sent to the last address. None of a
+    /// single exchange, which has no due time.
+    pub delay: Option<Duration>,
+    /// What came of the addresses that were tried in vain.
     pub before: Vec<Outcome>,
-    /// Of the last one, which counts.
+    /// What came of the last address. This outcome is the probe's.
     pub last: Outcome,
 }
 
-impl Outcomes {
-    /// All of them, in the order in which they were tried.
-    pub fn iter(&self) -> impl Iterator<Item = &Outcome> {
+impl Ended {
+    /// The outcomes of all addresses, in the order in which they were tried.
+    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
         self.before.iter().chain([&self.last])
     }
 }
 
-impl From<Outcome> for Outcomes {
+impl From<Outcome> for Ended {
+    /// A single exchange that has tried one address, or none.
     fn from(last: Outcome) -> Self {
-        Self { before: Vec::new(), last }
+        Self { number: 1, delay: None, before: Vec::new(), last }
     }
 }
 
@@ -72,13 +78,13 @@ impl fmt::Display for Outcome {
 }
 
 impl Outcome {
-    /// It came to nothing before there was anything to measure.
+    /// An exchange with `address` that failed before anything was measured.
     #[must_use]
     pub fn failed(address: Option<SocketAddr>, trouble: Trouble) -> Self {
         Self::of(address, Err(trouble))
     }
 
-    /// What came of it, without a measure.
+    /// An exchange with `address` without any measured time.
     #[must_use]
     pub fn of(address: Option<SocketAddr>, result: Result<Vec<u8>, Trouble>) -> Self {
         Self {
@@ -92,9 +98,9 @@ impl Outcome {
         }
     }
 
-    /// The same, without a router where that is this machine: what it says of
-    /// neighbours that do not answer is no router's word (RFC 1122, section
-    /// 2.3.2.2; RFC 4861, section 7.2.2).
+    /// The same outcome, without the router if the router is this machine: what
+    /// this machine says of neighbours that do not answer is no router's word (RFC
+    /// 1122, section 2.3.2.2; RFC 4861, section 7.2.2).
     #[must_use]
     pub fn without_own_word(mut self) -> Self {
         let (own, target) = (self.local.map(|a| a.ip()), self.address.map(|a| a.ip()));
@@ -106,9 +112,27 @@ impl Outcome {
         self
     }
 
-    /// In one word.
+    /// The outcome in one word.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.result.as_ref().map_or_else(|trouble| trouble.verdict, |_| Verdict::Ok)
+    }
+
+    /// Whether the address has answered, be it with a reply that was not expected.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        matches!(self.verdict(), Verdict::Ok | Verdict::WrongReply)
+    }
+}
+
+/// Decides on a reply that came: it is the result, unless another reply is
+/// `expected`.
+///
+/// # Errors
+/// The reply differs from the expected one: [`Verdict::WrongReply`].
+pub fn judge(reply: Vec<u8>, expected: Option<&[u8]>) -> Result<Vec<u8>, Trouble> {
+    match expected {
+        Some(expected) if reply != expected => Err(Trouble::wrong_reply(reply, expected)),
+        _ => Ok(reply),
     }
 }

@@ -8,19 +8,19 @@ use clap::Args;
 
 use crate::duration;
 use crate::exit::Failure;
-use crate::probe::outcome::Outcomes;
+use crate::probe::outcome::Ended;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::report::Reporter;
 
-/// From the beginning of an attempt to that of the next, where it did not take
-/// longer: often enough for who waits, and seldom enough to burden nobody.
+/// The time from the beginning of an attempt to the beginning of the next, unless the
+/// attempt took longer: short enough for whoever waits, long enough to burden nobody.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where a deadline is near it is a tenth of that, but no less than this: so
-/// the last attempt is not long before it.
+/// With a deadline, the interval is a tenth of the deadline if that is shorter, but at
+/// least this long. So the last attempt is not long before the deadline.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The options that say how often, and how long.
+/// The options that say how often a client tries, and for how long.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Persistence {
     /// Try again and again until it comes out as expected
@@ -33,27 +33,27 @@ pub struct Persistence {
 }
 
 impl Persistence {
-    /// Whether any of them is given.
+    /// Whether `--wait` or `--deadline` is given.
     #[must_use]
     pub fn is_given(&self) -> bool {
         self.wait || self.deadline.is_some()
     }
 
-    /// When everything ends at the latest, if it begins at `start`.
+    /// When everything that begins at `start` has to end, if there is a deadline.
     #[must_use]
     pub fn end(&self, start: Instant) -> Option<Instant> {
         self.deadline.map(|deadline| start + deadline)
     }
 
-    /// Has `attempt` try, which may take until an instant where there is one,
-    /// and the reporter tell what came of it.
+    /// Makes one attempt, or with `--wait` as many as it takes, and reports the last one.
+    /// An attempt is handed the instant at which everything has to end, if there is one.
     ///
     /// # Errors
-    /// It did not come out as expected, or not in time.
+    /// The exchange did not come out as expected, or not in time.
     pub fn run(
         self,
         reporter: &Reporter,
-        mut attempt: impl FnMut(Option<Instant>) -> Result<Outcomes, Failure>,
+        mut attempt: impl FnMut(Option<Instant>) -> Result<Ended, Failure>,
     ) -> Result<(), Failure> {
         let start = Instant::now();
         let end = self.end(start);
@@ -62,17 +62,17 @@ impl Persistence {
             .map_or(INTERVAL, |deadline| (deadline / 10).clamp(SHORTEST_INTERVAL, INTERVAL));
         let (mut due, mut before) = (start, None);
         loop {
-            let mut outcomes = attempt(end)?;
-            let is_wanted = reporter.judge(&mut outcomes.last);
+            let ended = attempt(end)?;
+            let is_expected = reporter.is_expected(&ended.last);
             let now = Instant::now();
-            let is_cut_short = end.is_some_and(|end| end <= now) && is_silence(&outcomes);
-            match (is_wanted, is_cut_short, self.wait) {
-                (true, false, _) | (false, _, false) => return reporter.tell(&outcomes),
-                (true, true, false) => return reporter.cut_short(&outcomes),
+            let is_cut_short = end.is_some_and(|end| end <= now) && is_silence(&ended);
+            match (is_expected, is_cut_short, self.wait) {
+                (true, false, _) | (false, _, false) => return reporter.exchange(&ended),
+                (true, true, false) => return reporter.cut_short(&ended),
                 (_, _, true) => {}
             }
-            // That silence says less than what came before.
-            let last = before.filter(|_| is_cut_short).unwrap_or(outcomes);
+            // Silence that was cut short says less than the attempt before it.
+            let last = before.filter(|_| is_cut_short).unwrap_or(ended);
             due = (due + interval).max(now);
             if end.is_some_and(|end| due >= end) {
                 return reporter.give_up(&last, start.elapsed());
@@ -83,10 +83,10 @@ impl Persistence {
     }
 }
 
-/// Whether more time could have made another outcome of it.
-fn is_silence(outcomes: &Outcomes) -> bool {
+/// Whether the outcome could have been another with more time.
+fn is_silence(ended: &Ended) -> bool {
     matches!(
-        outcomes.last.verdict(),
+        ended.last.verdict(),
         Verdict::Timeout | Verdict::NoReply | Verdict::WrongSource | Verdict::Unresolved
     )
 }

@@ -1,4 +1,4 @@
-//! The options of a run: `--count`, `--interval`, `--flows`, `--max-loss`,
+//! The options of a run: `--count`, `--interval`, `--flows`, `--max-loss` and
 //! `--histogram`.
 
 use std::time::Duration;
@@ -10,13 +10,14 @@ use crate::exit::Failure;
 use crate::options::number;
 use crate::percent::Percent;
 
-/// As ping(8) has it.
+/// The interval unless one is asked for: that of ping(8).
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sockets that are open at once: a process may usually have 1024 descriptors.
+/// How many sockets may be open at once. A process may usually have 1024 descriptors.
 pub(crate) const MOST_SOCKETS: usize = 1000;
 
-/// A flow may need a socket more, where a reply is still listened for.
+/// How many flows there may be. A flow may need a second socket while the first one
+/// still waits for a late reply.
 const MOST_FLOWS: u64 = MOST_SOCKETS as u64 / 2;
 
 /// The options of a run.
@@ -49,25 +50,27 @@ fn parse_or_zero(text: &str) -> Result<Duration, String> {
     if matches!(text, "0" | "0s" | "0ms") { Ok(Duration::ZERO) } else { duration::parse(text) }
 }
 
-/// What is asked for.
+/// The run that is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// How many probes each flow sends.
     pub count: u64,
-    /// From one probe's due time to the next's; zero: as soon as that has ended.
+    /// The time from one probe's due time to the next one's. Zero: the next probe is due
+    /// as soon as the last one has ended.
     pub interval: Duration,
     /// How many flows there are.
     pub flows: u32,
-    /// Whether flows were asked for: then each keeps its port, and is told of.
+    /// Whether `--flows` was given: then each flow keeps its port, and the report names
+    /// the ports.
     pub has_flows: bool,
-    /// Failures that are still a success.
+    /// The share of failures that is still a success.
     pub max_loss: Percent,
-    /// Whether the distribution is drawn.
+    /// Whether the histogram is drawn.
     pub histogram: bool,
 }
 
 impl Plan {
-    /// How many probes there are in all.
+    /// How many probes all flows send together.
     #[must_use]
     pub fn probes(&self) -> u64 {
         self.count.saturating_mul(u64::from(self.flows))
@@ -75,10 +78,10 @@ impl Plan {
 }
 
 impl Probing {
-    /// The run that is asked for, if one is.
+    /// The run that is asked for, if there is one.
     ///
     /// # Errors
-    /// Options of a run, and no run.
+    /// An option of a run is given, but not `--count`.
     pub fn plan(self) -> Result<Option<Plan>, Failure> {
         let Some(count) = self.count else {
             let alone = [

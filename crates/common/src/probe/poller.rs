@@ -1,4 +1,4 @@
-//! What a client's loop waits with: readiness, a time, a signal.
+//! What a client's loop waits with: for a socket that is ready, a time, or a signal.
 
 mod alarm;
 
@@ -14,14 +14,15 @@ use crate::probe::interrupt::Interrupt;
 use crate::probe::plan::MOST_SOCKETS;
 use alarm::Alarm;
 
-/// Descriptors that are no probe's: the standard ones and what a line is printed
-/// to, the poller's, what finds the way out, and some to spare.
+/// Descriptors that are not for probes: the standard ones and the one that lines are
+/// printed to, the poller's, the one of the socket that asks for a route, and some to
+/// spare.
 const OTHER_DESCRIPTORS: usize = 24;
 
 const ALARM: Token = Token(usize::MAX);
 const INTERRUPT: Token = Token(usize::MAX - 1);
 
-/// Waits for sockets, whose tokens are small numbers.
+/// Waits for sockets, a time and signals.
 #[derive(Debug)]
 pub struct Poller {
     poll: Poll,
@@ -31,10 +32,10 @@ pub struct Poller {
     interrupt: Option<Interrupt>,
 }
 
-/// What was waited for.
+/// What a wait has ended with.
 #[derive(Debug)]
 pub struct Woken {
-    /// When it was there.
+    /// When the wait ended.
     pub at: Instant,
     /// The sockets that are ready.
     pub ready: Vec<Ready>,
@@ -45,14 +46,14 @@ pub struct Woken {
 /// A socket that is ready.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready {
-    /// Its token.
+    /// The number that the socket was registered with, as its token.
     pub key: usize,
-    /// There is nothing to be received from it so far.
+    /// The socket is ready for writing alone: nothing has come that could be received.
     pub is_for_writing: bool,
 }
 
 impl Poller {
-    /// Waits for nothing yet.
+    /// A poller that waits for nothing yet.
     ///
     /// # Errors
     /// The system's.
@@ -65,14 +66,13 @@ impl Poller {
         Ok(Self { poll, events, most_sockets, alarm, interrupt: None })
     }
 
-    /// How many sockets there may be at once; a probe for which there is none is
-    /// sent later.
+    /// How many sockets may be open at once. A probe beyond that is sent later.
     #[must_use]
     pub fn most_sockets(&self) -> usize {
         self.most_sockets
     }
 
-    /// From now on SIGINT and SIGTERM are waited for, rather than end the process.
+    /// Makes SIGINT and SIGTERM end a wait from now on, and not the process.
     ///
     /// # Errors
     /// The system's.
@@ -82,13 +82,14 @@ impl Poller {
         Ok(())
     }
 
-    /// Where sockets are registered.
+    /// The registry of the sockets to wait for.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         self.poll.registry()
     }
 
-    /// From now on `socket`, whose token is `key`, is waited for in another way.
+    /// Registers `socket` again, whose token is `key`. An event that is there already is
+    /// then announced again (epoll(7), edge-triggered).
     ///
     /// # Errors
     /// The system's.
@@ -102,7 +103,7 @@ impl Poller {
         done.map_err(|error| Failure::cannot_poll(&error))
     }
 
-    /// Waits until something is there, or it is `until`.
+    /// Waits until a socket is ready or a signal comes, and no longer than `until`.
     ///
     /// # Errors
     /// The system's.
@@ -125,10 +126,10 @@ impl Poller {
     }
 
     fn wait_for_events(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let is_to_come = self.alarm.set(self.poll.registry(), until)?;
-        let timeout = if is_to_come { None } else { Some(Duration::ZERO) };
+        let is_armed = self.alarm.arm(self.poll.registry(), until)?;
+        let timeout = if is_armed { None } else { Some(Duration::ZERO) };
         match self.poll.poll(&mut self.events, timeout) {
-            // Ctrl-Z and fg: what came meanwhile is there.
+            // Ctrl-Z and fg interrupt the call. What came meanwhile is found at once.
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 self.poll.poll(&mut self.events, Some(Duration::ZERO))
             }
@@ -141,7 +142,7 @@ fn is_for_writing(event: &Event) -> bool {
     !(event.is_readable() || event.is_read_closed() || event.is_error())
 }
 
-/// The first of two times, of which there may be none.
+/// The earlier of two times, either of which may be missing.
 #[must_use]
 pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {

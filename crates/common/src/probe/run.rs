@@ -1,8 +1,8 @@
-//! The probes that a client's loop sends: a single exchange, or a run that is
-//! measured and told of.
+//! The probes that a client's loop sends: a single exchange, or a run that is measured
+//! and reported.
 //!
-//! It has no socket and reads no clock: the loop asks what is due, and says what
-//! became of it.
+//! A run has no socket and reads no clock. The loop asks which probe is due, sends it,
+//! and says what came of it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,129 +12,132 @@ use log::debug;
 use crate::exit::Failure;
 use crate::probe::aim::{Aim, Probe};
 use crate::probe::destination::Destination;
+use crate::probe::ledger::Ledger;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
-use crate::probe::outcome::{Outcome, Outcomes};
+use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::{MOST_SOCKETS, Plan};
 use crate::probe::report::Reporter;
-use crate::probe::report::run_report::Telling;
+use crate::probe::report::run_report::RunReport;
 use crate::probe::schedule::Schedule;
-use crate::probe::source_port::Stray;
+use crate::probe::stray::Stray;
 
-/// Probes that are sent in a turn of the loop. Those that fail at once hold no
-/// socket: without an end to them, signals and the end would not be seen.
+/// The most probes that one turn of the loop sends. Probes that fail at once hold no
+/// socket: without a limit, a turn full of them would see no signal and no deadline.
 const MOST_A_TURN: usize = MOST_SOCKETS;
 
-/// Probes of one target.
+/// The probes of one target.
 #[derive(Debug)]
 pub struct Run {
+    destination: Destination,
     schedule: Schedule,
-    left_of_turn: usize,
     aim: Aim,
-    resolve: Option<Duration>,
-    under_way: u64,
-    is_stopped: bool,
-    /// When it ends at the latest.
+    ledger: Ledger,
+    /// None of a single exchange: whoever asked for it reports it.
+    report: Option<RunReport>,
+    /// The latest end.
     end: Option<Instant>,
-    /// None of a single exchange, which is told of by who asked for it.
-    telling: Option<Telling>,
-    /// What has ended and is not told of yet.
+    under_way: u64,
+    left_of_turn: usize,
+    is_stopped: bool,
+    /// Probes that have ended and are not reported yet.
     ended: Vec<Ended>,
-}
-
-/// A probe that has ended.
-#[derive(Debug)]
-struct Ended {
-    number: u64,
-    delay: Duration,
-    outcomes: Outcomes,
 }
 
 impl Run {
     /// A single exchange, which begins at `start` and ends at `end` at the latest.
     #[must_use]
-    pub fn once(destination: &Destination, start: Instant, end: Option<Instant>) -> Self {
-        Self { end, ..Self::of(destination, Schedule::new(start, Duration::ZERO, 1, 1)) }
+    pub fn once(destination: Destination, start: Instant, end: Option<Instant>) -> Self {
+        let schedule = Schedule::new(start, Duration::ZERO, 1, 1);
+        Self { end, ..Self::of(destination, schedule, Ledger::new(false)) }
     }
 
-    /// A run as it is planned, which begins at `start`, and ends at `end` at the
-    /// latest: that cuts no probe short, but leaves it unfinished.
+    /// A run as planned, which begins at `start` and ends at `end` at the latest. A
+    /// probe that is under way at `end` stays unfinished; its own time is not cut.
     #[must_use]
     pub fn new(
-        destination: &Destination,
+        destination: Destination,
         plan: Plan,
         reporter: Reporter,
         start: Instant,
         end: Option<Instant>,
     ) -> Self {
         let schedule = Schedule::new(start, plan.interval, plan.flows, plan.count);
-        let telling = Some(Telling::new(reporter, plan, start, destination.resolve()));
-        Self { end, telling, ..Self::of(destination, schedule) }
+        let report = Some(RunReport::new(reporter, plan, start));
+        Self { end, report, ..Self::of(destination, schedule, Ledger::new(plan.has_flows)) }
     }
 
-    fn of(destination: &Destination, schedule: Schedule) -> Self {
+    fn of(destination: Destination, schedule: Schedule, ledger: Ledger) -> Self {
         Self {
             schedule,
-            left_of_turn: MOST_A_TURN,
             aim: Aim::new(destination.addresses(), destination.timeout()),
-            resolve: destination.resolve(),
-            under_way: 0,
-            is_stopped: false,
+            ledger,
+            report: None,
             end: None,
-            telling: None,
+            under_way: 0,
+            left_of_turn: MOST_A_TURN,
+            is_stopped: false,
             ended: Vec::new(),
+            destination,
         }
     }
 
-    /// When there is something to be done, but for probes under way: a probe is
-    /// due of a flow that `is_free` to send it, or there is something to tell.
-    pub fn next_at(&self, is_free: impl Fn(u32) -> bool) -> Option<Instant> {
-        let telling = self.telling.as_ref().and_then(Telling::next_at);
-        [self.schedule.next_at(is_free), self.stops_at(), telling].into_iter().flatten().min()
+    /// What the probes go to.
+    #[must_use]
+    pub fn destination(&self) -> &Destination {
+        &self.destination
     }
 
-    /// The next probe that is due, of a flow that `is_free` to send it; none where
+    /// What became of the probes so far.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whether each flow keeps its source port.
+    #[must_use]
+    pub fn keeps_ports(&self) -> bool {
+        self.report.as_ref().is_some_and(RunReport::has_flows)
+    }
+
+    /// Begins a turn of the loop.
+    pub fn begin_turn(&mut self, now: Instant) {
+        self.left_of_turn = MOST_A_TURN;
+        if self.stops_at().is_some_and(|end| end <= now) {
+            self.stop();
+        }
+        if let Some(report) = &mut self.report {
+            report.draw_progress(&self.ledger, now);
+        }
+    }
+
+    /// Takes the next probe that is due and whose flow `is_free` to send one. None if
     /// this turn has sent enough.
     pub fn take(&mut self, now: Instant, is_free: impl Fn(u32) -> bool) -> Option<Probe> {
         self.left_of_turn = self.left_of_turn.checked_sub(1)?;
         let due = self.schedule.take(now, is_free)?;
-        // The end of a run leaves a probe unfinished; a single one has to be over.
-        let end = self.end.filter(|_| self.telling.is_none());
+        // A single exchange has to be over at the end; a run leaves its probe unfinished.
+        let end = self.end.filter(|_| self.report.is_none());
         self.under_way += 1;
-        if let Some(telling) = &mut self.telling {
-            telling.ledger.sent += 1;
-        }
+        self.ledger.sent += 1;
         Some(self.aim.first(due, now, end))
     }
 
-    /// `outcome` came of a probe: it goes on to another address, or has ended.
-    pub fn ended(&mut self, probe: Probe, mut outcome: Outcome, now: Instant) -> Option<Probe> {
-        outcome.resolve = self.resolve;
+    /// Takes in the `outcome` of `probe` at the address that it went to. Returns the
+    /// probe if it goes on to another address; otherwise it has ended.
+    pub fn take_in(&mut self, probe: Probe, mut outcome: Outcome, now: Instant) -> Option<Probe> {
+        outcome.resolve = self.destination.resolve();
         debug!("[*] {}: {outcome}", probe.address());
         if self.aim.goes_on(&probe, &outcome) {
             return Some(probe.go_on(outcome, now));
         }
         self.under_way -= 1;
         self.schedule.ended(probe.due, now);
-        let (number, delay) = (probe.due.number, probe.delay());
-        self.ended.push(Ended { number, delay, outcomes: probe.end(outcome) });
+        self.ended.push(probe.end(outcome));
         None
     }
 
-    /// Tells of what has ended. To be called when nothing else is to be done: what
-    /// is due is not to wait for who reads.
-    ///
-    /// # Errors
-    /// Standard output takes no more.
-    pub fn tell(&mut self) -> Result<(), Failure> {
-        let Some(telling) = &mut self.telling else {
-            return Ok(());
-        };
-        let mut ended = self.ended.drain(..);
-        ended.try_for_each(|it| telling.ended(it.number, it.delay, it.outcomes))
-    }
-
-    /// Something came that no probe was waiting for.
+    /// Takes in a datagram that no probe was waiting for, and reports it.
     ///
     /// # Errors
     /// Standard output takes no more.
@@ -144,91 +147,91 @@ impl Run {
         from: SocketAddr,
         local: SocketAddr,
     ) -> Result<(), Failure> {
-        self.tell()?;
-        self.telling.as_mut().map_or(Ok(()), |telling| telling.stray(stray, from, local))
+        self.report_ended()?;
+        self.ledger.stray(stray.kind);
+        let strays = self.ledger.strays();
+        let report = self.report.as_mut();
+        report.map_or(Ok(()), |report| report.stray(&stray, strays, from, local))
     }
 
-    /// Time has passed: a turn of the loop begins.
-    pub fn tick(&mut self, now: Instant) {
-        self.left_of_turn = MOST_A_TURN;
-        if self.stops_at().is_some_and(|end| end <= now) {
-            self.stop();
-        }
-        if let Some(telling) = &mut self.telling {
-            telling.tick(now);
-        }
+    /// Enters and reports the probes that have ended. The loop calls this when nothing
+    /// else is to be done: probes that are due must not wait for whoever reads.
+    ///
+    /// # Errors
+    /// Standard output takes no more.
+    pub fn report_ended(&mut self) -> Result<(), Failure> {
+        let Some(report) = &mut self.report else {
+            return Ok(());
+        };
+        self.ended.drain(..).try_for_each(|ended| {
+            let is_expected = report.is_expected(&ended);
+            self.ledger.ended(&ended, is_expected);
+            report.probe(&ended, is_expected)
+        })
     }
 
-    /// When it stops, whatever is under way; but a single probe that is ends then by
-    /// itself.
+    /// When the loop has to act next, apart from probes under way: a probe is due whose
+    /// flow `is_free` to send it, the run ends, or progress is to be drawn.
+    pub fn next_at(&self, is_free: impl Fn(u32) -> bool) -> Option<Instant> {
+        let progress = self.report.as_ref().and_then(RunReport::next_at);
+        [self.schedule.next_at(is_free), self.stops_at(), progress].into_iter().flatten().min()
+    }
+
+    /// When the run stops. A single exchange that is under way ends by itself.
     fn stops_at(&self) -> Option<Instant> {
-        self.end.filter(|_| self.telling.is_some() || self.under_way == 0)
+        self.end.filter(|_| self.report.is_some() || self.under_way == 0)
     }
 
-    /// No more: what is under way stays unfinished.
+    /// Stops the run: no further probe is sent, and those under way stay unfinished.
     pub fn stop(&mut self) {
         self.schedule.stop();
         self.is_stopped = true;
     }
 
-    /// Whether all has ended.
+    /// Whether the run is over: stopped, or every probe has ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.is_stopped || (self.under_way == 0 && self.schedule.is_empty())
     }
 
-    /// Whether each flow is to keep its source port.
+    /// What came of a single exchange. An exchange that waited for its port until the
+    /// end was never sent.
     #[must_use]
-    pub fn keeps_ports(&self) -> bool {
-        self.telling.as_ref().is_some_and(Telling::has_flows)
+    pub fn into_ended(mut self) -> Ended {
+        let unsent = || Trouble::new(Verdict::NoReply, "no time was left for it");
+        let ended = self.ended.pop().unwrap_or_else(|| Outcome::failed(None, unsent()).into());
+        Ended { delay: None, ..ended }
     }
 
-    /// What came of a single exchange. (Nothing where it has waited for its port
-    /// until its end.)
-    #[must_use]
-    pub fn into_outcomes(mut self) -> Outcomes {
-        let unfinished = || Trouble::new(Verdict::NoReply, "no time was left for it");
-        let last = self.ended.pop().map(|ended| ended.outcomes);
-        last.unwrap_or_else(|| Outcome::failed(None, unfinished()).into())
-    }
-
-    /// Tells what it came to.
+    /// Ends the run with its summary.
     ///
     /// # Errors
-    /// More failed than may; or standard output takes no more.
+    /// More probes failed than may, or standard output takes no more.
     pub fn conclude(mut self, now: Instant) -> Result<(), Failure> {
-        self.tell()?;
-        self.telling.map_or(Ok(()), |telling| telling.conclude(now))
+        self.report_ended()?;
+        let resolve = self.destination.resolve();
+        self.report.map_or(Ok(()), |report| report.conclude(&self.ledger, resolve, now))
     }
 }
-
-#[cfg(test)]
-#[path = "scenarios.rs"]
-mod scenarios;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// However many are due, and fail at once.
     #[test]
-    fn a_turn_has_an_end() {
+    fn a_turn_ends_however_many_probes_are_due_and_fail_at_once() {
         let start = Instant::now();
-        let destination = Destination {
-            addresses: vec!["192.0.2.1:7000".parse().unwrap()],
-            sources: Vec::new(),
-            timeout: Duration::from_secs(5),
-            resolve: None,
-        };
+        let timeout = Duration::from_secs(5);
+        let destination = Destination::new(vec!["192.0.2.1:7000".parse().unwrap()], timeout);
         let schedule = Schedule::new(start, Duration::from_millis(1), 1, u64::MAX);
-        let mut run = Run::of(&destination, schedule);
+        let mut run = Run::of(destination, schedule, Ledger::default());
         let now = start + Duration::from_secs(60);
         for _ in 0..3 {
-            run.tick(now);
+            run.begin_turn(now);
             let mut sent = 0;
             while let Some(probe) = run.take(now, |_| true) {
                 let trouble = Trouble::new(Verdict::Local, "no way");
-                assert!(run.ended(probe, Outcome::failed(None, trouble), now).is_none());
+                assert!(run.take_in(probe, Outcome::failed(None, trouble), now).is_none());
                 sent += 1;
             }
             assert_eq!(sent, MOST_A_TURN);

@@ -1,9 +1,9 @@
 //! When probes are due, and which flow sends them.
 //!
-//! With an interval, a flow's probe `n` is due at start + `n` intervals, whatever
-//! becomes of those before it; the flows begin evenly spread over the first
-//! interval. Without one (zero), a flow's next probe is due when its last one
-//! has ended: a closed loop.
+//! With an interval, a flow's probe `n` is due `n` intervals after the flow's start,
+//! whatever becomes of the probes before it. The flows' starts are spread evenly over
+//! the first interval. With an interval of zero, a flow's next probe is due when its
+//! last one has ended: a closed loop.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 /// The probes that are still to come.
 #[derive(Debug)]
 pub struct Schedule {
-    /// The earliest first; a flow has one turn at most.
+    /// The earliest first. A flow has one turn at most.
     turns: VecDeque<Turn>,
     interval: Duration,
     /// How many probes each flow sends.
     count: u64,
-    /// Taken so far, of all flows.
+    /// How many probes have been taken so far, by all flows together.
     taken: u64,
 }
 
@@ -31,18 +31,18 @@ struct Turn {
 /// A probe that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Which of all it is, from 1.
+    /// Which of the run's probes it is, from 1.
     pub number: u64,
     /// Which flow sends it, from 0.
     pub flow: u32,
-    /// Since when it is due.
+    /// The time at which it became due.
     pub at: Instant,
     nth: u64,
 }
 
 impl Schedule {
-    /// `count` probes from each of `flows` (one at least), every `interval` from
-    /// `start`.
+    /// A schedule of `count` probes from each of `flows` flows (at least one), every
+    /// `interval` from `start` on.
     #[must_use]
     pub fn new(start: Instant, interval: Duration, flows: u32, count: u64) -> Self {
         let turn = |flow| Turn { flow, nth: 0, at: start + interval * flow / flows };
@@ -50,12 +50,12 @@ impl Schedule {
         Self { turns, interval, count, taken: 0 }
     }
 
-    /// When the next one is due of a flow that `is_free` to send it.
+    /// When the next probe is due of a flow that `is_free` to send one.
     pub fn next_at(&self, is_free: impl Fn(u32) -> bool) -> Option<Instant> {
         self.turns.iter().find(|turn| is_free(turn.flow)).map(|turn| turn.at)
     }
 
-    /// The next one that is due by `now`, of a flow that `is_free` to send it.
+    /// Takes the next probe that is due by `now` and whose flow `is_free` to send one.
     pub fn take(&mut self, now: Instant, is_free: impl Fn(u32) -> bool) -> Option<Due> {
         let mut due = self.turns.iter().take_while(|turn| turn.at <= now);
         let found = due.position(|turn| is_free(turn.flow))?;
@@ -67,7 +67,7 @@ impl Schedule {
         Some(Due { number: self.taken, flow, at, nth })
     }
 
-    /// `due` has ended: in a closed loop, the next one is due.
+    /// The probe `due` has ended. In a closed loop, the flow's next probe is due.
     pub fn ended(&mut self, due: Due, now: Instant) {
         if self.interval.is_zero() {
             self.add(Turn { flow: due.flow, nth: due.nth + 1, at: now });
@@ -76,20 +76,20 @@ impl Schedule {
 
     fn add(&mut self, turn: Turn) {
         if turn.nth < self.count {
-            // At the end, unless a flow that was not free has its turns to catch up.
+            // The place is the end, unless a flow was not free and has to catch up.
             let place = self.turns.partition_point(|other| other.at <= turn.at);
             self.turns.insert(place, turn);
         }
     }
 
-    /// No more are to come.
+    /// Takes all further probes off the schedule.
     pub fn stop(&mut self) {
         self.turns.clear();
         self.count = 0;
     }
 
-    /// Whether none is to come but, in a closed loop, after one that is under
-    /// way.
+    /// Whether no probe is scheduled. In a closed loop, a probe that is under way still
+    /// schedules the next one when it ends.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.turns.is_empty()
@@ -134,7 +134,7 @@ mod tests {
     }
 
     proptest! {
-        /// However late they are taken, probes are due at their times.
+        /// However late probes are taken, their due times stay the same.
         #[test]
         fn due_times_are_absolute(
             flows in 1..9u32, count in 1..20u64, interval in 1..50u64,

@@ -1,6 +1,7 @@
-//! What a client talks to, from where, and for how long: the part of the
-//! command line that both clients have.
+//! What a client talks to, from where, and for how long: the options for that, and
+//! resolving the names in time.
 
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::thread;
@@ -18,7 +19,7 @@ use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 use crate::protocol::{PORT, TARGET_HOST};
 
-/// The options that say where to go.
+/// The options that say what a client talks to.
 #[derive(Args, Clone, Debug)]
 pub struct Target {
     /// Where to go [default: 127.0.0.1:6666]
@@ -58,11 +59,38 @@ fn parse_port_word(text: &str) -> Result<u16, String> {
     }
 }
 
+/// What became of resolving a target.
+#[derive(Debug)]
+pub enum Resolved {
+    /// There are addresses to go to, and to send from.
+    Destination(Destination),
+    /// There are none. This is the outcome of the exchange.
+    Nowhere(Outcome),
+}
+
+impl Resolved {
+    fn nowhere(verdict: Verdict, why: impl Display) -> Self {
+        Self::Nowhere(Outcome::failed(None, Trouble::new(verdict, why)))
+    }
+}
+
 impl Target {
-    /// The address that was asked for, from both ways to write it.
+    /// How long one exchange may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Whether a port to send from was asked for.
+    #[must_use]
+    pub fn has_source_port(&self) -> bool {
+        self.source_port.is_some_and(|port| port != 0)
+    }
+
+    /// The address that was asked for, whichever way it was written.
     ///
     /// # Errors
-    /// It cannot be gone to as it is written.
+    /// A client cannot go to the address as it is written.
     pub fn written(&self) -> Result<Address, Failure> {
         let mut address = self.address.clone().unwrap_or(Address { host: Host::Any, port: None });
         match (address.port, self.port) {
@@ -89,18 +117,17 @@ impl Target {
         Ok(address)
     }
 
-    /// Whether the options admit addresses like `address`.
+    /// Whether `address` is of a family that `-4` and `-6` allow.
     fn admits(&self, address: &SocketAddr) -> bool {
         if address.is_ipv4() { !self.ipv6 } else { !self.ipv4 }
     }
 
-    /// Resolves the target, and the source where one is given, each within the
-    /// time-out, and until `end`. That there is no address to go to, or none to go
-    /// from, is an outcome.
+    /// Resolves the target, and the source if one is given. Each may take the timeout,
+    /// and no longer than until `end`.
     ///
     /// # Errors
     /// The target cannot be gone to as it is written, or not from that source.
-    pub fn resolve(&self, end: Option<Instant>) -> Result<Result<Destination, Outcome>, Failure> {
+    pub fn resolve(&self, end: Option<Instant>) -> Result<Resolved, Failure> {
         let limit = || {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             self.timeout.min(left.unwrap_or(Duration::MAX))
@@ -108,26 +135,23 @@ impl Target {
         let written = self.written()?;
         let sources = match self.resolve_source(limit()) {
             Ok(sources) => sources,
-            Err(trouble) => return Ok(Err(Outcome::failed(None, trouble))),
+            Err(why) => return Ok(Resolved::nowhere(Verdict::Local, why)),
         };
+        let is_name = matches!(written.host, Host::Name(_));
         let start = Instant::now();
         let mut addresses = match resolve_within(&written.host, written.port(), limit()) {
             Ok(addresses) => addresses,
-            Err(why) if matches!(written.host, Host::Name(_)) => {
-                return Ok(Err(Outcome::failed(None, Trouble::new(Verdict::Unresolved, why))));
-            }
+            Err(why) if is_name => return Ok(Resolved::nowhere(Verdict::Unresolved, why)),
             Err(why) => return Err(Failure::local(&written, why)),
         };
-        let resolve = matches!(written.host, Host::Name(_)).then(|| start.elapsed());
+        let resolve = is_name.then(|| start.elapsed());
         addresses.retain(|address| self.admits(address));
         if addresses.is_empty() {
             let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };
-            return match written.host {
-                Host::Name(_) => {
-                    Ok(Err(Outcome::failed(None, Trouble::new(Verdict::Unresolved, family))))
-                }
-                _ => Err(Failure::usage(&written, family)),
-            };
+            if is_name {
+                return Ok(Resolved::nowhere(Verdict::Unresolved, family));
+            }
+            return Err(Failure::usage(&written, family));
         }
         if self.source.is_some() {
             let same = |a: &SocketAddr| sources.iter().any(|s| s.is_ipv4() == a.is_ipv4());
@@ -137,22 +161,21 @@ impl Target {
             }
         }
         debug!("[*] Going to: {written}: {}", list(&addresses));
-        Ok(Ok(Destination { addresses, sources, timeout: self.timeout, resolve }))
+        let destination = Destination::new(addresses, self.timeout);
+        Ok(Resolved::Destination(destination.with_sources(sources).with_resolve(resolve)))
     }
 
-    /// The addresses to send from, one a family; none where any will do.
-    fn resolve_source(&self, limit: Duration) -> Result<Vec<SocketAddr>, Trouble> {
+    /// The addresses to send from, one of each family; none if any will do.
+    fn resolve_source(&self, limit: Duration) -> Result<Vec<SocketAddr>, String> {
         let port = self.source_port.unwrap_or(0);
         let Some(host) = &self.source else {
             let every = [IpAddr::V4([0; 4].into()), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
             let every = every.map(|ip| SocketAddr::new(ip, port));
             return Ok(if self.source_port.is_some() { every.into() } else { Vec::new() });
         };
-        let failed = |why: String| {
-            Trouble::new(Verdict::Local, format_args!("cannot send from {host}: {why}"))
-        };
+        let failed = |why: String| format!("cannot send from {host}: {why}");
         let sources = resolve_within(host, port, limit).map_err(failed)?;
-        // Better said once and now than by each attempt.
+        // A source that is not this machine's is better said once than by each attempt.
         if let &[mut source] = sources.as_slice() {
             source.set_port(0);
             UdpSocket::bind(source).map_err(|error| failed(reason(&error)))?;
@@ -161,8 +184,7 @@ impl Target {
     }
 }
 
-/// Resolves on a thread of its own, for the system's resolver cannot be told
-/// how long it may take.
+/// Resolves on a thread of its own, because the system's resolver takes no time limit.
 fn resolve_within(host: &Host, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, String> {
     if let Host::Ip(ip) = host {
         return Ok(vec![SocketAddr::new(*ip, port)]);

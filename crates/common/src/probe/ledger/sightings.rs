@@ -1,13 +1,14 @@
-//! What replies of servers under `--witness` say: which host answered, and from
-//! where it saw the probe come.
+//! What the replies of servers under `--witness` say: which host answered, and which
+//! address it saw the probe come from.
 
 use std::net::SocketAddr;
 
-/// Hosts that are told apart; more than stand behind any one address that is
+/// How many hosts are counted apart: more than stand behind any one address that is
 /// probed by hand.
 const MOST_HOSTS: usize = 64;
 
-/// Bytes of a host's name that are kept: a host name has no more (hostname(7)).
+/// The longest host name that is taken, in bytes: a host name has no more
+/// (hostname(7)).
 const LONGEST_NAME: usize = 64;
 
 /// What the replies of a run have said.
@@ -15,17 +16,17 @@ const LONGEST_NAME: usize = 64;
 pub struct Sightings {
     /// How often each host answered.
     pub hosts: Vec<(String, u64)>,
-    /// Our address as a server saw it last.
+    /// The address that a server saw last.
     pub seen_as: Option<SocketAddr>,
-    /// Our own, of that probe.
+    /// The address that the same probe was sent from.
     pub local: Option<SocketAddr>,
-    /// How many replies say that it is not our own.
+    /// How many replies name another address than the probe was sent from.
     pub translated: u64,
 }
 
 impl Sightings {
-    /// Notes what `reply` says of a probe sent from `local`; a reply of another
-    /// kind says nothing.
+    /// Notes what `reply` says of a probe sent from `local`. A reply of another form
+    /// says nothing.
     pub fn note(&mut self, reply: &[u8], local: Option<SocketAddr>) {
         let Some((host, peer)) = parse(reply) else {
             return;
@@ -50,7 +51,8 @@ fn parse(reply: &[u8]) -> Option<(&str, SocketAddr)> {
     Some((host, peer.parse().ok()?))
 }
 
-/// A link's number means nothing to the other side.
+/// Whether both are the same address and port. Scope numbers are not compared: they
+/// mean nothing to the other side.
 fn is_same(local: SocketAddr, seen: SocketAddr) -> bool {
     (local.ip(), local.port()) == (seen.ip(), seen.port())
 }

@@ -1,31 +1,31 @@
-//! Measured times, of which any number takes the same room: exact count, sum,
-//! least and greatest, and a histogram of buckets whose width is at most a 256th
-//! of their times.
+//! Measured times in the same memory for any number of them: their exact count, sum,
+//! least and greatest, and a histogram. A bucket of the histogram is at most a 256th as
+//! wide as the times in it are long.
 
 use std::time::Duration;
 
-/// Buckets that each power of two is divided into, as a power of two.
+/// Each power of two is divided into so many buckets; this is their number's logarithm.
 const PARTS_LOG2: u32 = 8;
 const PARTS: u64 = 1 << PARTS_LOG2;
 
-/// From here on all are in the last bucket: over an hour, in nanoseconds.
+/// The last bucket takes all times from here on: over an hour, in nanoseconds.
 const LONGEST_LOG2: u32 = 42;
 const BUCKETS: usize = ((LONGEST_LOG2 - PARTS_LOG2 + 1) as usize) << PARTS_LOG2;
 
 /// Times that were measured.
 #[derive(Clone, Debug, Default)]
 pub struct Times {
-    /// Empty before the first.
+    /// Empty before the first sample.
     buckets: Vec<u64>,
     samples: u64,
-    /// All in nanoseconds.
+    /// The sum, the least and the greatest in nanoseconds.
     sum: u128,
     least: u64,
     greatest: u64,
 }
 
 impl Times {
-    /// Adds one.
+    /// Adds a sample.
     pub fn add(&mut self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         if self.samples == 0 {
@@ -38,33 +38,33 @@ impl Times {
         self.greatest = self.greatest.max(nanos);
     }
 
-    /// How many there are.
+    /// How many samples there are.
     #[must_use]
     pub fn samples(&self) -> u64 {
         self.samples
     }
 
-    /// The least of them.
+    /// The least time.
     #[must_use]
     pub fn least(&self) -> Duration {
         Duration::from_nanos(self.least)
     }
 
-    /// The greatest of them.
+    /// The greatest time.
     #[must_use]
     pub fn greatest(&self) -> Duration {
         Duration::from_nanos(self.greatest)
     }
 
-    /// Their mean.
+    /// The mean of the times.
     #[must_use]
     pub fn mean(&self) -> Duration {
         let mean = self.sum.checked_div(u128::from(self.samples)).unwrap_or_default();
         Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX))
     }
 
-    /// The time that so many thousandths of them do not exceed (nearest rank);
-    /// `None` where they are too few for one to be expected beyond it.
+    /// The time that `thousandths` of the samples do not exceed (nearest rank). `None` if
+    /// there are too few samples to expect one beyond that time.
     #[must_use]
     pub fn percentile(&self, thousandths: u64) -> Option<Duration> {
         if self.samples.saturating_mul(1000 - thousandths) < 1000 {
@@ -81,8 +81,8 @@ impl Times {
         Some(Duration::from_nanos(middle.clamp(self.least, self.greatest)))
     }
 
-    /// How many there are in each of `rows`, which are given by where they begin
-    /// and are in order; those before the first count to it.
+    /// How many samples fall into each of `rows`. A row is given by its beginning, and
+    /// the rows are in order. Samples before the first row count to the first row.
     #[must_use]
     pub fn counts(&self, rows: &[Duration]) -> Vec<u64> {
         let mut counts = vec![0; rows.len()];
@@ -97,8 +97,8 @@ impl Times {
     }
 }
 
-/// Below [`PARTS`] each nanosecond has a bucket; above, each power of two has
-/// [`PARTS`].
+/// The bucket of a time. Below [`PARTS`] each nanosecond has a bucket of its own; above,
+/// each power of two has [`PARTS`] buckets.
 fn bucket(nanos: u64) -> usize {
     let nanos = nanos.min((1 << LONGEST_LOG2) - 1);
     let shift = (nanos.max(PARTS).ilog2()) - PARTS_LOG2;
@@ -108,7 +108,7 @@ fn bucket(nanos: u64) -> usize {
     ((shift as usize) << PARTS_LOG2) + (nanos >> shift) as usize
 }
 
-/// Where a bucket starts.
+/// The least time of a bucket, in nanoseconds.
 fn start(bucket: usize) -> u64 {
     let bucket = bucket as u64;
     if bucket < PARTS {

@@ -1,7 +1,7 @@
 //! ICMP errors: what they say, and who says it.
 //!
-//! RFC 792, RFC 1122 (section 3.2.2.1) and RFC 1812 (section 5.2.7.1) have the
-//! codes for IPv4, RFC 4443 those for IPv6.
+//! The types and codes of IPv4 are in RFC 792, RFC 1122 (section 3.2.2.1) and RFC
+//! 1812 (section 5.2.7.1), those of IPv6 in RFC 4443.
 
 use std::net::IpAddr;
 
@@ -10,13 +10,13 @@ use crate::probe::outcome::verdict::Verdict;
 /// An ICMP error that came back for something that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IcmpError {
-    /// Of which of the two protocols.
+    /// The protocol that the type and the code belong to.
     pub version: Version,
-    /// Its type.
+    /// The type of the error.
     pub kind: u8,
-    /// Its code.
+    /// The code of the error.
     pub code: u8,
-    /// Who sent it: a router on the way, or the target itself.
+    /// Who sent the error: a router on the way, or the target itself.
     pub router: Option<IpAddr>,
 }
 
@@ -30,7 +30,7 @@ pub enum Version {
 }
 
 impl IcmpError {
-    /// What it makes of the exchange.
+    /// The verdict on an exchange that meets this error.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match (self.version, self.kind, self.code) {
@@ -39,14 +39,14 @@ impl IcmpError {
         }
     }
 
-    /// Whether what was sent was too large for a link on the way. The kernel
-    /// knows now how large it may be: to send it again may do.
+    /// Whether the packet was too large for a link on the way. The kernel has now
+    /// learnt what size fits, so that sending again may succeed.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         matches!((self.version, self.kind, self.code), (Version::V4, 3, 4) | (Version::V6, 2, _))
     }
 
-    /// What it says: `host prohibited`.
+    /// The error in words: `host prohibited`.
     #[must_use]
     pub fn words(&self) -> String {
         let Self { version, kind, code, .. } = self;

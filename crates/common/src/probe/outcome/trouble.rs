@@ -10,28 +10,29 @@ use nix::Error as Errno;
 
 use crate::duration;
 use crate::exit::reason;
+use crate::printable::printable;
 use crate::probe::outcome::icmp::IcmpError;
 use crate::probe::outcome::verdict::Verdict;
 
-/// Why an exchange with one address came to nothing. It is boxed, for it seldom
-/// does, and what may hold one is moved about for every probe.
+/// Why an exchange with one address came to nothing. The details are boxed, because
+/// trouble is rare, and every probe moves a value that may hold one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble(Box<Details>);
 
-/// What is known of it.
+/// What is known of the trouble.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details {
-    /// In one word; never [`Verdict::Ok`].
+    /// The trouble in one word; never [`Verdict::Ok`].
     pub verdict: Verdict,
-    /// In words, for people: safe to print.
+    /// The reason in words, safe to print.
     pub reason: String,
-    /// Who sent the ICMP error that says so.
+    /// Who sent the ICMP error.
     pub router: Option<IpAddr>,
-    /// Its type and code.
+    /// The type and the code of the ICMP error.
     pub icmp: Option<(u8, u8)>,
-    /// Who answered instead.
+    /// Who answered instead of the target.
     pub from: Option<SocketAddr>,
-    /// What came instead of the reply that was hoped for.
+    /// What came instead of the expected reply.
     pub reply: Option<Vec<u8>>,
 }
 
@@ -71,7 +72,7 @@ impl From<io::Error> for Trouble {
 }
 
 impl From<&io::Error> for Trouble {
-    /// What the kernel says about a socket, where ICMP has said nothing.
+    /// What the kernel says about a socket, if no ICMP error explains it.
     fn from(error: &io::Error) -> Self {
         let verdict = match error.kind() {
             ErrorKind::ConnectionRefused => Verdict::Refused,
@@ -79,14 +80,14 @@ impl From<&io::Error> for Trouble {
             ErrorKind::TimedOut => Verdict::Timeout,
             ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Verdict::Unreachable,
             _ => match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-                // ICMPv6's "prohibited", and a route of this machine's that is.
+                // ICMPv6's "prohibited", or a prohibiting route of this machine.
                 Errno::EACCES | Errno::EHOSTDOWN | Errno::ENOPROTOOPT | Errno::EPROTO => {
                     Verdict::Unreachable
                 }
                 _ => Verdict::Local,
             },
         };
-        // Without an ICMP error it was a reset (RFC 9293, section 3.5.2).
+        // A refusal without an ICMP error is a reset (RFC 9293, section 3.5.2).
         match verdict {
             Verdict::Refused => Self::new(verdict, "a reset came back"),
             _ => Self::new(verdict, reason(error)),
@@ -103,7 +104,7 @@ impl From<IcmpError> for Trouble {
 }
 
 impl Trouble {
-    /// `verdict`, which `reason` explains.
+    /// Trouble with this verdict, for this reason.
     #[must_use]
     pub fn new(verdict: Verdict, reason: impl fmt::Display) -> Self {
         let reason = reason.to_string();
@@ -111,7 +112,7 @@ impl Trouble {
         Self(Box::new(Details { verdict, reason, router, icmp, from, reply }))
     }
 
-    /// It cannot be sent from `source`.
+    /// Nothing can be sent from `source`.
     #[must_use]
     pub fn source(source: SocketAddr, error: &io::Error) -> Self {
         if source.port() == 0 && error.kind() == ErrorKind::AddrInUse {
@@ -120,8 +121,8 @@ impl Trouble {
         Self::new(Verdict::Local, format_args!("cannot send from {source}: {}", reason(error)))
     }
 
-    /// It cannot be connected: the routes of this machine do not let it (ip(7),
-    /// ip-route(8)), or it has nothing to send from.
+    /// connect(2) fails at once: this machine's routes do not allow it (ip(7),
+    /// ip-route(8)), or there is no address or port to send from.
     #[must_use]
     pub fn connecting(error: &io::Error, source: Option<SocketAddr>) -> Self {
         match (Errno::from_raw(error.raw_os_error().unwrap_or_default()), source) {
@@ -137,15 +138,15 @@ impl Trouble {
         }
     }
 
-    /// The connection stood, and then failed. That the way was lost meanwhile
-    /// may pass: nothing came back, and that is all.
+    /// The connection stood, and then failed. A lost route may come back, so the
+    /// verdict is only that nothing came back.
     #[must_use]
     pub fn connected(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
                 Self::new(Verdict::NoReply, format_args!("the way was lost: {}", reason(&error)))
             }
-            // A peer that closes at once, and has what is sent then reset.
+            // The peer closed at once, and reset what was sent after that.
             ErrorKind::BrokenPipe | ErrorKind::NotConnected => {
                 Self::new(Verdict::NoReply, "closed before the message was sent")
             }
@@ -153,42 +154,81 @@ impl Trouble {
         }
     }
 
-    /// A socket whose two ends are the same, which would answer its own message.
+    /// The two ends of the socket are the same, so it would answer its own message.
     ///
-    /// Where nobody listens on a port, and that very port is the source, TCP
-    /// opens the connection from both sides at once (RFC 9293, section 3.5), and
-    /// UDP delivers to the sender.
+    /// This happens if nobody listens on a port and the same port is the source: TCP
+    /// opens the connection from both sides at once (RFC 9293, section 3.5), and UDP
+    /// delivers to the sender.
     #[must_use]
     pub fn connected_to_itself() -> Self {
         Self::new(Verdict::Refused, "nobody listens there: it would have talked to itself")
     }
 
-    /// There was no connection in time.
+    /// No connection within `limit`.
     #[must_use]
     pub fn no_connection(limit: Duration) -> Self {
         let limit = duration::words(limit);
         Self::new(Verdict::Timeout, format_args!("no connection within {limit}"))
     }
 
-    /// The connection stood, and nothing came in time.
+    /// The connection stood, and nothing came within `limit`.
     #[must_use]
     pub fn silent(limit: Duration) -> Self {
         let limit = duration::words(limit);
         Self::new(Verdict::NoReply, format_args!("connected, and then nothing within {limit}"))
     }
 
-    /// Nothing came back in time.
+    /// Nothing came back within `limit`.
     #[must_use]
     pub fn no_reply(limit: Duration) -> Self {
         let limit = duration::words(limit);
         Self::new(Verdict::NoReply, format_args!("nothing came back within {limit}"))
     }
 
-    /// Only somebody else answered.
+    /// Only `from`, which is not the target, answered.
     #[must_use]
     pub fn wrong_source(from: SocketAddr) -> Self {
         let mut trouble = Self::new(Verdict::WrongSource, format_args!("{from} answered instead"));
         trouble.from = Some(from);
         trouble
+    }
+
+    /// A reply came, and it is not the expected one.
+    #[must_use]
+    pub fn wrong_reply(reply: Vec<u8>, expected: &[u8]) -> Self {
+        let same = reply.iter().zip(expected).take_while(|(a, b)| a == b).count();
+        let reason = format!("'{}', and not '{}'", excerpt(&reply, same), excerpt(expected, same));
+        let mut trouble = Self::new(Verdict::WrongReply, reason);
+        trouble.reply = Some(reply);
+        trouble
+    }
+}
+
+/// Bytes of a reply that a reason shows.
+const SHOWN: usize = 64;
+
+/// What a reason shows of `reply`, whose first `same` bytes are as expected: the
+/// beginning, or the place where the difference begins.
+fn excerpt(reply: &[u8], same: usize) -> String {
+    let skipped = if same < SHOWN { 0 } else { same - SHOWN / 4 };
+    let shown = &reply[skipped..];
+    let dots = |is_cut| if is_cut { "..." } else { "" };
+    let (before, after) = (dots(skipped > 0), dots(shown.len() > SHOWN));
+    format!("{before}{}{after}", printable(&shown[..shown.len().min(SHOWN)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_reply_shows_where_it_differs() {
+        let (mut reply, expected) = (vec![b'x'; 200], vec![b'x'; 200]);
+        reply[100] = b'\n';
+        let trouble = Trouble::wrong_reply(reply.clone(), &expected);
+        let (same, rest) = ("x".repeat(16), "x".repeat(47));
+        let reason = format!("'...{same}\\n{rest}...', and not '...{same}x{rest}...'");
+        assert_eq!((trouble.verdict, &trouble.reason), (Verdict::WrongReply, &reason));
+        assert_eq!(trouble.reply.as_ref(), Some(&reply));
     }
 }

@@ -15,8 +15,8 @@ pub enum Verdict {
     /// The target, or a firewall in its name, says that nobody listens: a TCP
     /// reset, or ICMP port unreachable.
     Refused,
-    /// ICMP says that the target cannot be reached, or must not be; or no way
-    /// leads there from here.
+    /// ICMP says that the target cannot or must not be reached; or this machine has
+    /// no route to the target.
     Unreachable,
     /// No TCP connection in time.
     Timeout,
@@ -24,18 +24,18 @@ pub enum Verdict {
     NoReply,
     /// The connection stood, and was reset before a reply came.
     Reset,
-    /// A reply came, and it was not the one that was expected.
+    /// A reply came, and it is not the expected one.
     WrongReply,
     /// A reply came in time, but only from another address or port.
     WrongSource,
     /// The name has no address.
     Unresolved,
-    /// This machine could not do it: no free port, no descriptor.
+    /// This machine is at fault: no free port, no descriptor.
     Local,
 }
 
 impl Verdict {
-    /// All of them.
+    /// All verdicts, in the order in which they are counted and listed.
     pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::Refused,
@@ -49,7 +49,7 @@ impl Verdict {
         Self::Local,
     ];
 
-    /// The word.
+    /// The verdict as users read and write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

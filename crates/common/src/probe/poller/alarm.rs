@@ -1,5 +1,5 @@
-//! Waking an event loop at a time, to the microsecond: epoll_wait(2) itself
-//! counts in milliseconds, which is more than many a reply takes.
+//! An alarm that wakes an event loop at a time, to the microsecond. epoll_wait(2) itself
+//! counts in milliseconds, and many replies take less than one.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -11,30 +11,30 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timer::{Expiration, TimerSetTimeFlags};
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
 
-/// A timer that wakes a loop: timerfd_create(2).
+/// A timer that wakes an event loop: timerfd_create(2).
 #[derive(Debug)]
 pub struct Alarm {
     token: Token,
-    /// Made when it is first set.
+    /// Created when the alarm is first armed.
     timer: Option<TimerFd>,
-    /// When it goes off; none where it is not set, or has.
+    /// When the alarm goes off; none if it is not armed.
     at: Option<Instant>,
 }
 
 impl Alarm {
-    /// An alarm that wakes a loop with `token`.
+    /// An alarm that wakes its loop with `token`.
     #[must_use]
     pub fn new(token: Token) -> Self {
         Self { token, timer: None, at: None }
     }
 
-    /// Has it wake the loop of `registry` at `at`, if at all, and not any more when
-    /// it was set for. (It may go off for nothing, which does no harm.) Returns
-    /// whether that is to come.
+    /// Arms the alarm for `at`, in place of the time that it was armed for; false if `at`
+    /// has passed. Without `at`, an armed alarm stays armed: to wake the loop once for
+    /// nothing does no harm.
     ///
     /// # Errors
-    /// The system's.
-    pub fn set(&mut self, registry: &Registry, at: Option<Instant>) -> io::Result<bool> {
+    /// The system gives no timer.
+    pub fn arm(&mut self, registry: &Registry, at: Option<Instant>) -> io::Result<bool> {
         let Some(time) = at.filter(|_| at != self.at) else {
             return Ok(true);
         };
@@ -52,7 +52,7 @@ impl Alarm {
         Ok(true)
     }
 
-    /// It has woken the loop.
+    /// The alarm has woken the loop.
     pub fn gone_off(&mut self) {
         self.at = None;
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::duration::Millis;
 use crate::probe::ledger::times::Times;
 
-/// Rows that are drawn, besides that of the times above them.
+/// How many rows are drawn, besides the row of all longer times.
 const MOST_ROWS: u128 = 15;
 
-/// What is drawn of the longest times is one row.
+/// Times up to this percentile have rows of their own. All longer times share one row.
 const DRAWN_THOUSANDTHS: u64 = 990;
 
-/// Draws `times`, in `width` columns.
+/// Draws `times` in `width` columns.
 #[must_use]
 pub fn draw(times: &Times, width: usize) -> String {
     if times.samples() == 0 {
@@ -35,7 +35,7 @@ pub fn draw(times: &Times, width: usize) -> String {
     let room = width.saturating_sub(label_width + count_width + " ms  ".len() + 1).max(1) as u128;
     let mut drawn = String::new();
     for ((label, count), row) in labels.iter().zip(counts).zip(rows) {
-        // What is there is seen, however little it is.
+        // Rounded up, so that a single time is still seen.
         let length = (u128::from(count) * room).div_ceil(u128::from(most));
         let bar = "#".repeat(usize::try_from(length).unwrap_or_default());
         let more = if row >= end { '+' } else { ' ' };
@@ -46,8 +46,8 @@ pub fn draw(times: &Times, width: usize) -> String {
     drawn
 }
 
-/// Where the rows begin, how high each is, and where those above begin: steps
-/// of 1, 2 or 5.
+/// Where the rows begin, the height of each, and where the row of all longer times
+/// begins. Heights are 1, 2 or 5 times a power of ten.
 fn scale(times: &Times) -> (Duration, Duration, Duration) {
     let nanos = |time: Duration| time.as_nanos().max(1);
     let least = nanos(times.least());

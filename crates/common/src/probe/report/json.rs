@@ -10,10 +10,11 @@ use crate::output::json::{self, Field};
 use crate::percent::Percent;
 use crate::printable::printable;
 use crate::probe::ledger::times::Times;
-use crate::probe::ledger::{Ended, Ledger, Share};
+use crate::probe::ledger::{Ledger, Share};
+use crate::probe::outcome::Ended;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::report::summary::{PERCENTILES, Summary};
-use crate::probe::source_port::Stray;
+use crate::probe::stray::Stray;
 use crate::protocol::BUFFER_SIZE;
 
 fn text(value: Option<impl ToString>) -> Field {
@@ -28,9 +29,9 @@ fn millis(time: Option<Duration>) -> Field {
     time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)))
 }
 
-/// What came of a probe.
-pub(crate) fn probe(target: &Address, ended: &Ended<'_>, stamp: Stamp) -> String {
-    let outcome = ended.outcome;
+/// A probe that has ended.
+pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
+    let outcome = &ended.last;
     let (reply, trouble) = match &outcome.result {
         Ok(reply) => (Some(reply), None),
         Err(trouble) => (trouble.reply.as_ref(), Some(trouble)),
@@ -59,7 +60,7 @@ pub(crate) fn probe(target: &Address, ended: &Ended<'_>, stamp: Stamp) -> String
     json::object("probe", stamp.time(), &fields)
 }
 
-/// What came, and no probe was waiting for.
+/// A datagram that no probe was waiting for.
 pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: Stamp) -> String {
     let fields = [
         ("number", Field::Number(stray.number)),
@@ -159,7 +160,7 @@ mod tests {
             result: Ok(b"ACK!\n".to_vec()),
             ..Outcome::failed(at("192.0.2.1:6666"), Trouble::new(Verdict::Refused, "refused"))
         };
-        let ended = Ended { number: 1, delay: None, outcome: &outcome };
+        let ended = Ended::from(outcome);
         assert_eq!(
             probe(&"192.0.2.1".parse().unwrap(), &ended, Stamp(false)),
             concat!(

@@ -1,4 +1,5 @@
-//! A run, told as it goes, and in the end.
+//! The report of a run: a line for each probe as the run goes, and the summary in the
+//! end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,186 +7,140 @@ use std::time::{Duration, Instant};
 
 use log::LevelFilter;
 
-use crate::duration::Millis;
+use super::progress::{self, Progress};
+use super::summary::Summary;
+use super::{Reporter, bars, json, print, text};
 use crate::exit::Failure;
 use crate::output::Style;
 use crate::percent::Percent;
-use crate::probe::ledger::{Ended, Ledger};
-use crate::probe::outcome::Outcomes;
+use crate::probe::ledger::Ledger;
+use crate::probe::outcome::Ended;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::plan::Plan;
-use crate::probe::report::bars;
-use crate::probe::report::json;
-use crate::probe::report::progress::{self, Progress};
-use crate::probe::report::summary::{NOISE, Summary};
-use crate::probe::report::{Reporter, print};
-use crate::probe::source_port::{Kind, Stray};
+use crate::probe::stray::Stray;
 
-/// So many strays have a line each: a stranger may send without end, and the
-/// summary counts them all.
+/// How many strays have a line each. A stranger may send without end; the summary
+/// counts all strays.
 const MOST_STRAYS: u64 = 100;
 
-/// What is known of a run, and how it is told.
+/// The report of a run.
 #[derive(Debug)]
-pub struct Telling {
+pub struct RunReport {
     reporter: Reporter,
     plan: Plan,
-    pub(crate) ledger: Ledger,
     progress: Progress,
     start: Instant,
-    resolve: Option<Duration>,
 }
 
-impl Telling {
-    /// Tells of a run that begins at `start`.
+impl RunReport {
+    /// The report of a run that begins at `start`.
     #[must_use]
-    pub fn new(reporter: Reporter, plan: Plan, start: Instant, resolve: Option<Duration>) -> Self {
-        let mut ledger = Ledger::default();
-        ledger.ports = plan.has_flows.then(Default::default);
+    pub fn new(reporter: Reporter, plan: Plan, start: Instant) -> Self {
         let has_lines = reporter.level() >= least_level(plan, false);
         let is_talkative =
             reporter.level() < LevelFilter::Warn || reporter.level() > LevelFilter::Info;
         let progress = Progress::new(start, has_lines || is_talkative);
-        Self { reporter, plan, ledger, progress, start, resolve }
+        Self { reporter, plan, progress, start }
     }
 
-    /// Whether flows were asked for.
+    /// Whether `--flows` was given.
     #[must_use]
     pub fn has_flows(&self) -> bool {
         self.plan.has_flows
     }
 
-    /// When there is something to be done.
+    /// Whether the probe came out as expected.
+    #[must_use]
+    pub fn is_expected(&self, ended: &Ended) -> bool {
+        self.reporter.is_expected(&ended.last)
+    }
+
+    /// When progress is to be drawn next.
     #[must_use]
     pub fn next_at(&self) -> Option<Instant> {
         self.progress.next_at()
     }
 
-    /// Does it, if it is time.
-    pub fn tick(&mut self, now: Instant) {
-        let Self { progress, ledger, plan, .. } = self;
-        progress.tick(now, || {
-            let all = plan.probes();
-            let (ok, lost) = (ledger.count(Verdict::Ok), ledger.lost());
-            let median = ledger.from_sending().percentile(500);
-            let median =
-                median.map_or_else(String::new, |time| format!(", p50 {} ms", Millis(time)));
-            format!("{} of {all} sent: {ok} ok, {lost} lost{median}", ledger.sent)
-        });
+    /// Draws how far the run has come, if it is time for that.
+    pub fn draw_progress(&mut self, ledger: &Ledger, now: Instant) {
+        let all = self.plan.probes();
+        self.progress.draw(now, || text::progress(ledger, all));
     }
 
-    /// A probe has ended, which was sent so long after it was due.
+    /// Reports a probe that has ended.
     ///
     /// # Errors
     /// Standard output takes no more.
-    pub fn ended(
-        &mut self,
-        number: u64,
-        delay: Duration,
-        mut outcomes: Outcomes,
-    ) -> Result<(), Failure> {
-        let is_expected = self.reporter.judge(&mut outcomes.last);
-        let ended = Ended { number, delay: Some(delay), outcome: &outcomes.last };
-        self.ledger.ended(&ended, is_expected);
-        if self.reporter.level() < least_level(self.plan, !is_expected) {
+    pub fn probe(&mut self, ended: &Ended, is_expected: bool) -> Result<(), Failure> {
+        let Self { reporter, plan, .. } = self;
+        if reporter.level() < least_level(*plan, !is_expected) {
             return Ok(());
         }
         self.progress.clear();
-        let output = self.reporter.reporting.output;
-        if output.style() == Style::Json {
-            return print(&json::probe(&self.reporter.target, &ended, output.stamp()));
+        let (target, stamp) = (&reporter.target, reporter.output.stamp());
+        match reporter.output.style() {
+            Style::Json => print(&json::probe(target, ended, stamp)),
+            Style::Text => print(&format!("{stamp}{}", text::probe(target, ended, plan.has_flows))),
         }
-        print(&format!("{}{}\n", output.stamp(), self.line(&ended, &outcomes)))
     }
 
-    /// `4 bytes from 127.0.0.1:6666: probe=1 connect=0.123 ms reply=0.084 ms`
-    fn line(&self, ended: &Ended<'_>, outcomes: &Outcomes) -> String {
-        let Ended { number, delay, outcome } = ended;
-        let mut line = match (&outcome.result, outcome.address) {
-            (Ok(reply), Some(from)) => format!("{} bytes from {from}: probe={number}", reply.len()),
-            _ => format!("{}: probe={number}", self.reporter.target),
-        };
-        let mut add = |name, time: Option<Duration>| {
-            if let Some(time) = time {
-                line += &format!(" {name}={} ms", Millis(time));
-            }
-        };
-        add("connect", outcome.connect);
-        add("reply", outcome.reply);
-        add("delay", delay.filter(|delay| *delay > NOISE));
-        if let Some(again @ 1..) = outcome.syn_retransmits {
-            line += &format!(" syns={}", again + 1);
-        }
-        if let (true, Some(local)) = (self.plan.has_flows, outcome.local) {
-            line += &format!(" port={}", local.port());
-        }
-        if outcome.result.is_err() {
-            line += &format!(" {}", self.reporter.words(outcomes));
-        }
-        line
-    }
-
-    /// Something came that no probe was waiting for.
+    /// Reports a stray, which is one of so many `strays` so far.
     ///
     /// # Errors
     /// Standard output takes no more.
     pub fn stray(
         &mut self,
-        stray: Stray,
+        stray: &Stray,
+        strays: u64,
         from: SocketAddr,
         local: SocketAddr,
     ) -> Result<(), Failure> {
-        self.ledger.stray(stray.kind);
-        let is_told = self.ledger.strays() <= MOST_STRAYS;
-        if !is_told || self.reporter.level() < least_level(self.plan, true) {
+        if strays > MOST_STRAYS || self.reporter.level() < least_level(self.plan, true) {
             return Ok(());
         }
         self.progress.clear();
-        let output = self.reporter.reporting.output;
-        if output.style() == Style::Json {
-            return print(&json::stray(&stray, from, local, output.stamp()));
-        }
-        let (kind, number, after) = (stray.kind.as_str(), stray.number, Millis(stray.after));
-        let words = match stray.kind {
-            Kind::Late | Kind::Duplicate => format!("{kind} reply, {after} ms after it was sent"),
-            Kind::Foreign => "foreign: not the target's".to_owned(),
-        };
-        let rest =
-            if self.ledger.strays() == MOST_STRAYS { " (more are only counted)" } else { "" };
-        print(&format!("{}{from}: probe={number} {words}{rest}\n", output.stamp()))
-    }
-
-    /// Tells what the run came to.
-    ///
-    /// # Errors
-    /// More failed than may; or standard output takes no more.
-    pub fn conclude(mut self, now: Instant) -> Result<(), Failure> {
-        self.progress.clear();
-        let Self { reporter, plan, ledger, resolve, .. } = &self;
-        let output = reporter.reporting.output;
-        let summary = Summary {
-            target: &reporter.target,
-            expected: reporter.reporting.expect,
-            ledger,
-            elapsed: now.saturating_duration_since(self.start),
-            resolve: *resolve,
-        };
-        if reporter.level() >= LevelFilter::Warn {
-            if output.style() == Style::Json {
-                print(&json::summary(&summary, output.stamp()))?;
-            } else {
-                let histogram = plan
-                    .histogram
-                    .then(|| bars::draw(&ledger.reply, progress::columns(&io::stdout())));
-                print(&format!("{summary}{}", histogram.unwrap_or_default()))?;
+        let stamp = self.reporter.output.stamp();
+        match self.reporter.output.style() {
+            Style::Json => print(&json::stray(stray, from, local, stamp)),
+            Style::Text => {
+                print(&format!("{stamp}{}", text::stray(stray, from, strays == MOST_STRAYS)))
             }
         }
-        judge(&summary, plan.max_loss)
+    }
+
+    /// Prints the summary, and the histogram if one was asked for.
+    ///
+    /// # Errors
+    /// More probes failed than may, or standard output takes no more.
+    pub fn conclude(
+        mut self,
+        ledger: &Ledger,
+        resolve: Option<Duration>,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        self.progress.clear();
+        let Reporter { target, expected, output } = &self.reporter;
+        let elapsed = now.saturating_duration_since(self.start);
+        let summary = Summary { target, expected: *expected, ledger, elapsed, resolve };
+        if output.level() >= LevelFilter::Warn {
+            match output.style() {
+                Style::Json => print(&json::summary(&summary, output.stamp()))?,
+                Style::Text => print(&(text::summary(&summary) + &self.histogram(ledger)))?,
+            }
+        }
+        verdict_on(&summary, self.plan.max_loss)
+    }
+
+    fn histogram(&self, ledger: &Ledger) -> String {
+        let histogram = self.plan.histogram;
+        let drawn = histogram.then(|| bars::draw(&ledger.reply, progress::columns(&io::stdout())));
+        drawn.unwrap_or_default()
     }
 }
 
-/// The level from which on a probe has a line of its own: one that failed has it
-/// under `-q` too, as a warning, and none has it where there may be very many.
+/// The level from which on a probe has a line of its own. A failed probe has a line
+/// under `-q` too, as a warning. In a closed loop no probe has a line without `-v`: there
+/// may be very many.
 fn least_level(plan: Plan, has_failed: bool) -> LevelFilter {
     match (plan.interval.is_zero(), has_failed) {
         (true, _) => LevelFilter::Debug,
@@ -194,7 +149,8 @@ fn least_level(plan: Plan, has_failed: bool) -> LevelFilter {
     }
 }
 
-fn judge(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
+/// Whether the run is a success.
+fn verdict_on(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
     let (ledger, ended) = (summary.ledger, summary.ended());
     if ended == 0 {
         return Err(Failure::outcome(summary.target, "no probe has ended").object_written());

@@ -1,0 +1,276 @@
+//! The source ports of a run: which one a probe leaves from, and when a port is free,
+//! quiet, or closed.
+//!
+//! At most one probe is out from a port. A flow uses a port again as soon as the port is
+//! free, and another port while the port is quiet. With `--source-port` a flow has one
+//! port and no other, and waits for it.
+//!
+//! This is pure policy: it reads no clock and makes no call. What a port is on this
+//! machine is the caller's, of type `S`: a socket, or a name in the scenarios.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use common::probe::aim::Probe;
+use common::probe::outcome::trouble::Trouble;
+use common::probe::outcome::verdict::Verdict;
+use common::probe::poller::earlier;
+use common::probe::stray::Stray;
+use slab::Slab;
+
+use crate::source_port::SourcePort;
+
+/// The source ports, by key.
+#[derive(Debug)]
+pub struct Ports<S> {
+    policy: Policy,
+    slots: Slab<Slot<S>>,
+    /// The port that each flow has used last. It is usually free again.
+    used: Vec<usize>,
+    /// From how many ports a probe is out.
+    out: usize,
+    /// The first time at which something ends at any port, or an earlier time.
+    first_end: Option<Instant>,
+}
+
+/// How ports may be used.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// How many ports may be open at once.
+    pub most: usize,
+    /// How long a port is quiet: as long as one exchange may take.
+    pub quiet: Duration,
+    /// Whether each flow has one port and no other (`--source-port`).
+    pub is_fixed: bool,
+}
+
+#[derive(Debug)]
+struct Slot<S> {
+    flow: u32,
+    /// The address of the target that the port is for.
+    address: SocketAddr,
+    state: SourcePort,
+    out: Option<Out>,
+    socket: S,
+}
+
+/// A probe that is out, or about to be sent.
+#[derive(Debug)]
+pub struct Out {
+    /// The probe.
+    pub probe: Probe,
+    /// When its datagram was sent last; none if it was not.
+    pub sent: Option<Instant>,
+}
+
+/// What ends at a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The time of the probe that is out.
+    Probe,
+    /// The time for which the port is quiet.
+    Quiet,
+}
+
+impl<S> Ports<S> {
+    /// No ports yet.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, slots: Slab::new(), used: Vec::new(), out: 0, first_end: None }
+    }
+
+    /// Whether `flow` may send a probe.
+    pub fn is_free(&self, flow: u32) -> bool {
+        let mut slots = self.slots.iter().map(|(_, slot)| slot);
+        self.out < self.policy.most
+            && (!self.policy.is_fixed || slots.all(|slot| slot.flow != flow || slot.is_free()))
+    }
+
+    /// A port that is open and from which `flow` may send to `address`.
+    pub fn free_port(&self, flow: u32, address: SocketAddr) -> Option<usize> {
+        let is_free =
+            |slot: &Slot<S>| slot.is_free() && slot.flow == flow && slot.address == address;
+        let used = self.used.get(flow as usize).copied();
+        used.filter(|key| self.slots.get(*key).is_some_and(is_free))
+            .or_else(|| self.slots.iter().find(|(_, slot)| is_free(slot)).map(|(key, _)| key))
+    }
+
+    /// Makes room for one more port, of `flow`, and returns the port that was closed for it:
+    /// the flow's only port, which is for another address; or, if no more ports may be
+    /// open, the one that has been quiet for longest, or else one that is free.
+    pub fn make_room(&mut self, flow: u32) -> Option<S> {
+        let mut slots = self.slots.iter();
+        let closed = if self.policy.is_fixed {
+            slots.find(|(_, slot)| slot.flow == flow)
+        } else if self.slots.len() >= self.policy.most {
+            let order = |slot: &Slot<S>| (slot.is_free(), slot.state.quiet_until());
+            slots.filter(|(_, slot)| slot.out.is_none()).min_by_key(|(_, slot)| order(slot))
+        } else {
+            None
+        };
+        let key = closed?.0;
+        Some(self.slots.remove(key).socket)
+    }
+
+    /// The key that [`Ports::add`] returns next.
+    pub fn next_key(&self) -> usize {
+        self.slots.vacant_key()
+    }
+
+    /// Adds a port of `flow` that sends to `address`.
+    pub fn add(&mut self, flow: u32, address: SocketAddr, socket: S) -> usize {
+        let state = SourcePort::new(self.policy.quiet);
+        self.slots.insert(Slot { flow, address, state, out: None, socket })
+    }
+
+    /// What the port is on this machine, if it is still open.
+    pub fn get(&self, key: usize) -> Option<&S> {
+        self.slots.get(key).map(|slot| &slot.socket)
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, key: usize) -> Option<&mut S> {
+        self.slots.get_mut(key).map(|slot| &mut slot.socket)
+    }
+
+    /// The keys of all ports.
+    pub fn keys(&self) -> Vec<usize> {
+        self.slots.iter().map(|(key, _)| key).collect()
+    }
+
+    /// The probe that is out from a port.
+    pub fn probe(&self, key: usize) -> Option<&Probe> {
+        self.slots.get(key)?.out.as_ref().map(|out| &out.probe)
+    }
+
+    /// `probe` goes out from a port that is free.
+    pub fn begin(&mut self, key: usize, probe: Probe) {
+        let flow = probe.due.flow as usize;
+        if self.used.len() <= flow {
+            self.used.resize(flow + 1, key);
+        }
+        self.used[flow] = key;
+        self.out += 1;
+        self.slots[key].out = Some(Out { probe, sent: None });
+        self.note_end(key);
+    }
+
+    /// The datagram of a port's probe was sent. The time of the reply is counted from here,
+    /// anew if the datagram is sent again; the probe begins with the first datagram.
+    pub fn sent(&mut self, key: usize, at: Instant) {
+        let Slot { out: Some(out), state, .. } = &mut self.slots[key] else {
+            return;
+        };
+        if out.sent.is_none() {
+            out.probe.begin(at);
+            state.sent(out.probe.due.number, at);
+        }
+        out.sent = Some(at);
+    }
+
+    /// The probe that is out from a port has ended: why it failed, or that a reply came. An
+    /// end in silence makes the port quiet from `at` on.
+    pub fn end(&mut self, key: usize, trouble: Option<&Trouble>, at: Instant) -> Option<Out> {
+        let Slot { out, state, .. } = self.slots.get_mut(key)?;
+        let ended = out.take()?;
+        self.out -= 1;
+        match trouble {
+            None => state.answered(),
+            Some(trouble) if is_silence(trouble) => state.silent(at),
+            // No reply is to come.
+            Some(_) => {}
+        }
+        self.note_end(key);
+        Some(ended)
+    }
+
+    /// The probe that has just ended at a port has gone on to another address.
+    pub fn given_up(&mut self, key: usize) {
+        self.slots[key].state.given_up();
+    }
+
+    /// A datagram came to a port, from the target or not, that no probe was waiting for.
+    pub fn stray(&mut self, key: usize, is_target: bool, now: Instant) -> Option<Stray> {
+        let stray = self.slots[key].state.stray(is_target, now);
+        self.note_end(key);
+        stray
+    }
+
+    /// Nothing ends at any port before this time.
+    pub fn first_end(&self) -> Option<Instant> {
+        self.first_end
+    }
+
+    /// What has ended at a port by `now`, if anything has.
+    pub fn ended(&self, key: usize, now: Instant) -> Option<End> {
+        let slot = self.slots.get(key)?;
+        slot.next_end().filter(|end| *end <= now)?;
+        Some(if slot.out.is_some() { End::Probe } else { End::Quiet })
+    }
+
+    /// Has a port been quiet for long enough: it is free again if its flow has no other,
+    /// and closed if the flow has. Returns whether it is closed.
+    pub fn release(&mut self, key: usize) -> bool {
+        if self.policy.is_fixed {
+            self.slots[key].state.wake();
+        } else {
+            self.slots.remove(key);
+        }
+        !self.policy.is_fixed
+    }
+
+    /// Finds anew what ends first, after everything that had ended was seen to.
+    pub fn update_first_end(&mut self) {
+        self.first_end = self.slots.iter().filter_map(|(_, slot)| slot.next_end()).min();
+    }
+
+    fn note_end(&mut self, key: usize) {
+        self.first_end = earlier(self.first_end, self.slots[key].next_end());
+    }
+}
+
+impl<S> Slot<S> {
+    /// Whether a probe may be sent from the port.
+    fn is_free(&self) -> bool {
+        self.out.is_none() && self.state.quiet_until().is_none()
+    }
+
+    /// When the time of the port's probe is up, or the port has been quiet for long enough.
+    fn next_end(&self) -> Option<Instant> {
+        let quiet_until = || self.state.quiet_until();
+        self.out.as_ref().map(|out| out.probe.ends_at()).or_else(quiet_until)
+    }
+}
+
+/// Whether a reply may still come.
+fn is_silence(trouble: &Trouble) -> bool {
+    matches!(trouble.verdict, Verdict::NoReply | Verdict::WrongSource)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::probe::aim::Aim;
+    use common::probe::schedule::Schedule;
+
+    use super::*;
+
+    #[test]
+    fn when_no_more_ports_may_be_open_the_longest_quiet_one_is_closed() {
+        let (start, quiet) = (Instant::now(), Duration::from_secs(1));
+        let address = "192.0.2.1:6666".parse().unwrap();
+        let mut schedule = Schedule::new(start, Duration::from_secs(1), 3, 1);
+        let aim = Aim::new(&[address], quiet);
+        let mut probe = |at| aim.first(schedule.take(at, |_| true).unwrap(), at, None);
+        let mut ports = Ports::new(Policy { most: 3, quiet, is_fixed: false });
+        assert_eq!(ports.make_room(0), None, "there is room");
+        let keys = [0, 1, 2].map(|flow| ports.add(flow, address, ["a", "b", "c"][flow as usize]));
+        for (key, silent_at) in [(keys[0], 2), (keys[1], 1)] {
+            let at = start + Duration::from_secs(silent_at);
+            ports.begin(key, probe(at));
+            ports.end(key, Some(&Trouble::no_reply(quiet)), at);
+        }
+        assert_eq!(ports.make_room(3), Some("b"));
+        assert_eq!(ports.make_room(3), None, "there is room again");
+        ports.add(3, address, "d");
+        assert_eq!(ports.make_room(4), Some("a"), "before those that are free");
+    }
+}

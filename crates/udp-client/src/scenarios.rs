@@ -1,0 +1,253 @@
+//! The run and the ports in scenarios that are written as plain text (`scenarios/*.txt`).
+//!
+//! A scenario is the transcript of a run in a world without sockets or a clock. Lines with
+//! `<` are what comes back. The other lines are what has to come of it: `>` what is sent and
+//! from which port, `=` what became of it. Ports are called `a`, `b`... as they are opened.
+//!
+//! [`Run`] and [`Ports`] are the real ones. The world stands in for the prober's loop and
+//! for the sockets.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use common::percent::Percent;
+use common::probe::aim::Probe;
+use common::probe::destination::Destination;
+use common::probe::outcome::Outcome;
+use common::probe::outcome::trouble::Trouble;
+use common::probe::outcome::verdict::Verdict;
+use common::probe::report::Reporter;
+use common::probe::run::Run;
+use common::probe::target::Resolved;
+
+use crate::cli::{Options, Task};
+use crate::ports::{End, Out, Policy, Ports};
+
+/// How many ports may be open at once.
+const MOST_PORTS: usize = 26;
+
+/// What comes back, and when.
+struct Input {
+    at: Instant,
+    text: String,
+}
+
+/// A port as the world has it: its name, and a stranger that has sent something to it.
+struct Port {
+    name: char,
+    address: SocketAddr,
+    stranger: Option<SocketAddr>,
+}
+
+struct World {
+    start: Instant,
+    now: Instant,
+    run: Run,
+    ports: Ports<Port>,
+    names: RangeInclusive<char>,
+    /// What has happened.
+    log: String,
+}
+
+impl World {
+    /// Plays the run. The order of things is that of the prober's loop.
+    fn play(&mut self, inputs: Vec<Input>) {
+        let mut inputs = inputs.into_iter().peekable();
+        loop {
+            self.run.begin_turn(self.now);
+            while let Some(probe) = self.run.take(self.now, |flow| self.ports.is_free(flow)) {
+                self.begin(probe);
+            }
+            self.run.report_ended().unwrap();
+            if self.run.is_over() {
+                return;
+            }
+            let input = inputs.peek().map(|input| input.at);
+            let due = self.run.next_at(|flow| self.ports.is_free(flow));
+            let next = [input, self.ports.first_end(), due].into_iter().flatten().min();
+            self.now = self.now.max(next.expect("something is to come"));
+            while let Some(input) = inputs.next_if(|input| input.at <= self.now) {
+                self.receive(&input.text);
+            }
+            self.end_expired();
+        }
+    }
+
+    fn begin(&mut self, probe: Probe) {
+        let (flow, address) = (probe.due.flow, probe.address());
+        let key = self.ports.free_port(flow, address).unwrap_or_else(|| {
+            if let Some(closed) = self.ports.make_room(flow) {
+                self.say('=', &format!("port {} is closed", closed.name));
+            }
+            let name = self.names.next().expect("a name");
+            self.ports.add(flow, address, Port { name, address, stranger: None })
+        });
+        let name = self.ports.get(key).unwrap().name;
+        let late = match probe.delay().as_millis() {
+            0 => String::new(),
+            late => format!(", due {late} ms ago"),
+        };
+        let what = format!("probe {} from {name}{}{late}", probe.due.number, self.of(address));
+        self.say('>', &what);
+        self.ports.begin(key, probe);
+        self.ports.get_mut(key).unwrap().stranger = None;
+        self.ports.sent(key, self.now);
+    }
+
+    /// `reply to a`, `stranger to a`, `refusal to a`, `interrupt`
+    fn receive(&mut self, text: &str) {
+        self.say('<', text);
+        let Some((what, name)) = text.split_once(" to ") else {
+            assert_eq!(text, "interrupt");
+            return self.run.stop();
+        };
+        let is_named = |key: &usize| name.starts_with(self.ports.get(*key).unwrap().name);
+        let key = self.ports.keys().into_iter().find(is_named);
+        let key = key.unwrap_or_else(|| panic!("there is no port {name}"));
+        match (what, self.ports.probe(key).is_some()) {
+            ("reply", true) => self.end(key, Ok(b"ok".to_vec())),
+            ("reply", false) => self.stray(key, true),
+            ("refusal", true) => self.end(key, Err(Trouble::new(Verdict::Refused, "by ICMP"))),
+            ("stranger", _) => {
+                let port = self.ports.get_mut(key).unwrap();
+                port.stranger = Some(port.address);
+                self.stray(key, false);
+            }
+            (what, _) => panic!("{what}"),
+        }
+    }
+
+    fn stray(&mut self, key: usize, is_target: bool) {
+        let address = self.ports.get(key).unwrap().address;
+        if let Some(stray) = self.ports.stray(key, is_target, self.now) {
+            self.run.stray(stray, address, address).unwrap();
+            self.say('=', &format!("{}: it was for probe {}", stray.kind.as_str(), stray.number));
+        }
+    }
+
+    fn end(&mut self, key: usize, result: Result<Vec<u8>, Trouble>) {
+        let out = self.ports.end(key, result.as_ref().err(), self.now);
+        let Out { probe, .. } = out.expect("a probe is out");
+        let outcome = Outcome::of(Some(probe.address()), result);
+        let words = format!("probe {}: {}", probe.due.number, outcome.verdict());
+        self.say('=', &format!("{words}{}", self.of(probe.address())));
+        if let Some(next) = self.run.take_in(probe, outcome, self.now) {
+            self.ports.given_up(key);
+            self.begin(next);
+        }
+    }
+
+    fn end_expired(&mut self) {
+        for key in self.ports.keys() {
+            match self.ports.ended(key, self.now) {
+                Some(End::Probe) => {
+                    let silence = Trouble::no_reply(self.ports.probe(key).unwrap().limit);
+                    let stranger = self.ports.get(key).unwrap().stranger;
+                    self.end(key, Err(stranger.map_or(silence, Trouble::wrong_source)));
+                }
+                Some(End::Quiet) => {
+                    let name = self.ports.get(key).unwrap().name;
+                    let is_closed = self.ports.release(key);
+                    let what = if is_closed { "closed" } else { "free again" };
+                    self.say('=', &format!("port {name} is {what}"));
+                }
+                None => {}
+            }
+        }
+        self.ports.update_first_end();
+    }
+
+    /// The address, if the target has several.
+    fn of(&self, address: SocketAddr) -> String {
+        let is_one = self.run.destination().addresses().len() == 1;
+        if is_one { String::new() } else { format!(" ({})", address.ip()) }
+    }
+
+    fn say(&mut self, sign: char, what: &str) {
+        let after = (self.now - self.start).as_millis();
+        writeln!(self.log, "{after:>5} ms {sign} {what}").unwrap();
+    }
+
+    /// What the ledger says.
+    fn conclusion(&self) -> String {
+        let ledger = self.run.ledger();
+        let mut text = format!("{} sent:", ledger.sent);
+        for verdict in Verdict::ALL {
+            if ledger.count(verdict) > 0 {
+                write!(text, " {} {verdict},", ledger.count(verdict)).unwrap();
+            }
+        }
+        for (count, what) in [
+            (ledger.unfinished(), "unfinished"),
+            (ledger.late, "late"),
+            (ledger.duplicate, "duplicate"),
+            (ledger.foreign, "foreign"),
+        ] {
+            if count > 0 {
+                write!(text, " {count} {what},").unwrap();
+            }
+        }
+        format!("{text} {} % lost\n", Percent::of(ledger.lost(), ledger.ended_in_all()))
+    }
+}
+
+/// What a scenario comes to, in its own words.
+fn played(text: &str) -> String {
+    let start = Instant::now();
+    let (mut options, mut addresses, mut inputs) = (None, None, Vec::new());
+    for line in text.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            options = Some(Options::parse_from(command.split(' ').chain(["-qq"])));
+        } else if let Some(list) = line.strip_prefix("addresses: ") {
+            let address = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 6666);
+            addresses = Some(list.split(' ').map(address).collect());
+        } else if let Some((time, text)) = line.split_once(" ms < ") {
+            let at = start + Duration::from_millis(time.trim().parse().unwrap());
+            inputs.push(Input { at, text: text.to_owned() });
+        }
+    }
+    let mut world = world(&options.expect("a command line"), addresses, start);
+    world.play(inputs);
+    world.log.clone() + &world.conclusion()
+}
+
+/// A world in which the command line is followed, and the target has these addresses
+/// instead of its own.
+fn world(options: &Options, addresses: Option<Vec<SocketAddr>>, start: Instant) -> World {
+    let Options { target, persistence, reporting, .. } = options;
+    let Ok(Task::Measure(_, plan)) = options.task() else {
+        panic!("it is no run");
+    };
+    let destination = match (addresses, target.resolve(None).unwrap()) {
+        (Some(addresses), _) => Destination::new(addresses, target.timeout()),
+        (None, Resolved::Destination(destination)) => destination,
+        (None, Resolved::Nowhere(outcome)) => panic!("{outcome}"),
+    };
+    let ports = Ports::new(Policy {
+        most: MOST_PORTS,
+        quiet: target.timeout(),
+        is_fixed: target.has_source_port(),
+    });
+    let reporter = Reporter::new(target.written().unwrap(), reporting);
+    let run = Run::new(destination, plan, reporter, start, persistence.end(start));
+    World { start, now: start, run, ports, names: 'a'..='z', log: String::new() }
+}
+
+#[test]
+fn all_scenarios() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/scenarios");
+    let mut count = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let (head, expected) = text.split_once("\n\n").expect("a heading");
+        let played = played(&text);
+        assert!(played == expected, "{}\n\n{head}\n\n{played}", path.display());
+        count += 1;
+    }
+    assert!(count > 9, "only {count} scenarios were found");
+}
