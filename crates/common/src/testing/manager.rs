@@ -1,4 +1,4 @@
-//! A service manager: what servers tell it, and the sockets that it makes.
+//! A service manager: what servers notify it of, and the sockets that it passes.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{PATIENCE, peer};
+use super::peers::peer;
+use super::reaped::PATIENCE;
 
 /// A socket that servers notify: sd_notify(3).
 #[derive(Debug)]
@@ -27,25 +28,25 @@ impl ServiceManager {
         Self { socket, path }
     }
 
-    /// Has `command` notify it.
+    /// Makes `command` notify this service manager.
     pub fn supervise(&self, command: &mut Command) {
         command.env("NOTIFY_SOCKET", &self.path);
     }
 
-    /// What it is told next.
+    /// The next notification.
     #[must_use]
     pub fn told(&self) -> String {
-        let mut told = [0; 256];
-        let len = self.socket.recv(&mut told).expect("it is told something");
-        String::from_utf8_lossy(&told[..len]).trim_end().to_owned()
+        let mut text = [0; 256];
+        let len = self.socket.recv(&mut text).expect("a notification comes");
+        String::from_utf8_lossy(&text[..len]).trim_end().to_owned()
     }
 
-    /// `program`, to be started with a socket that listens on the address
-    /// given back; `None` (said loudly) where systemd's tool is missing.
+    /// A command that starts `program` with a passed socket, and the address of that socket.
+    /// `None`, said loudly, if systemd's tool is missing.
     pub fn activate(options: &[&str], program: &str) -> Option<(Command, SocketAddr)> {
         const TOOL: &str = "systemd-socket-activate";
         let mut command = peer(TOOL, "systemd-socket-activate --version")?;
-        // It cannot be asked for the port of the system's choice.
+        // The tool does not say which port the system chose, so port 0 is no use.
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let address = free.local_addr().expect("it has an address");
         command.args(options).arg(format!("--listen={address}")).arg(program);

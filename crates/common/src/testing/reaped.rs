@@ -1,25 +1,40 @@
-//! A process that a test has started, and that does not outlive it.
+//! A process that a test has started. It does not outlive the test.
 
-use std::process::Child;
+use std::process::{Child, Command};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{self, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-use super::PATIENCE;
+/// How long anything may take before it counts as hung: far longer than on a busy machine.
+/// Where all is well nobody waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A child that is killed and waited for when its test ends, however it does.
+/// A process that is killed and waited for when its test ends, however the test ends.
 #[derive(Debug)]
-pub(super) struct Reaped(pub(super) Child);
+pub(super) struct Reaped(Child);
 
 impl Reaped {
-    pub(super) fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.0.id()).expect("a process id"))
+    pub(super) fn spawn(mut command: Command) -> Self {
+        Self(command.spawn().expect("the program starts"))
     }
 
-    /// One that stops it, as Ctrl-Z does, has done so when this returns.
+    pub(super) fn process(&mut self) -> &mut Child {
+        &mut self.0
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.id()).expect("a process id"))
+    }
+
+    /// Sends `signal`. After SIGSTOP, which is Ctrl-Z, the process has stopped when this
+    /// function returns.
     pub(super) fn signal(&self, signal: Signal) {
         signal::kill(self.pid(), signal).expect("the program is there");
         if signal == Signal::SIGSTOP {
@@ -27,7 +42,7 @@ impl Reaped {
         }
     }
 
-    /// Waits for its end, which must come: its exit status.
+    /// Waits for the process's end, which must come. Returns its exit status.
     pub(super) fn wait(&mut self) -> Option<i32> {
         let patience = Instant::now() + PATIENCE;
         while Instant::now() < patience {

@@ -1,4 +1,4 @@
-//! A terminal, and the one who sits at it.
+//! A terminal, and the user who sits at it.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -8,9 +8,9 @@ use std::thread;
 
 use nix::pty::openpty;
 
-use super::{PATIENCE, Reaped};
+use super::reaped::{PATIENCE, Reaped};
 
-/// A program with a terminal for its standard input, output and error.
+/// A program whose standard input, output and error are a terminal.
 #[derive(Debug)]
 pub struct Terminal {
     child: Reaped,
@@ -25,13 +25,13 @@ impl Terminal {
         let pair = openpty(None, None).expect("a terminal");
         let side = || pair.slave.try_clone().expect("a descriptor");
         command.stdin(side()).stdout(side()).stderr(side());
-        let child = Reaped(command.spawn().expect("the program starts"));
+        let child = Reaped::spawn(command);
         let keyboard = File::from(pair.master);
         let mut output = keyboard.try_clone().expect("a descriptor");
         let (sender, screen) = mpsc::channel();
         thread::spawn(move || {
             let mut piece = [0; 4096];
-            // It ends with an error, once nobody has the other side open.
+            // Reading fails once nobody has the other side open.
             while let Ok(len @ 1..) = output.read(&mut piece) {
                 let _ = sender.send(piece[..len].to_vec());
             }
@@ -44,8 +44,8 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
-    /// Waits until the screen shows `text` after what was waited for before;
-    /// returns what it shows up to there.
+    /// Waits until the screen shows `text`, after what was waited for before. Returns what the
+    /// screen shows up to there.
     pub fn wait_for(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.seen.find(text) {
@@ -59,8 +59,8 @@ impl Terminal {
         }
     }
 
-    /// Waits for the program's end: its exit status, and what the screen
-    /// shows since what was waited for.
+    /// Waits for the program's end. Returns its exit status, and what the screen shows after
+    /// what was waited for last.
     pub fn finish(mut self) -> (Option<i32>, String) {
         while let Ok(piece) = self.screen.recv_timeout(PATIENCE) {
             self.seen += &String::from_utf8_lossy(&piece);

@@ -1,0 +1,116 @@
+//! A program that a test runs to its end, or stops meanwhile.
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use nix::sys::signal::Signal;
+
+use super::peers::quiet_command;
+use super::reaped::{PATIENCE, Reaped};
+
+/// How a program ended, and what it printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    pub status: Option<i32>,
+    /// As text, with replacement characters for bytes that are no UTF-8.
+    pub stdout: String,
+    /// Byte for byte.
+    pub stdout_bytes: Vec<u8>,
+    pub stderr: String,
+}
+
+/// Runs `program` to its end, with nothing on standard input.
+pub fn run<S: AsRef<OsStr>>(program: &str, args: &[S]) -> Finished {
+    run_with_input(program, args, b"")
+}
+
+/// Runs `program` to its end, with `input` on standard input.
+pub fn run_with_input<S: AsRef<OsStr>>(program: &str, args: &[S], input: &[u8]) -> Finished {
+    let mut command = quiet_command(program);
+    command.args(args);
+    run_command(command, input)
+}
+
+/// Runs `command` to its end, with `input` on standard input.
+pub fn run_command(command: Command, input: &[u8]) -> Finished {
+    let mut child = spawn_for_output(command, Stdio::piped());
+    let mut stdin = child.process().stdin.take().expect("standard input is piped");
+    let input = input.to_owned();
+    // A program may end without reading its input.
+    thread::spawn(move || stdin.write_all(&input));
+    finished(child)
+}
+
+/// Runs `command` to its end, with `stdin` as its standard input.
+pub fn run_with(command: Command, stdin: Stdio) -> Finished {
+    finished(spawn_for_output(command, stdin))
+}
+
+fn spawn_for_output(mut command: Command, stdin: Stdio) -> Reaped {
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Reaped::spawn(command)
+}
+
+fn finished(mut child: Reaped) -> Finished {
+    let stdout = bytes_of(child.process().stdout.take().expect("standard output is piped"));
+    let stderr = bytes_of(child.process().stderr.take().expect("standard error is piped"));
+    let stdout_bytes = stdout.recv_timeout(PATIENCE).expect("the program ends");
+    let stderr = stderr.recv_timeout(PATIENCE).expect("the program ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&stdout_bytes), text(&stderr));
+    let status = child.wait();
+    Finished { status, stdout, stdout_bytes, stderr }
+}
+
+/// A program that is running, with nothing on standard input.
+#[derive(Debug)]
+pub struct Running(Reaped);
+
+impl Running {
+    /// Starts `program`.
+    pub fn start<S: AsRef<OsStr>>(program: &str, args: &[S]) -> Self {
+        let mut command = quiet_command(program);
+        command.args(args);
+        Self(spawn_for_output(command, Stdio::null()))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self.0.signal(signal);
+    }
+
+    /// Stops the program, as Ctrl-Z does, and waits until it has stopped.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Continues the program, as fg does.
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// Waits for the program's end and reads nothing of what it prints. Returns its exit
+    /// status.
+    #[must_use]
+    pub fn end_unread(mut self) -> Option<i32> {
+        self.0.wait()
+    }
+
+    /// Waits for the program's end.
+    #[must_use]
+    pub fn finish(self) -> Finished {
+        finished(self.0)
+    }
+}
+
+fn bytes_of(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, bytes) = mpsc::channel();
+    thread::spawn(move || {
+        let mut all = Vec::new();
+        let _ = output.read_to_end(&mut all);
+        let _ = sender.send(all);
+    });
+    bytes
+}

@@ -1,0 +1,189 @@
+//! A server that runs for a test, and its transcript.
+
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+
+use nix::sys::signal::Signal;
+
+use super::events::Event;
+use super::peers::{peer, quiet_command};
+use super::reaped::{PATIENCE, Reaped};
+
+/// A server that is running, and its transcript so far.
+#[derive(Debug)]
+pub struct Server {
+    child: Reaped,
+    lines: Receiver<String>,
+    /// Keeps the pipe open after its reader has stopped reading.
+    _unread: JoinHandle<Option<ChildStdout>>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// What the reader of a transcript does once the server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The reader reads on.
+    Reads,
+    /// The reader stops reading, but keeps the pipe open.
+    Sleeps,
+    /// The reader closes the pipe.
+    Leaves,
+}
+
+impl Server {
+    /// Starts `program` and waits for the line that says where it listens.
+    pub fn start(program: &str, args: &[&str]) -> Self {
+        let mut command = quiet_command(program);
+        command.args(args);
+        Self::spawn(command, 1)
+    }
+
+    /// Starts `command` and waits for `listeners` such lines.
+    pub fn spawn(command: Command, listeners: usize) -> Self {
+        Self::spawn_with(command, listeners, Reader::Reads)
+    }
+
+    /// The same, with a reader of the transcript that may stop once the server listens.
+    pub fn spawn_with(mut command: Command, listeners: usize, reader: Reader) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = Reaped::spawn(command);
+        let stdout = child.process().stdout.take().expect("standard output is piped");
+        let (lines, unread) = lines_of(stdout, listeners, reader);
+        let mut server = Self { child, lines, _unread: unread, addresses: Vec::new() };
+        while server.addresses.len() < listeners {
+            let line = server.line();
+            server.addresses.extend(listening_on(&line));
+        }
+        server
+    }
+
+    /// Where to reach the server: the address that it listens on, or the loopback address
+    /// if it listens on all.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let listening = self.addresses[0];
+        match listening.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => {
+                SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listening.port())
+            }
+            IpAddr::V6(ip) if ip.is_unspecified() => {
+                SocketAddr::new(Ipv6Addr::LOCALHOST.into(), listening.port())
+            }
+            _ => listening,
+        }
+    }
+
+    /// All the addresses on which the server said that it listens.
+    #[must_use]
+    pub fn listening_on(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The next line of the transcript.
+    pub fn line(&mut self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("another line of the transcript")
+    }
+
+    /// The next line that contains `text`. Lines before it are passed over.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self.child.signal(signal);
+    }
+
+    /// The server's process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Limits the server's open descriptors. Returns `false`, and says so loudly, if this
+    /// machine has no prlimit(1).
+    #[must_use]
+    pub fn limit_descriptors(&self, limit: &str) -> bool {
+        let Some(mut prlimit) = peer("prlimit", "prlimit --version") else {
+            return false;
+        };
+        prlimit.args(["--pid", &self.id().to_string(), &format!("--nofile={limit}:")]);
+        prlimit.status().is_ok_and(|status| status.success())
+    }
+
+    /// The next event of the transcript, with `--json`.
+    pub fn event(&mut self) -> Event {
+        Event::parse(&self.line())
+    }
+
+    /// The next event called `name`. Events before it are passed over.
+    pub fn wait_for_event(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.event();
+            if event.name() == name {
+                return event;
+            }
+        }
+    }
+
+    /// Stops the server with SIGTERM. Returns its exit status and the rest of the
+    /// transcript.
+    pub fn stop(self) -> (Option<i32>, Vec<String>) {
+        self.signal(Signal::SIGTERM);
+        self.finish()
+    }
+
+    /// Waits until the server ends by itself. Returns the same.
+    pub fn finish(mut self) -> (Option<i32>, Vec<String>) {
+        let mut rest = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => rest.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end; so far: {rest:?}"),
+            }
+        }
+        (self.child.wait(), rest)
+    }
+}
+
+/// The address in a line that says where a server listens, in words or in JSON.
+fn listening_on(line: &str) -> Option<SocketAddr> {
+    let address = match line.strip_prefix('{') {
+        Some(_) => Event::parse(line).0.get("address")?.as_str()?.to_owned(),
+        None => line.split_once("Listening on ")?.1.to_owned(),
+    };
+    Some(address.parse().expect("an address"))
+}
+
+fn lines_of(
+    output: ChildStdout,
+    listeners: usize,
+    reader: Reader,
+) -> (Receiver<String>, JoinHandle<Option<ChildStdout>>) {
+    let (sender, lines) = mpsc::channel();
+    let reading = thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut to_come = listeners;
+        let mut line = Vec::new();
+        while let Ok(1..) = output.read_until(b'\n', &mut line) {
+            let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+            to_come = to_come.saturating_sub(usize::from(listening_on(&text).is_some()));
+            // The test may have ended, with nobody left to receive.
+            let _ = sender.send(text);
+            line.clear();
+            if to_come == 0 && reader != Reader::Reads {
+                return (reader == Reader::Sleeps).then(|| output.into_inner());
+            }
+        }
+        None
+    });
+    (lines, reading)
+}
