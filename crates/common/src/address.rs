@@ -1,4 +1,4 @@
-//! Addresses as users write them, what they stand for, and how they print.
+//! Addresses: as users write them, what they stand for, and how they print.
 //!
 //! | written | to listen on | to go to |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! | `:7000` | every address of both families | 127.0.0.1 |
 //! | the host alone | the tutorial's port, 6666 | the same |
 //!
-//! Port 0, to listen on, lets the system choose.
+//! To listen on port 0 lets the system choose the port.
 
 use std::fmt;
 use std::io;
@@ -18,30 +18,30 @@ use std::str::FromStr;
 
 use crate::protocol;
 
-/// A host, as it was written.
+/// A host as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// None was named: any, or the nearest.
+    /// No host: to listen on every address, to go to this machine.
     Any,
-    /// An address in numbers.
+    /// An IP address.
     Ip(IpAddr),
-    /// A link-local IPv6 address, and the interface whose link is meant.
+    /// A link-local IPv6 address and the interface of its link.
     Scoped(Ipv6Addr, String),
-    /// A name, for the system's resolver.
+    /// A name, which the system's resolver knows.
     Name(String),
 }
 
-/// A host and a port, as they were written.
+/// A host and a port as they were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The part before the last colon.
     pub host: Host,
-    /// The part after it; `None` where only a host was written.
+    /// The part after the last colon; `None` if only a host was written.
     pub port: Option<u16>,
 }
 
 impl Address {
-    /// The port, which is the tutorial's unless one was written.
+    /// The port that was written, or else the tutorial's.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(protocol::PORT)
@@ -118,8 +118,8 @@ impl FromStr for Host {
     }
 }
 
-/// An IPv6 address with or without its zone (RFC 4007, section 11); `None`
-/// where `text` is none. An IPv4-mapped one is the IPv4 address that it maps.
+/// Parses an IPv6 address, with or without a zone (RFC 4007, section 11). `None` if `text` is
+/// no such address. An IPv4-mapped address becomes the IPv4 address that it maps.
 fn parse_ipv6(text: &str) -> Result<Option<Host>, String> {
     let (ip, zone) = match text.split_once('%') {
         Some((ip, zone)) => (ip, Some(zone)),
@@ -144,10 +144,10 @@ fn parse_ipv6(text: &str) -> Result<Option<Host>, String> {
 
 const UNBRACKETED: &str = "not an IPv6 address (with a port it is written [ADDRESS]:PORT)";
 
-/// A port in decimal digits.
+/// Parses a port in decimal digits.
 ///
 /// # Errors
-/// Says why `text` is none, for the user.
+/// Says why `text` is no port, for the user.
 pub fn parse_port(text: &str) -> Result<u16, String> {
     if text.is_empty() {
         return Err("no port after the colon".to_owned());
@@ -180,12 +180,11 @@ impl fmt::Display for Address {
 }
 
 impl Host {
-    /// The addresses that this host stands for, in the resolver's order
-    /// (RFC 6724); none for [`Host::Any`]. May block for as long as the
-    /// system's resolver does.
+    /// The addresses that the host stands for, in the resolver's order (RFC 6724); none for
+    /// [`Host::Any`]. Blocks for as long as the system's resolver takes.
     ///
     /// # Errors
-    /// The resolver's own.
+    /// Those of the resolver.
     pub fn resolve(&self, port: u16) -> io::Result<Vec<SocketAddr>> {
         let resolved = match self {
             Self::Any => return Ok(Vec::new()),
@@ -198,7 +197,7 @@ impl Host {
         };
         let mut addresses = Vec::new();
         for address in resolved {
-            // A name that stands twice in /etc/hosts comes twice.
+            // A name that is twice in /etc/hosts resolves to the same address twice.
             if !addresses.contains(&address) {
                 addresses.push(address);
             }

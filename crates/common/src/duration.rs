@@ -1,16 +1,16 @@
-//! Durations on the command line: `500ms`, `2s`, `1.5m`, `1h`; a bare number
-//! is seconds.
+//! Durations: as users write them (`500ms`, `2s`, `1.5m`, `1h`; a bare number is seconds),
+//! and as they print.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The longest duration taken: a year. Longer ones are slips of the hand, and
-/// would overflow the clock that deadlines are counted on.
+/// The longest duration: a year. A longer one is a slip of the hand, and could overflow the
+/// clock of the deadlines.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 const NO_DURATION: &str = "not a duration: write it as 500ms, 2s, 1.5m or 1h";
 
-/// The shortest one: nothing here is measured in less on the command line.
+/// The shortest duration: no option needs a shorter one.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Parses a duration.
@@ -36,9 +36,8 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A decimal number in millionths; digits after the sixth are let go. Not by
-/// way of a floating-point number: that would also take `inf`, `1e9` and `+1`,
-/// and weighs 15 KB.
+/// Parses a decimal number into millionths. Further digits are dropped. A floating-point
+/// number would not do: its parser also takes `inf`, `1e9` and `+1`, and weighs 15 KB.
 pub(crate) fn millionths(number: &str) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let is_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
@@ -46,7 +45,7 @@ pub(crate) fn millionths(number: &str) -> Option<u128> {
         return None;
     }
     let digits = whole.bytes().chain(fraction.bytes().chain([b'0'; 6]).take(6));
-    // More than any number here can be, where it has too many digits.
+    // With too many digits, saturates far above every limit here.
     Some(
         digits.fold(0_u128, |sum, digit| {
             sum.saturating_mul(10).saturating_add(u128::from(digit - b'0'))
@@ -54,8 +53,8 @@ pub(crate) fn millionths(number: &str) -> Option<u128> {
     )
 }
 
-/// `duration` in words: `5s`, `500ms`, `1m 30s`; to the hundredth of a second
-/// where it is longer than a tenth, for nobody wants to read more.
+/// `duration` in words: `5s`, `500ms`, `1m 30s`. From a tenth of a second on it is rounded
+/// to the hundredth, because nobody wants to read more digits.
 #[must_use]
 pub fn words(duration: Duration) -> impl std::fmt::Display {
     let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -63,8 +62,8 @@ pub fn words(duration: Duration) -> impl std::fmt::Display {
     humantime::format_duration(Duration::from_millis(rounded))
 }
 
-/// A measured time in milliseconds, to the microsecond: `1.234`. (Whole
-/// numbers do: to print floating-point ones would weigh 15 KB.)
+/// A measured time in milliseconds, to the microsecond: `1.234`. It prints from whole
+/// numbers, because printing floating-point numbers weighs 15 KB.
 #[derive(Clone, Copy, Debug)]
 pub struct Millis(
     /// The time.

@@ -8,11 +8,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::exit::Failure;
 
-/// A text from the command line, byte for byte: it need not be UTF-8.
+/// A text from the command line, byte for byte. It need not be UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text(pub Vec<u8>);
 
-/// Takes a text of at most `limit` bytes.
+/// A parser of texts of at most `limit` bytes.
 pub fn text(limit: usize) -> impl TypedValueParser<Value = Text> {
     OsStringValueParser::new().try_map(move |text| {
         let bytes = text.into_vec();
@@ -24,7 +24,7 @@ pub fn text(limit: usize) -> impl TypedValueParser<Value = Text> {
     })
 }
 
-/// Takes a whole number from `least` to `most`.
+/// A parser of whole numbers from `least` to `most`.
 pub fn number(least: u64, most: u64) -> impl TypedValueParser<Value = u64> {
     StringValueParser::new().try_map(move |text| match text.parse() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
@@ -38,11 +38,10 @@ pub fn number(least: u64, most: u64) -> impl TypedValueParser<Value = u64> {
 /// `--help` and `--version` are answered here, and end the process.
 ///
 /// # Errors
-/// One line that says what could not be understood, with the nearest option
-/// where there is one.
+/// Says in one line what could not be understood, with the nearest option if there is one.
 pub fn parse<T: Parser>() -> Result<T, Failure> {
     T::try_parse().map_err(|error| match error.kind() {
-        // A help that nobody could read is no success.
+        // A help text that could not be printed is no success.
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             std::process::exit(i32::from(error.print().is_err()))
         }
@@ -89,13 +88,13 @@ fn in_one_line(error: &clap::Error) -> Failure {
     }
 }
 
-/// `--reply`, where clap says `--reply <TEXT>` or `--quiet...`.
+/// The name alone of an option that clap calls `--reply <TEXT>` or `--quiet...`.
 fn bare(option: &str) -> String {
     let option = option.split(' ').next().unwrap_or_default();
     option.trim_end_matches("...").to_owned()
 }
 
-/// A word so short that the line stays one on a terminal, and not invisible.
+/// `value`, cut short so that the error stays one line on a terminal; quoted if it is empty.
 fn shortened(value: String) -> String {
     const MOST: usize = 80;
     if value.is_empty() {

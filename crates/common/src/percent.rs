@@ -13,8 +13,8 @@ const ALL: u64 = 100 * THOUSANDTHS;
 pub struct Percent(u64);
 
 impl Percent {
-    /// The share that `part` is of `whole`, rounded up: what is not nothing does
-    /// not read as nothing. Nothing of nothing is nothing.
+    /// The share that `part` is of `whole`, rounded up, so that only nothing reads as 0.0.
+    /// Nothing of nothing is nothing.
     #[must_use]
     pub fn of(part: u64, whole: u64) -> Self {
         let share = (u128::from(part) * u128::from(ALL)).div_ceil(u128::from(whole.max(1)));

@@ -1,7 +1,7 @@
 //! A peer's bytes as text that is safe on a terminal and in a log.
 //!
-//! Visible text in any script stays as it is. What could move the cursor,
-//! forge a line, reorder what is read, or hide, is written as an escape:
+//! Visible text in any script stays as it is. Whatever could move the cursor, forge a line,
+//! reorder text or hide is written as an escape:
 //!
 //! | bytes | written |
 //! |---|---|
@@ -21,14 +21,13 @@ pub fn printable(bytes: &[u8]) -> Printable<'_> {
     Printable { shown: bytes, len: bytes.len() }
 }
 
-/// The first `limit` bytes of `message` as safe text; where there are more, it
-/// says so.
+/// The first `limit` bytes of `message` as safe text. If there are more, the text says so.
 #[must_use]
 pub fn message(message: &[u8], limit: usize) -> Printable<'_> {
     Printable { shown: &message[..message.len().min(limit)], len: message.len() }
 }
 
-/// A peer's bytes that print as safe text: see [`printable`] and [`message`].
+/// Bytes that print as safe text: see [`printable`] and [`message`].
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a> {
     shown: &'a [u8],
@@ -48,12 +47,12 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// What follows a message of which not all is shown: it says so.
+/// The note after a message of which only the beginning is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Omitted {
     /// How many bytes are shown.
     pub shown: usize,
-    /// How many there are.
+    /// How many bytes the message has.
     pub len: usize,
 }
 
@@ -66,7 +65,7 @@ impl fmt::Display for Omitted {
     }
 }
 
-/// Writes valid text: the runs that are visible whole, the rest escaped.
+/// Writes valid text: visible runs as they are, the rest escaped.
 fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let mut run = 0;
     for (at, c) in text.char_indices() {
@@ -86,7 +85,7 @@ fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str(&text[run..])
 }
 
-/// Whether `c` stands for itself.
+/// Whether `c` is written as it is.
 fn is_plain(c: char) -> bool {
     match c {
         '\\' => false,
@@ -95,22 +94,22 @@ fn is_plain(c: char) -> bool {
     }
 }
 
-/// Whether the standard library's Unicode tables call `c` printable, which
-/// leaves out controls, format characters (the bidirectional ones among them),
-/// separators, private use and unassigned code points.
+/// Whether the standard library's Unicode tables call `c` printable. They leave out controls,
+/// format characters (bidirectional ones among them), separators, private use and unassigned
+/// code points.
 ///
-/// `char::escape_debug` alone would also escape combining marks, without which
-/// Hindi or Thai cannot be read; `str::escape_debug` does so only for the
-/// string's first character, so a space stands in front.
+/// `char::escape_debug` would also escape combining marks, without which Hindi or Thai cannot
+/// be read. `str::escape_debug` escapes them only at the beginning of a string, so a space
+/// comes first here.
 fn is_visible(c: char) -> bool {
     let mut buffer = [b' '; 1 + 4];
     let end = 1 + c.encode_utf8(&mut buffer[1..]).len();
     str::from_utf8(&buffer[..end]).is_ok_and(|text| text.escape_debug().eq(text.chars()))
 }
 
-/// The characters that Unicode's property `Default_Ignorable_Code_Point` hides
-/// although their general category is a letter or a mark, and the blank
-/// pattern of Braille, which looks like a space.
+/// Whether `c` is invisible although its general category is a letter, a mark or a symbol:
+/// Unicode's property `Default_Ignorable_Code_Point`, and the blank pattern of Braille, which
+/// looks like a space.
 fn is_ignorable(c: char) -> bool {
     matches!(c,
         '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
@@ -118,10 +117,10 @@ fn is_ignorable(c: char) -> bool {
         | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Turns what [`printable`] wrote back into the bytes it was made from.
+/// Turns the text of [`printable`] back into the bytes that it was made from.
 ///
 /// # Errors
-/// Fails on text that [`printable`] does not write.
+/// [`printable`] never writes such a text.
 pub fn restore(text: &str) -> Result<Vec<u8>, NotPrintable> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -154,7 +153,7 @@ pub fn restore(text: &str) -> Result<Vec<u8>, NotPrintable> {
     Ok(bytes)
 }
 
-/// Hexadecimal digits alone: the standard parser also takes a sign.
+/// Parses hexadecimal digits alone: the standard parser also takes a sign.
 fn hex(digits: &str) -> Option<u32> {
     let all_digits = digits.bytes().all(|b| b.is_ascii_hexdigit());
     all_digits.then(|| u32::from_str_radix(digits, 16).ok())?
@@ -165,7 +164,7 @@ fn split_char(text: &str) -> Option<(char, &str)> {
     Some((chars.next()?, chars.as_str()))
 }
 
-/// Text that [`printable`] never writes.
+/// The text is none that [`printable`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotPrintable;
 
@@ -186,7 +185,7 @@ mod tests {
         printable(bytes).to_string()
     }
 
-    /// What no terminal or log may ever see from a peer.
+    /// Whether no terminal or log may ever get `c` from a peer.
     fn is_dangerous(c: char) -> bool {
         c.is_control()
             || matches!(c,

@@ -1,8 +1,7 @@
-//! An event as a JSON object on a line of its own (NDJSON): `--json`.
+//! Events and results as JSON objects, each on a line of its own (NDJSON): `--json`.
 //!
-//! `events.rs` names what an event is about in the same call that words its
-//! line ([`log`]'s key-values), so neither can be forgotten. `docs/json.md`
-//! describes what comes of it.
+//! A server's `events.rs` gives an event its line and its fields in one call ([`log`]'s
+//! key-values), so that neither can be forgotten. `docs/json.md` describes the objects.
 
 use std::io::{self, Write};
 
@@ -12,11 +11,11 @@ use log::kv::{self, Key, Value, VisitSource, VisitValue};
 use crate::duration::Millis;
 use crate::percent::Percent;
 
-/// The schema that every object names. It changes when a field is taken away
-/// or means something else, and not when one is added.
+/// The schema that every object names. It changes if a field is removed or changes its
+/// meaning, and not if a field is added.
 pub const SCHEMA: u32 = 1;
 
-/// Writes `record` as an object; with the time, where there is one.
+/// Writes `record` as an object, with the time if there is one.
 ///
 /// # Errors
 /// Those of `out`.
@@ -38,20 +37,19 @@ pub enum Field {
     Millis(Millis),
     /// A share in percent.
     Percent(Percent),
-    /// Fields of its own.
+    /// An object with fields of its own.
     Object(Vec<(&'static str, Field)>),
-    /// Several values.
+    /// A list of values.
     List(Vec<Field>),
     /// `null`
     Nothing,
 }
 
-/// The object of an event that is not logged, with fields in pairs; with the
-/// time, where there is one.
+/// An object that is not logged, with the time if there is one.
 #[must_use]
 pub fn object(event: &str, time: Option<String>, fields: &[(&str, Field)]) -> String {
     let mut line = Vec::new();
-    // Nothing fails that is written to memory.
+    // Writing to memory does not fail.
     let _ = write_object(&mut line, event, time, fields);
     String::from_utf8_lossy(&line).into_owned()
 }
@@ -133,9 +131,8 @@ impl<'kvs, W: Write> VisitSource<'kvs> for Object<'_, W> {
 }
 
 impl<W: Write> VisitValue<'_> for Object<'_, W> {
-    /// Events have strings and whole numbers, and nothing where there is none.
-    /// (To print whatever there is would bring in floating-point numbers: 15
-    /// KB.)
+    /// Events have strings, whole numbers and nulls. Anything else is written as null: to
+    /// print floating-point numbers too would weigh 15 KB.
     fn visit_any(&mut self, _: Value<'_>) -> Result<(), kv::Error> {
         self.visit_null()
     }

@@ -1,4 +1,4 @@
-//! Standard output that takes everything, or says why not.
+//! Standard output that takes everything, or says why it does not.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Standard output without a buffer of its own, which blocks even where
-/// another process has made the shared pipe or terminal non-blocking.
+/// Standard output without a buffer. Writing blocks, even if another process has made the
+/// shared pipe or terminal non-blocking.
 #[derive(Debug)]
 pub(crate) struct StandardOutput(File);
 
@@ -38,8 +38,8 @@ impl Write for StandardOutput {
     }
 }
 
-/// Whether a line can be written without waiting for a reader: poll(2), and
-/// pipe(7), which takes 4096 bytes whole or not at all.
+/// Whether a line can be written without waiting for a reader: poll(2). A pipe that has room
+/// takes 4096 bytes whole, or not at all: pipe(7).
 pub(crate) fn has_room(output: BorrowedFd<'_>) -> bool {
     let mut output = [PollFd::new(output, PollFlags::POLLOUT)];
     poll(&mut output, PollTimeout::ZERO).is_ok()

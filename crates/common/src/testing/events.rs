@@ -1,16 +1,16 @@
-//! The events of `--json`, and what is documented of them.
+//! The objects of `--json`, and what docs/json.md says of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::Value;
 
-/// An event of a server's `--json`.
+/// An object of `--json`.
 #[derive(Clone, Debug)]
 pub struct Event(pub(super) Value);
 
 impl Event {
-    /// Takes a line, which must be an object as all have to be.
+    /// Reads a line, which must be an object with the schema.
     #[must_use]
     pub fn parse(line: &str) -> Self {
         let event = Self(serde_json::from_str(line).expect("a JSON object"));
@@ -18,8 +18,8 @@ impl Event {
         event
     }
 
-    /// Takes a line of `program`, of which each field has to be documented, and each
-    /// that is to be there.
+    /// Reads a line of `program`, which must have the fields that are documented, and no
+    /// others.
     #[must_use]
     pub fn as_documented(line: &str, program: &str) -> Self {
         let event = Self::parse(line);
@@ -47,14 +47,14 @@ impl Event {
         self.0[field].as_f64().unwrap_or_else(|| panic!("no number {field}: {}", self.0))
     }
 
-    /// An object in it.
+    /// The object in `field`.
     #[must_use]
     pub fn object(&self, field: &str) -> Self {
         assert!(self.0[field].is_object(), "no object {field}: {}", self.0);
         Self(self.0[field].clone())
     }
 
-    /// The objects of a list in it.
+    /// The objects of the list in `field`.
     #[must_use]
     pub fn list(&self, field: &str) -> Vec<Self> {
         let list =
@@ -62,7 +62,7 @@ impl Event {
         list.iter().cloned().map(Self).collect()
     }
 
-    /// Its fields, but for those that every object has.
+    /// The object's fields, without those that every object has.
     #[must_use]
     pub fn fields(&self) -> BTreeSet<String> {
         let object = self.0.as_object().expect("an object");
@@ -71,7 +71,7 @@ impl Event {
     }
 }
 
-/// What `docs/json.md` says of `program`: the fields of each of its events.
+/// The fields of each event of `program`, as docs/json.md has them.
 #[must_use]
 pub fn documented(program: &str) -> BTreeMap<String, BTreeSet<String>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json.md");
@@ -99,7 +99,7 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').collect())
 }
 
-/// What stands in `code`, but for what stands in brackets.
+/// The words in backquotes, without those in brackets.
 fn words(text: &str) -> impl Iterator<Item = String> {
     let mut depth = 0;
     let outside = text.chars().filter(move |&c| {
