@@ -6,10 +6,10 @@
 //! | `[::1]:7000` | the same, IPv6 only | the same |
 //! | `host:7000` | every address of that name | each in order, until one answers |
 //! | `[fe80::1%eth0]:7000` | a link-local address and its interface | the same |
-//! | `:7000` | every address of both families | 127.0.0.1 |
+//! | `:7000` | every address of both families | 127.0.0.1, or ::1 with `-6` |
 //! | the host alone | the tutorial's port, 6666 | the same |
 //!
-//! To listen on port 0 lets the system choose the port.
+//! When a server listens on port 0, the system chooses the port.
 
 use std::fmt;
 use std::io;
@@ -34,9 +34,9 @@ pub enum Host {
 /// A host and a port as they were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// The part before the last colon.
+    /// The host; [`Host::Any`] if only a port was written.
     pub host: Host,
-    /// The part after the last colon; `None` if only a host was written.
+    /// The port; `None` if only a host was written.
     pub port: Option<u16>,
 }
 
@@ -119,7 +119,7 @@ impl FromStr for Host {
 }
 
 /// Parses an IPv6 address, with or without a zone (RFC 4007, section 11). `None` if `text` is
-/// no such address. An IPv4-mapped address becomes the IPv4 address that it maps.
+/// not an IPv6 address. An IPv4-mapped address becomes the IPv4 address that it maps.
 fn parse_ipv6(text: &str) -> Result<Option<Host>, String> {
     let (ip, zone) = match text.split_once('%') {
         Some((ip, zone)) => (ip, Some(zone)),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_says_why() {
+    fn an_invalid_address_is_refused_with_the_reason() {
         for (text, reason) in [
             ("", "no host"),
             (":", "no port after the colon"),

@@ -5,20 +5,20 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// The usual limit, for a system that does not say what the limit is.
 const USUAL: u64 = 1024;
 
-/// The present limit.
+/// The current soft limit.
 #[must_use]
 pub fn limit() -> usize {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((USUAL, USUAL));
     usize::try_from(soft).unwrap_or(usize::MAX)
 }
 
-/// Raises the soft limit to the hard one. The usual soft limit of 1024 is that low for
-/// programs that use `select`.
+/// Raises the soft limit to the hard one. The soft limit is usually only 1024, for the sake
+/// of programs that use `select`.
 pub fn raise_limit() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
     {
-        // If the system refuses, the program makes do with what it has.
+        // If the system refuses, the program makes do with the soft limit.
         let _: nix::Result<()> = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }

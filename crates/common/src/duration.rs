@@ -4,8 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// The longest duration: a year. A longer one is a slip of the hand, and could overflow the
-/// clock of the deadlines.
+/// The longest duration: a year. A longer one is a typing error, and added to the clock's
+/// time it could overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 const NO_DURATION: &str = "not a duration: write it as 500ms, 2s, 1.5m or 1h";
@@ -36,8 +36,9 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Parses a decimal number into millionths. Further digits are dropped. A floating-point
-/// number would not do: its parser also takes `inf`, `1e9` and `+1`, and weighs 15 KB.
+/// Parses a decimal number into millionths. Digits after the sixth decimal are dropped. The
+/// standard parser of floating-point numbers would also take `inf`, `1e9` and `+1`, and it
+/// makes a binary 15 KB larger.
 pub(crate) fn millionths(number: &str) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let is_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
@@ -45,7 +46,7 @@ pub(crate) fn millionths(number: &str) -> Option<u128> {
         return None;
     }
     let digits = whole.bytes().chain(fraction.bytes().chain([b'0'; 6]).take(6));
-    // With too many digits, saturates far above every limit here.
+    // Too many digits saturate, far above every limit here.
     Some(
         digits.fold(0_u128, |sum, digit| {
             sum.saturating_mul(10).saturating_add(u128::from(digit - b'0'))
@@ -53,8 +54,8 @@ pub(crate) fn millionths(number: &str) -> Option<u128> {
     )
 }
 
-/// `duration` in words: `5s`, `500ms`, `1m 30s`. From a tenth of a second on it is rounded
-/// to the hundredth, because nobody wants to read more digits.
+/// `duration` in words: `5s`, `500ms`, `1m 30s`. From 100 ms on, the duration is rounded to
+/// 10 ms, because nobody wants to read more digits.
 #[must_use]
 pub fn words(duration: Duration) -> impl std::fmt::Display {
     let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -62,8 +63,8 @@ pub fn words(duration: Duration) -> impl std::fmt::Display {
     humantime::format_duration(Duration::from_millis(rounded))
 }
 
-/// A measured time in milliseconds, to the microsecond: `1.234`. It prints from whole
-/// numbers, because printing floating-point numbers weighs 15 KB.
+/// A measured time in milliseconds, to the microsecond: `1.234`. The digits are printed from
+/// whole numbers: printing floating-point numbers would make a binary 15 KB larger.
 #[derive(Clone, Copy, Debug)]
 pub struct Millis(
     /// The time.

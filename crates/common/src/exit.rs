@@ -14,21 +14,20 @@ use crate::output::{Output, Stamp, Style};
 use crate::printable::printable;
 
 /// The exit statuses other than zero. They are part of the command line's
-/// contract: scripts tell the cases apart by them.
+/// contract: scripts distinguish the cases by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
-    /// The program ran, and the outcome is not the one that was asked for.
+    /// The program ran, but the outcome is not the expected one.
     NotAsExpected = 1,
-    /// The command line, or this machine, did not let the program run.
+    /// The program could not run: because of its command line, or of this machine.
     CouldNotRun = 2,
-    /// The outcome never was the one that was asked for, and the deadline has
-    /// passed. The number is that of timeout(1).
+    /// No attempt had the expected outcome before the deadline passed. The number is
+    /// the one that timeout(1) uses.
     DeadlinePassed = 124,
 }
 
-/// Why a program ends with another status than zero.
-///
-/// It is printed as `program: thing: reason`.
+/// Why a program ends with a status other than zero. Printed as
+/// `program: thing: reason`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     status: Status,
@@ -42,9 +41,9 @@ enum State {
     Unsaid(Words),
     /// The line alone: the JSON object is written.
     ObjectWritten(Words),
-    /// Nothing any more.
+    /// Nothing: all of it has been said.
     Said,
-    /// Nothing can be said: whoever read standard output has gone.
+    /// Nothing: standard output takes no more.
     Unread,
 }
 
@@ -60,24 +59,24 @@ impl Failure {
         Self::new(Status::CouldNotRun, &thing, &reason)
     }
 
-    /// This machine does not let it be done. Status 2.
+    /// Something on this machine prevents the work. Status 2.
     pub fn local(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(Status::CouldNotRun, &thing, &reason)
     }
 
-    /// It was tried, and the outcome is not the expected one. Status 1. The line
-    /// is left out under `-qq`.
+    /// The program ran, but the outcome is not the expected one. Status 1. With `-qq`
+    /// there is no line.
     pub fn outcome(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(Status::NotAsExpected, &thing, &reason)
     }
 
-    /// It was tried again and again, and the deadline has passed. Status 124. The
-    /// line is left out under `-qq`.
+    /// No attempt had the expected outcome before the deadline passed. Status 124.
+    /// With `-qq` there is no line.
     pub fn deadline(thing: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::new(Status::DeadlinePassed, &thing, &reason)
     }
 
-    /// An event loop cannot be set up, or a client's cannot go on. Status 2.
+    /// An event loop cannot be set up; or a client's loop cannot go on. Status 2.
     #[must_use]
     pub fn cannot_poll(error: &io::Error) -> Self {
         Self::local("event loop", reason(error))
@@ -90,19 +89,19 @@ impl Failure {
         Self { status: Status::NotAsExpected, state: State::Unread }
     }
 
-    /// Whether it is [`Failure::unread`]: nothing more can be printed.
+    /// Whether this is [`Failure::unread`]: nothing more can be printed.
     #[must_use]
     pub fn is_unread(&self) -> bool {
         self.state == State::Unread
     }
 
-    /// The same failure, of which everything has been said.
+    /// The same failure, after all of it has been said.
     #[must_use]
     pub fn said(self) -> Self {
         Self { state: State::Said, ..self }
     }
 
-    /// The same failure, whose JSON object has been written.
+    /// The same failure, after its JSON object has been written.
     #[must_use]
     pub fn object_written(self) -> Self {
         let state = match self.state {
@@ -121,8 +120,8 @@ impl Failure {
         self
     }
 
-    /// The failure as a JSON object on a line of its own, if that is still to be
-    /// written.
+    /// The failure as a JSON object on a line of its own. `None` if the object has
+    /// been written already, or if nothing is to be said.
     #[must_use]
     pub fn object(&self, stamp: Stamp) -> Option<String> {
         let State::Unsaid(Words { thing, reason }) = &self.state else {
@@ -137,7 +136,7 @@ impl Failure {
     }
 
     fn new(status: Status, thing: &dyn fmt::Display, reason: &dyn fmt::Display) -> Self {
-        // Both may hold the user's own words, which reach the terminal too.
+        // Both may quote the command line, whose bytes may be unsafe on a terminal.
         let safe = |text: &dyn fmt::Display| printable(text.to_string().as_bytes()).to_string();
         let state = State::Unsaid(Words { thing: safe(thing), reason: safe(reason) });
         Self { status, state }
@@ -152,14 +151,14 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
-    /// `thing: reason`; nothing if there is nothing more to say.
+    /// `thing: reason`; empty if nothing is to be said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.words().map_or(Ok(()), |Words { thing, reason }| write!(f, "{thing}: {reason}"))
     }
 }
 
-/// The last step of each `main`: says why, if there is something to say, and
-/// gives the exit status.
+/// The last step of each `main`: prints why the program failed, unless that has
+/// been said, and returns the exit status.
 pub fn report(program: &str, output: Output, result: Result<(), Failure>) -> ExitCode {
     let Err(failure) = result else {
         return ExitCode::SUCCESS;
@@ -168,16 +167,16 @@ pub fn report(program: &str, output: Output, result: Result<(), Failure>) -> Exi
     ExitCode::from(failure.status as u8)
 }
 
-/// Writes `program: failure` to standard error, and with `--json` also an object
-/// to standard output, where the events are. If no level is logged (`-qq`), only
-/// a program that could not run says so; the rest is in the exit status.
+/// Writes `program: failure` to standard error. With `--json`, also writes an object
+/// to standard output, where the events are. If nothing is logged (`-qq`), only a
+/// program that could not run says so; other failures show in the exit status alone.
 pub fn say(program: &str, output: Output, failure: &Failure) {
     let is_silenced = failure.status != Status::CouldNotRun && log::max_level() == LevelFilter::Off;
     if failure.words().is_none() || is_silenced {
         return;
     }
     let stamp = output.stamp();
-    // If an output is closed, nobody is left to hear of it.
+    // An output that is closed is no failure here: nobody is left to read of it.
     let _ = io::stderr().write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
     if output.style() == Style::Json
         && has_room(io::stdout().as_fd())
@@ -187,8 +186,8 @@ pub fn say(program: &str, output: Output, failure: &Failure) {
     }
 }
 
-/// The system's reason in the user's words: `connection refused`, rather than
-/// `Connection refused (os error 111)`.
+/// The system's reason without numbers and prefixes: `connection refused`, rather
+/// than `Connection refused (os error 111)`.
 #[must_use]
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();

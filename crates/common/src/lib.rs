@@ -10,15 +10,15 @@
 //! - [`printable`]: a peer's bytes as safe text.
 //! - [`output`]: how a program prints; [`logging`]: where its log goes.
 //! - [`exit`]: a failure as one line for the user, and an exit status.
-//! - [`descriptors`]: how many a process may have open; [`stream`]: the calls of a
-//!   TCP connection.
+//! - [`descriptors`]: how many descriptors a process may have open; [`stream`]: the
+//!   calls on a TCP connection.
 //!
-//! The wings, each a feature of the same name, with dependencies of its own:
+//! The wings. Each is a feature of the same name, with dependencies of its own:
 //!
 //! - `server`: for tcp-server and udp-server.
 //! - `probe`: for tcp-client and udp-client.
 //!
-//! And `testing`: the harness of the black-box tests.
+//! A third feature, `testing`, has the harness of the black-box tests.
 
 pub mod address;
 pub mod descriptors;

@@ -1,6 +1,6 @@
 //! Setting up [`log`]: env_logger formats each record as text or as JSON, and
-//! the record goes to a target. A server's target is its transcript, a client's
-//! is standard error.
+//! writes it to a target. A server's target is its transcript, a client's is
+//! standard error.
 //!
 //! A record may have several lines (a datagram's has two). With `--timestamps`
 //! each line begins with the time.
@@ -30,7 +30,7 @@ pub(crate) fn log_to(target: Target, output: Output, style: Style) -> Result<(),
     builder.filter_level(output.level());
     if let Some(filters) = env::var_os("RUST_LOG").filter(|filters| !filters.is_empty()) {
         let filters = filters.to_string_lossy();
-        // env_logger itself would print a warning in words of its own, and go on.
+        // env_logger itself would only warn, in its own words, and go on.
         env_filter::Builder::new()
             .try_parse(&filters)
             .map_err(|_| Failure::usage("RUST_LOG", format!("not a filter: {filters}")))?;

@@ -1,9 +1,9 @@
 //! How a program prints: how much, as text or as JSON, with the time or without.
 //!
 //! - [`json`]: events and results as JSON objects.
-//! - `stdout`: standard output that takes everything, or says why not.
+//! - `stdout`: standard output that takes everything, or returns an error.
 //!
-//! Everything that prints stands on this module, and this module stands on none of it.
+//! Whatever prints imports this module, and this module imports nothing that prints.
 
 pub mod json;
 pub(crate) mod stdout;

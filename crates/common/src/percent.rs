@@ -13,8 +13,8 @@ const ALL: u64 = 100 * THOUSANDTHS;
 pub struct Percent(u64);
 
 impl Percent {
-    /// The share that `part` is of `whole`, rounded up, so that only nothing reads as 0.0.
-    /// Nothing of nothing is nothing.
+    /// The share of `part` in `whole`. It is rounded up, so that only a `part` of zero reads
+    /// as 0.0. Zero of zero is 0.0.
     #[must_use]
     pub fn of(part: u64, whole: u64) -> Self {
         let share = (u128::from(part) * u128::from(ALL)).div_ceil(u128::from(whole.max(1)));
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_exact_and_never_read_as_nothing() {
+    fn shares_are_exact_and_only_zero_reads_as_zero() {
         for (part, whole, text) in [
             (0, 0, "0.0"),
             (1, 5, "20.0"),

@@ -1,7 +1,7 @@
 //! A peer's bytes as text that is safe on a terminal and in a log.
 //!
-//! Visible text in any script stays as it is. Whatever could move the cursor, forge a line,
-//! reorder text or hide is written as an escape:
+//! Visible text in any script stays as it is. A character or byte that could move the cursor,
+//! forge a line, reorder text or hide is written as an escape:
 //!
 //! | bytes | written |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | line feed, tab | `\n`, `\t` |
 //! | any other ASCII control | `\x1b` |
 //! | a byte that is not valid UTF-8 | `\xff` |
-//! | any other control, format, separator, private or unassigned character, and whatever Unicode says to ignore when displaying | `\u{202e}` |
+//! | any other control, format, separator, private or unassigned character, and any that Unicode says to ignore when displaying | `\u{202e}` |
 //!
 //! [`restore`] turns the text back into the very same bytes.
 
@@ -47,7 +47,7 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// The note after a message of which only the beginning is shown.
+/// The note after a message that is cut short. Empty if the whole message is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Omitted {
     /// How many bytes are shown.
@@ -94,9 +94,9 @@ fn is_plain(c: char) -> bool {
     }
 }
 
-/// Whether the standard library's Unicode tables call `c` printable. They leave out controls,
-/// format characters (bidirectional ones among them), separators, private use and unassigned
-/// code points.
+/// Whether the standard library's Unicode tables call `c` printable. The tables leave out
+/// controls, format characters (also the bidirectional ones), separators, private use and
+/// unassigned code points.
 ///
 /// `char::escape_debug` would also escape combining marks, without which Hindi or Thai cannot
 /// be read. `str::escape_debug` escapes them only at the beginning of a string, so a space
@@ -164,7 +164,7 @@ fn split_char(text: &str) -> Option<(char, &str)> {
     Some((chars.next()?, chars.as_str()))
 }
 
-/// The text is none that [`printable`] writes.
+/// The text cannot have come from [`printable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotPrintable;
 
@@ -185,7 +185,7 @@ mod tests {
         printable(bytes).to_string()
     }
 
-    /// Whether no terminal or log may ever get `c` from a peer.
+    /// Whether `c` must never reach a terminal or a log from a peer.
     fn is_dangerous(c: char) -> bool {
         c.is_control()
             || matches!(c,

@@ -1,23 +1,23 @@
 //! The protocol of the Python socket tutorial, as constants.
 //!
 //! The protocol is frozen: the four programs interoperate with the tutorial's, byte for
-//! byte. Nothing else in the workspace knows these values.
+//! byte. Apart from tests and help texts, no other file has these values.
 
 use std::net::Ipv4Addr;
 
 /// The tutorial's port, for TCP and for UDP.
 pub const PORT: u16 = 6666;
 
-/// Where a server listens unless told otherwise: every IPv4 address.
+/// Where a server listens without `--listen`: on every IPv4 address.
 pub const LISTEN_HOST: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
-/// Where a client goes unless told otherwise.
+/// Where a client goes if it is given no target.
 pub const TARGET_HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// The most bytes of one message that a side reads (TCP) or shows (UDP).
+/// The most bytes of a message that one receive takes (TCP), and that are printed.
 pub const BUFFER_SIZE: usize = 1024;
 
-/// What the clients send if they are given no message (udp-client: in a run).
+/// What the clients send without `--message` (udp-client: in a run).
 pub const DEFAULT_MESSAGE: &str = "hehe, just for a test!";
 
 /// What `tcp-server` answers, before it closes.
@@ -25,7 +25,7 @@ pub const TCP_REPLY: &str = "ACK!";
 
 /// What `udp-server` answers to each datagram.
 ///
-/// "Recvice" is the tutorial's spelling. It goes over the wire, so it stays.
+/// "Recvice" is the tutorial's spelling. It stays, because it goes over the wire.
 pub const UDP_REPLY: &str = "Recvice message ok!";
 
 /// The most bytes one UDP datagram carries over IPv4: 65,535 less the IP

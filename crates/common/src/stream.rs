@@ -1,6 +1,5 @@
-//! The calls that a TCP connection makes. The state machines of the server's and
-//! of the client's connection ask for them by a trait, so that each can be tested
-//! on a script instead of a socket.
+//! The calls on a TCP connection. The state machines of tcp-server and tcp-client
+//! make them through a trait, so that a test can put a script in place of the socket.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -11,7 +10,7 @@ use socket2::SockRef;
 
 /// A byte stream with a half-close. None of the calls blocks.
 pub trait Stream {
-    /// Receives some bytes; zero of them is the peer's end.
+    /// Receives some bytes. Zero bytes mean that the peer has ended its side.
     ///
     /// # Errors
     /// Those of recv(2).
@@ -23,8 +22,8 @@ pub trait Stream {
     /// Those of send(2).
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Sends some bytes. The kernel holds the last of them back until
-    /// [`Stream::end`], so that they share a segment with the FIN.
+    /// Sends some bytes. Linux holds the last of them back until [`Stream::end`],
+    /// so that they share a segment with the FIN.
     ///
     /// # Errors
     /// Those of send(2).
@@ -37,8 +36,8 @@ pub trait Stream {
     fn end(&mut self) -> io::Result<()>;
 }
 
-/// tcp(7), send(2): with `MSG_MORE` the kernel waits for more before it sends a
-/// segment that is not full. A shutdown is the last "more" that can come.
+/// tcp(7), send(2): with `MSG_MORE` the kernel waits for more bytes before it sends a
+/// segment that is not full. When writing is shut down, the kernel waits no longer.
 #[cfg(target_os = "linux")]
 const LAST: libc::c_int = libc::MSG_MORE;
 #[cfg(not(target_os = "linux"))]

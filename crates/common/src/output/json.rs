@@ -11,8 +11,8 @@ use log::kv::{self, Key, Value, VisitSource, VisitValue};
 use crate::duration::Millis;
 use crate::percent::Percent;
 
-/// The schema that every object names. It changes if a field is removed or changes its
-/// meaning, and not if a field is added.
+/// The version of the schema, which every object names. The version changes if a field is
+/// removed or gets another meaning. It does not change if a field is added.
 pub const SCHEMA: u32 = 1;
 
 /// Writes `record` as an object, with the time if there is one.
@@ -26,7 +26,7 @@ pub fn write(mut out: impl Write, record: &Record<'_>, time: Option<String>) -> 
     out.write_all(b"}\n")
 }
 
-/// A value in an object that is not logged.
+/// A value in an object that does not come from a log record.
 #[derive(Clone, Debug)]
 pub enum Field {
     /// A string.
@@ -45,7 +45,7 @@ pub enum Field {
     Nothing,
 }
 
-/// An object that is not logged, with the time if there is one.
+/// An object that does not come from a log record, with the time if there is one.
 #[must_use]
 pub fn object(event: &str, time: Option<String>, fields: &[(&str, Field)]) -> String {
     let mut line = Vec::new();
@@ -131,8 +131,8 @@ impl<'kvs, W: Write> VisitSource<'kvs> for Object<'_, W> {
 }
 
 impl<W: Write> VisitValue<'_> for Object<'_, W> {
-    /// Events have strings, whole numbers and nulls. Anything else is written as null: to
-    /// print floating-point numbers too would weigh 15 KB.
+    /// Events have strings, unsigned whole numbers and nulls. Any other value is written as
+    /// null: printing floating-point numbers too would make a binary 15 KB larger.
     fn visit_any(&mut self, _: Value<'_>) -> Result<(), kv::Error> {
         self.visit_null()
     }

@@ -1,4 +1,4 @@
-//! Standard output that takes everything, or says why it does not.
+//! Standard output that takes everything, or returns an error.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -38,8 +38,8 @@ impl Write for StandardOutput {
     }
 }
 
-/// Whether a line can be written without waiting for a reader: poll(2). A pipe that has room
-/// takes 4096 bytes whole, or not at all: pipe(7).
+/// Whether a line can be written without waiting for a reader: poll(2). A pipe with room
+/// takes a line of up to 4096 bytes whole: pipe(7), `PIPE_BUF`.
 pub(crate) fn has_room(output: BorrowedFd<'_>) -> bool {
     let mut output = [PollFd::new(output, PollFlags::POLLOUT)];
     poll(&mut output, PollTimeout::ZERO).is_ok()

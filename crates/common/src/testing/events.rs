@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct Event(pub(super) Value);
 
 impl Event {
-    /// Reads a line, which must be an object with the schema.
+    /// Reads a line, which must be an object of schema 1.
     #[must_use]
     pub fn parse(line: &str) -> Self {
         let event = Self(serde_json::from_str(line).expect("a JSON object"));
@@ -62,7 +62,7 @@ impl Event {
         list.iter().cloned().map(Self).collect()
     }
 
-    /// The object's fields, without those that every object has.
+    /// The names of the object's fields, without `schema` and `event`.
     #[must_use]
     pub fn fields(&self) -> BTreeSet<String> {
         let object = self.0.as_object().expect("an object");
@@ -71,7 +71,7 @@ impl Event {
     }
 }
 
-/// The fields of each event of `program`, as docs/json.md has them.
+/// The fields of each event of `program`, as docs/json.md lists them.
 #[must_use]
 pub fn documented(program: &str) -> BTreeMap<String, BTreeSet<String>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json.md");
@@ -99,7 +99,7 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').collect())
 }
 
-/// The words in backquotes, without those in brackets.
+/// The words in backquotes, without those in parentheses.
 fn words(text: &str) -> impl Iterator<Item = String> {
     let mut depth = 0;
     let outside = text.chars().filter(move |&c| {

@@ -1,4 +1,4 @@
-//! A service manager: what servers notify it of, and the sockets that it passes.
+//! A service manager: it receives the notifications of servers, and passes sockets to them.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
@@ -42,7 +42,7 @@ impl ServiceManager {
     }
 
     /// A command that starts `program` with a passed socket, and the address of that socket.
-    /// `None`, said loudly, if systemd's tool is missing.
+    /// `None` if systemd's tool is missing: then the test is reported as skipped.
     pub fn activate(options: &[&str], program: &str) -> Option<(Command, SocketAddr)> {
         const TOOL: &str = "systemd-socket-activate";
         let mut command = peer(TOOL, "systemd-socket-activate --version")?;

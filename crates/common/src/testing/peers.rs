@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// `program` without the part of the tests' environment that would change what it prints.
+/// A command that runs `program` without `RUST_LOG`, which would change what it prints.
 #[must_use]
 pub fn quiet_command(program: &str) -> Command {
     let mut command = Command::new(program);
@@ -13,7 +13,8 @@ pub fn quiet_command(program: &str) -> Command {
     command
 }
 
-/// A program of `scripts/python`. `None`, said loudly, if there is no Python 3.
+/// A program of `scripts/python`. `None` if there is no Python 3: then the test is reported
+/// as skipped.
 pub fn python(script: &str, args: &[&str]) -> Option<Command> {
     let mut command = peer("python3", "python3 --version")?;
     let scripts = [env!("CARGO_MANIFEST_DIR"), "..", "..", "scripts", "python", script];
@@ -21,10 +22,10 @@ pub fn python(script: &str, args: &[&str]) -> Option<Command> {
     Some(command)
 }
 
-/// Another program to talk to. `None`, said loudly, if this machine does not have it:
-/// `probe` is a command that only has to be found.
-pub fn peer(program: &str, probe: &str) -> Option<Command> {
-    let mut words = probe.split(' ');
+/// Another program to talk to. `None` if this machine does not have it, that is if the
+/// command line `check` cannot be started: then the test is reported as skipped.
+pub fn peer(program: &str, check: &str) -> Option<Command> {
+    let mut words = check.split(' ');
     let mut found = Command::new(words.next().expect("a command"));
     found.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if found.status().is_ok() {
@@ -34,8 +35,9 @@ pub fn peer(program: &str, probe: &str) -> Option<Command> {
     None
 }
 
-/// Says that the running test is skipped, past the capturing of test output, so that it is
-/// seen. With `GETTHROUGH_NO_SKIP` set, as in CI, the test fails instead.
+/// Reports that the running test is skipped. The line is seen, because it goes straight to
+/// standard error, where the output of tests is not captured. With `GETTHROUGH_NO_SKIP` set,
+/// as in CI, the test fails instead.
 pub fn skipped(why: &str) {
     let test = thread::current().name().unwrap_or("a test").to_owned();
     assert!(std::env::var_os("GETTHROUGH_NO_SKIP").is_none(), "{test} cannot run: {why}");

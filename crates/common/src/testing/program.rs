@@ -1,4 +1,4 @@
-//! A program that a test runs to its end, or stops meanwhile.
+//! A program that a test runs to its end, and may stop and continue meanwhile.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -91,8 +91,7 @@ impl Running {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Waits for the program's end and reads nothing of what it prints. Returns its exit
-    /// status.
+    /// Waits for the program's end without reading what it prints. Returns its exit status.
     #[must_use]
     pub fn end_unread(mut self) -> Option<i32> {
         self.0.wait()

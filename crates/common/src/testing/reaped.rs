@@ -8,8 +8,8 @@ use nix::sys::signal::{self, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-/// How long anything may take before it counts as hung: far longer than on a busy machine.
-/// Where all is well nobody waits for it.
+/// How long anything may take before it counts as hung: far longer than it takes on a busy
+/// machine. A test that passes never waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process that is killed and waited for when its test ends, however the test ends.
@@ -33,25 +33,25 @@ impl Reaped {
         Pid::from_raw(i32::try_from(self.id()).expect("a process id"))
     }
 
-    /// Sends `signal`. After SIGSTOP, which is Ctrl-Z, the process has stopped when this
-    /// function returns.
+    /// Sends `signal`. After SIGSTOP, which stops a process as Ctrl-Z does, returns when the
+    /// process has stopped.
     pub(super) fn signal(&self, signal: Signal) {
         signal::kill(self.pid(), signal).expect("the program is there");
         if signal == Signal::SIGSTOP {
-            waitid(Id::Pid(self.pid()), WaitPidFlag::WSTOPPED).expect("it stops");
+            waitid(Id::Pid(self.pid()), WaitPidFlag::WSTOPPED).expect("the process stops");
         }
     }
 
-    /// Waits for the process's end, which must come. Returns its exit status.
+    /// Waits for the process's end, [`PATIENCE`] at most. Returns its exit status.
     pub(super) fn wait(&mut self) -> Option<i32> {
         let patience = Instant::now() + PATIENCE;
         while Instant::now() < patience {
-            if let Some(status) = self.0.try_wait().expect("it can be waited for") {
+            if let Some(status) = self.0.try_wait().expect("the process can be waited for") {
                 return status.code();
             }
             thread::yield_now();
         }
-        panic!("it does not end");
+        panic!("the process does not end");
     }
 }
 

@@ -41,12 +41,13 @@ impl Server {
         Self::spawn(command, 1)
     }
 
-    /// Starts `command` and waits for `listeners` such lines.
+    /// Starts `command` and waits for `listeners` lines that say where it listens.
     pub fn spawn(command: Command, listeners: usize) -> Self {
         Self::spawn_with(command, listeners, Reader::Reads)
     }
 
-    /// The same, with a reader of the transcript that may stop once the server listens.
+    /// Like [`Server::spawn`], with a `reader` that may stop reading the transcript once the
+    /// server listens.
     pub fn spawn_with(mut command: Command, listeners: usize, reader: Reader) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = Reaped::spawn(command);
@@ -87,7 +88,7 @@ impl Server {
         self.lines.recv_timeout(PATIENCE).expect("another line of the transcript")
     }
 
-    /// The next line that contains `text`. Lines before it are passed over.
+    /// The next line that contains `text`. Earlier lines are skipped.
     pub fn wait_for(&mut self, text: &str) -> String {
         loop {
             let line = self.line();
@@ -107,8 +108,8 @@ impl Server {
         self.child.id()
     }
 
-    /// Limits the server's open descriptors. Returns `false`, and says so loudly, if this
-    /// machine has no prlimit(1).
+    /// Limits the server's open descriptors. Returns `false` if this machine has no
+    /// prlimit(1): then the test is reported as skipped.
     #[must_use]
     pub fn limit_descriptors(&self, limit: &str) -> bool {
         let Some(mut prlimit) = peer("prlimit", "prlimit --version") else {
@@ -123,7 +124,7 @@ impl Server {
         Event::parse(&self.line())
     }
 
-    /// The next event called `name`. Events before it are passed over.
+    /// The next event called `name`. Earlier events are skipped.
     pub fn wait_for_event(&mut self, name: &str) -> Event {
         loop {
             let event = self.event();
@@ -140,14 +141,15 @@ impl Server {
         self.finish()
     }
 
-    /// Waits until the server ends by itself. Returns the same.
+    /// Waits until the server ends by itself. Returns its exit status and the rest of the
+    /// transcript.
     pub fn finish(mut self) -> (Option<i32>, Vec<String>) {
         let mut rest = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => rest.push(line),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end; so far: {rest:?}"),
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("the server does not end: {rest:?}"),
             }
         }
         (self.child.wait(), rest)
@@ -176,7 +178,7 @@ fn lines_of(
         while let Ok(1..) = output.read_until(b'\n', &mut line) {
             let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
             to_come = to_come.saturating_sub(usize::from(listening_on(&text).is_some()));
-            // The test may have ended, with nobody left to receive.
+            // The test may have ended: then nobody receives the line.
             let _ = sender.send(text);
             line.clear();
             if to_come == 0 && reader != Reader::Reads {

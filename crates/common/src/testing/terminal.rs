@@ -31,7 +31,7 @@ impl Terminal {
         let (sender, screen) = mpsc::channel();
         thread::spawn(move || {
             let mut piece = [0; 4096];
-            // Reading fails once nobody has the other side open.
+            // Reading fails once no process has the other side open.
             while let Ok(len @ 1..) = output.read(&mut piece) {
                 let _ = sender.send(piece[..len].to_vec());
             }
@@ -44,8 +44,8 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
-    /// Waits until the screen shows `text`, after what was waited for before. Returns what the
-    /// screen shows up to there.
+    /// Waits until the screen shows `text` after the last text that was waited for. Returns
+    /// what the screen shows between the two, and `text`.
     pub fn wait_for(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.seen.find(text) {
@@ -60,7 +60,7 @@ impl Terminal {
     }
 
     /// Waits for the program's end. Returns its exit status, and what the screen shows after
-    /// what was waited for last.
+    /// the last text that was waited for.
     pub fn finish(mut self) -> (Option<i32>, String) {
         while let Ok(piece) = self.screen.recv_timeout(PATIENCE) {
             self.seen += &String::from_utf8_lossy(&piece);
