@@ -1,6 +1,6 @@
 //! The probe wing: what tcp-client and udp-client share.
 //!
-//! - [`target`]: what a client talks to, and its name resolved in time;
+//! - [`target`]: what a client talks to, and how its name is resolved;
 //!   [`destination`]: the target's addresses; [`message`]: what is sent.
 //! - [`persistence`]: `--wait` and `--deadline`; [`plan`]: the options of a run.
 //! - [`run`]: the probes of a run, or a single exchange, for a client's loop;
@@ -8,8 +8,8 @@
 //! - [`outcome`]: what came of a probe: a verdict, and why; [`stray`]: a datagram that no
 //!   probe was waiting for.
 //! - [`ledger`]: what became of all the probes of a run, in figures.
-//! - [`report`]: how all of that is printed, as text and as JSON.
-//! - [`poller`]: what a client's loop waits with; [`interrupt`]: Ctrl-C;
+//! - [`report`]: how outcomes and the ledger are printed, as text and as JSON.
+//! - [`poller`]: how a client's loop waits; [`interrupt`]: Ctrl-C;
 //!   [`error_queue`]: the ICMP errors that the kernel holds for a socket.
 
 pub mod aim;

@@ -90,7 +90,7 @@ impl<'m> Attempt<'m> {
             reply,
             ..Outcome::of(Some(self.probe.address()), result)
         }
-        .without_own_word()
+        .without_own_address_as_router()
     }
 
     /// Closes the connection.

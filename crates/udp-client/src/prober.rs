@@ -222,7 +222,8 @@ impl<'r> Prober<'r> {
         let reply = sent.filter(|_| result.is_ok()).map(since);
         let local = self.ports.get(key).map(|port| port.ends.local);
         let result = result.and_then(|reply| judge(reply, self.expected_reply));
-        Outcome { local, reply, ..Outcome::of(Some(probe.address()), result) }.without_own_word()
+        Outcome { local, reply, ..Outcome::of(Some(probe.address()), result) }
+            .without_own_address_as_router()
     }
 
     /// Ends the probes whose time is up, and the quiet of ports. Before a probe is ended its

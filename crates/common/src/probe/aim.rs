@@ -1,5 +1,5 @@
-//! Which of a target's addresses a probe goes to: each in order until one answers,
-//! and from then on the one that answered.
+//! Which of a target's addresses a probe goes to. Probes try the addresses in order
+//! until one answers. Later probes go to that address alone.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -24,34 +24,34 @@ pub struct Aim {
 /// A probe under way to one address.
 #[derive(Debug)]
 pub struct Probe {
-    /// When the probe was due, and of which flow.
+    /// When the probe was due, and which flow sends it.
     pub due: Due,
     /// When the probe was sent to this address.
     pub begun: Instant,
-    /// How long the probe may take at this address, counted from when it was taken up
-    /// and not from when it was sent.
+    /// How long the probe may take at this address. The time is counted from when the
+    /// loop took the probe, or took it on to this address, and not from when it was sent.
     pub limit: Duration,
     /// When `limit` has passed.
     ends_at: Instant,
-    /// When the time for this and all further addresses has passed.
+    /// When the probe's time at this address and all further ones is up.
     over_at: Instant,
-    /// In the order in which they are tried. The probe is under way to the first one
-    /// without an outcome.
+    /// The addresses in the order in which they are tried. The probe is under way to the
+    /// first one without an outcome.
     addresses: Rc<[SocketAddr]>,
     /// The outcomes of the addresses before this one.
     before: Vec<Outcome>,
 }
 
 impl Aim {
-    /// The aim at a target with these addresses, at least one. A probe may take
-    /// `timeout` for all of them.
+    /// The aim at a target with these `addresses`, at least one. A probe may take
+    /// `timeout` for all of them together.
     #[must_use]
     pub fn new(addresses: &[SocketAddr], timeout: Duration) -> Self {
         Self { addresses: addresses.into(), timeout }
     }
 
-    /// A probe to the first address that comes into question. It is taken up `now` and
-    /// ends at `end` at the latest.
+    /// A probe to the first address. The loop takes the probe at `now`, and its time is up
+    /// at `end` at the latest.
     #[must_use]
     pub fn first(&self, due: Due, now: Instant, end: Option<Instant>) -> Probe {
         let left = end.map(|end| end.saturating_duration_since(now));
@@ -62,8 +62,8 @@ impl Aim {
         Probe { due, begun: now, limit, ends_at, over_at, addresses, before }
     }
 
-    /// Whether `probe`, of which `outcome` came, goes on to the next address. Once an
-    /// address has answered, no probe tries another one.
+    /// Whether `probe` goes on to the next address after `outcome` at this one. Once an
+    /// address has answered, probes that are taken later go to that address alone.
     pub fn goes_on(&mut self, probe: &Probe, outcome: &Outcome) -> bool {
         let is_answered = outcome.is_answered();
         if is_answered && self.addresses.len() > 1 {
@@ -80,12 +80,12 @@ impl Probe {
         self.addresses[self.before.len()]
     }
 
-    /// How many addresses are left, this one among them.
+    /// How many addresses are left, including this one.
     fn addresses_left(&self) -> usize {
         self.addresses.len() - self.before.len()
     }
 
-    /// Takes the probe on to the next address `now`, after `outcome` came of this one.
+    /// Takes the probe on to the next address at `now`, after `outcome` at this one.
     #[must_use]
     pub fn go_on(mut self, outcome: Outcome, now: Instant) -> Self {
         self.before.push(outcome);
@@ -94,14 +94,14 @@ impl Probe {
         self
     }
 
-    /// Ends the probe, after `outcome` came of the last address that it tries.
+    /// Ends the probe, with `outcome` at the last address that it tries.
     #[must_use]
     pub fn end(self, outcome: Outcome) -> Ended {
         let (number, delay) = (self.due.number, Some(self.delay()));
         Ended { number, delay, before: self.before, last: outcome }
     }
 
-    /// The probe is sent to this address only `now`. It gets no more time for that.
+    /// Notes that the probe is sent at `now`. Its time at this address is up no later.
     pub fn begin(&mut self, now: Instant) {
         self.begun = now;
     }
@@ -119,8 +119,8 @@ impl Probe {
     }
 }
 
-/// The share of `time_left` that one address may take: an equal one, so that a silent
-/// address leaves time to those after it.
+/// The share of `time_left` that one address may take. All shares are equal, so that a
+/// silent address leaves time for the addresses after it.
 fn share(time_left: Duration, addresses_left: usize) -> Duration {
     let share = match u32::try_from(addresses_left) {
         Ok(1) => time_left,
@@ -145,19 +145,23 @@ mod tests {
         let mut first = aim.first(due, start, None);
         first.begin(start + Duration::from_secs(1));
         assert_eq!(first.delay(), Duration::from_secs(1));
-        assert_eq!(first.ends_at(), start + Duration::from_secs(2), "no later for that");
+        assert_eq!(
+            first.ends_at(),
+            start + Duration::from_secs(2),
+            "a late start gives no more time"
+        );
         assert_eq!((first.address().is_ipv6(), first.limit), (true, Duration::from_secs(2)));
         let refused = Outcome::failed(Some(first.address()), Trouble::no_connection(first.limit));
         assert!(aim.goes_on(&first, &refused));
         let second = first.go_on(refused.clone(), start);
         assert_eq!((second.address().is_ipv6(), second.limit), (false, Duration::from_secs(3)));
         let answered = Outcome { result: Ok(Vec::new()), ..refused };
-        assert!(!aim.goes_on(&second, &answered), "no further");
+        assert!(!aim.goes_on(&second, &answered), "an answered probe goes no further");
         let ended = second.end(answered);
         let verdicts: Vec<_> = ended.outcomes().map(Outcome::verdict).collect();
         assert_eq!(verdicts, [Verdict::Timeout, Verdict::Ok]);
         let next = aim.first(due, start, None);
-        assert_eq!(next.address(), "127.0.0.1:7000".parse().unwrap(), "the one that answered");
+        assert_eq!(next.address(), "127.0.0.1:7000".parse().unwrap(), "the address that answered");
         assert_eq!(next.limit, Duration::from_secs(6));
     }
 }

@@ -1,4 +1,4 @@
-//! The addresses of a target, and those to send from.
+//! The addresses of a target, and the addresses to send from.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -17,19 +17,20 @@ pub struct Destination {
 
 impl Destination {
     /// A target with these `addresses`, at least one, in the order in which they are
-    /// tried. One exchange may take `timeout`. Any address may send.
+    /// tried. One exchange may take `timeout`. Any address of this machine may send.
     #[must_use]
     pub fn new(addresses: Vec<SocketAddr>, timeout: Duration) -> Self {
         Self { addresses, sources: Vec::new(), timeout, resolve: None }
     }
 
-    /// The same target, to be reached from `sources`, one of each family.
+    /// The same target, to be reached from `sources`: each of its addresses from the first
+    /// source of the same family.
     #[must_use]
     pub fn with_sources(self, sources: Vec<SocketAddr>) -> Self {
         Self { sources, ..self }
     }
 
-    /// The same target, whose name took so long to resolve, if it had one.
+    /// The same target, whose name took the time `resolve`; none if it has no name.
     #[must_use]
     pub fn with_resolve(self, resolve: Option<Duration>) -> Self {
         Self { resolve, ..self }
@@ -47,7 +48,7 @@ impl Destination {
         self.timeout
     }
 
-    /// How long it took to resolve the name, if the target was named.
+    /// How long it took to resolve the target's name; none if it has no name.
     #[must_use]
     pub fn resolve(&self) -> Option<Duration> {
         self.resolve
@@ -93,7 +94,7 @@ pub fn any_address(peer: SocketAddr) -> SocketAddr {
     (any, 0).into()
 }
 
-/// The hosts of `addresses`, with commas between them.
+/// The IP addresses of `addresses`, with commas between them.
 pub(crate) fn list(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,7 @@
 //! The ICMP errors that came back for what a socket sent, as the kernel queues them:
 //! ip(7), ipv6(7), `IP_RECVERR`.
 //!
-//! Without this queue an unconnected UDP socket hears of no ICMP error, and no socket
+//! Without this queue an unconnected UDP socket gets no ICMP errors, and no socket
 //! learns who sent one.
 
 use std::io::{self, IoSliceMut};
@@ -30,8 +30,8 @@ pub fn enable(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
 }
 
 /// Takes the next ICMP error from the queue; `None` if there is none. The queue also
-/// holds errors of this machine, which are passed over: the call that met one has
-/// returned it. Taking an error from the queue clears the socket's `SO_ERROR`, too.
+/// holds errors that this machine found itself. They are skipped: the call that failed
+/// has returned them. Taking the last ICMP error also clears the socket's `SO_ERROR`.
 pub fn next(socket: &impl AsFd) -> Option<IcmpError> {
     loop {
         // The datagram comes back with the error; it is not needed.

@@ -1,8 +1,8 @@
 //! Ctrl-C and SIGTERM as an event of a client's loop: signalfd(2). The first signal ends
 //! the run in order, the next one ends the process.
 //!
-//! A server's signals wake several loops, and have a thread for that: `shutdown` in the
-//! server wing.
+//! In a server a signal has to wake several loops, and a thread does that: `shutdown` in
+//! the server wing.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -19,15 +19,15 @@ pub struct Interrupt {
     pending: SignalFd,
 }
 
-/// Whether signals are events at present, and do not end the process.
+/// Whether signals are events now, and do not end the process.
 static IS_CAUGHT: AtomicBool = AtomicBool::new(false);
 
 fn signals() -> SigSet {
     [Signal::SIGINT, Signal::SIGTERM].into_iter().collect()
 }
 
-/// Calls `act`, which may take for ever: meanwhile a signal ends the process as usual.
-pub(crate) fn mortal<T>(act: impl FnOnce() -> T) -> T {
+/// Calls `act`, which may never return. Meanwhile a signal ends the process as usual.
+pub(crate) fn interruptible<T>(act: impl FnOnce() -> T) -> T {
     if !IS_CAUGHT.load(Ordering::Relaxed) {
         return act();
     }
@@ -59,7 +59,7 @@ impl Interrupt {
         if !matches!(self.pending.read_signal(), Ok(Some(_))) {
             return false;
         }
-        // If this failed, the next signal would be an event too.
+        // If unblocking failed, the next signal would be an event too.
         let _ = signals().thread_unblock();
         IS_CAUGHT.store(false, Ordering::Relaxed);
         true

@@ -13,7 +13,7 @@ use crate::probe::stray::Kind;
 use sightings::Sightings;
 use times::Times;
 
-/// If a connection takes longer, a SYN was probably lost: TCP sends it again after a
+/// If connecting takes longer, a SYN was probably lost: TCP sends it again after a
 /// second (RFC 6298, section 2.1).
 pub const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 
@@ -26,15 +26,16 @@ pub struct Ledger {
     verdicts: [u64; Verdict::ALL.len()],
     /// How many probes did not come out as expected.
     pub failed: u64,
-    /// Replies to probes that had ended without one.
+    /// Replies to probes that had ended without a reply.
     pub late: u64,
-    /// Further replies to probes that had had one.
+    /// Further replies to probes that had been answered, or that had gone on to another
+    /// address.
     pub duplicate: u64,
-    /// Datagrams from others than the target.
+    /// Datagrams from somebody other than the target.
     pub foreign: u64,
     /// Connections that took so long that a SYN was probably lost.
     pub slow_connections: u64,
-    /// The address that the last probe went to.
+    /// The last address of the probe that ended last.
     pub address: Option<SocketAddr>,
     /// From the attempt to connect until the connection stood.
     pub connect: Times,
@@ -44,9 +45,9 @@ pub struct Ledger {
     pub total: Times,
     /// From when the probe was due until the reply.
     pub from_due: Times,
-    /// What each source port has sent, with `--flows`.
+    /// The probes of each source port, with `--flows`.
     pub ports: Option<Ports>,
-    /// What servers under `--witness` have said.
+    /// What servers with `--witness` have said.
     pub sightings: Sightings,
 }
 
@@ -59,7 +60,7 @@ pub struct Share {
     pub failed: u64,
 }
 
-/// The probes by source port; empty before the first.
+/// The probes by source port; empty until the first probe is entered.
 #[derive(Clone, Debug, Default)]
 pub struct Ports(Vec<Share>);
 
@@ -146,14 +147,14 @@ impl Ledger {
         (self.ended_in_all() - replied).saturating_sub(self.late)
     }
 
-    /// How many probes have not ended.
+    /// How many probes were sent and have not ended.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
         self.sent - self.ended_in_all()
     }
 
-    /// The times from sending until the reply: with the time to connect if there are
-    /// connections.
+    /// The times from sending until the reply. If there are connections, the time to
+    /// connect is included.
     #[must_use]
     pub fn from_sending(&self) -> &Times {
         if self.total.samples() > 0 { &self.total } else { &self.reply }

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use crate::exit::{Failure, reason};
 use crate::options::Text;
 
-/// The bytes that `--message` asks to send: those of the option, or, for `-`, all of
-/// standard input.
+/// The bytes that `--message` asks to send: the option's value, or all of standard input
+/// if the value is `-`.
 ///
 /// # Errors
 /// Standard input cannot be read, or there are more than `limit` bytes.

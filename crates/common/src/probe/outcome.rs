@@ -1,4 +1,4 @@
-//! What came of a probe: of each address that was tried, and in the end.
+//! What came of a probe: at each address that was tried, and in the end.
 
 pub mod icmp;
 pub mod trouble;
@@ -15,7 +15,7 @@ use verdict::Verdict;
 /// What came of an exchange with one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The address; none if the target has none.
+    /// The address; none if the target has no address.
     pub address: Option<SocketAddr>,
     /// This machine's own address, once a socket had one.
     pub local: Option<SocketAddr>,
@@ -23,10 +23,10 @@ pub struct Outcome {
     pub resolve: Option<Duration>,
     /// From the attempt to connect until the connection stood.
     pub connect: Option<Duration>,
-    /// How often the SYN was sent again. Asked of the kernel only if connecting
-    /// took long.
+    /// How often the SYN was sent again. The kernel is asked only if connecting took
+    /// long.
     pub syn_retransmits: Option<u32>,
-    /// From the message's first byte until the reply's.
+    /// From sending the message's first byte until the reply's first byte was here.
     pub reply: Option<Duration>,
     /// The reply, or why there is none.
     pub result: Result<Vec<u8>, Trouble>,
@@ -37,17 +37,17 @@ pub struct Outcome {
 pub struct Ended {
     /// Which of the run's probes it was, from 1.
     pub number: u64,
-    /// How long after its due time it was sent to the last address. None of a
-    /// single exchange, which has no due time.
+    /// How long after its due time it was sent to the last address. None for a single
+    /// exchange, which has no due time.
     pub delay: Option<Duration>,
-    /// What came of the addresses that were tried in vain.
+    /// The outcomes at the addresses that were tried in vain.
     pub before: Vec<Outcome>,
-    /// What came of the last address. This outcome is the probe's.
+    /// The outcome at the last address, which is the outcome of the probe.
     pub last: Outcome,
 }
 
 impl Ended {
-    /// The outcomes of all addresses, in the order in which they were tried.
+    /// The outcomes at all addresses, in the order in which they were tried.
     pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
         self.before.iter().chain([&self.last])
     }
@@ -98,11 +98,11 @@ impl Outcome {
         }
     }
 
-    /// The same outcome, without the router if the router is this machine: what
-    /// this machine says of neighbours that do not answer is no router's word (RFC
-    /// 1122, section 2.3.2.2; RFC 4861, section 7.2.2).
+    /// The same outcome, without the router if the "router" is this machine. If a
+    /// neighbour does not answer, this machine itself makes the ICMP error (RFC 1122,
+    /// section 2.3.2.2; RFC 4861, section 7.2.2), and no router has said anything.
     #[must_use]
-    pub fn without_own_word(mut self) -> Self {
+    pub fn without_own_address_as_router(mut self) -> Self {
         let (own, target) = (self.local.map(|a| a.ip()), self.address.map(|a| a.ip()));
         if own != target
             && let Err(trouble) = &mut self.result
@@ -118,14 +118,14 @@ impl Outcome {
         self.result.as_ref().map_or_else(|trouble| trouble.verdict, |_| Verdict::Ok)
     }
 
-    /// Whether the address has answered, be it with a reply that was not expected.
+    /// Whether the address has answered, even if another reply was expected.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         matches!(self.verdict(), Verdict::Ok | Verdict::WrongReply)
     }
 }
 
-/// Decides on a reply that came: it is the result, unless another reply is
+/// The result of an exchange in which `reply` came: the reply, unless another one is
 /// `expected`.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 /// The options that say how often a client tries, and for how long.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Persistence {
-    /// Try again and again until it comes out as expected
+    /// Try again and again until the outcome is as expected
     #[arg(long, display_order = 12)]
     wait: bool,
 
@@ -46,7 +46,7 @@ impl Persistence {
     }
 
     /// Makes one attempt, or with `--wait` as many as it takes, and reports the last one.
-    /// An attempt is handed the instant at which everything has to end, if there is one.
+    /// `attempt` is given the instant at which everything has to end, if there is one.
     ///
     /// # Errors
     /// The exchange did not come out as expected, or not in time.
@@ -71,7 +71,7 @@ impl Persistence {
                 (true, true, false) => return reporter.cut_short(&ended),
                 (_, _, true) => {}
             }
-            // Silence that was cut short says less than the attempt before it.
+            // Silence that was cut short says less than the outcome of the attempt before.
             let last = before.filter(|_| is_cut_short).unwrap_or(ended);
             due = (due + interval).max(now);
             if end.is_some_and(|end| due >= end) {
@@ -83,7 +83,7 @@ impl Persistence {
     }
 }
 
-/// Whether the outcome could have been another with more time.
+/// Whether the outcome could have been different with more time.
 fn is_silence(ended: &Ended) -> bool {
     matches!(
         ended.last.verdict(),

@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::options::number;
 use crate::percent::Percent;
 
-/// The interval unless one is asked for: that of ping(8).
+/// The default interval, which is also that of ping(8).
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many sockets may be open at once. A process may usually have 1024 descriptors.
@@ -23,7 +23,7 @@ const MOST_FLOWS: u64 = MOST_SOCKETS as u64 / 2;
 /// The options of a run.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Probing {
-    /// Measure with so many probes (from each flow)
+    /// Send this many probes (from each flow), and measure
     #[arg(short, long, value_name = "N", value_parser = number(1, u64::MAX))]
     #[arg(conflicts_with = "wait", display_order = 30)]
     count: Option<u64>,
@@ -36,7 +36,7 @@ pub struct Probing {
     #[arg(long, value_name = "N", value_parser = number(1, MOST_FLOWS), display_order = 32)]
     flows: Option<u64>,
 
-    /// Failures that are still a success [default: 0]
+    /// Share of probes that may fail in a successful run [default: 0]
     #[arg(long, value_name = "PERCENT", display_order = 33)]
     max_loss: Option<Percent>,
 
@@ -45,7 +45,7 @@ pub struct Probing {
     histogram: bool,
 }
 
-/// Parses a duration, which may be zero here.
+/// Parses a duration that may be zero.
 fn parse_or_zero(text: &str) -> Result<Duration, String> {
     if matches!(text, "0" | "0s" | "0ms") { Ok(Duration::ZERO) } else { duration::parse(text) }
 }
@@ -60,10 +60,10 @@ pub struct Plan {
     pub interval: Duration,
     /// How many flows there are.
     pub flows: u32,
-    /// Whether `--flows` was given: then each flow keeps its port, and the report names
+    /// Whether `--flows` was given. If so, each flow keeps its port, and the report names
     /// the ports.
     pub has_flows: bool,
-    /// The share of failures that is still a success.
+    /// The share of probes that may fail in a successful run.
     pub max_loss: Percent,
     /// Whether the histogram is drawn.
     pub histogram: bool,

@@ -1,4 +1,4 @@
-//! What a client's loop waits with: for a socket that is ready, a time, or a signal.
+//! How a client's loop waits: for a socket that is ready, a time, or a signal.
 
 mod alarm;
 
@@ -14,9 +14,9 @@ use crate::probe::interrupt::Interrupt;
 use crate::probe::plan::MOST_SOCKETS;
 use alarm::Alarm;
 
-/// Descriptors that are not for probes: the standard ones and the one that lines are
-/// printed to, the poller's, the one of the socket that asks for a route, and some to
-/// spare.
+/// Descriptors that are not for probes: the three standard ones, the copy of standard
+/// output that lines are written to, those of the poller, the socket that asks for a
+/// route, and some to spare.
 const OTHER_DESCRIPTORS: usize = 24;
 
 const ALARM: Token = Token(usize::MAX);
@@ -32,23 +32,23 @@ pub struct Poller {
     interrupt: Option<Interrupt>,
 }
 
-/// What a wait has ended with.
+/// Why a wait has ended.
 #[derive(Debug)]
 pub struct Woken {
     /// When the wait ended.
     pub at: Instant,
     /// The sockets that are ready.
     pub ready: Vec<Ready>,
-    /// A signal asks to stop.
+    /// Whether a signal asks to stop.
     pub is_interrupted: bool,
 }
 
 /// A socket that is ready.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready {
-    /// The number that the socket was registered with, as its token.
+    /// The number under which the socket was registered: its token.
     pub key: usize,
-    /// The socket is ready for writing alone: nothing has come that could be received.
+    /// Whether the socket is ready for writing alone, so that there is nothing to receive.
     pub is_for_writing: bool,
 }
 
@@ -66,7 +66,7 @@ impl Poller {
         Ok(Self { poll, events, most_sockets, alarm, interrupt: None })
     }
 
-    /// How many sockets may be open at once. A probe beyond that is sent later.
+    /// How many sockets may be open at once. Probes that need more are sent later.
     #[must_use]
     pub fn most_sockets(&self) -> usize {
         self.most_sockets
@@ -88,7 +88,7 @@ impl Poller {
         self.poll.registry()
     }
 
-    /// Registers `socket` again, whose token is `key`. An event that is there already is
+    /// Registers `socket` again, with `key` as its token. A socket that is ready already is
     /// then announced again (epoll(7), edge-triggered).
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl Poller {
         let is_armed = self.alarm.arm(self.poll.registry(), until)?;
         let timeout = if is_armed { None } else { Some(Duration::ZERO) };
         match self.poll.poll(&mut self.events, timeout) {
-            // Ctrl-Z and fg interrupt the call. What came meanwhile is found at once.
+            // Ctrl-Z and fg interrupt the call. Events that came meanwhile are found at once.
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 self.poll.poll(&mut self.events, Some(Duration::ZERO))
             }

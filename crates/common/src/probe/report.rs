@@ -1,7 +1,7 @@
 //! How the outcome of a probe is printed, and whether it is the expected one.
 //!
 //! - [`text`]: for people; [`json`]: as objects.
-//! - [`run_report`]: a run, as it goes and in the end; [`summary`]: what a run came to;
+//! - [`run_report`]: a run, as it goes and in the end; [`summary`]: the figures of a run;
 //!   [`bars`]: the distribution of its times; [`progress`]: how far it has come.
 
 pub mod bars;
@@ -24,7 +24,7 @@ use crate::options::{Text, text as text_of};
 use crate::output::stdout::{StandardOutput, has_room};
 use crate::output::{Output, Style};
 use crate::printable::message;
-use crate::probe::interrupt::mortal;
+use crate::probe::interrupt::interruptible;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
@@ -49,7 +49,7 @@ pub struct Reporting {
 }
 
 impl Reporting {
-    /// The expected reply, if only one counts.
+    /// The only reply that counts, if there is one.
     #[must_use]
     pub fn expected_reply(&self) -> Option<&[u8]> {
         self.expect_reply.as_ref().map(|text| text.0.as_slice())
@@ -65,26 +65,26 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Reports the probes of `target` as `reporting` has it.
+    /// Reports the probes of `target` as `reporting` asks.
     #[must_use]
     pub fn new(target: Address, reporting: &Reporting) -> Self {
         Self { target, expected: reporting.expect, output: reporting.output }
     }
 
-    /// The level from which on something is printed.
+    /// The level that `-q` and `-v` ask for.
     #[must_use]
     pub fn level(&self) -> LevelFilter {
         self.output.level()
     }
 
-    /// Whether this is the expected outcome.
+    /// Whether `outcome` is the expected one.
     #[must_use]
     pub fn is_expected(&self, outcome: &Outcome) -> bool {
         outcome.verdict() == self.expected
     }
 
-    /// Reports a single exchange. A reply, or an expected failure, goes to standard
-    /// output; anything else is the failure that this function returns.
+    /// Reports a single exchange. Prints a reply or an expected failure to standard
+    /// output. Returns any other outcome than the expected one as a failure.
     ///
     /// # Errors
     /// The outcome is not the expected one, or standard output takes no more.
@@ -101,34 +101,34 @@ impl Reporter {
         Err(in_words(failure, text::failure(&self.target, ended, self.expected)))
     }
 
-    /// Reports an exchange with the expected outcome, which proves nothing: the deadline
-    /// cut it short, and with more time the outcome could have been another.
+    /// Reports an exchange that had the expected outcome only because the deadline cut it
+    /// short: with more time the outcome could have been different.
     ///
     /// # Errors
-    /// Always: this is the failure; or standard output takes no more.
+    /// Always: the failure to report, or standard output takes no more.
     pub fn cut_short(&self, ended: &Ended) -> Result<(), Failure> {
         self.print(ended, false)?;
         let failure = Failure::outcome(&self.target, "");
         Err(in_words(failure, text::cut_short(&self.target, ended)))
     }
 
-    /// Reports the last of several exchanges, none of which had the expected outcome in
-    /// all the time `after` which the client gives up.
+    /// Reports the last of several exchanges. The client gives up after `elapsed`, because
+    /// none had the expected outcome (or only because the deadline cut it short).
     ///
     /// # Errors
-    /// Always: this is the failure; or standard output takes no more.
-    pub fn give_up(&self, ended: &Ended, after: Duration) -> Result<(), Failure> {
+    /// Always: the failure to report, or standard output takes no more.
+    pub fn give_up(&self, ended: &Ended, elapsed: Duration) -> Result<(), Failure> {
         self.print(ended, false)?;
         let words = if self.is_expected(&ended.last) {
             text::cut_short(&self.target, ended)
         } else {
-            text::give_up(&self.target, ended, self.expected, after)
+            text::give_up(&self.target, ended, self.expected, elapsed)
         };
         Err(in_words(Failure::deadline(&self.target, ""), words))
     }
 
-    /// Prints what goes to standard output. Under `-q` that is nothing but the object of
-    /// an exchange that did not come out as expected.
+    /// Prints what goes to standard output. With `-q` that is only the object of an
+    /// exchange that did not come out as expected, and with `-qq` nothing.
     fn print(&self, ended: &Ended, is_expected: bool) -> Result<(), Failure> {
         let is_object = self.output.style() == Style::Json;
         let least = if is_object && !is_expected { LevelFilter::Warn } else { LevelFilter::Info };
@@ -148,13 +148,13 @@ impl Reporter {
     }
 }
 
-/// A failure whose object is written, in words that are safe to print.
+/// The same failure, in `words` that are safe to print. Its object has been written.
 fn in_words(failure: Failure, words: String) -> Failure {
     failure.with_printable_reason(words).object_written()
 }
 
-/// Prints a reply and a newline to standard output: as it came if that is a file or a
-/// pipe, safely if it is a terminal.
+/// Prints a reply and a newline to standard output. A file or a pipe gets the reply as it
+/// came, a terminal gets it as safe text.
 fn print_reply(reply: &[u8], output: Output) -> Result<(), Failure> {
     let mut line = output.stamp().to_string().into_bytes();
     if io::stdout().is_terminal() {
@@ -170,11 +170,11 @@ fn print_reply(reply: &[u8], output: Output) -> Result<(), Failure> {
 /// What a pipe takes at once if it has room: pipe(7), `PIPE_BUF`.
 const AT_ONCE: usize = 4096;
 
-/// Writes to standard output. If nobody is reading, a signal ends the process while it
-/// waits: there is no summary that anybody would see.
+/// Writes to standard output. While a write waits for a reader, a signal ends the process:
+/// nobody would see a summary.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let write = || StandardOutput::open().and_then(|mut out| out.write_all(text.as_bytes()));
     let is_quick = text.len() <= AT_ONCE && has_room(io::stdout().as_fd());
-    let written = if is_quick { write() } else { mortal(write) };
+    let written = if is_quick { write() } else { interruptible(write) };
     written.map_err(|_| Failure::unread())
 }

@@ -1,8 +1,8 @@
 //! The probes that a client's loop sends: a single exchange, or a run that is measured
 //! and reported.
 //!
-//! A run has no socket and reads no clock. The loop asks which probe is due, sends it,
-//! and says what came of it.
+//! A run has no socket and reads no clock. The loop asks the run which probe is due,
+//! sends the probe, and hands its outcome back.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -23,7 +23,8 @@ use crate::probe::schedule::Schedule;
 use crate::probe::stray::Stray;
 
 /// The most probes that one turn of the loop sends. Probes that fail at once hold no
-/// socket: without a limit, a turn full of them would see no signal and no deadline.
+/// socket. Without this limit a turn could send them for ever, and would see no signal
+/// and no deadline.
 const MOST_A_TURN: usize = MOST_SOCKETS;
 
 /// The probes of one target.
@@ -33,9 +34,9 @@ pub struct Run {
     schedule: Schedule,
     aim: Aim,
     ledger: Ledger,
-    /// None of a single exchange: whoever asked for it reports it.
+    /// None for a single exchange, which the caller reports.
     report: Option<RunReport>,
-    /// The latest end.
+    /// When the exchange or the run ends at the latest.
     end: Option<Instant>,
     under_way: u64,
     left_of_turn: usize,
@@ -53,7 +54,7 @@ impl Run {
     }
 
     /// A run as planned, which begins at `start` and ends at `end` at the latest. A
-    /// probe that is under way at `end` stays unfinished; its own time is not cut.
+    /// probe that is under way at `end` stays unfinished; its own time is not shortened.
     #[must_use]
     pub fn new(
         destination: Destination,
@@ -100,7 +101,7 @@ impl Run {
         self.report.as_ref().is_some_and(RunReport::has_flows)
     }
 
-    /// Begins a turn of the loop.
+    /// Begins a turn of the loop. Stops the run if its time is up, and draws the progress.
     pub fn begin_turn(&mut self, now: Instant) {
         self.left_of_turn = MOST_A_TURN;
         if self.stops_at().is_some_and(|end| end <= now) {
@@ -111,12 +112,12 @@ impl Run {
         }
     }
 
-    /// Takes the next probe that is due and whose flow `is_free` to send one. None if
-    /// this turn has sent enough.
+    /// Takes the next probe that is due and whose flow `is_free` to send one. `None` if
+    /// there is no such probe, or if this turn has sent enough.
     pub fn take(&mut self, now: Instant, is_free: impl Fn(u32) -> bool) -> Option<Probe> {
         self.left_of_turn = self.left_of_turn.checked_sub(1)?;
         let due = self.schedule.take(now, is_free)?;
-        // A single exchange has to be over at the end; a run leaves its probe unfinished.
+        // A single exchange has to be over at `end`; a run leaves its probe unfinished.
         let end = self.end.filter(|_| self.report.is_none());
         self.under_way += 1;
         self.ledger.sent += 1;
@@ -124,7 +125,7 @@ impl Run {
     }
 
     /// Takes in the `outcome` of `probe` at the address that it went to. Returns the
-    /// probe if it goes on to another address; otherwise it has ended.
+    /// probe if it goes on to another address; otherwise the probe has ended.
     pub fn take_in(&mut self, probe: Probe, mut outcome: Outcome, now: Instant) -> Option<Probe> {
         outcome.resolve = self.destination.resolve();
         debug!("[*] {}: {outcome}", probe.address());
@@ -154,8 +155,8 @@ impl Run {
         report.map_or(Ok(()), |report| report.stray(&stray, strays, from, local))
     }
 
-    /// Enters and reports the probes that have ended. The loop calls this when nothing
-    /// else is to be done: probes that are due must not wait for whoever reads.
+    /// Enters and reports the probes that have ended. The loop calls this when it has
+    /// nothing else to do: probes that are due must not wait for a slow reader.
     ///
     /// # Errors
     /// Standard output takes no more.
@@ -194,8 +195,8 @@ impl Run {
         self.is_stopped || (self.under_way == 0 && self.schedule.is_empty())
     }
 
-    /// What came of a single exchange. An exchange that waited for its port until the
-    /// end was never sent.
+    /// What came of a single exchange. If the exchange waited for its port until its end,
+    /// it was never sent.
     #[must_use]
     pub fn into_ended(mut self) -> Ended {
         let unsent = || Trouble::new(Verdict::NoReply, "no time was left for it");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// The probes that are still to come.
 #[derive(Debug)]
 pub struct Schedule {
-    /// The earliest first. A flow has one turn at most.
+    /// The turns of the flows, the earliest first. A flow has one turn at most.
     turns: VecDeque<Turn>,
     interval: Duration,
     /// How many probes each flow sends.
@@ -35,7 +35,7 @@ pub struct Due {
     pub number: u64,
     /// Which flow sends it, from 0.
     pub flow: u32,
-    /// The time at which it became due.
+    /// The time at which the probe became due.
     pub at: Instant,
     nth: u64,
 }
@@ -67,7 +67,8 @@ impl Schedule {
         Some(Due { number: self.taken, flow, at, nth })
     }
 
-    /// The probe `due` has ended. In a closed loop, the flow's next probe is due.
+    /// Notes that the probe `due` ended at `now`. In a closed loop, the flow's next probe is
+    /// due then.
     pub fn ended(&mut self, due: Due, now: Instant) {
         if self.interval.is_zero() {
             self.add(Turn { flow: due.flow, nth: due.nth + 1, at: now });
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_interval_the_next_one_is_due_when_the_last_has_ended() {
+    fn without_an_interval_a_probe_is_due_when_the_last_one_has_ended() {
         let start = Instant::now();
         let later = start + Duration::from_millis(7);
         let mut schedule = Schedule::new(start, Duration::ZERO, 1, 2);

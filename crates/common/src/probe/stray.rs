@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A datagram that no probe was waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stray {
-    /// What the datagram is.
+    /// What kind of datagram it is.
     pub kind: Kind,
     /// The probe that was last sent from the port.
     pub number: u64,
@@ -13,12 +13,13 @@ pub struct Stray {
     pub after: Duration,
 }
 
-/// What a stray is.
+/// What kind of datagram a stray is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The reply to a probe that had ended without one.
+    /// The reply to a probe that had ended without a reply.
     Late,
-    /// Another reply to a probe that has had one.
+    /// A further reply to a probe that had been answered, or that had gone on to another
+    /// address.
     Duplicate,
     /// A datagram from somebody other than the target.
     Foreign,

@@ -1,5 +1,5 @@
-//! What a client talks to, from where, and for how long: the options for that, and
-//! resolving the names in time.
+//! What a client talks to, from where, and for how long: the options that say so. Also
+//! resolves the names, within the time allowed.
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -26,7 +26,7 @@ pub struct Target {
     #[arg(value_name = "HOST[:PORT]")]
     address: Option<Address>,
 
-    /// The port, where HOST has none
+    /// The port, if HOST has none
     #[arg(value_parser = parse_port_word)]
     port: Option<u16>,
 
@@ -59,12 +59,12 @@ fn parse_port_word(text: &str) -> Result<u16, String> {
     }
 }
 
-/// What became of resolving a target.
+/// The result of resolving a target.
 #[derive(Debug)]
 pub enum Resolved {
     /// There are addresses to go to, and to send from.
     Destination(Destination),
-    /// There are none. This is the outcome of the exchange.
+    /// There are no such addresses. The outcome says why, in place of an exchange.
     Nowhere(Outcome),
 }
 
@@ -87,7 +87,7 @@ impl Target {
         self.source_port.is_some_and(|port| port != 0)
     }
 
-    /// The address that was asked for, whichever way it was written.
+    /// The address that was asked for, written as `HOST:PORT` or as `HOST PORT`.
     ///
     /// # Errors
     /// A client cannot go to the address as it is written.
@@ -122,11 +122,11 @@ impl Target {
         if address.is_ipv4() { !self.ipv6 } else { !self.ipv4 }
     }
 
-    /// Resolves the target, and the source if one is given. Each may take the timeout,
-    /// and no longer than until `end`.
+    /// Resolves the target, and the source if one is given. Each may take as long as the
+    /// timeout, but not beyond `end`.
     ///
     /// # Errors
-    /// The target cannot be gone to as it is written, or not from that source.
+    /// A client cannot go to the target as it is written, or not from that source.
     pub fn resolve(&self, end: Option<Instant>) -> Result<Resolved, Failure> {
         let limit = || {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
@@ -165,7 +165,7 @@ impl Target {
         Ok(Resolved::Destination(destination.with_sources(sources).with_resolve(resolve)))
     }
 
-    /// The addresses to send from, one of each family; none if any will do.
+    /// The addresses to send from; none if any will do.
     fn resolve_source(&self, limit: Duration) -> Result<Vec<SocketAddr>, String> {
         let port = self.source_port.unwrap_or(0);
         let Some(host) = &self.source else {
@@ -175,7 +175,8 @@ impl Target {
         };
         let failed = |why: String| format!("cannot send from {host}: {why}");
         let sources = resolve_within(host, port, limit).map_err(failed)?;
-        // A source that is not this machine's is better said once than by each attempt.
+        // If this machine does not have the source address, say so once here, and not for
+        // each attempt.
         if let &[mut source] = sources.as_slice() {
             source.set_port(0);
             UdpSocket::bind(source).map_err(|error| failed(reason(&error)))?;
@@ -184,7 +185,8 @@ impl Target {
     }
 }
 
-/// Resolves on a thread of its own, because the system's resolver takes no time limit.
+/// Resolves `host` on a thread of its own, because the system's resolver takes no time
+/// limit.
 fn resolve_within(host: &Host, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, String> {
     if let Host::Ip(ip) = host {
         return Ok(vec![SocketAddr::new(*ip, port)]);

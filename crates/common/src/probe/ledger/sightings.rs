@@ -1,14 +1,14 @@
-//! What the replies of servers under `--witness` say: which host answered, and which
+//! What the replies of servers with `--witness` say: which host answered, and which
 //! address it saw the probe come from.
 
 use std::net::SocketAddr;
 
-/// How many hosts are counted apart: more than stand behind any one address that is
-/// probed by hand.
+/// How many hosts are counted separately: more than there are behind any address that
+/// somebody probes by hand.
 const MOST_HOSTS: usize = 64;
 
-/// The longest host name that is taken, in bytes: a host name has no more
-/// (hostname(7)).
+/// The longest host name that is accepted, in bytes: the limit of Linux,
+/// `HOST_NAME_MAX` (gethostname(2)).
 const LONGEST_NAME: usize = 64;
 
 /// What the replies of a run have said.
@@ -16,17 +16,17 @@ const LONGEST_NAME: usize = 64;
 pub struct Sightings {
     /// How often each host answered.
     pub hosts: Vec<(String, u64)>,
-    /// The address that a server saw last.
+    /// The address from which a server saw the last probe come.
     pub seen_as: Option<SocketAddr>,
-    /// The address that the same probe was sent from.
+    /// The address from which that probe was sent.
     pub local: Option<SocketAddr>,
-    /// How many replies name another address than the probe was sent from.
+    /// How many replies name an address other than the one the probe was sent from.
     pub translated: u64,
 }
 
 impl Sightings {
-    /// Notes what `reply` says of a probe sent from `local`. A reply of another form
-    /// says nothing.
+    /// Notes what `reply` says about a probe that was sent from `local`. A reply in any
+    /// other form is ignored.
     pub fn note(&mut self, reply: &[u8], local: Option<SocketAddr>) {
         let Some((host, peer)) = parse(reply) else {
             return;
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn witnesses_are_heard_and_others_are_not() {
+    fn only_the_replies_of_witnesses_are_noted() {
         let mut sightings = Sightings::default();
         let local = Some("10.0.0.2:4000".parse().unwrap());
         for reply in [

@@ -1,14 +1,15 @@
-//! Measured times in the same memory for any number of them: their exact count, sum,
-//! least and greatest, and a histogram. A bucket of the histogram is at most a 256th as
-//! wide as the times in it are long.
+//! Measured times: their exact count, sum, least and greatest, and a histogram. They take
+//! the same memory, however many there are. A bucket of the histogram is a nanosecond wide,
+//! or at most a 256th of the times in it.
 
 use std::time::Duration;
 
-/// Each power of two is divided into so many buckets; this is their number's logarithm.
+/// The logarithm of [`PARTS`], the number of buckets in each power of two.
 const PARTS_LOG2: u32 = 8;
 const PARTS: u64 = 1 << PARTS_LOG2;
 
-/// The last bucket takes all times from here on: over an hour, in nanoseconds.
+/// The logarithm of a time in nanoseconds, over an hour. The last bucket takes all times
+/// from there on.
 const LONGEST_LOG2: u32 = 42;
 const BUCKETS: usize = ((LONGEST_LOG2 - PARTS_LOG2 + 1) as usize) << PARTS_LOG2;
 
@@ -18,7 +19,7 @@ pub struct Times {
     /// Empty before the first sample.
     buckets: Vec<u64>,
     samples: u64,
-    /// The sum, the least and the greatest in nanoseconds.
+    /// The sum of the times, the least and the greatest, in nanoseconds.
     sum: u128,
     least: u64,
     greatest: u64,
@@ -81,8 +82,8 @@ impl Times {
         Some(Duration::from_nanos(middle.clamp(self.least, self.greatest)))
     }
 
-    /// How many samples fall into each of `rows`. A row is given by its beginning, and
-    /// the rows are in order. Samples before the first row count to the first row.
+    /// How many samples fall into each of `rows`. Each row is given by its beginning, in
+    /// ascending order. Samples before the first row are counted in the first row.
     #[must_use]
     pub fn counts(&self, rows: &[Duration]) -> Vec<u64> {
         let mut counts = vec![0; rows.len()];
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_take_all_of_them() {
+    fn every_sample_is_in_a_row() {
         let rows = [10_000, 20_000, 30_000].map(Duration::from_nanos);
         assert_eq!(times([1_000, 10_100, 15_000, 25_000, 99_000]).counts(&rows), [3, 1, 1]);
     }

@@ -1,4 +1,4 @@
-//! ICMP errors: what they say, and who says it.
+//! ICMP errors: what they say, and who sent them.
 //!
 //! The types and codes of IPv4 are in RFC 792, RFC 1122 (section 3.2.2.1) and RFC
 //! 1812 (section 5.2.7.1), those of IPv6 in RFC 4443.
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_says_what_it_means() {
+    fn each_error_has_a_verdict_and_words() {
         for (version, kind, code, verdict, words) in [
             (Version::V4, 3, 3, Verdict::Refused, "port unreachable"),
             (Version::V6, 1, 4, Verdict::Refused, "port unreachable"),

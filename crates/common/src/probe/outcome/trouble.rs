@@ -1,4 +1,4 @@
-//! Why an exchange with one address came to nothing.
+//! Why an exchange with one address failed.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -14,12 +14,12 @@ use crate::printable::printable;
 use crate::probe::outcome::icmp::IcmpError;
 use crate::probe::outcome::verdict::Verdict;
 
-/// Why an exchange with one address came to nothing. The details are boxed, because
-/// trouble is rare, and every probe moves a value that may hold one.
+/// Why an exchange with one address failed. The details are boxed, because trouble is
+/// rare, and every probe moves a value that has room for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble(Box<Details>);
 
-/// What is known of the trouble.
+/// What is known about the trouble.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details {
     /// The trouble in one word; never [`Verdict::Ok`].
@@ -36,8 +36,8 @@ pub struct Details {
     pub reply: Option<Vec<u8>>,
 }
 
-/// Every source port is taken (`net.ipv4.ip_local_port_range`), or the family
-/// has no address here.
+/// Every source port is taken (`net.ipv4.ip_local_port_range`), or this machine has no
+/// address of the family.
 const NO_PORT: &str = "no free port, or no address, to send from";
 
 impl Deref for Trouble {
@@ -72,7 +72,8 @@ impl From<io::Error> for Trouble {
 }
 
 impl From<&io::Error> for Trouble {
-    /// What the kernel says about a socket, if no ICMP error explains it.
+    /// The meaning of an error that the kernel returns for a socket, if no ICMP error
+    /// explains it.
     fn from(error: &io::Error) -> Self {
         let verdict = match error.kind() {
             ErrorKind::ConnectionRefused => Verdict::Refused,
@@ -112,7 +113,7 @@ impl Trouble {
         Self(Box::new(Details { verdict, reason, router, icmp, from, reply }))
     }
 
-    /// Nothing can be sent from `source`.
+    /// Nothing can be sent from `source`: bind(2) fails.
     #[must_use]
     pub fn source(source: SocketAddr, error: &io::Error) -> Self {
         if source.port() == 0 && error.kind() == ErrorKind::AddrInUse {
@@ -138,8 +139,8 @@ impl Trouble {
         }
     }
 
-    /// The connection stood, and then failed. A lost route may come back, so the
-    /// verdict is only that nothing came back.
+    /// The connection stood, and then failed. If the way was lost, it may come back, so
+    /// the verdict is only [`Verdict::NoReply`].
     #[must_use]
     pub fn connected(error: io::Error) -> Self {
         match error.kind() {

@@ -28,7 +28,7 @@ pub enum Verdict {
     WrongReply,
     /// A reply came in time, but only from another address or port.
     WrongSource,
-    /// The name has no address.
+    /// The name was not resolved, or has no address of the family asked for.
     Unresolved,
     /// This machine is at fault: no free port, no descriptor.
     Local,
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_word_is_its_verdicts_own() {
+    fn each_word_stands_for_its_verdict() {
         for verdict in Verdict::ALL {
             assert_eq!(verdict.to_string().parse(), Ok(verdict));
         }

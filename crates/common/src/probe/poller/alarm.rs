@@ -1,5 +1,5 @@
-//! An alarm that wakes an event loop at a time, to the microsecond. epoll_wait(2) itself
-//! counts in milliseconds, and many replies take less than one.
+//! An alarm that wakes an event loop at a given time, to the microsecond. epoll_wait(2)
+//! itself counts in milliseconds, and many replies take less than a millisecond.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -28,9 +28,9 @@ impl Alarm {
         Self { token, timer: None, at: None }
     }
 
-    /// Arms the alarm for `at`, in place of the time that it was armed for; false if `at`
-    /// has passed. Without `at`, an armed alarm stays armed: to wake the loop once for
-    /// nothing does no harm.
+    /// Arms the alarm for `at`, in place of any earlier setting; false if `at` has passed.
+    /// Without `at`, an armed alarm stays armed: waking the loop once for nothing does no
+    /// harm.
     ///
     /// # Errors
     /// The system gives no timer.
@@ -52,7 +52,7 @@ impl Alarm {
         Ok(true)
     }
 
-    /// The alarm has woken the loop.
+    /// Notes that the alarm has woken the loop.
     pub fn gone_off(&mut self) {
         self.at = None;
     }

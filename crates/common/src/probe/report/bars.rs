@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::duration::Millis;
 use crate::probe::ledger::times::Times;
 
-/// How many rows are drawn, besides the row of all longer times.
+/// The times drawn span fewer rows than this. One row more may be drawn, because rows
+/// begin at round times; and after them comes the row of all longer times.
 const MOST_ROWS: u128 = 15;
 
 /// Times up to this percentile have rows of their own. All longer times share one row.
@@ -46,14 +47,14 @@ pub fn draw(times: &Times, width: usize) -> String {
     drawn
 }
 
-/// Where the rows begin, the height of each, and where the row of all longer times
-/// begins. Heights are 1, 2 or 5 times a power of ten.
+/// The beginning of the first row, the time that each row covers, and the beginning of the
+/// row of all longer times. A row covers 1, 2 or 5 times a power of ten.
 fn scale(times: &Times) -> (Duration, Duration, Duration) {
     let nanos = |time: Duration| time.as_nanos().max(1);
     let least = nanos(times.least());
     let high = times.percentile(DRAWN_THOUSANDTHS).unwrap_or(times.greatest());
     let range = nanos(high).saturating_sub(least);
-    let mut step = 1000_u128; // a microsecond, which is what is printed
+    let mut step = 1000_u128; // a microsecond: digits below that are not printed
     while range / step >= MOST_ROWS {
         let leading =
             std::iter::successors(Some(step), |s| Some(s / 10)).take_while(|s| *s > 0).last();
@@ -70,9 +71,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_fit_the_width_and_show_all_there_is() {
+    fn bars_fit_the_width_and_show_every_time() {
         let mut times = Times::default();
-        // Not at the edges of rows, where a bucket belongs to either.
+        // Not at the edges of rows, where a bucket may belong to either row.
         for nanos in (100_500..200_000).step_by(1000).chain([155_500, 155_500, 155_500, 5_000_000])
         {
             times.add(Duration::from_nanos(nanos));

@@ -72,7 +72,7 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: S
     json::object("stray", stamp.time(), &fields)
 }
 
-/// What a run came to.
+/// The summary of a run.
 pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
     let (ledger, ended) = (summary.ledger, summary.ended());
     let verdicts = Verdict::ALL.map(|v| (v.as_str(), Field::Number(ledger.count(v))));

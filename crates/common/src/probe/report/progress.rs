@@ -22,8 +22,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The progress of a run that begins `now`. Nothing is drawn if the run `has_lines` of
-    /// its own on a terminal: then these are its progress.
+    /// The progress of a run that begins at `now`. If the run `has_lines` of its own and
+    /// prints them on a terminal, nothing is drawn: the lines show the progress.
     #[must_use]
     pub fn new(now: Instant, has_lines: bool) -> Self {
         let is_watched = io::stderr().is_terminal() && !(has_lines && io::stdout().is_terminal());
@@ -41,7 +41,7 @@ impl Progress {
         if self.next.is_some_and(|next| next <= now) {
             self.next = Some(now + INTERVAL);
             self.is_drawn = true;
-            // A full line would wrap, and could not be taken back.
+            // A full line would wrap, and could not be erased.
             let line: String = words().chars().take(columns(&io::stderr()) - 1).collect();
             write(&format!("\r{line}\x1b[K"));
         }
@@ -65,6 +65,6 @@ pub(crate) fn columns(terminal: &impl std::os::fd::AsFd) -> usize {
 }
 
 fn write(text: &str) {
-    // Nobody sits before a terminal that is gone.
+    // If the terminal is gone, nobody is watching.
     let _ = io::stderr().write_all(text.as_bytes());
 }

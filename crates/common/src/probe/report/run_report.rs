@@ -37,9 +37,9 @@ impl RunReport {
     #[must_use]
     pub fn new(reporter: Reporter, plan: Plan, start: Instant) -> Self {
         let has_lines = reporter.level() >= least_level(plan, false);
-        let is_talkative =
+        let is_silent_or_verbose =
             reporter.level() < LevelFilter::Warn || reporter.level() > LevelFilter::Info;
-        let progress = Progress::new(start, has_lines || is_talkative);
+        let progress = Progress::new(start, has_lines || is_silent_or_verbose);
         Self { reporter, plan, progress, start }
     }
 
@@ -84,7 +84,7 @@ impl RunReport {
         }
     }
 
-    /// Reports a stray, which is one of so many `strays` so far.
+    /// Reports `stray`. With it, there were `strays` in the run so far.
     ///
     /// # Errors
     /// Standard output takes no more.
@@ -111,7 +111,7 @@ impl RunReport {
     /// Prints the summary, and the histogram if one was asked for.
     ///
     /// # Errors
-    /// More probes failed than may, or standard output takes no more.
+    /// More probes failed than may, no probe has ended, or standard output takes no more.
     pub fn conclude(
         mut self,
         ledger: &Ledger,
@@ -138,9 +138,9 @@ impl RunReport {
     }
 }
 
-/// The level from which on a probe has a line of its own. A failed probe has a line
-/// under `-q` too, as a warning. In a closed loop no probe has a line without `-v`: there
-/// may be very many.
+/// The level from which on a probe has a line of its own. A failed probe has a line with
+/// `-q` too, as a warning. In a closed loop no probe has a line without `-v`: there may be
+/// very many.
 fn least_level(plan: Plan, has_failed: bool) -> LevelFilter {
     match (plan.interval.is_zero(), has_failed) {
         (true, _) => LevelFilter::Debug,

@@ -1,4 +1,4 @@
-//! What a run came to: one immutable summary, which [`text`] and [`json`] print.
+//! The figures of a run: one immutable summary, which [`text`] and [`json`] print.
 //!
 //! [`text`]: super::text
 //! [`json`]: super::json
@@ -9,18 +9,18 @@ use crate::address::Address;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::verdict::Verdict;
 
-/// What a run came to.
+/// The summary of a run.
 #[derive(Debug)]
 pub struct Summary<'a> {
     /// What was probed.
     pub target: &'a Address,
-    /// The verdict that counted as success.
+    /// The verdict that counts as success.
     pub expected: Verdict,
     /// What became of the probes.
     pub ledger: &'a Ledger,
     /// How long the run took.
     pub elapsed: Duration,
-    /// How long it took to resolve the name.
+    /// How long it took to resolve the target's name; none if it has no name.
     pub resolve: Option<Duration>,
 }
 
@@ -32,13 +32,13 @@ pub const PERCENTILES: [(u64, &str); 4] =
 pub(crate) const NOISE: Duration = Duration::from_millis(1);
 
 impl Summary<'_> {
-    /// How many probes have ended. Shares are shares of these.
+    /// How many probes have ended. The shares in percent are shares of this number.
     #[must_use]
     pub fn ended(&self) -> u64 {
         self.ledger.ended_in_all()
     }
 
-    /// Whether probes were sent so late after their due times that it shows.
+    /// Whether probes were sent so late after their due times that the figures show it.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         let (sent, due) = (self.ledger.from_sending(), &self.ledger.from_due);

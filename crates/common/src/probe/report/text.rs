@@ -19,8 +19,8 @@ use crate::probe::stray::{Kind, Stray};
 /// How many source ports and hosts are named. More names would hide the rest.
 const MOST_NAMED: usize = 8;
 
-/// `refused (a reset came back)`. If a name has several addresses, each one with its
-/// outcome: `::1: refused (...); 192.0.2.1: no-reply (...)`.
+/// `refused (a reset came back)`. If the target is a name, each outcome comes after the
+/// addresses that had it: `::1: refused (...); 192.0.2.1: no-reply (...)`.
 pub(crate) fn words(target: &Address, ended: &Ended) -> String {
     let mut groups: Vec<(String, Vec<SocketAddr>)> = Vec::new();
     for outcome in ended.outcomes() {
@@ -60,9 +60,9 @@ pub(crate) fn give_up(
     target: &Address,
     ended: &Ended,
     expected: Verdict,
-    after: Duration,
+    elapsed: Duration,
 ) -> String {
-    format!("{}, for {}", failure(target, ended, expected), duration::words(after))
+    format!("{}, for {}", failure(target, ended, expected), duration::words(elapsed))
 }
 
 /// `4 bytes from 127.0.0.1:6666: probe=1 connect=0.123 ms reply=0.084 ms`
@@ -92,8 +92,8 @@ pub(crate) fn probe(target: &Address, ended: &Ended, has_flows: bool) -> String 
     line + "\n"
 }
 
-/// `127.0.0.1:6666: probe=3 late reply, 1301.251 ms after it was sent`; the last of the
-/// strays that have a line of their own says that it is the last.
+/// `127.0.0.1:6666: probe=3 late reply, 1301.251 ms after it was sent`. If `is_last`, the
+/// line says that further strays have no lines.
 pub(crate) fn stray(stray: &Stray, from: SocketAddr, is_last: bool) -> String {
     let Stray { kind, number, after } = stray;
     let words = match kind {
@@ -114,7 +114,7 @@ pub(crate) fn progress(ledger: &Ledger, all: u64) -> String {
     format!("{} of {all} sent: {ok} ok, {lost} lost{median}", ledger.sent)
 }
 
-/// What a run came to, in several lines.
+/// The summary of a run, in several lines.
 pub(crate) fn summary(summary: &Summary<'_>) -> String {
     let mut text = heading(summary) + &counts(summary) + &times(summary);
     for remark in remarks(summary) {
@@ -204,7 +204,7 @@ fn cell(table: &mut String, text: impl Display) {
     let _ = write!(table, " {text:>8}");
 }
 
-/// What is to be said besides the figures.
+/// Remarks on the figures.
 fn remarks(summary: &Summary<'_>) -> Vec<String> {
     let ledger = summary.ledger;
     let mut remarks = Vec::from_iter(lossy_ports(summary));
@@ -226,7 +226,8 @@ fn remarks(summary: &Summary<'_>) -> Vec<String> {
     remarks
 }
 
-/// The source ports that failed, unless all did: one bad path among many.
+/// The source ports from which probes failed, unless probes failed from all ports: a path
+/// may be bad while others are good.
 fn lossy_ports(summary: &Summary<'_>) -> Option<String> {
     let ports = summary.ledger.ports.as_ref()?;
     let good = ports.used().filter(|(_, share)| share.failed == 0).count();
@@ -263,7 +264,7 @@ fn witnessed(summary: &Summary<'_>) -> Vec<String> {
     vec![format!("Answered by {answered}."), how]
 }
 
-/// The words with the highest counts, highest first, and how many more there are.
+/// The words with the highest counts, the highest first, and how many more there are.
 fn most(mut words: Vec<(u64, String)>) -> String {
     let mut named = String::new();
     for nth in 0..MOST_NAMED {
