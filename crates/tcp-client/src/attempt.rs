@@ -19,26 +19,26 @@ pub struct Attempt<'m> {
     exchange: Exchange<'m, Connection>,
     local: SocketAddr,
     connected: Option<Instant>,
-    /// When the beginning of the reply was here, if the reply came in pieces.
+    /// When the first piece of the reply arrived, if the reply came in pieces.
     answered: Option<Instant>,
     syn_retransmits: Option<u32>,
 }
 
 impl<'m> Attempt<'m> {
-    /// An attempt of `probe` over a connection that is being made.
+    /// An attempt of `probe` over `connection`, which is being made.
     pub fn new(probe: Probe, connection: Connection, request: Request<'m>) -> Self {
         let (local, exchange) = (connection.local(), Exchange::new(connection, request));
         let (connected, answered, syn_retransmits) = (None, None, None);
         Self { probe, request, exchange, local, connected, answered, syn_retransmits }
     }
 
-    /// Goes on with the exchange as far as it can go, and returns the outcome once there is
-    /// one. The socket was ready at `woken`. If it was ready for writing alone, nothing has
-    /// come that could be received, and what comes later wakes the loop again. The message
-    /// and the expected reply bound how long this takes.
+    /// Goes on with the exchange as far as possible, and returns the outcome once there is
+    /// one. The socket was ready at `woken`. If it was ready for writing alone
+    /// (`is_for_writing`), there is nothing to receive yet, and the reply will wake the loop
+    /// again. The lengths of the message and of the expected reply bound how long this takes.
     pub fn step(&mut self, woken: Instant, is_for_writing: bool) -> Option<Outcome> {
         if is_for_writing {
-            self.exchange.stream_mut().writable();
+            self.exchange.stream_mut().note_writable();
         }
         loop {
             match self.exchange.step() {
@@ -52,7 +52,8 @@ impl<'m> Attempt<'m> {
         }
     }
 
-    /// The connection stands. The message goes next, so the reply's time begins here.
+    /// Notes that the connection stands. The message is sent next, so the reply's time begins
+    /// here.
     fn connected(&mut self) {
         let now = Instant::now();
         self.connected = Some(now);
@@ -67,8 +68,9 @@ impl<'m> Attempt<'m> {
         self.outcome(result, Instant::now())
     }
 
-    /// When what is received now has arrived: when the socket was ready. If it came before
-    /// the loop had to wait for it, it is there now.
+    /// When the bytes that are received now arrived. If the loop waited for them after the
+    /// connection stood, that was at `woken`, when the socket was ready. If the loop did not
+    /// have to wait, they count as arrived now.
     fn arrived(&self, woken: Instant) -> Instant {
         if self.connected.is_some_and(|connected| woken > connected) {
             woken
@@ -93,7 +95,7 @@ impl<'m> Attempt<'m> {
         .without_own_address_as_router()
     }
 
-    /// Closes the connection.
+    /// Closes the connection, and returns the probe.
     pub fn close(self) -> Probe {
         self.probe
     }

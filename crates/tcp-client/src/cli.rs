@@ -12,8 +12,8 @@ use common::protocol::DEFAULT_MESSAGE;
 
 use crate::exchange::Request;
 
-/// The longest message. It is held in memory; anything longer is a file transfer, and there
-/// are better programs for that.
+/// The longest message. The message is held in memory. Sending a longer one is a file
+/// transfer, and there are better programs for that.
 pub const LONGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// Sends a message over TCP and prints the reply

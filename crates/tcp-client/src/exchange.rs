@@ -5,8 +5,8 @@
 //!                   └──▶ Ending, with a half-close ──▶ ┘
 //! ```
 //!
-//! It reads no clock, prints nothing and makes no loop: [`Exchange::step`] makes one call
-//! and returns what came of it.
+//! The machine reads no clock, prints nothing and makes no loop: [`Exchange::step`] makes the
+//! next call on the socket and returns its result.
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -22,10 +22,10 @@ use crate::stream::Connecting;
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'m> {
     pub message: &'m [u8],
-    /// Whether this side is ended after the message.
+    /// Whether this side of the connection is ended after the message.
     pub half_close: bool,
-    /// The only reply that counts, if there is one. The exchange waits for all of it. Without
-    /// an expected reply, the reply is what one receive returns, as in the tutorial.
+    /// The only reply that counts, if there is one. The exchange waits for the whole expected
+    /// reply. Without one, the reply is what one receive returns, as in the tutorial.
     pub expected_reply: Option<&'m [u8]>,
 }
 
@@ -47,14 +47,14 @@ enum State {
     },
     /// The message is sent, and this side is ended next.
     Ending,
-    /// The message is sent. If not all of it could be sent, `unsent` is the reason, which
-    /// counts if no reply is there either.
+    /// The message is sent. Or not all of it could be sent: `unsent` says why, and is the
+    /// exchange's trouble if no reply came either.
     Receiving {
         unsent: Option<Trouble>,
     },
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub enum Step {
     /// Something was done, and there may be more to do.
@@ -119,7 +119,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
                 Step::Connected
             }
             Ok(false) => Step::Wait,
-            // The connection stood, and was reset since: the reply may have come first.
+            // The connection stood, and was then reset. The reply may have come before that.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 self.go_on(State::Receiving { unsent: Some(error.into()) })
             }
@@ -127,12 +127,12 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         }
     }
 
-    /// What `error` means, as far as ICMP explains it.
+    /// The trouble behind `error`: the ICMP error if one came back, else `error` itself.
     fn trouble(&self, error: io::Error) -> Trouble {
         self.stream.icmp_error().map_or_else(|| error.into(), Trouble::from)
     }
 
-    /// Not all of the message could be sent. The reply may be here all the same.
+    /// Not all of the message could be sent. The reply may have come all the same.
     fn unsent(&mut self, error: io::Error) -> Step {
         if self.is_passing() {
             return Step::Again;
@@ -140,8 +140,8 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         self.go_on(State::Receiving { unsent: Some(Trouble::connected(error)) })
     }
 
-    /// Whether an error is no more than an ICMP error: the connection stands, and what is in
-    /// its way may pass (RFC 1122, section 4.2.3.9).
+    /// Whether the last error is only an ICMP error. If so, the connection still stands, and
+    /// whatever is in its way may go away (RFC 1122, section 4.2.3.9).
     fn is_passing(&self) -> bool {
         self.stream.icmp_error().is_some()
     }
@@ -156,7 +156,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         Step::Again
     }
 
-    /// Receives the reply. After a failed send too: the reply may have come before that.
+    /// Receives the reply, even after a failed send: the reply may have come before that.
     fn receive(&mut self) -> Step {
         let mut buffer = [0; BUFFER_SIZE];
         let unsent = match &self.state {
@@ -193,7 +193,8 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         })
     }
 
-    /// Nothing more will come. What has come is the reply, if anything has.
+    /// The result when nothing more will come: the bytes received are the reply, if there are
+    /// any.
     fn ended(&mut self, trouble: Trouble) -> Result<Vec<u8>, Trouble> {
         if self.received.is_empty() { Err(trouble) } else { Ok(mem::take(&mut self.received)) }
     }

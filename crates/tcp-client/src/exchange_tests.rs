@@ -9,7 +9,8 @@ use common::stream::Stream;
 use super::*;
 use common::probe::outcome::icmp::{IcmpError, Version};
 
-/// What the socket answers to each call, in order; afterwards it blocks.
+/// What the socket answers to each call, in order. Afterwards it is connected, sends
+/// everything, and has nothing to receive.
 #[derive(Debug, Default)]
 struct Script {
     connects: VecDeque<Result<bool, ErrorKind>>,
@@ -63,10 +64,10 @@ impl Stream for Script {
     }
 }
 
-/// More than any script here gives reason for.
+/// More steps than any script here needs.
 const MOST_STEPS: usize = 50;
 
-/// Steps until the exchange is over, or waits: then `None`.
+/// Steps until the exchange is over. `None` if it waits.
 fn step_on(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Trouble>> {
     for _ in 0..MOST_STEPS {
         match exchange.step() {
@@ -75,7 +76,7 @@ fn step_on(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Troubl
             Step::Done(outcome) => return Some(outcome),
         }
     }
-    panic!("it spins: {exchange:?}");
+    panic!("the exchange spins: {exchange:?}");
 }
 
 fn failed(verdict: Verdict, why: &str) -> Option<Result<Vec<u8>, Trouble>> {
@@ -163,7 +164,7 @@ fn without_a_reply_the_failed_send_is_the_reason() {
 }
 
 #[test]
-fn what_the_peer_does_instead_of_answering_is_told() {
+fn what_the_peer_does_instead_of_answering_is_the_reason() {
     for (connect, receive, verdict, why) in [
         (Err(ErrorKind::ConnectionRefused), Ok(&b""[..]), Verdict::Refused, "a reset came back"),
         (Ok(true), Ok(&b""[..]), Verdict::NoReply, "closed without a reply"),
@@ -197,7 +198,7 @@ fn the_expected_reply_may_come_in_pieces() {
     assert_eq!(step_on(&mut expecting(vec![Ok(b"AC"), Ok(b"K!")])), whole);
     let mut waiting = expecting(vec![Ok(b"AC"), Err(BLOCKS), Ok(b"K!")]);
     assert_eq!((step_on(&mut waiting), step_on(&mut waiting)), (None, whole));
-    // It differs, or ends, or its time is up: then it is what it is.
+    // The reply differs, or ends early, or its time is up: then it is what has come so far.
     assert_eq!(step_on(&mut expecting(vec![Ok(b"AX"), Ok(b"K!")])), Some(Ok(b"AX".to_vec())));
     assert_eq!(step_on(&mut expecting(vec![Ok(b"AC"), Ok(b"")])), Some(Ok(b"AC".to_vec())));
     let mut late = expecting(vec![Ok(b"AC")]);
@@ -212,7 +213,7 @@ fn once_the_connection_stands_a_lost_way_is_no_reply() {
         let Some(Err(trouble)) = outcome else { panic!("{outcome:?}") };
         assert_eq!(trouble.verdict, Verdict::NoReply);
     }
-    // A peer that closed at once, and a half-close that found nobody.
+    // The peer closed at once, so that the send of a half-close finds no connection.
     let script = Script {
         sends: [Err(ErrorKind::NotConnected)].into(),
         receives: [Ok(&b""[..])].into(),
@@ -244,7 +245,7 @@ fn a_half_close_goes_with_the_message() {
         let Script { sent, held_back, ended, .. } = exchange.stream;
         assert_eq!((sent.as_slice(), held_back, ended), (MESSAGE, half_close, half_close));
     }
-    // An empty message is an end, and no send.
+    // With an empty message there is nothing to send: this side is ended at once.
     let mut exchange = Exchange::new(Script::default(), Request { message: b"", ..HALF_CLOSE });
     assert_eq!(step_on(&mut exchange), None);
     assert!(exchange.stream.ended && !exchange.stream.held_back);
@@ -260,8 +261,8 @@ fn any_error() -> impl Strategy<Value = ErrorKind> {
 }
 
 proptest! {
-    /// Whatever the socket does: what is sent is the message's beginning, a
-    /// reply is only what was received, and the machine never spins.
+    /// Whatever the socket does, only the message is sent, the reply is what was received,
+    /// and the machine never spins.
     #[test]
     fn any_behaviour_of_the_socket(
         connects in prop::collection::vec(prop_oneof![Just(Ok(false)), any_error().prop_map(Err)], 0..3),

@@ -30,7 +30,7 @@ pub struct Prober<'m> {
     first_end: Option<Instant>,
     /// Whether each flow has one source port and no other (`--source-port`).
     is_port_fixed: bool,
-    /// The source port of each flow that keeps its port, unless a probe has it.
+    /// The source port that each flow keeps for its next probe; none while a probe uses it.
     kept: Vec<Option<u16>>,
 }
 
@@ -101,7 +101,7 @@ impl<'m> Prober<'m> {
             && !(self.is_port_fixed && attempts.any(|(_, attempt)| attempt.probe.due.flow == flow))
     }
 
-    /// Sends `probe`. If that fails at once, goes on to the addresses after it.
+    /// Sends `probe`. If that fails at once, goes on to the next addresses.
     fn begin(&mut self, mut probe: Probe, run: &mut Run) -> Result<(), Failure> {
         loop {
             probe.begin(Instant::now());
@@ -126,8 +126,8 @@ impl<'m> Prober<'m> {
         let (flow, peer) = (probe.due.flow, probe.address());
         debug!("[*] Connecting to: {peer}");
         let source = run.destination().source_of_flow(peer, flow)?;
-        // Linux lets connect(2) choose ports of one parity, and bind(2) those of the other.
-        // Flows use both, to find as many paths as there are.
+        // On Linux connect(2) prefers ports of one parity, and bind(2) those of the other.
+        // Flows use both, so that they take as many paths as possible.
         let parity = [Chooser::Connect, Chooser::Bind][flow as usize % 2];
         let chooser = run.keeps_ports().then_some(parity);
         let kept = if run.keeps_ports() { self.kept_port(flow).take() } else { None };
@@ -137,7 +137,7 @@ impl<'m> Prober<'m> {
             own
         });
         let mut connection = match Connection::connect(peer, kept.or(source), chooser) {
-            // Another connection may still have the port (TIME_WAIT): then any will do.
+            // Another connection may still hold the port (TIME_WAIT). Then any port will do.
             Err(trouble) if kept.is_some() && trouble.verdict == Verdict::Local => {
                 Connection::connect(peer, source, chooser)?
             }
@@ -153,7 +153,7 @@ impl<'m> Prober<'m> {
         Ok(connection)
     }
 
-    /// The attempt at `key` has ended with `outcome`. Its connection is closed.
+    /// Ends the attempt at `key` with `outcome`, and closes its connection.
     fn end(
         &mut self,
         key: usize,
@@ -171,8 +171,8 @@ impl<'m> Prober<'m> {
         }
     }
 
-    /// Ends the attempts whose time is up. Before that each socket is looked at once more:
-    /// what came while the process was stopped (Ctrl-Z and fg) is not late.
+    /// Ends the attempts whose time is up, after one more look at each socket: a reply that
+    /// came while the process was stopped (Ctrl-Z and fg) is not late.
     fn end_expired(&mut self, now: Instant, run: &mut Run) -> Result<(), Failure> {
         let is_over = |attempt: &Attempt<'_>| attempt.probe.ends_at() <= now;
         while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| is_over(attempt)) {

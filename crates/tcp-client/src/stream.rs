@@ -19,13 +19,13 @@ pub trait Connecting: Stream {
     /// Whether the connection stands by now.
     fn is_connected(&mut self) -> io::Result<bool>;
 
-    /// Whether its two ends are the same.
+    /// Whether both ends of the connection are the same.
     fn is_own_peer(&self) -> bool;
 
     /// The next ICMP error that came back, if there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 
-    /// How many segments were sent again, if the system tells.
+    /// How many segments were sent again; none if the system does not say.
     fn retransmits(&self) -> Option<u32>;
 }
 
@@ -35,13 +35,13 @@ pub struct Connection {
     stream: TcpStream,
     /// This machine's end.
     local: SocketAddr,
-    /// The other end: as it was asked for, and later as the kernel has it.
+    /// The other end: as it was asked for, or as the kernel has it once it was asked.
     peer: SocketAddr,
     /// Whether the kernel has announced that the socket is ready for writing.
     is_writable: bool,
 }
 
-/// Which call chooses the source port of a flow for which no port was asked for.
+/// Which call chooses the source port of a flow if no port was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chooser {
     /// bind(2)
@@ -60,7 +60,7 @@ sockopt_impl!(
 );
 
 sockopt_impl!(
-    /// ip(7): to bind to an address leaves the port to connect(2).
+    /// ip(7): a bind(2) to port 0 leaves the choice of the port to connect(2).
     BindAddressNoPort,
     SetOnly,
     libc::IPPROTO_IP,
@@ -69,8 +69,8 @@ sockopt_impl!(
 );
 
 impl Connection {
-    /// Makes a socket, and starts to connect to `peer`, from `source` if one is given. With
-    /// a `chooser` the connection is one of a flow, whose port is used again.
+    /// Makes a socket, and starts to connect to `peer`, from `source` if one is given. A
+    /// `chooser` is given if the connection's flow keeps its port, and so uses it again.
     pub fn connect(
         peer: SocketAddr,
         source: Option<SocketAddr>,
@@ -83,8 +83,8 @@ impl Connection {
         }
         error_queue::enable(&socket, peer.is_ipv6())?;
         if source.is_some() || chooser.is_some() {
-            // An earlier connection from this port may be in TIME_WAIT. Both sockets need
-            // the option.
+            // An earlier connection from this port may be in TIME_WAIT. To share the port,
+            // both sockets need the option.
             socket.set_reuse_address(true)?;
         }
         let binds = chooser == Some(Chooser::Bind);
@@ -110,8 +110,8 @@ impl Connection {
         self.local
     }
 
-    /// The socket is ready for writing alone, so the connection stands.
-    pub fn writable(&mut self) {
+    /// Notes that the socket is ready for writing alone, so the connection stands.
+    pub fn note_writable(&mut self) {
         self.is_writable = true;
     }
 
@@ -122,11 +122,11 @@ impl Connection {
 }
 
 impl Connecting for Connection {
-    /// A connection that stands has a peer. If there is none, the reason is in `SO_ERROR`,
-    /// unless the connection is still being made: connect(2), EINPROGRESS.
+    /// A connection that stands has a peer. If there is no peer, `SO_ERROR` has the reason,
+    /// or is empty because the connection is still being made: connect(2), EINPROGRESS.
     fn is_connected(&mut self) -> io::Result<bool> {
-        // Only a connection with the same port at both ends may be its own peer, for which the
-        // kernel has to be asked.
+        // A connection may be its own peer only if both ends have the same port. Only then
+        // the kernel has to be asked.
         if self.is_writable && self.local.port() != self.peer.port() {
             return Ok(true);
         }

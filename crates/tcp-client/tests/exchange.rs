@@ -1,4 +1,4 @@
-//! What the client sends and prints, and how it is told to.
+//! What the client sends and prints, and the options for that.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -35,7 +35,7 @@ fn host_and_port_as_two_words_and_ipv6() {
 
 #[test]
 fn a_name_is_tried_address_by_address() {
-    // `localhost` is often ::1 first, where nobody listens here.
+    // `localhost` is often ::1 first, and nobody listens there.
     let (address, _) = server("127.0.0.1:0", answer(b"ACK!"));
     let target = format!("localhost:{}", address.port());
     assert_eq!(run(TCP_CLIENT, &[target]).stdout, "ACK!\n");
@@ -114,7 +114,7 @@ fn quiet_verbose_and_timestamps() {
     let (stdout, _) = run(&["-D"]);
     let (time, reply) = stdout.split_once(' ').unwrap();
     assert_eq!((time.len(), reply), ("2026-01-01T00:00:00.000Z".len(), "ACK!\n"));
-    // Twice quiet, the exit status alone tells.
+    // With -qq only the exit status says that the exchange failed.
     let (_held, address) = reserved();
     let ended = client(address, &["-qq"]);
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(1)));
@@ -134,7 +134,7 @@ fn standard_output_that_takes_no_more_is_status_1_and_silence() {
 fn a_half_close_ends_the_message() {
     for (args, message) in [(&["-N"][..], "hehe, just for a test!"), (&["-N", "-m", ""], "")] {
         let (address, served) = server("127.0.0.1:0", |mut stream| {
-            // To the end, which only comes if that side is closed.
+            // Reads to the end, which comes only if the client ends its side.
             let mut message = String::new();
             stream.read_to_string(&mut message).unwrap();
             stream.write_all(b"ACK!").unwrap();

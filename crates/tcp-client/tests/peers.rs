@@ -12,7 +12,7 @@ use common::testing::{PATIENCE, Server, peer, python, run, run_command};
 const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
 
 #[test]
-fn the_tutorials_server_and_its_client_prints_the_same() {
+fn the_tutorials_server_answers_and_the_tutorials_client_prints_the_same() {
     for host in ["127.0.0.1", "::1"] {
         let Some(server) = python("tcp_server.py", &[host, "0"]) else {
             return;
@@ -31,14 +31,15 @@ fn the_tutorials_server_and_its_client_prints_the_same() {
     }
 }
 
-/// Starts `tool` as a server that answers one connection with "pong". A command
-/// that it runs for that reads first: not all tools bear one that does not.
-fn reply_of(tool: Option<Command>, args: &[&str]) {
+/// Starts `tool` as a server that answers one connection with "pong", and expects that reply.
+/// If the tool runs a command for the reply, the command reads the message first: some tools
+/// fail if it does not.
+fn expect_pong(tool: Option<Command>, args: &[&str]) {
     let Some(mut command) = tool else {
         return;
     };
-    // These tools do not say where they listen, so they are told a port that
-    // was free a moment ago, and asked until they do.
+    // These tools do not say where they listen. So they are given a port that was free a
+    // moment ago, and the client tries until they answer.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     command.args(args.iter().map(|arg| arg.replace("PORT", &port.to_string())));
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -50,24 +51,24 @@ fn reply_of(tool: Option<Command>, args: &[&str]) {
             return;
         }
         assert!(ended.stderr.contains(": refused ("), "{}", ended.stderr);
-        assert!(Instant::now() < patience, "it does not listen");
+        assert!(Instant::now() < patience, "the tool does not listen");
     }
 }
 
 #[test]
 fn netcat() {
     let script = "printf pong | nc -N -l 127.0.0.1 PORT";
-    reply_of(peer("nc", "nc -h").and_then(|_| peer("sh", "true")), &["-c", script]);
+    expect_pong(peer("nc", "nc -h").and_then(|_| peer("sh", "true")), &["-c", script]);
 }
 
 #[test]
 fn ncat() {
     let args = ["-l", "127.0.0.1", "PORT", "--sh-exec", "head -c 1 >/dev/null; printf pong"];
-    reply_of(peer("ncat", "ncat --version"), &args);
+    expect_pong(peer("ncat", "ncat --version"), &args);
 }
 
 #[test]
 fn socat() {
     let args = ["TCP-LISTEN:PORT,bind=127.0.0.1", "SYSTEM:head -c 1 >/dev/null; printf pong"];
-    reply_of(peer("socat", "socat -V"), &args);
+    expect_pong(peer("socat", "socat -V"), &args);
 }

@@ -15,14 +15,14 @@ use socket2::SockRef;
 
 use counterpart::{TCP_CLIENT, reserved};
 
-/// The reply shares a segment with the FIN: so it is the server that closes first.
+/// With this flag the reply shares a segment with the FIN, so the server closes first.
 #[cfg(target_os = "linux")]
 const LAST: libc::c_int = libc::MSG_MORE;
 #[cfg(not(target_os = "linux"))]
 const LAST: libc::c_int = 0;
 
-/// Answers those of the connections, which are counted from 1, that `is_answered`
-/// says, and closes them; the others stay open, so long as the process is there.
+/// Serves connections, which are counted from 1. If `is_answered`, a connection is answered
+/// and closed; otherwise it stays open until the test's process ends.
 fn server(is_answered: impl Fn(u32) -> bool + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -41,8 +41,8 @@ fn server(is_answered: impl Fn(u32) -> bool + Send + 'static) -> SocketAddr {
     address
 }
 
-/// Runs probes with `--json`: the exit status, the probes in the order of their
-/// numbers, and the summary, which comes last; all of them as documented.
+/// Runs probes with `--json`. Returns the exit status, the probes in the order of their
+/// numbers, and the summary, which is printed last. All objects must be as documented.
 fn probes(address: SocketAddr, args: &[&str]) -> (Option<i32>, Vec<Event>, Event) {
     let ended = run(TCP_CLIENT, &[&[address.to_string().as_str(), "--json"], args].concat());
     let event = |line| Event::as_documented(line, "tcp-client");
@@ -54,7 +54,7 @@ fn probes(address: SocketAddr, args: &[&str]) -> (Option<i32>, Vec<Event>, Event
     (ended.status, events, summary)
 }
 
-/// How many times were measured, of each kind.
+/// How many samples there are of each kind of time.
 fn samples(summary: &Event) -> [u64; 4] {
     ["connect_ms", "reply_ms", "total_ms", "from_due_ms"].map(|field| {
         let times = summary.object(field);
@@ -65,7 +65,7 @@ fn samples(summary: &Event) -> [u64; 4] {
 }
 
 #[test]
-fn what_is_sent_is_told_in_json() {
+fn json_has_each_probe_and_a_summary() {
     let address = server(|_| true);
     let (status, probes, summary) = probes(address, &["-c", "4", "-i", "20ms"]);
     assert_eq!(status, Some(0));
@@ -99,14 +99,14 @@ fn silence_is_a_failure_unless_so_many_may_fail() {
     let verdicts = summary.object("verdicts");
     assert_eq!(["ok", "no-reply", "refused"].map(|verdict| verdicts.number(verdict)), [3, 1, 0]);
     assert!(summary.decimal("loss_percent") == 25.0, "{summary:?}");
-    // It connected, and then nothing.
+    // The second probe has a time to connect and no others.
     assert_eq!(samples(&summary), [4, 3, 3, 3]);
 
     let (status, ..) = probes_of_one_silence(&[&args[..], &["--max-loss", "25"]].concat());
     assert_eq!(status, Some(0));
 }
 
-/// Those to a server that keeps silent to the second.
+/// Runs probes to a server that does not answer the second connection.
 fn probes_of_one_silence(args: &[&str]) -> (Option<i32>, Vec<Event>, Event) {
     probes(server(|number| number != 2), args)
 }
@@ -129,15 +129,15 @@ fn refusals_are_failures_unless_they_are_expected() {
 }
 
 #[test]
-fn flows_are_told_by_their_ports() {
+fn flows_are_reported_by_their_ports() {
     let args = ["--flows", "4", "-c", "5", "-i", "0"];
     let (status, probes, summary) = probes(server(|_| true), &args);
     assert_eq!((status, summary.number("sent"), summary.number("ok")), (Some(0), 20, 20));
-    assert!(probes.is_empty(), "as fast as it goes, none has a line of its own");
+    assert!(probes.is_empty(), "in a closed loop no probe has a line of its own");
     let flows = summary.list("flows");
     let sum = |field| flows.iter().map(|flow| flow.number(field)).sum::<u64>();
     assert_eq!((sum("sent"), sum("failed")), (20, 0));
-    // A flow keeps its port, but for one that the kernel does not give it again yet.
+    // A flow keeps its port, unless the kernel does not give out the port again yet.
     assert!((4..20).contains(&flows.len()), "{flows:?}");
 }
 
@@ -161,7 +161,7 @@ fn a_summary_in_words() {
     assert!(lines.len() >= 5 && lines.iter().all(|line| line.len() <= 80), "{lines:?}");
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
 
-    // A name has its address told, and how long it took.
+    // For a name, the heading has the address and the time to resolve the name.
     let target = format!("localhost:{}", address.port());
     let ended = run(TCP_CLIENT, &["-4", &target, "-c", "1", "-q"]);
     let heading = format!("--- {target} (127.0.0.1), resolved in ");
@@ -184,7 +184,7 @@ fn a_line_for_each_probe() {
             let time = word.strip_prefix(name).and_then(|time| time.parse::<f64>().ok());
             time.is_some_and(|time| time > 0.0)
         };
-        // How late it was sent may follow.
+        // The delay may follow.
         let [connect, "ms", reply, "ms", ..] = words[..] else { unreachable!("{rest}") };
         assert!(is_time(connect, "connect=") && is_time(reply, "reply="), "{rest}");
     }
@@ -213,7 +213,7 @@ fn a_histogram_fits_80_columns_and_has_all_replies() {
 }
 
 #[test]
-fn a_deadline_ends_a_run_and_what_came_counts() {
+fn a_deadline_ends_a_run_and_the_probes_that_ended_count() {
     let target = server(|_| true).to_string();
     let ended = run(TCP_CLIENT, &[&target, "-q", "-c", "1000", "-i", "1h", "-w", "1s"]);
     let counts = ended.stdout.lines().nth(1).unwrap();

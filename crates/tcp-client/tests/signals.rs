@@ -23,14 +23,14 @@ fn server() -> (TcpListener, String) {
 }
 
 #[test]
-fn a_reply_that_came_while_it_was_stopped_is_in_time() {
+fn a_reply_that_came_while_the_client_was_stopped_is_in_time() {
     let (listener, address) = server();
     let client = Running::start(TCP_CLIENT, &[&address, "-W", "300ms"]);
     let (mut stream, _) = listener.accept().unwrap();
     assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
     client.stop();
     stream.write_all(b"ACK!").unwrap();
-    // The time that has to pass: the client's, and more.
+    // More time has to pass than the client's timeout.
     thread::sleep(Duration::from_millis(400));
     client.go_on();
     let ended = client.finish();

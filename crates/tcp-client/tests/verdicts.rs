@@ -1,4 +1,4 @@
-//! What the client makes of what the other side does, and its exit status.
+//! The verdict and the exit status for whatever the other side does.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -15,11 +15,11 @@ use socket2::SockRef;
 use counterpart::{TCP_CLIENT, answer, assert_failed, client, reserved, reserved_at, server};
 
 #[test]
-fn to_talk_to_oneself_is_no_success() {
+fn talking_to_oneself_is_no_success() {
     for any_port in ["127.0.0.1:0", "[::1%1]:0"] {
         let mut address: SocketAddr = any_port.parse().unwrap();
         let (_held, own) = reserved_at(address);
-        // With the zone, which the kernel does without.
+        // The target keeps its zone, which the kernel leaves out of `own`.
         address.set_port(own.port());
         let ended = client(address, &["--source-port", &address.port().to_string()]);
         let why = "refused (nobody listens there: it would have talked to itself)";
@@ -100,8 +100,8 @@ fn reset_instead_of_a_reply() {
 
 #[test]
 fn a_reply_is_taken_although_the_message_could_not_be_sent() {
-    // The tutorial's server closes on unread data, which resets; the reply
-    // was there before that.
+    // The tutorial's server closes while data is unread, which resets the connection. The
+    // reply came before the reset.
     let input = vec![b'x'; 8 * 1024 * 1024];
     for _ in 0..20 {
         let (address, _) = server("127.0.0.1:0", |mut stream| {
@@ -138,14 +138,14 @@ fn an_outcome_is_a_json_object() {
     assert_eq!((probe.text("verdict"), probe.text("reason")), ("refused", "a reset came back"));
     let line = format!("tcp-client: {address}: refused (a reset came back)\n");
     assert_eq!((ended.stderr, ended.status), (line, Some(1)));
-    // What was hoped for is no warning.
+    // An expected failure is no warning, so -q does not print it.
     let ended = client(address, &["-Jq", "--expect", "refused"]);
     assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(0)));
     assert_eq!(object(&client(address, &["-Jq"])).text("verdict"), "refused");
 }
 
 #[test]
-fn what_is_hoped_for_is_a_success() {
+fn the_expected_verdict_is_a_success() {
     let (_reserved, address) = reserved();
     let ended = client(address, &["--expect", "refused"]);
     let line = format!("{address}: refused (a reset came back)\n");
@@ -160,7 +160,7 @@ fn what_is_hoped_for_is_a_success() {
 }
 
 #[test]
-fn another_reply_than_the_one_hoped_for_is_none() {
+fn a_reply_other_than_the_expected_one_is_a_failure() {
     let (address, _) = server("127.0.0.1:0", answer(b"ACK!"));
     assert_eq!(client(address, &["--expect-reply", "ACK!"]).stdout, "ACK!\n");
     let (address, _) = server("127.0.0.1:0", answer(b"\x1bno"));
@@ -180,9 +180,9 @@ fn a_name_without_an_address_is_unresolved() {
 }
 
 #[test]
-fn it_waits_until_somebody_answers() {
+fn with_wait_the_client_tries_until_somebody_answers() {
     let (reserved, address) = reserved();
-    // What it says of its attempts goes to standard error.
+    // The client's log of its attempts goes to standard error.
     let mut command = quiet_command("sh");
     command.args(["-c", r#"exec "$0" "$@" 2>&1"#, TCP_CLIENT, &address.to_string()]);
     command.args(["-v", "--wait", "--deadline", "30s"]);
@@ -195,7 +195,7 @@ fn it_waits_until_somebody_answers() {
 }
 
 #[test]
-fn it_does_not_wait_for_ever() {
+fn with_wait_the_client_gives_up_at_the_deadline() {
     let (_reserved, address) = reserved();
     let begun = Instant::now();
     let ended = client(address, &["--wait", "-w", "1200ms"]);
@@ -203,13 +203,13 @@ fn it_does_not_wait_for_ever() {
     let line = format!("tcp-client: {address}: refused (a reset came back), for ");
     assert!(ended.stderr.starts_with(&line), "{}", ended.stderr);
     assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(124)));
-    // Silence that only the deadline made proves nothing.
+    // Silence proves nothing if the deadline cut it short.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let ended = client(address, &["--wait", "-w", "300ms", "--expect", "no-reply"]);
     let line = "no-reply (connected, and then nothing within 300ms), cut short by the deadline";
     assert_failed(&ended, 124, &format!("{address}: {line}"));
-    // Without --wait a deadline is a time limit as any other.
+    // Without --wait a deadline is a time limit like any other.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let line = format!("{address}: no-reply (connected, and then nothing within 200ms)");

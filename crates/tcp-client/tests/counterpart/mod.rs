@@ -1,6 +1,6 @@
 //! A server made for a test, and the client against it.
 
-// A test fails by panicking, and none uses all of it.
+// A test fails by panicking. No test file uses all of this.
 #![allow(clippy::unwrap_used, dead_code)]
 
 use std::io::{Read, Write};
@@ -12,8 +12,8 @@ use socket2::{Domain, Socket, Type};
 
 pub const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
 
-/// Serves one connection with `serve`, on `address`; what it returns is the
-/// thread's.
+/// Listens on `address`, and serves one connection with `serve`. Returns the bound address,
+/// and a thread that ends with what `serve` returns.
 pub fn server<T: Send + 'static>(
     address: &str,
     serve: impl FnOnce(TcpStream) -> T + Send + 'static,
@@ -49,7 +49,7 @@ pub fn reserved() -> (Socket, SocketAddr) {
     reserved_at(SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
-/// The same, with a port of this address.
+/// The same, on the IP address of `own`.
 pub fn reserved_at(own: SocketAddr) -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::for_address(own), Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();
