@@ -17,7 +17,7 @@ pub struct Options {
     #[command(flatten)]
     pub target: Target,
 
-    /// Send just this, instead of lines ("-": standard input)
+    /// Send only this, instead of lines ("-": standard input)
     #[arg(short, long, value_name = "TEXT")]
     #[arg(value_parser = text(MAX_DATAGRAM), allow_hyphen_values = true)]
     pub message: Option<Text>,
@@ -64,7 +64,7 @@ impl Options {
 }
 
 const HELP: &str = "\
-Without --message and --count, an empty line or the end of the input ends it.
+Without --message and --count, an empty line or the end of the input ends the program.
 HOST is a name, an IPv4 or an IPv6 address ([IPV6]:PORT); :PORT alone means this machine.
 DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.
 

@@ -1,7 +1,7 @@
 //! One exchange: a state machine that sends a datagram and receives the reply.
 //!
-//! It reads no clock, prints nothing and makes no loop: [`Exchange::step`] makes one call
-//! and returns what came of it.
+//! The machine reads no clock, prints nothing and makes no loop: [`Exchange::step`] makes the
+//! next call on the socket and returns its result.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
 
-/// The calls that an exchange makes. The socket is not connected, so that it also hears
-/// who answers in the target's place. None of the calls blocks.
+/// The calls that an exchange makes. The socket is not connected, so that it also receives
+/// what somebody other than the target answers. None of the calls blocks.
 pub trait Socket {
     /// Sends `datagram` whole to `peer`. Returns the time right before the call.
     fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<Instant>;
 
-    /// Receives a datagram. Returns its length and its sender; what does not fit into
-    /// `buffer` is lost.
+    /// Receives a datagram. Returns its length and its sender. Bytes that do not fit into
+    /// `buffer` are lost.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
 
     /// The next ICMP error that came back, if there is one.
@@ -28,16 +28,16 @@ pub trait Socket {
 #[derive(Debug)]
 pub struct Exchange {
     state: State,
-    /// Why no reply will come. A reply that is here already still counts.
+    /// Why no reply will come. A reply that has come already still counts.
     trouble: Option<Trouble>,
-    /// Somebody other than the target who has sent a datagram meanwhile.
+    /// The first sender of a datagram who is not the target.
     stranger: Option<SocketAddr>,
     /// How often the datagram may still be sent again.
     resends: u32,
 }
 
-/// The two ends of an exchange, as the kernel has them: it goes to the loopback address
-/// where 0.0.0.0 was asked for.
+/// The two ends of an exchange, as the kernel has them: if 0.0.0.0 was asked for, `peer` is
+/// the loopback address.
 #[derive(Clone, Copy, Debug)]
 pub struct Ends {
     pub local: SocketAddr,
@@ -45,11 +45,11 @@ pub struct Ends {
 }
 
 /// How many datagrams are received from a socket at once: more than a receive buffer
-/// usually holds, and so few that a flood does not keep others waiting.
+/// usually holds, and so few that a flood does not keep other sockets waiting.
 pub const MOST_RECEIVED: u32 = 1000;
 
 /// How often a datagram is sent again because it was too large for a link. The kernel then
-/// sends smaller fragments; one more attempt for each narrower link on the way.
+/// sends smaller fragments. Each narrower link on the way may take one more attempt.
 const MOST_RESENDS: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ enum State {
     Receiving,
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub enum Step {
     /// Something was done, and there may be more to do.
@@ -101,8 +101,8 @@ impl Exchange {
             },
             State::Receiving => match socket.receive(buffer) {
                 Ok((len, from)) if is_same(from, ends.peer) => Step::Done(Ok(len)),
-                // The kernel may choose another of this machine's addresses to send from
-                // than the one that the datagram goes to.
+                // The sender is this socket. Its address may differ from the target's: the
+                // kernel may send from another of this machine's addresses.
                 Ok((_, from)) if is_same(from, ends.local) => {
                     Step::Done(Err(Trouble::connected_to_itself()))
                 }
@@ -120,8 +120,8 @@ impl Exchange {
         self.stranger.map_or_else(|| Trouble::no_reply(limit), Trouble::wrong_source)
     }
 
-    /// A call has failed. The kernel returns an error before it hands over datagrams that
-    /// are there; the error queue explains the error.
+    /// Decides what the `error` of a call means. The kernel returns an error before it hands
+    /// over datagrams that have come already. The error queue explains the error.
     fn failed(&mut self, socket: &impl Socket, error: io::Error) -> Step {
         match error.kind() {
             ErrorKind::WouldBlock => match self.trouble.take() {
@@ -141,7 +141,7 @@ impl Exchange {
         }
     }
 
-    /// No reply will come; but one may be here already.
+    /// Notes that no reply will come. A reply that has come already is still received.
     fn fail(&mut self, trouble: Trouble) -> Step {
         if matches!(self.state, State::Sending) || self.trouble.is_some() {
             return Step::Done(Err(trouble));
@@ -151,9 +151,9 @@ impl Exchange {
     }
 }
 
-/// Receives what is there from a socket that no reply is expected from, and hands each
-/// sender to `on_sender`. ICMP errors belong to an earlier datagram and are dropped. Returns
-/// whether the socket is empty.
+/// Receives the datagrams that wait in a socket without an exchange, [`MOST_RECEIVED`] at
+/// most, and hands each sender to `on_sender`. ICMP errors belong to an earlier datagram and
+/// are dropped. Returns whether the socket is empty.
 pub fn drain(
     socket: &impl Socket,
     buffer: &mut [u8],
@@ -163,7 +163,7 @@ pub fn drain(
         match socket.receive(buffer) {
             Ok((_, from)) => on_sender(from),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-            // Behind an error there may be datagrams.
+            // There may be datagrams behind an error.
             Err(_) => while socket.icmp_error().is_some() {},
         }
     }

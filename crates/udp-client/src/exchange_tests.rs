@@ -7,7 +7,8 @@ use common::probe::outcome::icmp::Version;
 
 use super::*;
 
-/// What the socket answers to each call, in order; afterwards it blocks.
+/// What the socket answers to each call, in order. Afterwards it sends everything, and has
+/// nothing to receive.
 #[derive(Debug, Default)]
 struct Script {
     sends: RefCell<VecDeque<ErrorKind>>,
@@ -52,7 +53,7 @@ fn ends() -> Ends {
     Ends { local: "192.0.2.7:40000".parse().unwrap(), peer: PEER.parse().unwrap() }
 }
 
-/// Steps until the exchange is over, or waits: then `None`.
+/// Steps until the exchange is over. `None` if it waits.
 fn step_on(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Trouble>> {
     let mut buffer = [0; 64];
     for _ in 0..50 {
@@ -65,10 +66,10 @@ fn step_on(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Tr
             }
         }
     }
-    panic!("it spins: {exchange:?}");
+    panic!("the exchange spins: {exchange:?}");
 }
 
-/// Sends, and then steps on.
+/// Sends the datagram, and then steps on.
 fn sent(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Trouble>> {
     assert_eq!(step_on(exchange, socket), None);
     step_on(exchange, socket)
@@ -85,7 +86,7 @@ fn a_datagram_for_a_reply() {
 }
 
 #[test]
-fn what_an_earlier_exchange_left_is_taken_away_with_its_errors() {
+fn draining_takes_what_an_earlier_exchange_left_and_its_errors() {
     let left = [Err(ErrorKind::ConnectionRefused), Ok((PEER, "late")), Ok(("192.0.2.9:9", "?"))];
     let socket = receiving(left.into_iter().chain([NOTHING, Ok((PEER, "ok!"))]));
     let old = IcmpError { version: Version::V4, kind: 3, code: 3, router: None };
@@ -98,7 +99,7 @@ fn what_an_earlier_exchange_left_is_taken_away_with_its_errors() {
 }
 
 #[test]
-fn a_flood_is_left_at_some_time() {
+fn draining_a_flood_ends() {
     let socket = receiving((0..2 * MOST_RECEIVED).map(|_| Ok(("192.0.2.9:9", "flood"))));
     let mut heard = 0;
     drain(&socket, &mut [0; 64], |_| heard += 1);
@@ -106,7 +107,7 @@ fn a_flood_is_left_at_some_time() {
 }
 
 #[test]
-fn a_stranger_does_not_answer_and_is_named_when_nobody_does() {
+fn a_stranger_is_no_answer_and_is_named_if_nobody_answers() {
     for stranger in ["192.0.2.2:6666", "192.0.2.1:6667"] {
         let socket = receiving([Ok((stranger, "forged")), Ok((PEER, "ok!"))]);
         assert_eq!(sent(&mut Exchange::new(), &socket), Some(Ok("ok!".to_owned())));
@@ -119,7 +120,7 @@ fn a_stranger_does_not_answer_and_is_named_when_nobody_does() {
 }
 
 #[test]
-fn a_full_send_buffer_is_waited_for_and_a_refusal_is_told() {
+fn a_full_send_buffer_is_waited_for_and_a_refusal_is_the_reason() {
     let socket = receiving([Err(ErrorKind::ConnectionRefused)]);
     socket.sends.borrow_mut().extend([ErrorKind::WouldBlock, ErrorKind::Interrupted]);
     let mut waiting = Exchange::new();
@@ -130,27 +131,27 @@ fn a_full_send_buffer_is_waited_for_and_a_refusal_is_told() {
 }
 
 #[test]
-fn a_reply_that_is_here_counts_although_an_error_is_told_of_first() {
+fn a_reply_that_has_come_counts_although_an_error_is_returned_first() {
     let socket = receiving([Err(ErrorKind::HostUnreachable), Ok((PEER, "ok!"))]);
     assert_eq!(sent(&mut Exchange::new(), &socket), Some(Ok("ok!".to_owned())));
 }
 
 #[test]
-fn who_hears_himself_talks_to_himself() {
+fn a_datagram_from_the_own_socket_is_no_reply() {
     let socket = receiving([Ok(("192.0.2.7:40000", "hello"))]);
     let itself = Trouble::connected_to_itself();
     assert_eq!(sent(&mut Exchange::new(), &socket), Some(Err(itself)));
 }
 
 #[test]
-fn another_links_address_is_another_one() {
+fn the_same_address_on_another_link_is_another_address() {
     let same = |a: &str, b: &str| is_same(a.parse().unwrap(), b.parse().unwrap());
     assert!(same("[fe80::1%2]:7000", "[fe80::1%2]:7000"));
     assert!(!same("[fe80::1%2]:7000", "[fe80::1%3]:7000"));
 }
 
 #[test]
-fn what_was_too_large_is_sent_again_and_not_for_ever() {
+fn a_datagram_that_was_too_large_is_sent_again_but_not_for_ever() {
     let too_large = IcmpError { version: Version::V4, kind: 3, code: 4, router: None };
     let socket = receiving([Err(ErrorKind::Other), Ok((PEER, "ok!"))]);
     socket.icmp.borrow_mut().push_back(too_large);
@@ -171,7 +172,7 @@ fn what_was_too_large_is_sent_again_and_not_for_ever() {
 }
 
 #[test]
-fn the_queue_says_who_refuses() {
+fn the_error_queue_says_which_router_refuses() {
     let socket = receiving([Err(ErrorKind::HostUnreachable)]);
     let router = Some("192.0.2.9".parse().unwrap());
     let error = IcmpError { version: Version::V4, kind: 3, code: 13, router };

@@ -42,7 +42,7 @@ impl Port {
 }
 
 /// The two ends of the way to `address`: which of this machine's addresses leads there, and
-/// which address the kernel goes to. A connected socket finds out.
+/// which address the kernel goes to. A second socket is connected to find out.
 fn ends(address: SocketAddr, source: Option<SocketAddr>) -> Result<Ends, Trouble> {
     let mut from = source.unwrap_or(any_address(address));
     from.set_port(0);
@@ -51,7 +51,7 @@ fn ends(address: SocketAddr, source: Option<SocketAddr>) -> Result<Ends, Trouble
     Ok(Ends { local: scout.local_addr()?, peer: scout.peer_addr()? })
 }
 
-/// Binds a socket of one family alone to `source`. It never blocks.
+/// Binds a non-blocking socket, of one family alone, to `source`.
 fn bind(source: SocketAddr) -> Result<net::UdpSocket, Trouble> {
     let kind = Type::DGRAM.nonblocking();
     let socket = Socket2::new(Domain::for_address(source), kind, None)?;

@@ -2,11 +2,11 @@
 //! quiet, or closed.
 //!
 //! At most one probe is out from a port. A flow uses a port again as soon as the port is
-//! free, and another port while the port is quiet. With `--source-port` a flow has one
-//! port and no other, and waits for it.
+//! free, and another port while the port is quiet. With `--source-port` a flow has only
+//! one port, and waits until the port is free.
 //!
-//! This is pure policy: it reads no clock and makes no call. What a port is on this
-//! machine is the caller's, of type `S`: a socket, or a name in the scenarios.
+//! This is pure policy, without a clock and without system calls. With each port the caller
+//! keeps a value of type `S`: a socket, or a name in the scenarios.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use crate::source_port::SourcePort;
 pub struct Ports<S> {
     policy: Policy,
     slots: Slab<Slot<S>>,
-    /// The port that each flow has used last. It is usually free again.
+    /// The port that each flow has used last. Usually that port is free again.
     used: Vec<usize>,
     /// From how many ports a probe is out.
     out: usize,
@@ -40,7 +40,7 @@ pub struct Policy {
     pub most: usize,
     /// How long a port is quiet: as long as one exchange may take.
     pub quiet: Duration,
-    /// Whether each flow has one port and no other (`--source-port`).
+    /// Whether each flow has only one port (`--source-port`).
     pub is_fixed: bool,
 }
 
@@ -59,7 +59,7 @@ struct Slot<S> {
 pub struct Out {
     /// The probe.
     pub probe: Probe,
-    /// When its datagram was sent last; none if it was not.
+    /// When the probe's datagram was sent last; none if it was not sent.
     pub sent: Option<Instant>,
 }
 
@@ -94,9 +94,9 @@ impl<S> Ports<S> {
             .or_else(|| self.slots.iter().find(|(_, slot)| is_free(slot)).map(|(key, _)| key))
     }
 
-    /// Makes room for one more port, of `flow`, and returns the port that was closed for it:
-    /// the flow's only port, which is for another address; or, if no more ports may be
-    /// open, the one that has been quiet for longest, or else one that is free.
+    /// Makes room for one more port of `flow`. Returns the port that was closed for it: with
+    /// `--source-port` the flow's only port, which is for another address; otherwise, if no
+    /// more ports may be open, the one that has been quiet for longest, or else a free one.
     pub fn make_room(&mut self, flow: u32) -> Option<S> {
         let mut slots = self.slots.iter();
         let closed = if self.policy.is_fixed {
@@ -122,12 +122,12 @@ impl<S> Ports<S> {
         self.slots.insert(Slot { flow, address, state, out: None, socket })
     }
 
-    /// What the port is on this machine, if it is still open.
+    /// The caller's value for a port; none if the port is closed.
     pub fn get(&self, key: usize) -> Option<&S> {
         self.slots.get(key).map(|slot| &slot.socket)
     }
 
-    /// The same, to be changed.
+    /// The same, to change the value.
     pub fn get_mut(&mut self, key: usize) -> Option<&mut S> {
         self.slots.get_mut(key).map(|slot| &mut slot.socket)
     }
@@ -142,7 +142,7 @@ impl<S> Ports<S> {
         self.slots.get(key)?.out.as_ref().map(|out| &out.probe)
     }
 
-    /// `probe` goes out from a port that is free.
+    /// Notes that `probe` goes out from a port that is free.
     pub fn begin(&mut self, key: usize, probe: Probe) {
         let flow = probe.due.flow as usize;
         if self.used.len() <= flow {
@@ -154,8 +154,8 @@ impl<S> Ports<S> {
         self.note_end(key);
     }
 
-    /// The datagram of a port's probe was sent. The time of the reply is counted from here,
-    /// anew if the datagram is sent again; the probe begins with the first datagram.
+    /// Notes that the datagram of a port's probe was sent. It may be sent again: the probe
+    /// begins with the first datagram, and the reply's time with the last one.
     pub fn sent(&mut self, key: usize, at: Instant) {
         let Slot { out: Some(out), state, .. } = &mut self.slots[key] else {
             return;
@@ -167,8 +167,8 @@ impl<S> Ports<S> {
         out.sent = Some(at);
     }
 
-    /// The probe that is out from a port has ended: why it failed, or that a reply came. An
-    /// end in silence makes the port quiet from `at` on.
+    /// Ends the probe that is out from a port, and returns it. `trouble` is why the probe
+    /// failed; none if a reply came. An end in silence makes the port quiet from `at` on.
     pub fn end(&mut self, key: usize, trouble: Option<&Trouble>, at: Instant) -> Option<Out> {
         let Slot { out, state, .. } = self.slots.get_mut(key)?;
         let ended = out.take()?;
@@ -176,19 +176,20 @@ impl<S> Ports<S> {
         match trouble {
             None => state.answered(),
             Some(trouble) if is_silence(trouble) => state.silent(at),
-            // No reply is to come.
+            // No reply will come, so the port is free.
             Some(_) => {}
         }
         self.note_end(key);
         Some(ended)
     }
 
-    /// The probe that has just ended at a port has gone on to another address.
+    /// Notes that the probe that has just ended at a port has gone on to another address.
     pub fn given_up(&mut self, key: usize) {
         self.slots[key].state.given_up();
     }
 
-    /// A datagram came to a port, from the target or not, that no probe was waiting for.
+    /// Notes a datagram that no probe was waiting for. It came to a port, from the target if
+    /// `is_target`.
     pub fn stray(&mut self, key: usize, is_target: bool, now: Instant) -> Option<Stray> {
         let stray = self.slots[key].state.stray(is_target, now);
         self.note_end(key);
@@ -207,8 +208,8 @@ impl<S> Ports<S> {
         Some(if slot.out.is_some() { End::Probe } else { End::Quiet })
     }
 
-    /// Has a port been quiet for long enough: it is free again if its flow has no other,
-    /// and closed if the flow has. Returns whether it is closed.
+    /// Ends the quiet of a port. With `--source-port` the port is free again. Otherwise it is
+    /// closed: its flow can open another port. Returns whether the port is closed.
     pub fn release(&mut self, key: usize) -> bool {
         if self.policy.is_fixed {
             self.slots[key].state.wake();
@@ -218,7 +219,7 @@ impl<S> Ports<S> {
         !self.policy.is_fixed
     }
 
-    /// Finds anew what ends first, after everything that had ended was seen to.
+    /// Finds out what ends next, after everything that has ended was dealt with.
     pub fn update_first_end(&mut self) {
         self.first_end = self.slots.iter().filter_map(|(_, slot)| slot.next_end()).min();
     }
@@ -254,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn when_no_more_ports_may_be_open_the_longest_quiet_one_is_closed() {
+    fn if_no_more_ports_may_be_open_the_one_quiet_for_longest_is_closed() {
         let (start, quiet) = (Instant::now(), Duration::from_secs(1));
         let address = "192.0.2.1:6666".parse().unwrap();
         let mut schedule = Schedule::new(start, Duration::from_secs(1), 3, 1);
@@ -271,6 +272,6 @@ mod tests {
         assert_eq!(ports.make_room(3), Some("b"));
         assert_eq!(ports.make_room(3), None, "there is room again");
         ports.add(3, address, "d");
-        assert_eq!(ports.make_room(4), Some("a"), "before those that are free");
+        assert_eq!(ports.make_room(4), Some("a"), "a quiet port before a free one");
     }
 }

@@ -2,8 +2,7 @@
 //! probe to be due, or for the end of a probe's time.
 //!
 //! [`Run`] says which probe is due, [`Ports`] from which port it leaves, and
-//! [`exchange`](crate::exchange) makes the calls. What is left for the loop is to bring the
-//! three together.
+//! [`exchange`](crate::exchange) makes the calls. The loop only brings the three together.
 
 use std::mem;
 use std::net::SocketAddr;
@@ -73,7 +72,7 @@ impl<'r> Prober<'r> {
     /// over.
     pub fn drive(&mut self, run: &mut Run, datagram: &[u8]) -> Result<(), Failure> {
         self.datagram = datagram.to_vec();
-        // First see to what has come or ended since the last run.
+        // First deal with what has come or ended since the last run.
         self.end_expired(Instant::now(), run)?;
         self.drain_all(run)?;
         loop {
@@ -100,7 +99,7 @@ impl<'r> Prober<'r> {
         }
     }
 
-    /// Sends `probe`. If that fails at once, goes on to the addresses after it.
+    /// Sends `probe`. If that fails at once, goes on to the next addresses.
     fn begin(&mut self, mut probe: Probe, run: &mut Run) -> Result<(), Failure> {
         loop {
             let trouble = match self.port_for(&probe, run.destination()) {
@@ -125,7 +124,7 @@ impl<'r> Prober<'r> {
         self.ports.make_room(flow);
         let mut port = Port::open(address, source)?;
         let token = Token(self.ports.next_key());
-        // Not for writing: the loop would wake each time that a datagram has left.
+        // Not for writing: the loop would be woken each time that a datagram has left.
         self.poller.registry().register(&mut port.socket, token, Interest::READABLE)?;
         Ok(self.ports.add(flow, address, port))
     }
@@ -140,7 +139,8 @@ impl<'r> Prober<'r> {
         self.step(key, now, run)
     }
 
-    /// The port at `key` is ready: a reply has come, or a stray.
+    /// Goes on at the port at `key`, which is ready: with its exchange if a probe is out, or
+    /// else with strays.
     fn on_ready(&mut self, key: usize, woken: Instant, run: &mut Run) -> Result<(), Failure> {
         if self.ports.probe(key).is_some() {
             self.step(key, woken, run)
@@ -149,7 +149,7 @@ impl<'r> Prober<'r> {
         }
     }
 
-    /// Goes on with the exchange at `key` as far as it can go. The socket was ready at
+    /// Goes on with the exchange at `key` as far as possible. The socket was ready at
     /// `woken`.
     fn step(&mut self, key: usize, woken: Instant, run: &mut Run) -> Result<(), Failure> {
         // Bounded, because strangers may send without end.
@@ -186,7 +186,7 @@ impl<'r> Prober<'r> {
         self.reregister(key, Interest::READABLE)
     }
 
-    /// The probe at `key` has ended. A reply was there at `arrived`.
+    /// Ends the probe at `key` with `result`. A reply was there at `arrived`.
     fn end(
         &mut self,
         key: usize,
@@ -197,7 +197,7 @@ impl<'r> Prober<'r> {
         let Some(Out { probe, sent }) = self.ports.end(key, result.as_ref().err(), arrived) else {
             return Ok(());
         };
-        // A datagram that could not be sent has failed just now.
+        // If the datagram could not be sent, the probe has failed just now.
         let arrived = if sent.is_some() { arrived } else { Instant::now() };
         let outcome = self.outcome(key, &probe, sent, result, arrived);
         let next = run.take_in(probe, outcome, arrived);
@@ -217,7 +217,7 @@ impl<'r> Prober<'r> {
         result: Result<Vec<u8>, Trouble>,
         arrived: Instant,
     ) -> Outcome {
-        // A reply that came before the loop had to wait is there now.
+        // If the loop did not have to wait for the reply, it counts as arrived now.
         let since = |sent| if arrived > sent { arrived - sent } else { sent.elapsed() };
         let reply = sent.filter(|_| result.is_ok()).map(since);
         let local = self.ports.get(key).map(|port| port.ends.local);
@@ -226,9 +226,9 @@ impl<'r> Prober<'r> {
             .without_own_address_as_router()
     }
 
-    /// Ends the probes whose time is up, and the quiet of ports. Before a probe is ended its
-    /// socket is looked at once more: what came while the process was stopped (Ctrl-Z and
-    /// fg) is not late.
+    /// Ends the probes whose time is up, after one more look at each socket: a reply that
+    /// came while the process was stopped (Ctrl-Z and fg) is not late. Also ends the quiet
+    /// of ports.
     fn end_expired(&mut self, now: Instant, run: &mut Run) -> Result<(), Failure> {
         for key in self.ports.keys() {
             match self.ports.ended(key, now) {
@@ -259,12 +259,12 @@ impl<'r> Prober<'r> {
         self.end(key, Err(trouble), now, run)
     }
 
-    /// Takes what has come to any port from which no probe is out.
+    /// Receives strays at all ports from which no probe is out.
     fn drain_all(&mut self, run: &mut Run) -> Result<(), Failure> {
         self.ports.keys().into_iter().try_for_each(|key| self.drain(key, Instant::now(), run))
     }
 
-    /// Takes what has come to the port at `key`, if no probe is out from it.
+    /// Receives strays at the port at `key`, if no probe is out from there.
     fn drain(&mut self, key: usize, now: Instant, run: &mut Run) -> Result<(), Failure> {
         let Some(port) = self.ports.get(key).filter(|_| self.ports.probe(key).is_none()) else {
             return Ok(());
@@ -275,7 +275,7 @@ impl<'r> Prober<'r> {
         if is_empty { Ok(()) } else { self.reregister(key, Interest::READABLE) }
     }
 
-    /// A datagram came to the port at `key` that no probe was waiting for.
+    /// Reports a datagram from `from` that no probe at the port at `key` was waiting for.
     fn stray(
         &mut self,
         key: usize,
@@ -290,8 +290,8 @@ impl<'r> Prober<'r> {
         stray.map_or(Ok(()), |stray| run.stray(stray, from, local))
     }
 
-    /// Waits for the socket at `key` anew: for something else, or for what is there already
-    /// and would not be announced again (epoll(7), edge-triggered).
+    /// Registers the socket at `key` again: because the loop now waits for something else, or
+    /// to have the datagrams that are left announced again (epoll(7), edge-triggered).
     fn reregister(&mut self, key: usize, interest: Interest) -> Result<(), Failure> {
         match self.ports.get_mut(key) {
             Some(port) => self.poller.reregister(&mut port.socket, key, interest),

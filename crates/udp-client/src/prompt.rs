@@ -14,7 +14,7 @@ use crate::prober::Prober;
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     Text(Vec<u8>),
-    /// The line had so many bytes, too many for a datagram. They are read and gone.
+    /// The line had this many bytes, too many for a datagram. They were read and dropped.
     TooLong(u64),
     /// The input has ended.
     End,
@@ -59,11 +59,11 @@ pub fn run(
     failed.map_or(Ok(()), |failure| Err(failure.said()))
 }
 
-/// Shows the prompt on standard error, as Python's does: standard output is for replies
-/// alone.
+/// Shows the prompt on standard error, as Python does on a terminal: standard output is for
+/// replies alone.
 fn show(text: &str, is_shown: bool) {
     if is_shown {
-        // Nobody sits before a terminal that is gone.
+        // If the terminal is gone, nobody is watching.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn lines(input: &[u8]) -> Vec<Line> {
-        // A buffer of three bytes, to meet its borders everywhere.
+        // The buffer has three bytes, so that its end is reached at many places of a line.
         let mut input = io::BufReader::with_capacity(3, input);
         let mut lines = Vec::new();
         loop {
@@ -134,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn a_carriage_return_goes_only_with_its_line_feed() {
+    fn a_carriage_return_is_dropped_only_before_a_line_feed() {
         assert_eq!(lines(b"abcde\r\n"), [text(b"abcde")]);
         assert_eq!(lines(b"a\rb\n\r\n\r"), [text(b"a\rb"), text(b""), text(b"\r")]);
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_passed_over() {
+    fn a_line_that_is_too_long_is_skipped() {
         assert_eq!(lines(b"abcdef\nok"), [Line::TooLong(6), text(b"ok")]);
         assert_eq!(lines(b"abcdefgh\r\nok\n"), [Line::TooLong(9), text(b"ok")]);
         assert_eq!(lines(b"abcdef"), [Line::TooLong(6)]);

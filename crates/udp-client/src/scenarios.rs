@@ -1,8 +1,9 @@
 //! The run and the ports in scenarios that are written as plain text (`scenarios/*.txt`).
 //!
 //! A scenario is the transcript of a run in a world without sockets or a clock. Lines with
-//! `<` are what comes back. The other lines are what has to come of it: `>` what is sent and
-//! from which port, `=` what became of it. Ports are called `a`, `b`... as they are opened.
+//! `<` are played: they are what comes back. The other lines are expected: `>` is a probe
+//! that is sent, and from which port; `=` is what became of a probe, a datagram or a port.
+//! Ports are called `a`, `b`... in the order in which they are opened.
 //!
 //! [`Run`] and [`Ports`] are the real ones. The world stands in for the prober's loop and
 //! for the sockets.
@@ -54,7 +55,7 @@ struct World {
 }
 
 impl World {
-    /// Plays the run. The order of things is that of the prober's loop.
+    /// Plays the run, in the order of the prober's loop.
     fn play(&mut self, inputs: Vec<Input>) {
         let mut inputs = inputs.into_iter().peekable();
         loop {
@@ -69,7 +70,7 @@ impl World {
             let input = inputs.peek().map(|input| input.at);
             let due = self.run.next_at(|flow| self.ports.is_free(flow));
             let next = [input, self.ports.first_end(), due].into_iter().flatten().min();
-            self.now = self.now.max(next.expect("something is to come"));
+            self.now = self.now.max(next.expect("the run waits for something"));
             while let Some(input) = inputs.next_if(|input| input.at <= self.now) {
                 self.receive(&input.text);
             }
@@ -161,7 +162,7 @@ impl World {
         self.ports.update_first_end();
     }
 
-    /// The address, if the target has several.
+    /// ` (ADDRESS)`, if the target has several addresses.
     fn of(&self, address: SocketAddr) -> String {
         let is_one = self.run.destination().addresses().len() == 1;
         if is_one { String::new() } else { format!(" ({})", address.ip()) }
@@ -172,7 +173,7 @@ impl World {
         writeln!(self.log, "{after:>5} ms {sign} {what}").unwrap();
     }
 
-    /// What the ledger says.
+    /// The last line: the counts of the ledger.
     fn conclusion(&self) -> String {
         let ledger = self.run.ledger();
         let mut text = format!("{} sent:", ledger.sent);
@@ -195,7 +196,7 @@ impl World {
     }
 }
 
-/// What a scenario comes to, in its own words.
+/// Plays the scenario in `text`, and returns the transcript.
 fn played(text: &str) -> String {
     let start = Instant::now();
     let (mut options, mut addresses, mut inputs) = (None, None, Vec::new());
@@ -215,12 +216,12 @@ fn played(text: &str) -> String {
     world.log.clone() + &world.conclusion()
 }
 
-/// A world in which the command line is followed, and the target has these addresses
+/// A world with the run that `options` ask for. The target has `addresses`, if there are any,
 /// instead of its own.
 fn world(options: &Options, addresses: Option<Vec<SocketAddr>>, start: Instant) -> World {
     let Options { target, persistence, reporting, .. } = options;
     let Ok(Task::Measure(_, plan)) = options.task() else {
-        panic!("it is no run");
+        panic!("the command line asks for no run");
     };
     let destination = match (addresses, target.resolve(None).unwrap()) {
         (Some(addresses), _) => Destination::new(addresses, target.timeout()),

@@ -1,11 +1,11 @@
-//! The state of a UDP source port: what a datagram that comes to it is.
+//! The state of a UDP source port, which says what a datagram is that comes to the port.
 //!
 //! The tutorial's replies carry no number, so at most one probe is out from a port, and
-//! whatever comes to the port belongs to the probe that was last sent from it. A port is
-//! *quiet* after its probe ended in silence, or after a second reply came: nothing is sent
-//! from a quiet port, and what comes to it is a stray. So no late reply is taken for the
-//! reply of another probe. (A second reply that comes only after the port has sent again
-//! is taken for the new probe's reply: nobody could tell the difference.)
+//! whatever comes to the port belongs to the probe that was last sent from the port. A port
+//! is *quiet* after its probe ended in silence, or after a second reply came. Nothing is sent
+//! from a quiet port, and whatever comes to it is a stray. So no late reply is taken for the
+//! reply of another probe. (If a second reply comes only after the port has sent again, it
+//! is taken for the new probe's reply: the two cannot be distinguished.)
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ use common::probe::stray::{Kind, Stray};
 /// The state of a source port.
 #[derive(Clone, Copy, Debug)]
 pub struct SourcePort {
-    /// How long the port is quiet, if it has to be.
+    /// How long the port stays quiet when it has to be quiet.
     quiet: Duration,
-    /// When a quiet port ends being quiet; none if it is not quiet.
+    /// Until when the port is quiet; none if it is not quiet.
     quiet_until: Option<Instant>,
     /// The probe that was last sent from the port, and when.
     last: Option<(u64, Instant)>,
@@ -25,46 +25,47 @@ pub struct SourcePort {
 }
 
 impl SourcePort {
-    /// A port from which nothing was sent yet. If it has to be quiet, then for as long as
-    /// `quiet`.
+    /// A port from which nothing was sent yet. When it has to be quiet, it stays quiet for
+    /// the time `quiet`.
     pub fn new(quiet: Duration) -> Self {
         Self { quiet, quiet_until: None, last: None, is_answered: false }
     }
 
-    /// When the port ends being quiet; none if a probe may be sent from it.
+    /// Until when the port is quiet; none if a probe may be sent from it.
     pub fn quiet_until(&self) -> Option<Instant> {
         self.quiet_until
     }
 
-    /// Probe `number` was sent from the port.
+    /// Notes that probe `number` was sent from the port.
     pub fn sent(&mut self, number: u64, now: Instant) {
         (self.last, self.is_answered) = (Some((number, now)), false);
     }
 
-    /// The port's probe has had a reply.
+    /// Notes that the port's probe has had a reply.
     pub fn answered(&mut self) {
         self.is_answered = true;
     }
 
-    /// The port's probe has ended in silence: its reply may still come.
+    /// Notes that the port's probe has ended in silence. Its reply may still come, so the
+    /// port is quiet.
     pub fn silent(&mut self, now: Instant) {
         self.quiet_until = Some(now + self.quiet);
     }
 
-    /// The port's probe has gone on to another address: a reply that still comes from this
-    /// one is a second reply.
+    /// Notes that the port's probe has gone on to another address. If the port still gets a
+    /// reply, that counts as a second reply.
     pub fn given_up(&mut self) {
         self.is_answered = true;
     }
 
-    /// The port has been quiet for long enough.
+    /// Ends the port's quiet.
     pub fn wake(&mut self) {
         self.quiet_until = None;
     }
 
-    /// A datagram came that is not the reply of a probe that is out. If it is the target's,
-    /// more may come, so the port is quiet from now on. An already quiet port is not
-    /// extended, or a chatty target could hold it for ever.
+    /// Notes a datagram that is not the reply of a probe that is out. If the target sent it,
+    /// more may come, so the port is quiet from now on. The time of a port that is quiet
+    /// already is not extended, or a chatty target could hold the port for ever.
     pub fn stray(&mut self, is_target: bool, now: Instant) -> Option<Stray> {
         let (number, sent) = self.last?;
         let kind = match (is_target, self.is_answered) {
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_of_an_address_that_was_given_up_is_no_late_one() {
+    fn a_reply_from_an_address_that_was_given_up_is_a_duplicate() {
         let start = Instant::now();
         let mut port = SourcePort::new(QUIET);
         port.sent(1, start);

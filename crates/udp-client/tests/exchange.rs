@@ -1,5 +1,4 @@
-//! What the client sends and prints, at its prompt and without, and its exit
-//! status.
+//! What the client sends and prints, with its prompt and without, and its exit status.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -12,11 +11,11 @@ use common::testing::{Event, Finished, Terminal, quiet_command, run, run_with_in
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 
-/// Who sent what.
+/// The datagrams that a server received, each with its sender.
 type Received = Vec<(SocketAddr, Vec<u8>)>;
 
-/// Serves datagrams for as long as `serve` says what to answer. Returns where,
-/// and at the end who sent what.
+/// Serves datagrams with `serve`, until `serve` returns false. Returns the bound address, and
+/// a thread that ends with what was received.
 fn server(
     bind: &str,
     mut serve: impl FnMut(&UdpSocket, &[u8], SocketAddr) -> bool + Send + 'static,
@@ -61,13 +60,13 @@ fn lines(server: SocketAddr, args: &[&str], input: &[u8]) -> Finished {
 fn each_line_is_a_datagram_and_an_empty_line_ends_it() {
     let (address, served) = server("127.0.0.1:0", answer(OK, 3));
     let ended = lines(address, &[], "one\n中文\r\nthree\n".as_bytes());
-    // Not a terminal: no prompt, replies alone.
+    // Standard input is no terminal, so there is no prompt, only replies.
     assert_eq!(ended.stdout, "Recvice message ok!\n".repeat(3));
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
     let received = served.join().unwrap();
     let datagrams: Vec<_> = received.iter().map(|(_, datagram)| datagram.as_slice()).collect();
     assert_eq!(datagrams, [b"one", "中文".as_bytes(), b"three"]);
-    // As in the tutorial, one source port for all.
+    // As in the tutorial, all lines leave from one source port.
     assert!(received.iter().all(|(peer, _)| *peer == received[0].0));
 
     let (address, _) = server("127.0.0.1:0", answer(OK, 1));
@@ -92,7 +91,7 @@ fn the_prompt_is_shown_on_a_terminal() {
     for line in ["hello\n", "中文\n"] {
         terminal.wait_for("> ");
         terminal.press(line);
-        // Safely, for this is a terminal.
+        // Standard output is a terminal, so the reply is escaped.
         terminal.wait_for("\\x1b[31mok\r\n");
     }
     terminal.wait_for("> ");
@@ -125,7 +124,10 @@ fn a_line_without_an_answer_says_so_and_the_next_one_is_sent() {
     );
     assert_eq!((ended.stdout.as_str(), ended.status), ("Recvice message ok!\n", Some(1)));
     let received = served.join().unwrap();
-    assert_ne!(received[0].0, received[1].0, "a late reply must find another port");
+    assert_ne!(
+        received[0].0, received[1].0,
+        "the late reply of the first line must not reach the second"
+    );
 }
 
 #[test]
@@ -177,14 +179,14 @@ fn an_outcome_is_a_json_object() {
     assert_eq!(probe.text("address"), address.to_string());
     assert!(probe.decimal("reply_ms") > 0.0);
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
-    // Of the prompt, each line's.
+    // At the prompt each line has an object.
     let (address, _) = server("127.0.0.1:0", answer(OK, 2));
     let ended = lines(address, &["--json"], b"one\ntwo\n");
     assert_eq!(ended.stdout.lines().map(Event::parse).count(), 2);
 }
 
 #[test]
-fn what_is_hoped_for_is_a_success() {
+fn the_expected_verdict_is_a_success_and_another_reply_is_none() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let ended = lines(address, &["-m", "x", "-W", "200ms", "--expect", "no-reply"], b"");
@@ -201,7 +203,7 @@ fn what_is_hoped_for_is_a_success() {
 
 #[test]
 fn nobody_there() {
-    // A socket that is connected elsewhere holds the port, and takes nothing.
+    // A socket that is connected elsewhere holds the port, and receives nothing.
     let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
     elsewhere.connect("127.0.0.1:9").unwrap();
     let address = elsewhere.local_addr().unwrap();
@@ -214,9 +216,9 @@ fn nobody_there() {
 }
 
 #[test]
-fn to_talk_to_oneself_is_no_success() {
+fn talking_to_oneself_is_no_success() {
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    // To the unspecified addresses it goes to the loopback ones.
+    // A datagram to an unspecified address goes to the loopback address.
     for host in ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"] {
         let target = format!("{host}:{port}");
         let ended = run(UDP_CLIENT, &[&target, "--source-port", &port, "-m", "hello?"]);
@@ -274,7 +276,7 @@ fn a_line_that_does_not_fit_is_refused_and_the_prompt_goes_on() {
 fn from_the_address_and_port_asked_for_over_both_families() {
     for (bind, source) in [("127.0.0.1:0", "127.0.0.9"), ("[::1]:0", "::1")] {
         let (address, served) = server(bind, answer(OK, 1));
-        // Free a moment ago, and not soon to be given out again.
+        // The port was free a moment ago, and is not given out again soon.
         let port = UdpSocket::bind((source, 0)).unwrap().local_addr().unwrap().port();
         let args = ["-m", "x", "--source", source, "--source-port", &port.to_string()];
         assert_eq!(lines(address, &args, b"").stdout, "Recvice message ok!\n");
@@ -291,7 +293,7 @@ fn a_long_reply_is_whole_in_a_pipe() {
 }
 
 #[test]
-fn the_time_out_is_kept_by_the_clock() {
+fn a_timeout_takes_as_long_as_it_says() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let start = std::time::Instant::now();
     let ended = lines(silent.local_addr().unwrap(), &["-m", "x", "-W", "300ms"], b"");

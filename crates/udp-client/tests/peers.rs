@@ -12,7 +12,7 @@ use common::testing::{PATIENCE, Server, peer, python, run, run_command, run_with
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 
 #[test]
-fn the_tutorials_server_and_its_client_prints_the_same() {
+fn the_tutorials_server_answers_and_the_tutorials_client_prints_the_same() {
     let input = "hello\n中文\n\nnever sent\n".as_bytes();
     for host in ["127.0.0.1", "::1"] {
         let Some(server) = python("udp_server.py", &[host, "0"]) else {
@@ -35,13 +35,13 @@ fn the_tutorials_server_and_its_client_prints_the_same() {
     }
 }
 
-/// Starts `tool` as a server that answers datagrams with "pong".
-fn reply_of(tool: Option<Command>, args: &[&str]) {
+/// Starts `tool` as a server that answers datagrams with "pong", and expects that reply.
+fn expect_pong(tool: Option<Command>, args: &[&str]) {
     let Some(mut command) = tool else {
         return;
     };
-    // These tools do not say where they listen, so they are told a port that
-    // was free a moment ago, and asked until they do.
+    // These tools do not say where they listen. So they are given a port that was free a
+    // moment ago, and the client tries until they answer.
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     command.args(args.iter().map(|arg| arg.replace("PORT", &port.to_string())));
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -52,20 +52,20 @@ fn reply_of(tool: Option<Command>, args: &[&str]) {
         if ended.stdout == "pong\n" {
             return;
         }
-        // Not yet there, or busy with an earlier datagram.
+        // The tool does not listen yet, or is busy with an earlier datagram.
         assert_eq!(ended.status, Some(1), "{}", ended.stderr);
-        assert!(Instant::now() < patience, "it does not listen");
+        assert!(Instant::now() < patience, "the tool does not listen");
     }
 }
 
 #[test]
 fn ncat() {
     let args = ["-u", "-l", "127.0.0.1", "PORT", "--sh-exec", "printf pong"];
-    reply_of(peer("ncat", "ncat --version"), &args);
+    expect_pong(peer("ncat", "ncat --version"), &args);
 }
 
 #[test]
 fn socat() {
     let args = ["UDP-LISTEN:PORT,bind=127.0.0.1,fork", "SYSTEM:head -c 1 >/dev/null; printf pong"];
-    reply_of(peer("socat", "socat -V"), &args);
+    expect_pong(peer("socat", "socat -V"), &args);
 }

@@ -12,8 +12,8 @@ use common::testing::{Event, quiet_command, run, run_command};
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 const OK: &[u8] = b"Recvice message ok!";
 
-/// Has `serve` answer each of the datagrams, which are counted from 1, so long as
-/// the process is there.
+/// Calls `serve` for each datagram, with the datagram's number from 1 on, until the test's
+/// process ends.
 fn serve(mut serve: impl FnMut(&UdpSocket, u32, SocketAddr) + Send + 'static) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -26,7 +26,7 @@ fn serve(mut serve: impl FnMut(&UdpSocket, u32, SocketAddr) + Send + 'static) ->
     address
 }
 
-/// Answers each of the datagrams as often as `times` says.
+/// Answers each datagram as often as `times` says for the datagram's number.
 fn server(times: impl Fn(u32) -> u32 + Send + 'static) -> SocketAddr {
     serve(move |socket, number, peer| {
         for _ in 0..times(number) {
@@ -35,7 +35,7 @@ fn server(times: impl Fn(u32) -> u32 + Send + 'static) -> SocketAddr {
     })
 }
 
-/// Runs probes with `--json`: the exit status, and the events, which are as
+/// Runs probes with `--json`. Returns the exit status and the events, which must be as
 /// documented.
 fn probes(address: SocketAddr, args: &[&str]) -> (Option<i32>, Vec<Event>) {
     let ended = run(UDP_CLIENT, &[&[address.to_string().as_str(), "--json"], args].concat());
@@ -44,7 +44,7 @@ fn probes(address: SocketAddr, args: &[&str]) -> (Option<i32>, Vec<Event>) {
     (ended.status, events)
 }
 
-/// The probe of that number.
+/// The probe with this number.
 fn probe(events: &[Event], number: u64) -> &Event {
     let mut probes = events.iter().filter(|event| event.name() == "probe");
     probes.find(|probe| probe.number("number") == number).unwrap()
@@ -53,7 +53,7 @@ fn probe(events: &[Event], number: u64) -> &Event {
 #[test]
 fn what_is_lost_is_counted_and_its_port_is_left() {
     let address = server(|number| u32::from(number != 2));
-    // One after the other; -v tells of each all the same.
+    // In a closed loop probes have lines only with -v.
     let args = ["-c", "4", "-i", "0", "-v", "-W", "1s"];
     let (status, events) = probes(address, &args);
     let summary = events.last().unwrap();
@@ -61,8 +61,8 @@ fn what_is_lost_is_counted_and_its_port_is_left() {
     let counts = ["sent", "ok", "lost", "late", "unfinished"].map(|field| summary.number(field));
     assert_eq!(counts, [4, 3, 1, 0, 0]);
     let port = |number| probe(&events, number).text("local");
-    assert_eq!((port(1), port(3)), (port(2), port(4)), "one that answers is kept");
-    assert_ne!(port(2), port(3), "one that lost its reply is left");
+    assert_eq!((port(1), port(3)), (port(2), port(4)), "a port that was answered is kept");
+    assert_ne!(port(2), port(3), "a port that got no reply is left");
     let address = server(|number| u32::from(number != 2));
     let (status, _) = probes(address, &[&args[..], &["--max-loss", "25"]].concat());
     assert_eq!(status, Some(0));
@@ -75,22 +75,22 @@ fn a_second_reply_is_a_duplicate_and_no_other_probes() {
     let summary = events.last().unwrap();
     assert_eq!((status, summary.number("ok")), (Some(0), 3));
     let strays: Vec<_> = events.iter().filter(|event| event.name() == "stray").collect();
-    // That of the last probe may come when all is over.
+    // The second reply to the last probe may come when the run is over.
     assert!((2..=3).contains(&strays.len()), "{events:?}");
     assert_eq!(summary.number("duplicate"), strays.len() as u64);
     for stray in strays {
         assert_eq!(stray.text("kind"), "duplicate");
         if let number @ 1..3 = stray.number("number") {
             let next = probe(&events, number + 1).text("local");
-            assert_ne!(stray.text("local"), next, "more may come there");
+            assert_ne!(stray.text("local"), next, "the next probe leaves from another port");
         }
     }
 }
 
 #[test]
 fn a_late_reply_is_counted_and_is_no_other_probes() {
-    // To the first probe, the answer comes when the second one does; when the last
-    // one is answered, all is over.
+    // The first probe is answered only when the second one has come. When the last one is
+    // answered, the run is over.
     let mut first = None;
     let address = serve(move |socket, number, peer| {
         if number == 1 {
@@ -120,7 +120,7 @@ fn a_late_reply_is_counted_and_is_no_other_probes() {
 
 #[test]
 fn what_a_stranger_sends_is_counted_and_is_no_reply() {
-    // All hear from a stranger, and the second from nobody else.
+    // A stranger answers each probe, and nobody else answers the second.
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let strange = stranger.local_addr().unwrap().to_string();
     let address = serve(move |socket, number, peer| {
@@ -162,7 +162,7 @@ fn a_source_port_that_fails_alone_is_named() {
     });
     let args = ["-c", "3", "-i", "0", "-W", "1s", "--flows", "3", "--max-loss", "100"];
     let ended = run(UDP_CLIENT, &[&[address.to_string().as_str()], &args[..]].concat());
-    // The flow leaves that port for another one, which is the third of the others.
+    // The flow leaves that port for another one, which is the third of the 3 others.
     let port = first.recv().unwrap().port();
     let line = format!("\nFailed from source ports {port} (1 of 1); from 3 others none did.\n");
     assert!(ended.stdout.contains(&line), "{}", ended.stdout);
@@ -177,7 +177,7 @@ fn a_summary_in_words() {
     assert_eq!(lines[0], format!("--- {address}"));
     assert!(lines[1].starts_with("160 sent in "), "{lines:?}");
     assert!(lines[1].ends_with(": 160 ok, 0.0 % lost"), "{lines:?}");
-    // A percentile that 160 samples cannot carry is not there.
+    // There is no p99.9, because 160 samples are too few for it.
     assert_eq!(
         lines[2].split_whitespace().collect::<Vec<_>>(),
         ["ms", "min", "mean", "p50", "p90", "p99", "max", "samples"]
@@ -207,7 +207,7 @@ fn with_few_descriptors_probes_are_sent_later() {
 }
 
 #[test]
-fn another_reply_than_the_one_hoped_for_is_not_lost() {
+fn a_reply_other_than_the_expected_one_is_not_lost() {
     let address = server(|_| 1);
     let (status, events) = probes(address, &["-c", "2", "-i", "0", "--expect-reply", "foo"]);
     let summary = events.last().unwrap();

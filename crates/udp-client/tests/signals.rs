@@ -21,13 +21,13 @@ fn server() -> (UdpSocket, String) {
 }
 
 #[test]
-fn a_reply_that_came_while_it_was_stopped_is_in_time() {
+fn a_reply_that_came_while_the_client_was_stopped_is_in_time() {
     let (server, address) = server();
     let client = Running::start(UDP_CLIENT, &[&address, "-m", "x", "-W", "300ms"]);
     let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
     client.stop();
     server.send_to(OK, peer).unwrap();
-    // The time that has to pass: the client's, and more.
+    // More time has to pass than the client's timeout.
     thread::sleep(Duration::from_millis(400));
     client.go_on();
     let ended = client.finish();
@@ -35,16 +35,17 @@ fn a_reply_that_came_while_it_was_stopped_is_in_time() {
 }
 
 #[test]
-fn a_late_reply_that_came_while_it_was_stopped_is_late() {
+fn a_late_reply_that_came_while_the_client_was_stopped_is_late() {
     let (server, address) = server();
     let args = [&address, "-c", "2", "-i", "1s", "--flows", "2", "-W", "400ms"];
     let client = Running::start(UDP_CLIENT, &args);
     let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
-    // The other flow's turn is half a second later: the first probe's time is up.
+    // The other flow's first probe is due half a second later: by then the first probe's
+    // time is up.
     server.recv_from(&mut [0; 1024]).unwrap();
     client.stop();
     server.send_to(OK, peer).unwrap();
-    // The time that has to pass: until the port is quiet no more, and the next probe due.
+    // Time has to pass until the port is no longer quiet and the next probe is due.
     thread::sleep(Duration::from_millis(600));
     client.go_on();
     let ended = client.finish();
@@ -53,17 +54,18 @@ fn a_late_reply_that_came_while_it_was_stopped_is_late() {
 }
 
 #[test]
-fn a_second_reply_that_came_while_it_was_stopped_is_no_other_probes() {
+fn a_second_reply_that_came_while_the_client_was_stopped_is_a_duplicate() {
     let (server, address) = server();
     let args = [&address, "-c", "2", "-i", "1600ms", "--flows", "2", "-W", "700ms"];
     let client = Running::start(UDP_CLIENT, &args);
     let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
     server.send_to(OK, peer).unwrap();
-    // The other flow's turn is half an interval later: the first reply was heard.
+    // The other flow's first probe is due half an interval later: by then the first reply
+    // was received.
     server.recv_from(&mut [0; 1024]).unwrap();
     client.stop();
     server.send_to(OK, peer).unwrap();
-    // The time that has to pass: until that port's next probe is due.
+    // Time has to pass until the next probe of the first port is due.
     thread::sleep(Duration::from_millis(900));
     client.go_on();
     let ended = client.finish();
@@ -93,7 +95,7 @@ fn an_interrupt_ends_a_run_that_nobody_reads() {
     let (server, address) = server();
     server.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let client = Running::start(UDP_CLIENT, &[&address, "-c", "100000", "-i", "0", "-v"]);
-    // Until it is stuck, for the pipe is full.
+    // Answer until the client is stuck, because its pipe is full.
     while let Ok((_, peer)) = server.recv_from(&mut [0; 1024]) {
         server.send_to(OK, peer).unwrap();
     }
