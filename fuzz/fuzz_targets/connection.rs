@@ -9,9 +9,6 @@
 #[allow(dead_code)]
 #[path = "../../crates/tcp-server/src/connection.rs"]
 mod connection;
-#[allow(dead_code)]
-#[path = "../../crates/tcp-server/src/limits.rs"]
-mod limits;
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -19,9 +16,7 @@ use std::time::{Duration, Instant};
 use common::stream::Stream;
 use libfuzzer_sys::fuzz_target;
 
-use crate::connection::{Connection, Step};
-use crate::limits::Terms;
-
+use crate::connection::{Connection, Step, Terms};
 
 /// Long enough to be sent in pieces, by the answers that are lengths.
 const REPLY: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

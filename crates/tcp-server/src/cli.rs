@@ -9,7 +9,8 @@ use common::options::{Text, number, text};
 use common::protocol::{BUFFER_SIZE, TCP_REPLY};
 use common::server::service::{HELP, Service};
 
-use crate::limits::{LINGER, READ_TIMEOUT, Terms, max_connections};
+use crate::connection::Terms;
+use crate::limits::{LINGER, READ_TIMEOUT, max_connections};
 
 /// Answers the first message of each TCP connection with ACK!
 #[derive(Debug, Parser)]

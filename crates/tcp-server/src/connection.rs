@@ -16,12 +16,21 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::protocol::BUFFER_SIZE;
-
-use crate::limits::Terms;
 use common::stream::Stream;
+
+/// What the server allows a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How long the peer may send nothing.
+    pub read_timeout: Duration,
+    /// How long the peer may take to accept the reply and to close.
+    pub linger: Duration,
+    /// Whether every message is answered until the peer closes, or only the first.
+    pub conversation: bool,
+}
 
 /// One connection, from its accept to its end.
 #[derive(Debug)]

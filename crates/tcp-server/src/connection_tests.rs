@@ -1,7 +1,6 @@
 //! The state machine on a scripted socket: scenarios.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::*;
 

@@ -60,18 +60,6 @@ pub const LAST_LINGER: Duration = Duration::from_millis(500);
 /// and so few that a flood does not hold up the end.
 pub const LAST_ACCEPTS: usize = BACKLOG as usize;
 
-/// What a server allows a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// How long it may say nothing.
-    pub read_timeout: Duration,
-    /// How long the peer may take to take the reply, and to close.
-    pub linger: Duration,
-    /// Whether every message is answered, until the peer closes; else the
-    /// first.
-    pub conversation: bool,
-}
-
 /// A limit that a newcomer meets.
 #[derive(Clone, Copy, Debug)]
 pub enum Limit {

@@ -31,9 +31,10 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::cli::Options;
+use crate::connection::Terms;
 use crate::connections::Connections;
 use crate::events;
-use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_LINGER, Limit, Terms};
+use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_LINGER, Limit};
 use crate::listener::Listener;
 use crate::sources::Sources;
 use crate::totals::Totals;
