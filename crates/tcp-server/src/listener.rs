@@ -7,14 +7,13 @@ use std::time::Instant;
 
 use common::server::listen::{Families, Listening, Sharing};
 use common::server::peer::Peer;
-use common::server::rest::{Rest, Throttle};
+use common::server::rest::Rest;
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Socket, Type};
 
-use crate::events;
 use crate::limits::{ACCEPTS_PER_TURN, BACKLOG};
 
 /// A listening socket, and whether it rests.
@@ -23,7 +22,6 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     pub rest: Rest,
-    warnings: Throttle,
     /// Connections that were gone before they were accepted, since the last
     /// one that was not.
     gone_in_a_row: usize,
@@ -95,22 +93,14 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
-        Ok(Self {
-            socket,
-            address,
-            rest: Rest::default(),
-            warnings: Throttle::default(),
-            gone_in_a_row: 0,
-        })
+        Ok(Self { socket, address, rest: Rest::default(), gone_in_a_row: 0 })
     }
 
-    /// Lets it rest for a while after `error`, and says so now and then.
-    pub fn rest_after(&mut self, error: &io::Error, now: Instant) {
-        self.rest.begin(now);
+    /// Leaves the listener alone for a while. Returns whether to warn the user.
+    #[must_use]
+    pub fn begin_rest(&mut self, now: Instant) -> bool {
         self.gone_in_a_row = 0;
-        if self.warnings.may_pass(now) {
-            events::cannot_accept(error);
-        }
+        self.rest.begin(now)
     }
 
     /// The underlying socket, to register it.
@@ -120,7 +110,7 @@ impl Listener {
 
     /// Accepts a connection, unless the listener rests.
     pub fn accept(&mut self, now: Instant) -> Accepted {
-        if !self.rest.is_over(now) {
+        if !self.rest.may_try(now) {
             return Accepted::Nobody;
         }
         match self.socket.accept() {

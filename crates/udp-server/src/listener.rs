@@ -3,17 +3,16 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
 
 use common::server::listen::{Families, Listening, Sharing};
-use common::server::rest::{Rest, Throttle};
+use common::server::rest::Rest;
 use mio::net::UdpSocket;
 use nix::Error as Errno;
 use nix::libc;
 use quinn_udp::UdpSocketState;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{events, fragmenting};
+use crate::fragmenting;
 
 /// A listening socket, and whether it rests.
 #[derive(Debug)]
@@ -26,7 +25,6 @@ pub struct Listener {
     /// each gets them.
     pub answers_groups: bool,
     pub rest: Rest,
-    warnings: Throttle,
 }
 
 impl Listening for Listener {
@@ -72,16 +70,7 @@ impl Listener {
         let state = fragmenting::keep(&socket, || UdpSocketState::new((&socket).into()))?;
         let socket = UdpSocket::from_std(socket.into());
         let address = socket.local_addr()?;
-        let (rest, warnings) = (Rest::default(), Throttle::default());
-        Ok(Self { socket, state, address, answers_groups: true, rest, warnings })
-    }
-
-    /// Lets it rest for a while after `error`, and says so now and then.
-    pub fn rest_after(&mut self, error: &io::Error, now: Instant) {
-        self.rest.begin(now);
-        if self.warnings.may_pass(now) {
-            events::cannot_receive(error);
-        }
+        Ok(Self { socket, state, address, answers_groups: true, rest: Rest::default() })
     }
 }
 

@@ -1,57 +1,63 @@
-//! When to try again what just failed for a reason that will pass, and how
-//! often to speak of it.
+//! How long to leave alone a socket whose calls fail for want of something, and
+//! how often to warn about it.
 //!
-//! When descriptors or memory run out, to try again at once would only burn
-//! the processor; and with edge-triggered readiness no event may ever come for
-//! what is queued already. So a socket rests, and is tried again by the clock.
+//! When descriptors or memory run out, an immediate second try would only burn
+//! processor time. But readiness is edge-triggered, so there may be no further
+//! event for what is already queued. So the socket rests, and the event loop tries
+//! it again when the rest is over.
 
 use std::time::{Duration, Instant};
 
-/// The first rest: short enough that nobody notices it.
+/// The first rest: short enough that nobody notices.
 const FIRST: Duration = Duration::from_millis(100);
 
 /// Rests double up to this one: long enough to cost nothing.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Whether a socket rests, and how long the next rest is.
+/// Whether a socket rests, how long its next rest is, and whether to warn.
 #[derive(Clone, Copy, Debug)]
 pub struct Rest {
     until: Option<Instant>,
     next_length: Duration,
+    warnings: Throttle,
 }
 
 impl Default for Rest {
-    /// Awake.
+    /// Not resting.
     fn default() -> Self {
-        Self { until: None, next_length: FIRST }
+        Self { until: None, next_length: FIRST, warnings: Throttle::default() }
     }
 }
 
 impl Rest {
-    /// Begins a rest, twice as long as the last one.
-    pub fn begin(&mut self, now: Instant) {
+    /// Begins a rest, twice as long as the last one. Returns whether to warn the
+    /// user: once in 10 s, even if there were successes in between.
+    #[must_use]
+    pub fn begin(&mut self, now: Instant) -> bool {
         self.until = Some(now + self.next_length);
         self.next_length = (self.next_length * 2).min(LONGEST);
+        self.warnings.may_pass(now)
     }
 
-    /// Ends it early: something was given back that may have been lacking.
+    /// Ends the rest early, because something was released that may have been
+    /// lacking.
     pub fn end_early(&mut self) {
         self.until = None;
     }
 
-    /// It worked: the next rest is a short one again.
+    /// Notes that a call succeeded: the next rest is a short one again.
     pub fn succeeded(&mut self) {
-        *self = Self::default();
+        *self = Self { warnings: self.warnings, ..Self::default() };
     }
 
-    /// When the rest ends, where there is one.
+    /// When the rest ends, if there is one.
     #[must_use]
     pub fn until(&self) -> Option<Instant> {
         self.until
     }
 
-    /// Whether it may be tried now. A rest whose time has come ends by this.
-    pub fn is_over(&mut self, now: Instant) -> bool {
+    /// Whether the socket may be tried at `now`. Ends a rest whose time has come.
+    pub fn may_try(&mut self, now: Instant) -> bool {
         let is_over = self.until.is_none_or(|until| until <= now);
         if is_over {
             self.until = None;
@@ -60,17 +66,17 @@ impl Rest {
     }
 }
 
-/// A warning that is met again and again is told of once in this time.
+/// A warning that would be repeated is printed once in this time.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Lets one warning through, and then none for a while.
+/// Lets one warning through, and then none for [`WARNING_INTERVAL`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Throttle {
     last: Option<Instant>,
 }
 
 impl Throttle {
-    /// Whether a warning may be printed now; if so, it counts as printed.
+    /// Whether a warning may be printed at `now`. If so, it counts as printed.
     pub fn may_pass(&mut self, now: Instant) -> bool {
         let may_pass = self.last.is_none_or(|last| now.duration_since(last) >= WARNING_INTERVAL);
         if may_pass {
@@ -94,22 +100,32 @@ mod tests {
     }
 
     #[test]
-    fn rests_double_until_it_works() {
+    fn rests_double_until_a_call_succeeds() {
         let mut now = Instant::now();
         let mut rest = Rest::default();
-        assert!(rest.is_over(now));
+        assert!(rest.may_try(now));
         for ms in [100, 200, 400, 800, 1000, 1000] {
-            rest.begin(now);
+            let _ = rest.begin(now);
             now += Duration::from_millis(ms - 1);
-            assert!(!rest.is_over(now), "{ms}");
+            assert!(!rest.may_try(now), "{ms}");
             now += Duration::from_millis(1);
-            assert!(rest.is_over(now), "{ms}");
+            assert!(rest.may_try(now), "{ms}");
         }
-        rest.begin(now);
+        let _ = rest.begin(now);
         rest.end_early();
-        assert!(rest.is_over(now));
+        assert!(rest.may_try(now));
         rest.succeeded();
-        rest.begin(now);
+        let _ = rest.begin(now);
         assert_eq!(rest.until(), Some(now + FIRST));
+    }
+
+    #[test]
+    fn successes_in_between_bring_no_further_warning() {
+        let now = Instant::now();
+        let mut rest = Rest::default();
+        assert!(rest.begin(now));
+        rest.succeeded();
+        assert!(!rest.begin(now + Duration::from_secs(1)));
+        assert!(rest.begin(now + WARNING_INTERVAL));
     }
 }

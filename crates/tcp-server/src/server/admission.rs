@@ -46,7 +46,9 @@ impl Server {
                     return Err(Failure::outcome(address, reason(&error)));
                 }
             };
-            self.listeners[token].rest_after(&short, now);
+            if self.listeners[token].begin_rest(now) {
+                events::cannot_accept(&short);
+            }
             return Ok(());
         }
         self.ready.insert(token);

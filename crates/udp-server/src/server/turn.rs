@@ -40,7 +40,7 @@ impl Server {
             let Some(listener) = self.listeners.get_mut(token) else {
                 return Ok(datagrams);
             };
-            if !listener.rest.is_over(now) {
+            if !listener.rest.may_try(now) {
                 return Ok(datagrams);
             }
             match self.batch.receive(&listener.socket, &listener.state) {
@@ -59,7 +59,11 @@ impl Server {
         }
         match trouble {
             // Nothing but errors for a whole turn will not be better at once.
-            Some(error) if !has_received => self.listeners[token].rest_after(&error, now),
+            Some(error) if !has_received => {
+                if self.listeners[token].rest.begin(now) {
+                    events::cannot_receive(&error);
+                }
+            }
             _ => {
                 self.ready.insert(token);
             }
