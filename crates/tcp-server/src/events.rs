@@ -87,15 +87,17 @@ pub fn cannot_accept(error: &io::Error) {
 }
 
 pub fn stats(totals: &Totals) {
-    tell(Level::Warn, "stats", "So far", totals);
+    print_totals(Level::Warn, "stats", "So far", totals);
 }
 
 pub fn stopped(totals: &Totals) {
-    tell(Level::Info, "stopped", "Stopped", totals);
+    print_totals(Level::Info, "stopped", "Stopped", totals);
 }
 
-/// `--stats` is asked for: `-q` does not hide it.
-fn tell(level: Level, event: &str, headline: &str, totals: &Totals) {
+/// `--stats` prints at the level of warnings, for the user asked for it: `-q` does
+/// not hide it.
+fn print_totals(level: Level, event: &str, headline: &str, totals: &Totals) {
+    let line = totals.line();
     log!(
         level,
         event,
@@ -108,6 +110,6 @@ fn tell(level: Level, event: &str, headline: &str, totals: &Totals) {
         evicted = totals.evicted.get(),
         lost = totals.lost.get(),
         silent = totals.silent.get();
-        "[*] {headline}: {totals}"
+        "[*] {headline}: {line}"
     );
 }

@@ -1,62 +1,48 @@
-//! What the server has done: counted by all its loops, told by `--stats` and
-//! at the end.
+//! What the server has done. All its event loops count; `--stats` and the end
+//! print it.
 
-use std::fmt;
-
-use common::server::totals::Counter;
+use common::server::totals::{Counter, Line};
 
 /// The totals. Every connection that is over was answered, or is counted under
-/// what became of it.
+/// what happened to it instead.
 #[derive(Debug, Default)]
 pub struct Totals {
-    /// Connections accepted, those refused later among them.
+    /// Connections accepted, including those refused later.
     pub connections: Counter,
     /// Messages answered.
     pub exchanges: Counter,
-    /// Bytes of the messages. What came after one and was discarded is none.
+    /// Bytes of the messages, without what came after a message and was discarded.
     pub bytes_received: Counter,
     /// Bytes of the replies.
     pub bytes_sent: Counter,
-    /// Closed at once: no room, or too many from one source.
+    /// Closed unanswered: no room, or too many connections from one source.
     pub refused: Counter,
-    /// Said nothing for `--read-timeout`, in a conversation after a reply too.
+    /// Sent nothing for `--read-timeout`; in a conversation, also after a reply.
     pub timed_out: Counter,
-    /// Said nothing, and gave way to another one.
+    /// Had sent nothing, and were closed to make room for another connection.
     pub evicted: Counter,
     /// Failed before the reply was sent.
     pub lost: Counter,
-    /// Had said nothing when the peer ended a conversation, or the server
-    /// stopped.
+    /// Had sent nothing when the peer ended a conversation or the server stopped.
     pub silent: Counter,
 }
 
-impl fmt::Display for Totals {
-    /// What always is of interest, and then what did not go well.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = |n| if n == 1 { "" } else { "s" };
-        let (connections, exchanges) = (self.connections.get(), self.exchanges.get());
-        write!(
-            f,
-            "{connections} connection{}, {exchanges} exchange{}, {} bytes in, {} out",
-            plural(connections),
-            plural(exchanges),
-            self.bytes_received.get(),
-            self.bytes_sent.get(),
-        )?;
-        let mut separator = "; ";
-        for (count, what) in [
-            (&self.refused, "refused"),
-            (&self.timed_out, "timed out"),
-            (&self.evicted, "evicted"),
-            (&self.lost, "lost"),
-            (&self.silent, "silent"),
-        ] {
-            if count.get() > 0 {
-                write!(f, "{separator}{} {what}", count.get())?;
-                separator = ", ";
-            }
+impl Totals {
+    /// The totals as they are printed.
+    pub fn line(&self) -> Line<5> {
+        Line {
+            arrivals: (self.connections.get(), "connection"),
+            exchanges: self.exchanges.get(),
+            bytes_received: self.bytes_received.get(),
+            bytes_sent: self.bytes_sent.get(),
+            troubles: [
+                (self.refused.get(), "refused"),
+                (self.timed_out.get(), "timed out"),
+                (self.evicted.get(), "evicted"),
+                (self.lost.get(), "lost"),
+                (self.silent.get(), "silent"),
+            ],
         }
-        Ok(())
     }
 }
 
@@ -65,16 +51,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_happened_is_told_of() {
+    fn only_what_happened_is_printed() {
         let totals = Totals::default();
         totals.connections.add(1);
-        assert_eq!(totals.to_string(), "1 connection, 0 exchanges, 0 bytes in, 0 out");
+        assert_eq!(totals.line().to_string(), "1 connection, 0 exchanges, 0 bytes in, 0 out");
         totals.connections.add(4);
         totals.exchanges.add(2);
         totals.evicted.add(1);
         totals.silent.add(2);
         assert_eq!(
-            totals.to_string(),
+            totals.line().to_string(),
             "5 connections, 2 exchanges, 0 bytes in, 0 out; 1 evicted, 2 silent"
         );
     }

@@ -14,7 +14,7 @@ use common::server::peer::Peer;
 use log::{Level, debug, info, log, warn};
 
 use crate::guard::Cause;
-use crate::totals::{Line, Totals};
+use crate::totals::Totals;
 
 pub fn listening(address: SocketAddr) {
     let address = address.to_string();
@@ -73,17 +73,18 @@ pub fn cannot_receive(error: &io::Error) {
 }
 
 pub fn stats(totals: &Totals) {
-    tell(Level::Warn, "stats", "So far", totals);
+    print_totals(Level::Warn, "stats", "So far", totals);
 }
 
 pub fn stopped(totals: &Totals) {
-    tell(Level::Info, "stopped", "Stopped", totals);
+    print_totals(Level::Info, "stopped", "Stopped", totals);
 }
 
-/// `--stats` is asked for: `-q` does not hide it.
-fn tell(level: Level, event: &str, headline: &str, totals: &Totals) {
+/// `--stats` prints at the level of warnings, for the user asked for it: `-q` does
+/// not hide it.
+fn print_totals(level: Level, event: &str, headline: &str, totals: &Totals) {
     let dropped_kernel = totals.kernel.get();
-    let line = Line { totals, dropped_kernel };
+    let line = totals.line(dropped_kernel);
     log!(
         level,
         event,

@@ -1,15 +1,13 @@
-//! What the server has done: counted by all its loops, told by `--stats` and
-//! at the end.
+//! What the server has done. All its event loops count; `--stats` and the end
+//! print it.
 
-use std::fmt;
-
-use common::server::totals::Counter;
+use common::server::totals::{Counter, Line};
 
 use crate::drops::KernelDrops;
 use crate::guard::Cause;
 
-/// The totals. Every datagram received was answered, or is counted under what
-/// became of it; those that the kernel dropped never were received.
+/// The totals. Every datagram received was answered, or is counted under why not.
+/// Datagrams that the kernel dropped were never received.
 #[derive(Debug, Default)]
 pub struct Totals {
     pub datagrams: Counter,
@@ -17,7 +15,7 @@ pub struct Totals {
     pub exchanges: Counter,
     pub bytes_received: Counter,
     pub bytes_sent: Counter,
-    /// The reply could not be sent.
+    /// Datagrams whose reply could not be sent.
     pub unanswered: Counter,
     pub own_reply: Counter,
     pub low_port: Counter,
@@ -27,7 +25,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// What is not answered for this cause.
+    /// The count of datagrams that were not answered for this cause.
     pub fn dropped(&self, cause: Cause) -> &Counter {
         match cause {
             Cause::OwnReply => &self.own_reply,
@@ -36,43 +34,24 @@ impl Totals {
             Cause::Rate => &self.rate,
         }
     }
-}
 
-/// The totals in a line, with what the kernel is known to have dropped.
-pub struct Line<'a> {
-    pub totals: &'a Totals,
-    pub dropped_kernel: Option<u64>,
-}
-
-impl fmt::Display for Line<'_> {
-    /// What always is of interest, and then what did not go well.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { totals, dropped_kernel } = self;
-        let plural = |n| if n == 1 { "" } else { "s" };
-        let (datagrams, exchanges) = (totals.datagrams.get(), totals.exchanges.get());
-        write!(
-            f,
-            "{datagrams} datagram{}, {exchanges} exchange{}, {} bytes in, {} out",
-            plural(datagrams),
-            plural(exchanges),
-            totals.bytes_received.get(),
-            totals.bytes_sent.get(),
-        )?;
-        let mut separator = "; ";
-        for (count, what) in [
-            (totals.unanswered.get(), "could not be answered"),
-            (totals.own_reply.get(), "like a server's reply"),
-            (totals.low_port.get(), "from low ports"),
-            (totals.unusable_source.get(), "from unusable sources"),
-            (totals.rate.get(), "over the rate"),
-            (dropped_kernel.unwrap_or_default(), "or more dropped by the kernel"),
-        ] {
-            if count > 0 {
-                write!(f, "{separator}{count} {what}")?;
-                separator = ", ";
-            }
+    /// The totals as they are printed, with what the kernel is known to have
+    /// dropped.
+    pub fn line(&self, dropped_kernel: Option<u64>) -> Line<6> {
+        Line {
+            arrivals: (self.datagrams.get(), "datagram"),
+            exchanges: self.exchanges.get(),
+            bytes_received: self.bytes_received.get(),
+            bytes_sent: self.bytes_sent.get(),
+            troubles: [
+                (self.unanswered.get(), "could not be answered"),
+                (self.own_reply.get(), "like a server's reply"),
+                (self.low_port.get(), "from low ports"),
+                (self.unusable_source.get(), "from unusable sources"),
+                (self.rate.get(), "over the rate"),
+                (dropped_kernel.unwrap_or_default(), "or more dropped by the kernel"),
+            ],
         }
-        Ok(())
     }
 }
 
@@ -81,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_happened_is_told_of() {
+    fn only_what_happened_is_printed() {
         let totals = Totals::default();
-        let line = |dropped_kernel| Line { totals: &totals, dropped_kernel }.to_string();
+        let line = |dropped_kernel| totals.line(dropped_kernel).to_string();
         assert_eq!(line(None), "0 datagrams, 0 exchanges, 0 bytes in, 0 out");
         totals.datagrams.add(3);
         totals.exchanges.add(1);
