@@ -82,6 +82,12 @@ impl Failure {
         Self::local("event loop", reason(error))
     }
 
+    /// A server's event loop cannot go on. Status 1.
+    #[must_use]
+    pub fn cannot_go_on(error: &io::Error) -> Self {
+        Self::outcome("event loop", reason(error))
+    }
+
     /// Standard output takes no more. Status 1 without a line: whoever closed
     /// standard output knows.
     #[must_use]

@@ -1,13 +1,13 @@
 //! The server wing: what tcp-server and udp-server share.
 //!
-//! - [`service`]: the options that both have; [`listen`]: where they listen.
-//! - [`shutdown`]: how signals end a server; [`notify`]: what the service manager
-//!   is told; [`workers`]: an event loop a thread.
+//! - [`service`]: the options that both have; [`listen`]: the sockets they wait on.
+//! - [`shutdown`]: how signals stop a server; [`notify`]: messages to the service
+//!   manager; [`workers`]: one thread for each event loop.
 //! - [`transcript`]: the lines that a server prints.
-//! - [`goal`]: `--count` and `--idle-exit`; [`interval`]: `--stats`; [`totals`]: what
-//!   was counted.
+//! - [`goal`]: `--count` and `--idle-exit`; [`interval`]: `--stats`; [`totals`]: the
+//!   counters, and the line that prints them.
 //! - [`peer`]: who sends; [`reply`]: what is answered; [`rest`]: when to try again
-//!   what failed.
+//!   after a failed call.
 
 pub mod goal;
 pub mod interval;

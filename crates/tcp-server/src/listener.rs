@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use common::server::listen::{Families, Listening, Sharing};
+use common::server::listen::{BoundSocket, Families, Sharing};
 use common::server::peer::Peer;
 use common::server::rest::Rest;
 use mio::net::{TcpListener, TcpStream};
@@ -55,11 +55,11 @@ enum Meaning {
     Broken,
 }
 
-impl Listening for Listener {
+impl BoundSocket for Listener {
     const TYPE: libc::c_int = libc::SOCK_STREAM;
     const KIND: &str = "listening TCP socket";
 
-    fn open(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
+    fn bind(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         if address.is_ipv6() {
             socket.set_only_v6(families == Families::Own)?;

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Failure> {
     let service = &options.service;
     descriptors::raise_limit();
-    let listeners = service.listen.open(options.workers())?;
+    let listeners = service.listen.bind(options.workers())?;
     let shared = Shared::new(options, listeners.iter().map(Vec::len).sum());
     let mut servers = Server::each(listeners, options, &shared)?;
     let wakers = servers.iter().map(Server::waker).collect::<Result<_, _>>()?;

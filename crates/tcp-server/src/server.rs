@@ -13,15 +13,15 @@ mod admission;
 mod turn;
 
 use std::collections::BTreeSet;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::exit::{Failure, reason};
+use common::exit::Failure;
 use common::server::goal::Goal;
 use common::server::interval::Interval;
-use common::server::listen::Listening;
+use common::server::listen::BoundSocket;
 use common::server::peer::Peer;
 use common::server::reply::Reply;
 use common::server::shutdown::Shutdown;
@@ -77,7 +77,7 @@ impl Shared {
 
     /// What the run came to.
     pub fn verdict(&self) -> Result<(), Failure> {
-        self.goal.verdict(self.totals.exchanges.get(), self.totals.connections.get())
+        self.goal.check(self.totals.exchanges.get(), self.totals.connections.get())
     }
 }
 
@@ -143,12 +143,12 @@ impl Server {
         shared: &Arc<Shared>,
         stats: Option<Interval>,
     ) -> Result<Self, Failure> {
-        let poll = Poll::new().map_err(unavailable)?;
+        let poll = Poll::new().map_err(|error| Failure::cannot_poll(&error))?;
         for (token, listener) in listeners.iter_mut().enumerate() {
             let socket = listener.socket_mut();
             poll.registry()
                 .register(socket, Token(token), Interest::READABLE)
-                .map_err(unavailable)?;
+                .map_err(|error| Failure::cannot_poll(&error))?;
         }
         Ok(Self {
             shared: Arc::clone(shared),
@@ -169,7 +169,7 @@ impl Server {
 
     /// What wakes the loop from another thread.
     pub fn waker(&self) -> Result<Waker, Failure> {
-        Waker::new(self.poll.registry(), WAKER).map_err(unavailable)
+        Waker::new(self.poll.registry(), WAKER).map_err(|error| Failure::cannot_poll(&error))
     }
 
     /// Says where it listens.
@@ -187,27 +187,17 @@ impl Server {
             self.hear(self.time_left(now))?;
             let before = mem::replace(&mut now, Instant::now());
             self.turn(now)?;
-            if self.stats.as_mut().is_some_and(|stats| stats.is_due(now)) {
+            if self.stats.as_mut().is_some_and(|stats| stats.take_due(now)) {
                 events::stats(&self.shared.totals);
             }
-            if matches!(self.phase, Phase::Serving) && self.is_to_stop(shutdown, before) {
+            let exchanges = self.shared.totals.exchanges.get();
+            shutdown.request_when_over(&self.shared.goal, exchanges, before);
+            if matches!(self.phase, Phase::Serving) && shutdown.is_requested() {
                 self.stop_listening(now);
             }
         }
         self.connections.keys().into_iter().for_each(|key| self.expire(key));
         Ok(())
-    }
-
-    /// Whether to stop: on request, or because the run's goal is reached or
-    /// missed, of which the other loops then hear too. Nobody came only as far
-    /// as everybody was `heard`: who came while this process was stopped
-    /// (Ctrl-Z) has come, although the clock is past the end.
-    fn is_to_stop(&self, shutdown: &Shutdown, heard: Instant) -> bool {
-        let exchanges = self.shared.totals.exchanges.get();
-        if !shutdown.is_requested() && self.shared.goal.is_over(exchanges, heard) {
-            shutdown.request();
-        }
-        shutdown.is_requested()
     }
 
     /// How long the loop may sleep: not at all while something is ready, else
@@ -241,7 +231,7 @@ impl Server {
     fn hear(&mut self, mut timeout: Option<Duration>) -> Result<(), Failure> {
         while let Err(error) = self.poll.poll(&mut self.events, timeout) {
             if error.kind() != ErrorKind::Interrupted {
-                return Err(broken(error));
+                return Err(Failure::cannot_go_on(&error));
             }
             // Ctrl-Z and fg: who came meanwhile is heard before anybody's time
             // is found to have run out.
@@ -265,7 +255,7 @@ impl Server {
     /// Whether `--count` is reached, or will be by what is under way: nobody
     /// else is answered.
     fn has_enough(&self) -> bool {
-        self.shared.goal.left(self.shared.totals.exchanges.get() + self.replying) == 0
+        self.shared.goal.is_reached(self.shared.totals.exchanges.get() + self.replying)
     }
 
     /// Answers whoever has come so far, leaves those who are silent, stays for
@@ -305,14 +295,4 @@ impl Server {
 /// `most` in `parts` that differ by one at most.
 fn shares(most: usize, parts: usize) -> impl Iterator<Item = usize> {
     (0..parts).map(move |n| most / parts + usize::from(n < most % parts))
-}
-
-/// The event loop cannot be set up.
-fn unavailable(error: io::Error) -> Failure {
-    Failure::local("event loop", reason(&error))
-}
-
-/// The event loop itself cannot go on.
-fn broken(error: io::Error) -> Failure {
-    Failure::outcome("event loop", reason(&error))
 }

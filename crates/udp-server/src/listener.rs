@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use common::server::listen::{Families, Listening, Sharing};
+use common::server::listen::{BoundSocket, Families, Sharing};
 use common::server::rest::Rest;
 use mio::net::UdpSocket;
 use nix::Error as Errno;
@@ -27,13 +27,13 @@ pub struct Listener {
     pub rest: Rest,
 }
 
-impl Listening for Listener {
+impl BoundSocket for Listener {
     const TYPE: libc::c_int = libc::SOCK_DGRAM;
     const KIND: &str = "UDP socket";
 
     /// No option of reuse unless for loops of one server: two servers that
     /// share a port would take each other's datagrams.
-    fn open(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
+    fn bind(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
         if address.is_ipv6() {
             socket.set_only_v6(families == Families::Own)?;

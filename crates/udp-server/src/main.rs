@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Failure> {
     let service = &options.service;
     descriptors::raise_limit();
-    let listeners = service.listen.open(service.workers())?;
+    let listeners = service.listen.bind(service.workers())?;
     let shared = Shared::new(options);
     let mut servers = Server::each(listeners, options, &shared)?;
     let wakers = servers.iter().map(Server::waker).collect::<Result<_, _>>()?;

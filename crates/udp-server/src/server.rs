@@ -7,16 +7,16 @@
 mod turn;
 
 use std::collections::BTreeSet;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::exit::{Failure, reason};
+use common::exit::Failure;
 use common::protocol::UDP_REPLY;
 use common::server::goal::Goal;
 use common::server::interval::Interval;
-use common::server::listen::Listening;
+use common::server::listen::BoundSocket;
 use common::server::reply::Reply;
 use common::server::rest::Throttle;
 use common::server::shutdown::Shutdown;
@@ -65,7 +65,7 @@ impl Shared {
 
     /// What the run came to.
     pub fn verdict(&self) -> Result<(), Failure> {
-        self.goal.verdict(self.totals.exchanges.get(), self.totals.datagrams.get())
+        self.goal.check(self.totals.exchanges.get(), self.totals.datagrams.get())
     }
 }
 
@@ -100,13 +100,17 @@ impl Server {
         shared: &Arc<Shared>,
         stats: Option<Interval>,
     ) -> Result<Self, Failure> {
-        let poll = Poll::new().map_err(unavailable)?;
+        let poll = Poll::new().map_err(|error| Failure::cannot_poll(&error))?;
         for (token, listener) in listeners.iter_mut().enumerate() {
             let socket = &mut listener.socket;
             poll.registry()
                 .register(socket, Token(token), Interest::READABLE)
-                .map_err(unavailable)?;
-            shared.totals.kernel.watch(&listener.socket).map_err(unavailable)?;
+                .map_err(|error| Failure::cannot_poll(&error))?;
+            shared
+                .totals
+                .kernel
+                .watch(&listener.socket)
+                .map_err(|error| Failure::cannot_poll(&error))?;
         }
         Ok(Self {
             shared: Arc::clone(shared),
@@ -121,7 +125,7 @@ impl Server {
 
     /// What wakes the loop from another thread.
     pub fn waker(&self) -> Result<Waker, Failure> {
-        Waker::new(self.poll.registry(), WAKER).map_err(unavailable)
+        Waker::new(self.poll.registry(), WAKER).map_err(|error| Failure::cannot_poll(&error))
     }
 
     /// Says where it listens; and where others can reach it, whether forged
@@ -155,7 +159,7 @@ impl Server {
             match self.poll.poll(&mut events, self.time_left(now)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
-                Err(error) => return Err(broken(error)),
+                Err(error) => return Err(Failure::cannot_go_on(&error)),
             }
             let tokens = events.iter().map(|event| event.token());
             self.ready.extend(tokens.filter(|&token| token != WAKER).map(|Token(token)| token));
@@ -164,13 +168,11 @@ impl Server {
             // clock is past the end.
             let before = mem::replace(&mut now, Instant::now());
             is_waiting &= self.turn(now)? == 0;
-            if self.stats.as_mut().is_some_and(|stats| stats.is_due(now)) {
+            if self.stats.as_mut().is_some_and(|stats| stats.take_due(now)) {
                 events::stats(&self.shared.totals);
             }
             let exchanges = self.shared.totals.exchanges.get();
-            if !shutdown.is_requested() && self.shared.goal.is_over(exchanges, before) {
-                shutdown.request();
-            }
+            shutdown.request_when_over(&self.shared.goal, exchanges, before);
         }
         self.answer_the_last()
     }
@@ -190,7 +192,7 @@ impl Server {
 
     /// Whether `--count` is reached: nobody else is answered.
     fn has_enough(&self) -> bool {
-        self.shared.goal.left(self.shared.totals.exchanges.get()) == 0
+        self.shared.goal.is_reached(self.shared.totals.exchanges.get())
     }
 
     /// How long the loop may sleep: not at all while something is ready, else
@@ -204,14 +206,4 @@ impl Server {
         let earliest = rested.chain(due.into_iter().flatten()).min();
         earliest.map(|earliest| earliest.saturating_duration_since(now))
     }
-}
-
-/// The event loop cannot be set up.
-fn unavailable(error: io::Error) -> Failure {
-    Failure::local("event loop", reason(&error))
-}
-
-/// The event loop itself cannot go on.
-fn broken(error: io::Error) -> Failure {
-    Failure::outcome("event loop", reason(&error))
 }

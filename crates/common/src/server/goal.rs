@@ -1,7 +1,8 @@
-//! What a server's run is to show: `--count` and `--idle-exit`.
+//! When a server stops by itself, and whether that is a success: `--count` and
+//! `--idle-exit`.
 //!
-//! Scripts assert with them that traffic did arrive, or that it did not. The
-//! loops share one goal; it reads no clock.
+//! Scripts use them to assert that traffic arrived, or that it did not. All event
+//! loops share one goal. It reads no clock.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::duration::words;
 use crate::exit::Failure;
 
-/// The goal of a run, and when somebody came last.
+/// The goal of a run, and when somebody last came.
 #[derive(Debug)]
 pub struct Goal {
     count: Option<u64>,
@@ -17,11 +18,13 @@ pub struct Goal {
     begun: Instant,
     /// Nanoseconds from `begun` to the last arrival.
     last_arrival: AtomicU64,
+    /// Whether the run ended because nobody came.
     was_idle: AtomicBool,
 }
 
 impl Goal {
-    /// `count` exchanges, and nobody coming for as long as `idle_exit`.
+    /// A run that ends after `count` exchanges, or once nobody has come for
+    /// `idle_exit`.
     #[must_use]
     pub fn new(count: Option<u64>, idle_exit: Option<Duration>, now: Instant) -> Self {
         Self {
@@ -33,8 +36,8 @@ impl Goal {
         }
     }
 
-    /// Somebody came.
-    pub fn arrived(&self, now: Instant) {
+    /// Notes that somebody came at `now`.
+    pub fn note_arrival(&self, now: Instant) {
         if self.idle_exit.is_some() {
             let since = now.saturating_duration_since(self.begun).as_nanos();
             let since = u64::try_from(since).unwrap_or(u64::MAX);
@@ -42,35 +45,36 @@ impl Goal {
         }
     }
 
-    /// How many more than `exchanges` there are to be.
+    /// Whether so many `exchanges` are enough for `--count`.
     #[must_use]
-    pub fn left(&self, exchanges: u64) -> u64 {
-        self.count.map_or(u64::MAX, |count| count.saturating_sub(exchanges))
+    pub fn is_reached(&self, exchanges: u64) -> bool {
+        self.count.is_some_and(|count| exchanges >= count)
     }
 
-    /// When the run ends, if nobody comes until then.
+    /// When the run ends if nobody comes before.
     #[must_use]
     pub fn idle_at(&self) -> Option<Instant> {
         let since = Duration::from_nanos(self.last_arrival.load(Ordering::Relaxed));
         Some(self.begun + since + self.idle_exit?)
     }
 
-    /// Whether the run is over at `now`, with so many `exchanges`: because
-    /// there were enough, or because nobody came for too long.
+    /// Whether the run is over at `now`, after so many `exchanges`: there were
+    /// enough, or nobody came for too long. [`Goal::check`] later takes the second
+    /// into account.
     pub fn is_over(&self, exchanges: u64, now: Instant) -> bool {
         let is_idle = self.idle_at().is_some_and(|at| at <= now);
         if is_idle {
             self.was_idle.store(true, Ordering::Relaxed);
         }
-        is_idle || self.left(exchanges) == 0
+        is_idle || self.is_reached(exchanges)
     }
 
-    /// What the run came to, with so many exchanges and `arrivals`.
+    /// Whether the run was a success, with so many `exchanges` and `arrivals`.
     ///
     /// # Errors
-    /// It ended because nobody came any more, and there were too few
-    /// exchanges; or, without a count, nobody came at all.
-    pub fn verdict(&self, exchanges: u64, arrivals: u64) -> Result<(), Failure> {
+    /// The run ended because nobody came any more, and there were too few
+    /// exchanges or, without a count, nobody had come at all.
+    pub fn check(&self, exchanges: u64, arrivals: u64) -> Result<(), Failure> {
         let Some(idle) = self.idle_exit.filter(|_| self.was_idle.load(Ordering::Relaxed)) else {
             return Ok(());
         };
@@ -99,11 +103,12 @@ mod tests {
     fn a_count_is_reached() {
         let now = Instant::now();
         let goal = Goal::new(Some(3), None, now);
-        assert_eq!((goal.left(0), goal.left(2), goal.left(9)), (3, 1, 0));
+        assert_eq!([0, 2, 3, 9].map(|n| goal.is_reached(n)), [false, false, true, true]);
         assert!(!goal.is_over(2, now + 100 * SECOND));
         assert!(goal.is_over(3, now));
-        assert_eq!(goal.verdict(3, 3), Ok(()));
+        assert_eq!(goal.check(3, 3), Ok(()));
         assert_eq!(goal.idle_at(), None);
+        assert!(!Goal::new(None, None, now).is_reached(u64::MAX));
     }
 
     #[test]
@@ -112,23 +117,23 @@ mod tests {
         let goal = Goal::new(None, Some(2 * SECOND), now);
         assert!(!goal.is_over(0, now + SECOND));
         assert!(goal.is_over(0, now + 2 * SECOND));
-        let failure = goal.verdict(0, 0).unwrap_err();
+        let failure = goal.check(0, 0).unwrap_err();
         assert_eq!(failure.to_string(), "--idle-exit: nobody came in 2s");
-        assert_eq!(goal.verdict(0, 1), Ok(()), "somebody came, and said nothing");
+        assert_eq!(goal.check(0, 1), Ok(()), "somebody came, and said nothing");
     }
 
     #[test]
     fn each_arrival_puts_it_off() {
         let now = Instant::now();
         let goal = Goal::new(Some(5), Some(2 * SECOND), now);
-        goal.arrived(now + SECOND);
+        goal.note_arrival(now + SECOND);
         // Another loop's clock may be a little behind.
-        goal.arrived(now);
+        goal.note_arrival(now);
         assert_eq!(goal.idle_at(), Some(now + 3 * SECOND));
         assert!(!goal.is_over(1, now + 2 * SECOND));
-        assert_eq!(goal.verdict(1, 1), Ok(()), "a signal ended it");
+        assert_eq!(goal.check(1, 1), Ok(()), "a signal ended it");
         assert!(goal.is_over(1, now + 3 * SECOND));
-        let failure = goal.verdict(1, 1).unwrap_err();
+        let failure = goal.check(1, 1).unwrap_err();
         assert_eq!(failure.to_string(), "--count 5: 1 exchange, and then nobody for 2s");
     }
 }

@@ -1,22 +1,21 @@
-//! What the service manager is told (`Type=notify`): sd_notify(3).
-//!
-//! Without `NOTIFY_SOCKET` in the environment nothing happens.
+//! Notifies the service manager (`Type=notify`), as sd_notify(3) does. Does nothing
+//! unless `NOTIFY_SOCKET` is in the environment.
 
 use sd_notify::NotifyState;
 
 use crate::exit::reason;
 
-/// The server listens.
+/// Notifies that the server listens.
 pub fn ready() {
-    tell(NotifyState::Ready);
+    notify(NotifyState::Ready);
 }
 
-/// The server has been asked to stop, and ends what is under way.
+/// Notifies that the server has been asked to stop and finishes what is under way.
 pub fn stopping() {
-    tell(NotifyState::Stopping);
+    notify(NotifyState::Stopping);
 }
 
-fn tell(state: NotifyState<'_>) {
+fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         let reason = reason(&error);
         log::warn!(

@@ -1,13 +1,13 @@
-//! Who sends: a peer's address and how it is printed, and whom it counts as where
-//! something is limited.
+//! A peer: its address, how it is printed, and the source that limits count it under.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// A peer's address with its text, made once: it is printed again and again.
+/// A peer's address and its text. The text is made once, for it is printed several
+/// times.
 ///
-/// An IPv4 peer of a socket for both families is `1.2.3.4`, not
-/// `::ffff:1.2.3.4`, in what is printed and in what is limited.
+/// An IPv4 peer of a socket for both families is `1.2.3.4`, not `::ffff:1.2.3.4`,
+/// both in print and in limits.
 #[derive(Clone, Debug)]
 pub struct Peer {
     address: SocketAddr,
@@ -15,7 +15,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The peer with the address that a socket gives.
+    /// The peer with this `address`, as a socket gives it.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
         let address = match (address.ip().to_canonical(), address) {
@@ -27,25 +27,25 @@ impl Peer {
         Self { address, text: address.to_string().into() }
     }
 
-    /// Its address.
+    /// The peer's IP address.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
         self.address.ip()
     }
 
-    /// Its port.
+    /// The peer's port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Whom it counts as, where something is limited.
+    /// The source that limits count the peer under.
     #[must_use]
     pub fn source(&self) -> Source {
         Source::of(self.address)
     }
 
-    /// `IP:PORT`; `[fe80::1%2]:PORT` with the number of its link.
+    /// The peer in print: `IP:PORT`, or `[fe80::1%2]:PORT` with the number of its link.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -58,9 +58,10 @@ impl fmt::Display for Peer {
     }
 }
 
-/// An IPv4 address; or the first 64 bits of an IPv6 one, for a host is given
-/// that many and can take any address in it (RFC 6177, RFC 7934). Link-local
-/// addresses all have the same: their link tells them apart (RFC 4007).
+/// What limits count as one: an IPv4 address, or the first 64 bits of an IPv6
+/// address. A host is given a whole /64 and can use any address in it (RFC 6177,
+/// RFC 7934). Link-local addresses all have the same first 64 bits, so their link is
+/// compared too (RFC 4007).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Source {
     network: IpAddr,

@@ -6,10 +6,10 @@ use crate::options::Text;
 use crate::protocol::{TCP_REPLY, UDP_REPLY};
 use crate::server::peer::Peer;
 
-/// What a server answers: a text, or what it saw of who asked.
+/// What a server answers: a text, or what it saw of the peer.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// The same to everybody.
+    /// The same text to everybody.
     Text(Arc<[u8]>),
     /// `host=NAME peer=IP:PORT n=COUNT` (`--witness`).
     Witness {
@@ -26,12 +26,12 @@ impl Reply {
             return Self::Text(text.0.as_slice().into());
         }
         let host = nix::unistd::gethostname().unwrap_or_default();
-        // A name has no spaces, but nothing keeps a system from giving one.
+        // A host name has no spaces, but nothing stops a system from having one with.
         let host = host.to_string_lossy().replace(char::is_whitespace, "_");
         Self::Witness { host: host.into() }
     }
 
-    /// The reply to `peer`, which is the `n`th there is.
+    /// The reply to `peer`, which is the `n`th reply of this server.
     #[must_use]
     pub fn to(&self, peer: &Peer, n: u64) -> Arc<[u8]> {
         match self {
@@ -40,7 +40,7 @@ impl Reply {
         }
     }
 
-    /// The bytes of the longest reply there can be.
+    /// The length of the longest reply there can be, in bytes.
     #[must_use]
     pub fn longest(&self) -> usize {
         /// `[0000:...:255.255.255.255%4294967295]:65535`, and a 64-bit number.
@@ -52,8 +52,8 @@ impl Reply {
         }
     }
 
-    /// Whether `message` is what a server like this one answers. To answer it
-    /// could make two servers talk to each other without end.
+    /// Whether `message` is what a server like this one answers. Answering such a
+    /// message could make two servers talk to each other without end.
     #[must_use]
     pub fn is_like(&self, message: &[u8]) -> bool {
         let is_own = matches!(self, Self::Text(text) if **text == *message);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_witness_says_what_it_saw() {
+    fn a_witness_reports_what_it_saw() {
         let reply = Reply::Witness { host: "box-b".into() };
         assert_eq!(&*reply.to(&peer(), 7), b"host=box-b peer=[2001:db8::1]:40000 n=7");
     }
@@ -103,6 +103,6 @@ mod tests {
         }
         assert!(text.is_like(b"pong"));
         let empty = Reply::new(&Text(Vec::new()), false);
-        assert!(empty.is_like(b""), "two that answer nothing to nothing would not end");
+        assert!(empty.is_like(b""), "two servers with empty replies would not end");
     }
 }

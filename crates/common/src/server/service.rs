@@ -1,4 +1,4 @@
-//! The options that both servers have.
+//! The part of the command line that both servers have.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -14,13 +14,14 @@ use crate::server::goal::Goal;
 use crate::server::interval::Interval;
 use crate::server::listen::Listen;
 
-/// The most loops: what a large machine has cores, and not a slip of the hand.
+/// The most event loops: as many as a large machine has cores. More is a slip of the
+/// hand.
 const MOST_WORKERS: usize = 1024;
 
-/// How a server runs, and what its run is to show.
+/// The options that both servers have.
 #[derive(Args, Clone, Debug)]
 pub struct Service {
-    /// Where it listens.
+    /// Where the server listens.
     #[command(flatten)]
     pub listen: Listen,
 
@@ -32,11 +33,11 @@ pub struct Service {
     #[arg(short, long, value_name = "N", value_parser = number(1, u64::MAX), display_order = 11)]
     count: Option<u64>,
 
-    /// Stop when nobody came for DUR
+    /// Stop when nobody has come for DUR
     #[arg(long, value_name = "DUR", value_parser = duration::parse, display_order = 12)]
     idle_exit: Option<Duration>,
 
-    /// Event loops, one thread each; 0: one per core
+    /// Event loops, each on a thread of its own; 0: one per core
     #[arg(
         long, value_name = "N", default_value_t = 1, display_order = 13,
         value_parser = number(0, MOST_WORKERS as u64),
@@ -47,7 +48,7 @@ pub struct Service {
     #[arg(long, value_name = "DUR", value_parser = duration::parse, display_order = 14)]
     stats: Option<Duration>,
 
-    /// How it prints what it does.
+    /// How the server prints what it does.
     #[command(flatten)]
     pub output: Output,
 }
@@ -57,35 +58,35 @@ pub const HELP: &str = "\
 ADDR is HOST:PORT, HOST, [IPV6]:PORT, or :PORT for every address of both families;
 port 0 lets the system choose. DUR is 500ms, 2s, 1.5m or 1h. Sockets that a service
 manager passes (LISTEN_FDS) replace --listen. Ctrl-C stops the server, which then
-tells its totals.
+prints its totals.
 
 Exit status: 0 stopped by a signal or by --count; 1 --idle-exit ended it before --count
 was reached or, without --count, before anybody came; or the event loop broke;
 2 usage, or could not listen.";
 
 impl Service {
-    /// How many loops there are to be.
+    /// How many event loops there are to be.
     #[must_use]
     pub fn workers(&self) -> NonZeroUsize {
         let workers = usize::try_from(self.workers).unwrap_or(MOST_WORKERS);
         NonZeroUsize::new(workers).unwrap_or_else(cores)
     }
 
-    /// What the run is to show.
+    /// The goal of a run that begins at `now`.
     #[must_use]
     pub fn goal(&self, now: Instant) -> Goal {
         Goal::new(self.count, self.idle_exit, now)
     }
 
-    /// When the totals are due.
+    /// When the totals are to be printed, in a run that begins at `now`.
     #[must_use]
     pub fn stats(&self, now: Instant) -> Option<Interval> {
         self.stats.map(|length| Interval::new(length, now))
     }
 }
 
-/// The cores that this process may run on. (The standard library's count also
-/// heeds the quotas of cgroups, and weighs 10 KB.)
+/// The number of cores that this process may run on. (The standard library's function
+/// also heeds the quotas of cgroups, and makes the binary 10 KB larger.)
 fn cores() -> NonZeroUsize {
     let this_thread = Pid::from_raw(0);
     let cores = sched_getaffinity(this_thread).map_or(1, |cores| {

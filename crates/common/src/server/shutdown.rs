@@ -1,23 +1,26 @@
-//! SIGINT, SIGTERM and SIGHUP end a server in order.
+//! How a server is stopped in order: by SIGINT, SIGTERM or SIGHUP, by its goal, or by
+//! a broken pipe.
 //!
-//! The first one asks: it sets a flag and wakes the event loops, which stop
-//! listening, end what is under way and return. A second one ends the
-//! process at once. The ctrlc crate waits for signals on a thread of its own,
-//! so nothing of this runs inside a signal handler.
+//! A request sets a flag and wakes the event loops. They stop listening, finish what
+//! is under way and return. A second signal ends the process at once. The ctrlc crate
+//! waits for signals on a thread of its own, so nothing here runs inside a signal
+//! handler.
 
 use std::io;
 use std::mem;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use mio::Waker;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::{Failure, reason};
+use crate::server::goal::Goal;
 use crate::server::notify;
 
-/// A request to stop, shared by those who ask and the loops that obey.
+/// A request to stop, shared by those who make it and the event loops that obey it.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     shared: Arc<Shared>,
@@ -30,17 +33,17 @@ struct Shared {
 }
 
 impl Shutdown {
-    /// Has signals wake the loops that `wakers` belong to.
+    /// Makes signals request a stop. `wakers` wake the event loops.
     ///
-    /// Where SIGHUP is ignored from the start (`nohup`), it stays so.
+    /// If SIGHUP was ignored when the process started (`nohup`), it stays ignored.
     ///
     /// # Errors
-    /// The system refuses the signal handler, or the thread that waits.
+    /// The system refuses the signal handler, or the thread that waits for signals.
     pub fn on_signals(wakers: Vec<Waker>) -> Result<Self, Failure> {
         let shared = Arc::new(Shared { requested: AtomicBool::new(false), wakers });
         let shutdown = Self { shared };
-        // ctrlc takes SIGHUP over whatever it was. A signal that is blocked
-        // in every thread never reaches its handler; threads inherit the mask.
+        // ctrlc handles SIGHUP even if it was ignored. A signal that is blocked in
+        // every thread never reaches its handler, and threads inherit this mask.
         if is_ignored(Signal::SIGHUP) {
             let mut hangup = SigSet::empty();
             hangup.add(Signal::SIGHUP);
@@ -49,7 +52,8 @@ impl Shutdown {
         let on_signal = shutdown.clone();
         let mut is_second = false;
         ctrlc::set_handler(move || {
-            // Not asked of `requested`: a broken pipe is no first signal.
+            // `requested` does not answer this: it may be set by a broken pipe, which
+            // is no first signal.
             if mem::replace(&mut is_second, true) {
                 process::exit(0);
             }
@@ -59,27 +63,39 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Asks the loops to stop; the first time, the service manager is told.
+    /// Requests a stop: wakes the event loops and, the first time, notifies the
+    /// service manager.
     pub fn request(&self) {
         if self.shared.requested.swap(true, Ordering::AcqRel) {
             return;
         }
         for waker in &self.shared.wakers {
-            // A loop is awake, or ended, where it cannot be woken.
+            // If a loop cannot be woken, it is awake or has ended.
             let _: io::Result<()> = waker.wake();
         }
         notify::stopping();
     }
 
-    /// Whether the loops have been asked to stop.
+    /// Requests a stop if the goal is reached or missed, after so many `exchanges`.
+    ///
+    /// `heard_until` is the instant up to which the calling loop has served whoever
+    /// came. It is not the current time: after a Ctrl-Z the clock may be past
+    /// `--idle-exit` although somebody came meanwhile and is about to be served.
+    pub fn request_when_over(&self, goal: &Goal, exchanges: u64, heard_until: Instant) {
+        if !self.is_requested() && goal.is_over(exchanges, heard_until) {
+            self.request();
+        }
+    }
+
+    /// Whether a stop has been requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.shared.requested.load(Ordering::Acquire)
     }
 }
 
-/// Whether `signal` was ignored when this process started, as far as the
-/// system tells: proc(5), `SigIgn` in `/proc/self/status`.
+/// Whether this process ignores `signal`, as far as the system says: `SigIgn` in
+/// `/proc/self/status`, proc(5).
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status

@@ -1,7 +1,7 @@
 //! A server's transcript: the lines that it prints about what it does.
 //!
-//! They go to standard output, through an outbox that never makes the event loop
-//! wait for a reader. A record of several lines is never torn apart.
+//! They go to standard output through an outbox, so that the event loop never waits
+//! for whoever reads them. A record of several lines is kept together.
 
 mod outbox;
 mod printer;
@@ -18,8 +18,8 @@ use crate::output::{Output, Stamp, Style};
 
 use outbox::Outbox;
 
-/// A server's transcript. When it is dropped, it writes out what is left, and
-/// waits a second at most for that.
+/// A server's transcript. Dropping it writes out the lines that are left, for one
+/// second at most.
 #[derive(Debug)]
 pub struct Transcript {
     outbox: Outbox,
@@ -29,11 +29,11 @@ pub struct Transcript {
 
 impl Transcript {
     /// Sets up logging to standard output. Calls `on_broken_pipe` when the reader
-    /// goes away for good. Any other trouble with standard output costs lines,
-    /// which are counted, but not the service.
+    /// goes away for good. After any other error of standard output the server goes
+    /// on; the lines that could not be written are counted.
     ///
     /// # Errors
-    /// Says what is wrong with `RUST_LOG`, or that no thread can be started.
+    /// `RUST_LOG` is invalid, or no thread can be started.
     pub fn start(
         output: Output,
         on_broken_pipe: impl Fn() + Send + 'static,
@@ -53,17 +53,17 @@ impl Transcript {
         Ok(Self { outbox, style, stamp })
     }
 
-    /// Lets the lines written so far go out. A loop calls it once a turn, before
-    /// it waits.
+    /// Wakes the thread that writes, if there are lines to write. An event loop calls
+    /// this once a turn, before it waits.
     pub fn publish(&self) {
         self.outbox.publish();
     }
 
-    /// Writes the last line, if there is one to be written: with `--json` a failure
-    /// is an object among the others. Its words are left to standard error.
+    /// Ends the transcript. With `--json`, the failure in `outcome` becomes the last
+    /// object; its line on standard error is left to `exit::report`.
     ///
     /// # Errors
-    /// Hands `outcome` on.
+    /// The failure in `outcome`.
     pub fn end(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
         if self.style == Style::Text {
             return outcome;
@@ -72,7 +72,7 @@ impl Transcript {
             if log::max_level() > log::LevelFilter::Off
                 && let Some(object) = failure.object(self.stamp)
             {
-                // The outbox takes what it has room for, and counts the rest.
+                // The outbox never fails: it counts what it has no room for.
                 let _ = self.outbox.write_all(object.as_bytes());
             }
             failure.object_written()

@@ -1,29 +1,30 @@
-//! A server's event loops: one to a thread (`--workers`).
+//! Runs a server's event loops, each on a thread of its own (`--workers`).
 
 use std::thread;
 
 use crate::exit::{Failure, reason};
 use crate::server::shutdown::Shutdown;
 
-/// Has every worker `serve`, the first one on this thread, and waits for all.
+/// Calls `run` for every event loop, for the first one on this thread, and waits
+/// until all have returned.
 ///
 /// # Errors
-/// The first worker's failure there is. One that fails ends the others: the
-/// kernel would go on giving it its share of what comes.
-pub fn run<W: Send>(
-    workers: &mut [W],
+/// The first failure, in the order of the loops. A loop that fails stops the others
+/// too, for the kernel would go on giving the failed one its share of the traffic.
+pub fn run<L: Send>(
+    loops: &mut [L],
     shutdown: &Shutdown,
-    serve: impl Fn(&mut W) -> Result<(), Failure> + Sync,
+    run: impl Fn(&mut L) -> Result<(), Failure> + Sync,
 ) -> Result<(), Failure> {
-    let serve = |worker: &mut W| serve(worker).inspect_err(|_| shutdown.request());
-    let Some((first, others)) = workers.split_first_mut() else {
+    let run = |event_loop: &mut L| run(event_loop).inspect_err(|_| shutdown.request());
+    let Some((first, others)) = loops.split_first_mut() else {
         return Ok(());
     };
     thread::scope(|scope| {
         let mut threads = Vec::new();
         let mut result = Ok(());
-        for worker in others {
-            match thread::Builder::new().spawn_scoped(scope, || serve(worker)) {
+        for event_loop in others {
+            match thread::Builder::new().spawn_scoped(scope, || run(event_loop)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     result = Err(Failure::local("--workers", reason(&error)));
@@ -32,7 +33,7 @@ pub fn run<W: Send>(
                 }
             }
         }
-        result = result.and(serve(first));
+        result = result.and(run(first));
         for thread in threads {
             let ended = thread.join();
             result = result.and(ended.unwrap_or_else(|_| Err(Failure::outcome("worker", "died"))));

@@ -5,7 +5,7 @@ use std::mem;
 use std::time::Instant;
 
 use common::exit::{Failure, reason};
-use common::server::listen::Listening;
+use common::server::listen::BoundSocket;
 use common::server::peer::Peer;
 use mio::Token;
 use mio::net::TcpStream;
@@ -67,7 +67,7 @@ impl Server {
     /// Takes up a connection. One for which there is no place is undecided for a
     /// moment: who has just left may not have been heard of yet.
     fn admit(&mut self, stream: TcpStream, peer: Peer, now: Instant) -> io::Result<()> {
-        self.shared.goal.arrived(now);
+        self.shared.goal.note_arrival(now);
         self.shared.totals.connections.add(1);
         match self.place(&peer, now) {
             Ok(place) => self.take_up(stream, peer, place, now),

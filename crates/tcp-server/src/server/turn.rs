@@ -54,7 +54,7 @@ impl Server {
             }
             match slot.connection.step(&mut self.buffer, now) {
                 Step::Received(message) => {
-                    self.shared.goal.arrived(now);
+                    self.shared.goal.note_arrival(now);
                     self.shared.totals.bytes_received.add(message.len() as u64);
                     events::received(&slot.peer, message);
                     let number = self.shared.replies.next();

@@ -8,7 +8,7 @@ use common::exit::Failure;
 use common::server::peer::Peer;
 use log::Level;
 
-use super::{Server, Shared, broken};
+use super::{Server, Shared};
 use crate::batch::{Datagram, Run};
 use crate::events;
 use crate::guard::Cause;
@@ -47,13 +47,13 @@ impl Server {
                 Ok(()) => {
                     has_received = true;
                     listener.rest.succeeded();
-                    self.shared.goal.arrived(now);
+                    self.shared.goal.note_arrival(now);
                     datagrams += self.answer_batch(token, now);
                 }
                 Err(error) => match Meaning::of(&error) {
                     Meaning::Nothing => return Ok(datagrams),
                     Meaning::Passing => trouble = Some(error),
-                    Meaning::Broken => return Err(broken(error)),
+                    Meaning::Broken => return Err(Failure::cannot_go_on(&error)),
                 },
             }
         }
@@ -116,7 +116,7 @@ impl Server {
 impl Shared {
     /// Whether `--count` is reached, or will be by the replies in `run`.
     fn has_enough(&self, run: &Run) -> bool {
-        self.goal.left(self.totals.exchanges.get() + run.count() as u64) == 0
+        self.goal.is_reached(self.totals.exchanges.get() + run.count() as u64)
     }
 
     /// Whether that is worth a warning: it was not told of for a while.

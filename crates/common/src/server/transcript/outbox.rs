@@ -1,10 +1,11 @@
-//! Lines on their way out: a bounded buffer, and a thread that empties it.
+//! The outbox: a bounded buffer of lines, and a thread that writes them out.
 //!
-//! An event loop that wrote its own transcript would stop serving whenever
-//! nobody reads it. So a line costs the loop one lock and one copy, and no
-//! system call but the one that wakes the writer where it sleeps: once a turn
-//! ([`Outbox::publish`]), or when there is plenty. When nobody reads and the buffer is full, lines are dropped and
-//! counted, and the count is printed once there is room again.
+//! An event loop that wrote its own transcript would stop serving whenever nobody
+//! reads it. With the outbox a line costs the loop one lock and one copy. The only
+//! system call wakes the writer, if the writer sleeps: once a turn
+//! ([`Outbox::publish`]), or when [`PLENTY`] bytes wait. When nobody reads and the
+//! buffer is full, lines are dropped and counted, and the count is printed once there
+//! is room again.
 
 use std::io::{self, Write};
 use std::mem;
@@ -14,16 +15,16 @@ use std::time::Duration;
 
 use super::printer::{Printer, count_lines};
 
-/// The most bytes that wait for a reader: some 50,000 exchanges.
+/// The most bytes that wait to be written: the lines of some 50,000 exchanges.
 const LIMIT: usize = 4 * 1024 * 1024;
 
-/// So much waiting wakes the writer before the turn is over.
+/// So many waiting bytes wake the writer before the turn is over.
 const PLENTY: usize = 64 * 1024;
 
-/// How long the end of the program may wait for a reader.
+/// How long the end of the program waits for the lines to be read.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// The buffer, shared by those who write lines and the thread that prints.
+/// The buffer, shared by the event loops and the thread that writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
     shared: Arc<Shared>,
@@ -43,7 +44,7 @@ struct State {
     lines: Vec<u8>,
     dropped: u64,
     writer: Writer,
-    /// Nothing more will come: the writer ends once the buffer is empty.
+    /// Whether the program ends: the writer then ends once the buffer is empty.
     closed: bool,
 }
 
@@ -53,17 +54,18 @@ enum Writer {
     #[default]
     Busy,
     Asleep,
-    /// It has ended, or its reader has gone: lines go nowhere.
+    /// The writer has ended, at the end or because of a broken pipe: lines are
+    /// discarded.
     Gone,
 }
 
 impl Outbox {
-    /// Starts the thread that writes to `out`; it calls `on_broken_pipe` when
-    /// the reader is gone for good, and `notice` words the line that says how
-    /// many lines were dropped.
+    /// Starts the thread that writes to `out`. That thread calls `on_broken_pipe` when
+    /// the reader is gone for good. `notice` makes the line that says how many lines
+    /// are missing.
     ///
     /// # Errors
-    /// The system starts no thread.
+    /// The system cannot start a thread.
     pub(crate) fn start(
         out: impl Write + Send + 'static,
         notice: impl Fn(u64) -> String + Send + 'static,
@@ -81,14 +83,14 @@ impl Outbox {
         Ok(outbox)
     }
 
-    /// Wakes the writer where it sleeps and there is something to write.
+    /// Wakes the writer if it sleeps and there is something to write.
     pub(crate) fn publish(&self) {
         let state = self.shared.lock();
         self.shared.wake(state, 1);
     }
 
-    /// Waits until everything is written, for [`FLUSH`] at most: what nobody
-    /// has read by then is lost.
+    /// Waits until everything is written, but no longer than [`FLUSH`]. The rest is
+    /// lost.
     pub(crate) fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
@@ -98,14 +100,14 @@ impl Outbox {
     }
 }
 
-/// One call is one record, of one line or more; it is kept whole or dropped.
+/// Each call writes one record of one or more lines, which is kept whole or dropped.
 impl Write for Outbox {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
         let mut state = self.shared.lock();
         if state.writer == Writer::Gone {
             return Ok(record.len());
         }
-        // Once lines are missing, the notice comes before any later one.
+        // Once lines are missing, the notice about them comes before any later line.
         if state.dropped > 0 || state.lines.len() + record.len() > LIMIT {
             state.dropped += count_lines(record);
         } else {
@@ -126,18 +128,18 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the writer where it sleeps and `at_least` so many bytes wait.
-    fn wake(&self, mut state: MutexGuard<'_, State>, at_least: usize) {
-        if state.writer == Writer::Asleep && state.lines.len() >= at_least {
+    /// Wakes the writer if it sleeps and at least `least` bytes wait.
+    fn wake(&self, mut state: MutexGuard<'_, State>, least: usize) {
+        if state.writer == Writer::Asleep && state.lines.len() >= least {
             state.writer = Writer::Busy;
-            // Unlocked first: it would wake only to wait for the lock.
+            // Unlock first, or the writer would wake only to wait for the lock.
             drop(state);
             self.work.notify_one();
         }
     }
 
-    /// The writer's thread. Returns when the outbox is closed and empty, or
-    /// with the error after which nothing can be written any more.
+    /// Runs on the writer's thread. Returns when the outbox is closed and empty, or
+    /// with a broken pipe.
     fn write_all_to(
         &self,
         mut printer: Printer<impl Write, impl Fn(u64) -> String>,
@@ -149,7 +151,7 @@ impl Shared {
             };
             match printer.print(&batch, dropped) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Err(error),
-                // A full disk may have room again; until then service goes on.
+                // A full disk may have room again later. The server goes on serving.
                 Ok(()) | Err(_) => {}
             }
         };
@@ -160,8 +162,8 @@ impl Shared {
         ended
     }
 
-    /// Swaps what waits into `batch`, with the number of lines missing after
-    /// it; `None` at the end.
+    /// Waits for lines and swaps them into `batch`. Returns how many lines are missing
+    /// after them, or `None` at the end.
     fn next_batch(&self, batch: &mut Vec<u8>) -> Option<u64> {
         batch.clear();
         let mut state = self.lock();
@@ -183,7 +185,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{self, Receiver, Sender};
 
-    /// A reader that takes a batch only when the test says how it goes.
+    /// An output whose every write waits until the test says how it ends.
     struct Scripted {
         answers: Receiver<io::Result<()>>,
         written: Sender<String>,
@@ -234,10 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_reads_and_the_lines_that_found_no_room_are_counted() {
+    fn lines_that_find_no_room_are_counted() {
         let Rig { mut outbox, answers, written, .. } = rig();
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
-        // The writer holds one batch, stuck, and another waits: three do not fit.
+        // One buffer is with the writer, which is stuck, and another one waits: a third
+        // finds no room.
         let lines = 3 * LIMIT / line.len();
         for _ in 0..lines {
             outbox.write_all(&line).unwrap();
@@ -254,12 +257,12 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_was_full_says_how_much_is_missing() {
+    fn after_a_full_disk_the_number_of_missing_lines_is_printed() {
         let Rig { mut outbox, answers, written, .. } = rig();
         let full = || Err(io::ErrorKind::StorageFull.into());
         answers.send(full()).unwrap();
         writeln!(outbox, "one\ntwo").unwrap();
-        // Until the writer has met the full disk, and sleeps again.
+        // Wait until the writer has met the full disk and sleeps again.
         let met = |state: &State| state.writer == Writer::Asleep && state.lines.is_empty();
         while !met(&outbox.shared.lock()) {
             outbox.publish();
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_told_of_once() {
+    fn a_broken_pipe_is_reported_once() {
         let Rig { mut outbox, answers, broken, .. } = rig();
         answers.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
         writeln!(outbox, "into the void").unwrap();

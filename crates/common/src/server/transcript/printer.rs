@@ -1,37 +1,37 @@
-//! Printing lines to an output that may be full, and saying which are missing.
+//! Prints lines to an output that may be full, and how many are missing.
 
 use std::io::{self, Write};
 
-/// The writer's end: what was written, and what was not.
+/// Prints lines, and remembers how many could not be printed.
 pub(crate) struct Printer<W, N> {
     out: W,
-    /// Words the line that says how many lines are missing.
+    /// Makes the line that says how many lines are missing.
     notice: N,
-    /// Lines that are missing, and were not yet told of.
+    /// Lines that are missing and not yet reported.
     missing: u64,
-    /// Whether the last byte written was not a line's end.
+    /// Whether the last line written is incomplete.
     is_mid_line: bool,
 }
 
 impl<W: Write, N: Fn(u64) -> String> Printer<W, N> {
-    /// Prints to `out`.
+    /// A printer to `out`.
     pub(crate) fn new(out: W, notice: N) -> Self {
         Self { out, notice, missing: 0, is_mid_line: false }
     }
 
-    /// Prints `lines`, after which `dropped` ones are missing. What is missing
-    /// from before is told first.
+    /// Prints `lines`, after which `dropped` lines are missing. Lines that were already
+    /// missing are reported first.
     pub(crate) fn print(&mut self, lines: &[u8], dropped: u64) -> io::Result<()> {
-        let (written, outcome) = match self.tell_missing() {
+        let (written, outcome) = match self.report_missing() {
             Ok(()) => self.write(lines),
             Err(error) => (0, Err(error)),
         };
         self.missing += count_lines(&lines[written..]) + dropped;
-        outcome.and_then(|()| self.tell_missing())
+        outcome.and_then(|()| self.report_missing())
     }
 
-    /// Says how many lines are missing, on a line of its own.
-    fn tell_missing(&mut self) -> io::Result<()> {
+    /// Prints how many lines are missing, on a line of its own.
+    fn report_missing(&mut self) -> io::Result<()> {
         if self.missing == 0 {
             return Ok(());
         }
@@ -42,7 +42,7 @@ impl<W: Write, N: Fn(u64) -> String> Printer<W, N> {
         Ok(())
     }
 
-    /// Writes `bytes`; says how many of them went out before an error.
+    /// Writes `bytes`. Returns how many were written, and the error if not all.
     fn write(&mut self, bytes: &[u8]) -> (usize, io::Result<()>) {
         let mut written = 0;
         while written < bytes.len() {
@@ -60,7 +60,7 @@ impl<W: Write, N: Fn(u64) -> String> Printer<W, N> {
     }
 }
 
-/// How many lines end in `record`.
+/// The number of lines that end in `record`.
 pub(crate) fn count_lines(record: &[u8]) -> u64 {
     record.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_line_that_was_cut_short_counts_and_what_follows_begins_afresh() {
-        /// Takes so many bytes, and then no more until it is emptied.
+        /// Takes as many bytes in all as the number says, and then is full.
         struct Disk(Vec<u8>, usize);
         impl Write for Disk {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
