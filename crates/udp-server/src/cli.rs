@@ -15,14 +15,14 @@ pub struct Options {
     #[arg(long, value_name = "TEXT", default_value = UDP_REPLY, value_parser = text(BUFFER_SIZE))]
     pub reply: Text,
 
-    /// Replies a second to an address or IPv6 /64, in bursts of 2N [default: any]
+    /// Replies a second to one address or IPv6 /64, burst 2N [default: no limit]
     #[arg(
         long, value_name = "N", default_value_t = 0, value_parser = number(0, MOST_RATE),
         hide_default_value = true, display_order = 20,
     )]
     pub rate: u64,
 
-    /// Answer source ports of services (below 1024, and 2049) too
+    /// Also answer datagrams from the ports of services (below 1024, and 2049)
     #[arg(long, display_order = 21)]
     pub allow_low_ports: bool,
 

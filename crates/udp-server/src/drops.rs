@@ -1,8 +1,8 @@
-//! What the kernel dropped, because a receive buffer was full.
+//! How many datagrams the kernel dropped because a receive buffer was full.
 //!
-//! It counts per socket, and tells with `SO_MEMINFO` (Linux 4.12). Datagrams that
-//! were coalesced before they were dropped count as one, so this is the least
-//! that was. Asked only when the totals are told.
+//! The kernel counts them for each socket; `SO_MEMINFO` (Linux 4.12) reads the count.
+//! Datagrams that were coalesced before they were dropped count as one, so the number
+//! is a lower bound. It is read only when the totals are printed.
 
 use std::fs::File;
 use std::io;
@@ -13,14 +13,14 @@ use std::sync::{Mutex, PoisonError};
 use nix::sys::socket::getsockopt;
 use nix::{getsockopt_impl, libc, sockopt_impl};
 
-/// Linux's `asm-generic/socket.h`; libc has no name for it.
+/// From Linux's `asm-generic/socket.h`; libc has no name for it.
 #[cfg(not(any(target_arch = "sparc", target_arch = "sparc64")))]
 const SO_MEMINFO: libc::c_int = 55;
 #[cfg(any(target_arch = "sparc", target_arch = "sparc64"))]
 const SO_MEMINFO: libc::c_int = 57;
 
 sockopt_impl!(
-    /// Linux's `sock_diag.h`: the numbers of `SK_MEMINFO_*`.
+    /// The numbers of `SK_MEMINFO_*`, from Linux's `sock_diag.h`.
     MemoryInfo,
     GetOnly,
     libc::SOL_SOCKET,
@@ -32,7 +32,7 @@ sockopt_impl!(
 #[derive(Debug, Default)]
 pub struct KernelDrops(Mutex<Vec<Watched>>);
 
-/// A duplicate of a socket, and what it had dropped before.
+/// A duplicate of a socket, and how many drops it had before it was watched.
 #[derive(Debug)]
 struct Watched {
     socket: OwnedFd,
@@ -41,8 +41,8 @@ struct Watched {
 }
 
 impl KernelDrops {
-    /// From now on the drops of `socket` count. One that several loops have a
-    /// duplicate of counts once.
+    /// Counts the drops of `socket` from now on. If several event loops have duplicates
+    /// of one socket, it counts once.
     pub fn watch(&self, socket: impl AsFd) -> io::Result<()> {
         let socket = File::from(socket.as_fd().try_clone_to_owned()?);
         let inode = socket.metadata()?.ino();
@@ -55,11 +55,11 @@ impl KernelDrops {
         Ok(())
     }
 
-    /// How many datagrams were dropped at least; `None` where the system does not tell.
+    /// How many datagrams were dropped, at least; `None` if the system does not say.
     pub fn get(&self) -> Option<u64> {
         let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let each = |watched: &Watched| {
-            // The kernel's number goes round.
+            // The kernel's 32-bit number wraps around.
             Some(u64::from(drops(&watched.socket)?.wrapping_sub(watched.before)))
         };
         sockets.iter().map(each).sum()
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use std::net::UdpSocket;
 
-    /// More than any receive buffer holds.
+    /// More datagrams than any receive buffer holds.
     const FLOOD: usize = 5000;
 
     fn flood(socket: &UdpSocket) {
@@ -86,15 +86,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dropped_from_now_on_is_counted_once() {
+    fn drops_are_counted_once_and_from_the_beginning_of_the_watch() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         flood(&socket);
         let drops = KernelDrops::default();
         assert_eq!(drops.get(), Some(0));
         drops.watch(&socket).unwrap();
         drops.watch(socket.try_clone().unwrap()).unwrap();
-        assert_eq!(drops.get(), Some(0), "what was before is not counted");
-        // It is full, so all of these are dropped.
+        assert_eq!(drops.get(), Some(0), "earlier drops do not count");
+        // The buffer is full, so all of these are dropped.
         flood(&socket);
         assert_eq!(drops.get(), Some(FLOOD as u64));
     }

@@ -1,8 +1,8 @@
-//! What this server prints: one function an event, all its wording here.
+//! What this server prints: one function for each event, with all the wording.
 //!
-//! Each call has the line for people and the fields of the JSON object
-//! (docs/json.md). `Waiting for message...` and the two lines of a datagram
-//! are the tutorial's. `[!]` marks what did not go well.
+//! Each call holds both the line for people and the fields of the JSON object
+//! (docs/json.md). `Waiting for message...` and the two lines of a datagram are the
+//! tutorial's. `[!]` marks what did not go well.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub fn waiting() {
     info!(event = "waiting"; "[*] Waiting for message...");
 }
 
-/// One record, so that nothing comes between its lines.
+/// Prints both lines as one record, so that nothing comes between them.
 pub fn received(peer: &Peer, datagram: &[u8]) {
     let shown = &datagram[..datagram.len().min(BUFFER_SIZE)];
     let text = printable(shown).to_string();
@@ -56,7 +56,8 @@ pub fn unanswered(peer: &Peer, error: &io::Error) {
     info!(event = "unanswered", peer = peer.as_str(), reason = reason.as_str(); "[!] Could not answer: {peer}: {reason}");
 }
 
-/// A datagram that is not answered: at `level`, for that may be said seldom.
+/// Prints why a datagram is not answered. The caller chooses the `level`, so that
+/// warnings are not repeated too often.
 pub fn dropped(level: Level, peer: &Peer, cause: Cause) {
     let (name, words) = match cause {
         Cause::OwnReply => ("own_reply", "it sent what a server answers, which could be a loop"),

@@ -1,8 +1,8 @@
-//! Whether datagrams that are too large for a path are fragmented.
+//! Keeps the system's settings for datagrams that are too large for a path.
 //!
-//! quinn-udp forbids it, for QUIC finds out what a path takes by losing some.
-//! A reply has one chance: so the socket keeps what the system gave it, which
-//! fragments what is known to be too large (ip(7), `IP_MTU_DISCOVER`).
+//! quinn-udp forbids fragmentation: QUIC learns the size that a path takes by losing
+//! datagrams. But a reply is sent only once. So the socket keeps the system's default,
+//! which fragments a datagram that is known to be too large (ip(7), `IP_MTU_DISCOVER`).
 
 use std::io;
 use std::os::fd::AsFd;
@@ -12,7 +12,7 @@ use nix::sys::socket::{GetSockOpt, SetSockOpt, getsockopt, setsockopt};
 use nix::{getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
 
 sockopt_impl!(
-    /// ip(7): one of `IP_PMTUDISC_*`. IPv6 sockets have it for IPv4 peers.
+    /// One of `IP_PMTUDISC_*`, ip(7). IPv6 sockets have this option for IPv4 peers.
     MtuDiscovery,
     Both,
     libc::IPPROTO_IP,
@@ -20,7 +20,7 @@ sockopt_impl!(
     libc::c_int
 );
 sockopt_impl!(
-    /// ipv6(7): one of `IPV6_PMTUDISC_*`.
+    /// One of `IPV6_PMTUDISC_*`, ipv6(7).
     MtuDiscovery6,
     Both,
     libc::IPPROTO_IPV6,
@@ -28,7 +28,7 @@ sockopt_impl!(
     libc::c_int
 );
 
-/// Has `set_up` change `socket` in any respect but this.
+/// Calls `set_up`, and then restores the settings of `socket` for fragmentation.
 pub fn keep<T>(socket: &impl AsFd, set_up: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     keep_one(socket, MtuDiscovery, || {
         keep_one(socket, MtuDiscovery6, || keep_one(socket, Ipv6DontFrag, set_up))
@@ -43,7 +43,7 @@ fn keep_one<O, T>(
 where
     O: GetSockOpt + SetSockOpt<Val = <O as GetSockOpt>::Val> + Copy,
 {
-    // An IPv4 socket has no IPv6 options, and nothing will have changed them.
+    // An IPv4 socket has no IPv6 options, and there is nothing to restore.
     let before = getsockopt(socket, option);
     let made = set_up()?;
     if let Ok(before) = before {
@@ -58,10 +58,10 @@ mod tests {
     use std::net::UdpSocket;
 
     #[test]
-    fn what_was_set_up_before_is_kept() {
+    fn the_settings_are_kept() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(socket) = UdpSocket::bind(address) else {
-                continue; // No IPv6 here.
+                continue; // This machine has no IPv6.
             };
             let state = || -> (i32, Result<i32, _>, Result<bool, _>) {
                 let ipv4 = getsockopt(&socket, MtuDiscovery).unwrap();

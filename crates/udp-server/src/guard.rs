@@ -1,9 +1,9 @@
-//! Whom not to answer.
+//! The guard decides which datagrams not to answer.
 //!
-//! Anybody can send a datagram in another's name. A server that answers them
-//! all can be made to talk to another server, or to itself, without end
-//! (CVE-2024-2169), or to send what nobody asked for to a third party
-//! (reflection). The guard judges; it reads no clock and prints nothing.
+//! Anybody can send a datagram with a forged source address. A server that answers
+//! every datagram can be made to talk to another server, or to itself, without end
+//! (CVE-2024-2169), or to send a third party what it never asked for (reflection).
+//! The guard reads no clock and prints nothing.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,23 +17,23 @@ use crate::rates::Rates;
 /// Why a datagram is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It is what a server like this one answers.
+    /// The datagram is what a server like this one answers.
     OwnReply,
-    /// It came from the port of a service, which may answer the answer.
+    /// The source port is a service's, which may answer the reply in turn.
     LowPort,
-    /// Nothing can be sent there, or it would be to many.
+    /// Nothing can be sent to the source address, or it would go to many hosts.
     UnusableSource,
-    /// Its source has had its share.
+    /// The source has had as many replies as `--rate` allows.
     Rate,
 }
 
 impl Cause {
-    /// How many there are.
+    /// The number of causes.
     pub const COUNT: usize = 4;
 }
 
-/// What is answered, and what not. The loops share the rates, for one source's
-/// datagrams come to all of them.
+/// Decides which datagrams to answer. Clones share the rates, for the datagrams of one
+/// source may come to any event loop.
 #[derive(Clone, Debug)]
 pub struct Guard {
     reply: Reply,
@@ -42,15 +42,15 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// A guard of a server that answers `reply`, with at most `rate` replies a
-    /// second to one source, where that is not zero.
+    /// A guard for a server that answers `reply`. It allows `rate` replies a second to
+    /// one source, or any number if `rate` is zero.
     pub fn new(reply: Reply, allow_low_ports: bool, rate: u64) -> Self {
         let rates = (rate > 0).then(|| Arc::new(Mutex::new(Rates::new(rate))));
         Self { reply, allow_low_ports, rates }
     }
 
-    /// Why `message` from `peer` is not answered;
-    /// `None` where it is, which counts towards the rate.
+    /// Why `message` from `peer` is not to be answered. `None` if it is to be answered;
+    /// the reply then counts towards the rate.
     pub fn objection(&self, peer: &Peer, message: &[u8], now: Instant) -> Option<Cause> {
         if peer.port() == 0 || is_unusable(peer.ip()) {
             return Some(Cause::UnusableSource);
@@ -62,19 +62,19 @@ impl Guard {
             return Some(Cause::OwnReply);
         }
         let rates = self.rates.as_ref()?;
-        // Nothing panics with the lock held, so a poisoned one is sound.
+        // Nothing panics while it holds the lock, so a poisoned lock guards sound data.
         let mut rates = rates.lock().unwrap_or_else(PoisonError::into_inner);
         (!rates.may_pass(peer.source(), now)).then_some(Cause::Rate)
     }
 }
 
-/// Ports that clients do not send from unless told to: the system's own (RFC
-/// 6335), echo, chargen, DNS and NTP among them; and that of NFS.
+/// Whether `port` is one that clients do not send from unless told to: a system port
+/// (RFC 6335), such as that of echo, chargen, DNS or NTP; or the port of NFS.
 fn is_service(port: u16) -> bool {
     port < 1024 || port == 2049
 }
 
-/// No host has such an address.
+/// Whether no host can have the address `ip`.
 fn is_unusable(ip: IpAddr) -> bool {
     ip.is_unspecified() || ip.is_multicast() || ip == Ipv4Addr::BROADCAST
 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_not_to_answer() {
+    fn what_is_not_answered() {
         let guard = guard(false, 0);
         let now = Instant::now();
         for (peer, message, objection) in [
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn low_ports_where_they_are_wanted() {
+    fn low_ports_are_answered_if_allowed() {
         let guard = guard(true, 0);
         let now = Instant::now();
         assert_eq!(guard.objection(&from("192.0.2.1:53"), b"hello", now), None);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_answered_costs_nothing_of_the_rate() {
+    fn unanswered_datagrams_do_not_count_towards_the_rate() {
         let guard = guard(false, 1);
         let now = Instant::now();
         let peer = &from("192.0.2.1:40000");
@@ -140,7 +140,7 @@ mod tests {
             assert_eq!(guard.objection(peer, UDP_REPLY.as_bytes(), now), Some(Cause::OwnReply));
         }
         assert_eq!(guard.objection(peer, b"hello", now), None);
-        // The loops' guards are clones, and count together.
+        // Clones count together.
         assert_eq!(guard.clone().objection(peer, b"hello", now), None);
         assert_eq!(guard.objection(peer, b"hello", now), Some(Cause::Rate));
     }

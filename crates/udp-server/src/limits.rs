@@ -2,36 +2,35 @@
 
 use std::time::Duration;
 
-/// Events taken from the kernel at once: there is one per socket at most.
+/// Events taken from the kernel at once: at most one a socket.
 pub const EVENTS_PER_TURN: usize = 64;
 
-/// Batches received from one socket before others get their turn, and signals
-/// are looked at: 64 datagrams, and more only where the kernel has coalesced
-/// them.
+/// Batches received from one socket before the others get their turn and the loop
+/// looks for signals: 64 datagrams, or more if the kernel has coalesced some.
 pub const BATCHES_PER_TURN: usize = 2;
 
-/// More than any datagram holds (65,527 bytes, over IPv6), or any number that
-/// the kernel has coalesced: none is truncated unseen.
+/// The size of a buffer to receive into: more than any datagram holds (65,527 bytes,
+/// over IPv6), or any number that the kernel has coalesced. So none is truncated.
 pub const RECEIVE_SIZE: usize = 64 * 1024;
 
-/// Bytes of a run of replies: with its headers it has to fit an IPv4 datagram,
-/// which the kernel makes of it first (65,507 bytes).
-pub const RUN_SIZE: usize = 60_000;
+/// The most bytes in a batch of replies. With UDP GSO the kernel first makes one IPv4
+/// datagram of the batch, which holds 65,507 bytes at most.
+pub const REPLY_BATCH_SIZE: usize = 60_000;
 
-/// Turns after a request to stop, for the datagrams that had come before: more
-/// than a receive buffer of the usual size (212,992 bytes) holds, and so few
-/// that a flood does not hold up the end.
+/// Turns after a request to stop, for datagrams that came before it: enough for all
+/// that a receive buffer of the usual size (212,992 bytes) holds, and so few that a
+/// flood does not hold up the end.
 pub const LAST_TURNS: usize = 64;
 
-/// Bytes of the headers of the smallest datagram: IPv4 (20) and UDP (8).
+/// Bytes of the headers of a datagram, at least: 20 for IPv4 and 8 for UDP.
 pub const HEADERS: usize = 20 + 8;
 
-/// The most replies a second that `--rate` can ask for: more is no limit.
+/// The most replies a second that `--rate` takes. A higher rate would limit nothing.
 pub const MOST_RATE: u64 = 1_000_000;
 
-/// The replies of so much time may go out at once: bursts of twice the rate.
+/// A burst may have as many replies as are earned in this time: twice the rate.
 pub const BURST: Duration = Duration::from_secs(2);
 
-/// Sources whose rate is kept at least, and half of those kept at most: some
-/// 4 MB. One that is forgotten begins anew, with a whole burst.
+/// The rate of at least this many sources is kept, and of twice as many at most, in
+/// some 4 MB. A source that is forgotten begins anew, with a whole burst.
 pub const SOURCES: usize = 32 * 1024;

@@ -1,30 +1,53 @@
 //! `udp-server`: the tutorial's `udp_server.py`, on an event loop.
 //!
 //! It waits for datagrams, and answers each with `Recvice message ok!`.
+//!
+//! Where the steps of `scripts/tutorial/udp_server.py` are, in its order:
+//!
+//! | in Python          | here                                                         |
+//! |--------------------|--------------------------------------------------------------|
+//! | `socket`, `bind`   | [`ServerSocket::bind`], called by way of [`Server::bind`]    |
+//! | print "Listening"  | [`Server::announce`]                                         |
+//! | `while True`       | [`EventLoop::run`], in [`Server::serve`]                     |
+//! | print "Waiting"    | [`EventLoop::run`], before it sleeps                         |
+//! | `recvfrom`         | [`EventLoop::receive`]: a batch, with [`Batch::receive`]     |
+//! | print the datagram | [`EventLoop::answer`], which then asks the [`guard`]         |
+//! | `sendto`           | [`EventLoop::answer`]: a batch, with [`ReplyBatch::send`]    |
+//!
+//! [`ServerSocket::bind`]: socket::ServerSocket::bind
+//! [`EventLoop::run`]: event_loop::EventLoop::run
+//! [`EventLoop::receive`]: event_loop::EventLoop::receive
+//! [`EventLoop::answer`]: event_loop::EventLoop::answer
+//! [`Batch::receive`]: batch::Batch::receive
+//! [`ReplyBatch::send`]: batch::ReplyBatch::send
 
 mod batch;
 mod cli;
 mod drops;
+mod event_loop;
 mod events;
 mod fragmenting;
 mod guard;
 mod limits;
-mod listener;
 mod rates;
 mod server;
+mod shared;
+mod socket;
 mod totals;
 
 use std::process::ExitCode;
 
 use common::exit::{self, Failure};
 use common::output::Output;
+#[cfg(doc)] // For the links above.
+use common::server::listen::BoundSocket;
+use common::server::notify;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
-use common::server::{notify, workers};
 use common::{descriptors, options};
 
 use crate::cli::Options;
-use crate::server::{Server, Shared};
+use crate::server::Server;
 
 fn main() -> ExitCode {
     let mut output = Output::default();
@@ -35,21 +58,17 @@ fn main() -> ExitCode {
     exit::report(env!("CARGO_BIN_NAME"), output, result)
 }
 
+/// Binds, and then serves until a signal, a broken pipe, `--count` or `--idle-exit`
+/// stops the server, or until the event loop fails.
 fn run(options: &Options) -> Result<(), Failure> {
-    let service = &options.service;
     descriptors::raise_limit();
-    let listeners = service.listen.bind(service.workers())?;
-    let shared = Shared::new(options);
-    let mut servers = Server::each(listeners, options, &shared)?;
-    let wakers = servers.iter().map(Server::waker).collect::<Result<_, _>>()?;
-    let shutdown = Shutdown::on_signals(wakers)?;
-    let transcript = {
-        let shutdown = shutdown.clone();
-        Transcript::start(service.output, move || shutdown.request())?
-    };
-    servers[0].announce();
+    let mut server = Server::bind(options)?;
+    let shutdown = Shutdown::on_signals(server.wakers()?)?;
+    let on_broken_pipe = shutdown.clone();
+    let transcript = Transcript::start(options.service.output, move || on_broken_pipe.request())?;
+    server.announce();
     notify::ready();
-    let ran = workers::run(&mut servers, &shutdown, |server| server.run(&shutdown, &transcript));
-    events::stopped(&shared.totals);
-    transcript.end(ran.and_then(|()| shared.verdict()))
+    let served = server.serve(&shutdown, &transcript);
+    server.print_totals();
+    transcript.end(served.and_then(|()| server.check_goal()))
 }

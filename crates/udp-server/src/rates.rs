@@ -1,4 +1,4 @@
-//! How many replies each source gets: `--rate`.
+//! Limits the replies to each source: `--rate`.
 
 use std::collections::HashMap;
 use std::mem;
@@ -8,40 +8,40 @@ use common::server::peer::Source;
 
 use crate::limits::{BURST, SOURCES};
 
-/// A token bucket a source, in a table of bounded size.
+/// A token bucket for each source, in a table of bounded size.
 ///
-/// A bucket is one instant, at which it will be full again (the generic cell
-/// rate algorithm, ITU-T I.371): a reply moves it on by the time that it takes
-/// to earn one, and it may be no further ahead than a burst.
+/// A bucket is stored as the instant at which it will be full again (the generic cell
+/// rate algorithm, ITU-T I.371). Each reply moves this instant on by the time that
+/// earns one reply. The instant may be no further ahead than [`BURST`].
 #[derive(Debug)]
 pub struct Rates {
     /// The time that earns one reply.
     each: Duration,
-    /// The sources seen lately. When there are [`SOURCES`] of them they become
-    /// the earlier ones, and those are forgotten: the longest unheard of go,
-    /// at no cost for keeping them in order.
-    late: HashMap<Source, Instant>,
+    /// The sources that had a reply lately. When there are [`SOURCES`] of them, this table
+    /// takes the place of `earlier`. So the sources that were longest without a reply
+    /// are forgotten, and no order has to be kept.
+    recent: HashMap<Source, Instant>,
     earlier: HashMap<Source, Instant>,
 }
 
 impl Rates {
-    /// So many replies a second to one source, which is not zero.
+    /// Allows `rate` replies a second to one source; `rate` is not zero.
     pub fn new(rate: u64) -> Self {
         let each = Duration::from_nanos(1_000_000_000 / rate.max(1));
-        Self { each, late: HashMap::new(), earlier: HashMap::new() }
+        Self { each, recent: HashMap::new(), earlier: HashMap::new() }
     }
 
-    /// Whether a reply may go to `source` now; if so, it counts as sent.
+    /// Whether a reply may go to `source` at `now`. If so, it counts as sent.
     pub fn may_pass(&mut self, source: Source, now: Instant) -> bool {
-        let full_at = self.late.get(&source).or_else(|| self.earlier.get(&source));
+        let full_at = self.recent.get(&source).or_else(|| self.earlier.get(&source));
         let full_at = full_at.map_or(now, |&full_at| full_at.max(now)) + self.each;
-        // What earns a reply in more than a burst's time still earns one.
+        // Even if one reply takes longer to earn than BURST, it can be earned.
         let may_pass = full_at - now <= BURST.max(self.each);
         if may_pass {
-            if self.late.len() >= SOURCES && !self.late.contains_key(&source) {
-                self.earlier = mem::take(&mut self.late);
+            if self.recent.len() >= SOURCES && !self.recent.contains_key(&source) {
+                self.earlier = mem::take(&mut self.recent);
             }
-            self.late.insert(source, full_at);
+            self.recent.insert(source, full_at);
         }
         may_pass
     }
@@ -100,7 +100,7 @@ mod tests {
         let sources = u32::try_from(SOURCES).unwrap();
         for n in 0..5 * sources {
             assert!(rates.may_pass(ip(n), now));
-            assert!(rates.late.len() + rates.earlier.len() <= 2 * SOURCES);
+            assert!(rates.recent.len() + rates.earlier.len() <= 2 * SOURCES);
         }
         let last = ip(5 * sources - 1);
         assert_eq!(passing(&mut rates, last, now), 1, "it is still known");

@@ -69,7 +69,7 @@ impl Rest {
 /// A warning that would be repeated is printed once in this time.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Lets one warning through, and then none for [`WARNING_INTERVAL`].
+/// Lets one warning through, and then none for 10 s.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Throttle {
     last: Option<Instant>,

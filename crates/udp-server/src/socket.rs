@@ -1,4 +1,5 @@
-//! A listening socket: how it is made, and what the errors of its calls mean.
+//! The server's socket: how it is made and bound, and what the errors of a receive
+//! mean.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -14,25 +15,25 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::fragmenting;
 
-/// A listening socket, and whether it rests.
+/// A bound socket, and whether it rests.
 #[derive(Debug)]
-pub struct Listener {
-    pub socket: UdpSocket,
-    /// What its system can do, as far as is known yet.
+pub struct ServerSocket {
+    pub udp: UdpSocket,
+    /// What the system can do with it (GRO, GSO), as far as is known yet.
     pub state: UdpSocketState,
     address: SocketAddr,
-    /// Whether datagrams to a group are its to answer: of the workers' sockets
-    /// each gets them.
+    /// Whether it answers datagrams to a group. They come to the socket of every event
+    /// loop, and only the first loop's socket answers them.
     pub answers_groups: bool,
     pub rest: Rest,
 }
 
-impl BoundSocket for Listener {
+impl BoundSocket for ServerSocket {
     const TYPE: libc::c_int = libc::SOCK_DGRAM;
     const KIND: &str = "UDP socket";
 
-    /// No option of reuse unless for loops of one server: two servers that
-    /// share a port would take each other's datagrams.
+    /// Sets no option that shares the port, except between event loops of one server:
+    /// two servers on one port would take each other's datagrams.
     fn bind(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
         if address.is_ipv6() {
@@ -64,30 +65,30 @@ impl BoundSocket for Listener {
     }
 }
 
-impl Listener {
+impl ServerSocket {
     fn new(socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let state = fragmenting::keep(&socket, || UdpSocketState::new((&socket).into()))?;
-        let socket = UdpSocket::from_std(socket.into());
-        let address = socket.local_addr()?;
-        Ok(Self { socket, state, address, answers_groups: true, rest: Rest::default() })
+        let udp = UdpSocket::from_std(socket.into());
+        let address = udp.local_addr()?;
+        Ok(Self { udp, state, address, answers_groups: true, rest: Rest::default() })
     }
 }
 
-/// What an error of a receive says.
+/// What an error of a receive means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// There is nothing more to receive.
     Nothing,
-    /// One datagram, or the path to one peer, was in trouble; others are not.
+    /// One datagram, or the path to one peer, is in trouble. Other datagrams are not.
     Passing,
     /// The socket itself cannot be used.
     Broken,
 }
 
 impl Meaning {
-    /// Next to nothing is final: udp(7) reports what networks and peers did
-    /// wrong on calls that have nothing to do with them.
+    /// Hardly any error is final: a call also reports errors that networks and peers
+    /// caused earlier, which have nothing to do with that call (udp(7)).
     pub fn of(error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::WouldBlock => Self::Nothing,
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn next_to_nothing_is_final() {
+    fn hardly_any_error_is_final() {
         for (errno, meaning) in [
             (Errno::EAGAIN, Meaning::Nothing),
             (Errno::EINTR, Meaning::Passing),

@@ -1,0 +1,148 @@
+//! One event loop: it waits for datagrams and answers them.
+//!
+//! Readiness is edge-triggered: there is no further event for datagrams that a socket
+//! already holds. So a socket that still holds some when its share of a turn is used
+//! up stays on the list of ready sockets, and the loop does not sleep while any socket
+//! is on that list.
+
+mod turn;
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::exit::Failure;
+use common::server::interval::Interval;
+use common::server::listen::BoundSocket;
+use common::server::shutdown::Shutdown;
+use common::server::transcript::Transcript;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::batch::{Batch, ReplyBatch};
+use crate::events;
+use crate::limits::{EVENTS_PER_TURN, LAST_TURNS};
+use crate::shared::Shared;
+use crate::socket::ServerSocket;
+
+/// The token of the waker. A socket's token is its index.
+const WAKER: Token = Token(usize::MAX);
+
+/// One event loop and its sockets.
+#[derive(Debug)]
+pub struct EventLoop {
+    shared: Arc<Shared>,
+    poll: Poll,
+    events: Events,
+    sockets: Vec<ServerSocket>,
+    /// The tokens of the sockets that may hold datagrams.
+    ready: BTreeSet<usize>,
+    batch: Batch,
+    replies: ReplyBatch,
+    /// When to print the totals; `None` if another loop does.
+    stats: Option<Interval>,
+}
+
+impl EventLoop {
+    /// An event loop for `sockets`.
+    pub fn new(
+        shared: Arc<Shared>,
+        mut sockets: Vec<ServerSocket>,
+        stats: Option<Interval>,
+    ) -> Result<Self, Failure> {
+        let cannot_poll = |error| Failure::cannot_poll(&error);
+        let poll = Poll::new().map_err(cannot_poll)?;
+        for (token, socket) in sockets.iter_mut().enumerate() {
+            poll.registry()
+                .register(&mut socket.udp, Token(token), Interest::READABLE)
+                .map_err(cannot_poll)?;
+            shared.totals.kernel.watch(&socket.udp).map_err(cannot_poll)?;
+        }
+        Ok(Self {
+            shared,
+            poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            sockets,
+            ready: BTreeSet::new(),
+            batch: Batch::new(),
+            replies: ReplyBatch::default(),
+            stats,
+        })
+    }
+
+    /// What wakes the loop from another thread.
+    pub fn waker(&self) -> Result<Waker, Failure> {
+        Waker::new(self.poll.registry(), WAKER).map_err(|error| Failure::cannot_poll(&error))
+    }
+
+    /// The addresses that the sockets are bound to.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.sockets.iter().map(ServerSocket::address)
+    }
+
+    /// Serves until `shutdown` is requested.
+    pub fn run(&mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
+        let mut has_printed_waiting = false;
+        let mut now = Instant::now();
+        while !shutdown.is_requested() {
+            // Printed only when the loop really goes back to waiting: not while
+            // datagrams are left, and not again after a Ctrl-Z that woke it for nothing.
+            if self.ready.is_empty() && !mem::replace(&mut has_printed_waiting, true) {
+                events::waiting();
+            }
+            transcript.publish();
+            self.wait_for_events(self.time_left(now))?;
+            // By the end of this turn, whoever came before `previous` has been noticed.
+            // Whoever came later may not have been.
+            let previous = mem::replace(&mut now, Instant::now());
+            has_printed_waiting &= self.turn(now)? == 0;
+            if self.stats.as_mut().is_some_and(|stats| stats.take_due(now)) {
+                events::stats(&self.shared.totals);
+            }
+            let exchanges = self.shared.totals.exchanges.get();
+            shutdown.request_when_over(&self.shared.goal, exchanges, previous);
+        }
+        self.answer_the_last()
+    }
+
+    /// Waits for events, for no longer than `timeout`, and puts their sockets on the
+    /// list.
+    fn wait_for_events(&mut self, timeout: Option<Duration>) -> Result<(), Failure> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            // Ctrl-Z and fg. The sockets that are ready now are found in the next turn.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => return Err(Failure::cannot_go_on(&error)),
+        }
+        let tokens = self.events.iter().map(|event| event.token());
+        self.ready.extend(tokens.filter(|&token| token != WAKER).map(|Token(token)| token));
+        Ok(())
+    }
+
+    /// How long the loop may sleep: not at all while a socket is on the list, else
+    /// until the earliest deadline.
+    fn time_left(&self, now: Instant) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let rests = self.sockets.iter().filter_map(|socket| socket.rest.until());
+        let others = [self.stats.map(|stats| stats.next()), self.shared.goal.idle_at()];
+        let earliest = rests.chain(others.into_iter().flatten()).min();
+        earliest.map(|earliest| earliest.saturating_duration_since(now))
+    }
+
+    /// Answers what came before the request to stop, for [`LAST_TURNS`] turns at most.
+    fn answer_the_last(&mut self) -> Result<(), Failure> {
+        self.ready.extend(0..self.sockets.len());
+        self.sockets.iter_mut().for_each(|socket| socket.rest.end_early());
+        for _ in 0..LAST_TURNS {
+            if self.shared.has_enough(0) || self.ready.is_empty() {
+                break;
+            }
+            self.turn(Instant::now())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! One turn of the event loop: receives batches of datagrams, and answers them.
+
+use std::mem;
+use std::time::Instant;
+
+use common::exit::Failure;
+use common::server::peer::Peer;
+
+use super::EventLoop;
+use crate::batch::{Datagram, ReplyBatch};
+use crate::events;
+use crate::limits::BATCHES_PER_TURN;
+use crate::shared::Shared;
+use crate::socket::{Meaning, ServerSocket};
+
+impl EventLoop {
+    /// Receives from every socket on the list, and from those whose rest is over.
+    /// Returns how many datagrams there were.
+    pub(super) fn turn(&mut self, now: Instant) -> Result<u64, Failure> {
+        for (token, socket) in self.sockets.iter().enumerate() {
+            if socket.rest.until().is_some_and(|until| until <= now) {
+                self.ready.insert(token);
+            }
+        }
+        let mut datagrams = 0;
+        for token in mem::take(&mut self.ready) {
+            datagrams += self.receive(token, now)?;
+        }
+        Ok(datagrams)
+    }
+
+    /// Receives and answers what the socket with `token` holds, up to its share of a
+    /// turn. Returns how many datagrams there were.
+    fn receive(&mut self, token: usize, now: Instant) -> Result<u64, Failure> {
+        let mut datagrams = 0;
+        let mut has_received = false;
+        let mut trouble = None;
+        for _ in 0..BATCHES_PER_TURN {
+            let Some(socket) = self.sockets.get_mut(token) else {
+                return Ok(datagrams);
+            };
+            if !socket.rest.may_try(now) {
+                return Ok(datagrams);
+            }
+            match self.batch.receive(socket) {
+                Ok(()) => {
+                    has_received = true;
+                    socket.rest.succeeded();
+                    self.shared.goal.note_arrival(now);
+                    datagrams += self.answer(token, now);
+                }
+                Err(error) => match Meaning::of(&error) {
+                    Meaning::Nothing => return Ok(datagrams),
+                    Meaning::Passing => trouble = Some(error),
+                    Meaning::Broken => return Err(Failure::cannot_go_on(&error)),
+                },
+            }
+        }
+        match trouble {
+            // After nothing but errors, the next try would hardly do better.
+            Some(error) if !has_received => {
+                if self.sockets[token].rest.begin(now) {
+                    events::cannot_receive(&error);
+                }
+            }
+            // The socket may hold more.
+            _ => {
+                self.ready.insert(token);
+            }
+        }
+        Ok(datagrams)
+    }
+
+    /// Prints the datagrams of the batch and answers them from the socket with
+    /// `token`, unless the guard objects or `--count` is reached. Returns how many
+    /// datagrams there were.
+    fn answer(&mut self, token: usize, now: Instant) -> u64 {
+        let Self { shared, batch, replies, sockets, .. } = self;
+        let Some(socket) = sockets.get(token) else {
+            return 0;
+        };
+        let most = socket.state.max_gso_segments();
+        let mut datagrams = 0;
+        for Datagram { envelope, to_group, message } in batch.datagrams() {
+            if to_group && !socket.answers_groups {
+                continue;
+            }
+            if shared.has_enough(replies.count()) {
+                // Some of the replies may fail; then this datagram is answered too.
+                send(replies, socket, shared);
+                if shared.has_enough(0) {
+                    break;
+                }
+            }
+            let peer = &Peer::new(envelope.peer);
+            datagrams += 1;
+            shared.totals.datagrams.add(1);
+            shared.totals.bytes_received.add(message.len() as u64);
+            events::received(peer, message);
+            let Some(reply) = shared.reply_to(peer, message, now) else {
+                continue;
+            };
+            if !replies.add(envelope, &reply, most) {
+                send(replies, socket, shared);
+                replies.add(envelope, &reply, most);
+            }
+        }
+        send(replies, socket, shared);
+        datagrams
+    }
+}
+
+/// Sends `replies`, if there are any. A reply that cannot be sent is counted and
+/// printed; like a datagram lost on the way, it is no reason to stop.
+fn send(replies: &mut ReplyBatch, socket: &ServerSocket, shared: &Shared) {
+    let Some(peer) = replies.peer().map(Peer::new) else {
+        return;
+    };
+    let sent = replies.send(socket);
+    shared.totals.exchanges.add(sent.count);
+    shared.totals.bytes_sent.add(sent.bytes);
+    (0..sent.count).for_each(|_| events::answered(&peer));
+    for error in sent.failed {
+        shared.totals.unanswered.add(1);
+        events::unanswered(&peer, &error);
+    }
+}
