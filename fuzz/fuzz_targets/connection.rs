@@ -1,11 +1,11 @@
-//! A connection's state machine on a socket that does anything at all, with
-//! events at any time, or for nothing.
+//! A connection's state machine on a socket that does anything at all, with events at
+//! any time, even without a reason.
 //!
-//! Each byte of the input is an answer of the socket, or an event.
+//! Each byte of the input is a result of the socket, or an event.
 
 #![no_main]
 
-// Not everything that the server uses is used here.
+// The target does not use everything that the server does.
 #[allow(dead_code)]
 #[path = "../../crates/tcp-server/src/connection.rs"]
 mod connection;
@@ -18,10 +18,10 @@ use libfuzzer_sys::fuzz_target;
 
 use crate::connection::{Connection, Step, Terms};
 
-/// Long enough to be sent in pieces, by the answers that are lengths.
+/// Long enough that some results of the socket send only a piece of it.
 const REPLY: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// A socket that answers by the bytes of the input, and then blocks.
+/// A socket whose results are the bytes of the input. After these it blocks.
 struct Script<'a> {
     answers: std::slice::Iter<'a, u8>,
     sent: Vec<u8>,
@@ -84,12 +84,12 @@ fuzz_target!(|input: &[u8]| {
                 connection.conclude(now + second);
                 concluded = true;
             }
-            more => connection.ready(more == 3),
+            event => connection.on_ready(event == 3),
         }
         if now >= connection.deadline() {
             return drop(connection.expire());
         }
-        // Each step takes an answer, or is one of a few on the way to the next.
+        // Each step uses up a result, or is one of a few before the next that does.
         let mut steps_left = 4 * answers.len() + 10;
         loop {
             steps_left = steps_left.checked_sub(1).expect("it does not spin");

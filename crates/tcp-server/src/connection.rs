@@ -7,12 +7,11 @@
 //!     └──────── reply, in a conversation ──────┘
 //! ```
 //!
-//! A conversation is the tutorial's inner loop: every message is answered, and
-//! the peer's end is the end.
+//! In a conversation every message is answered, until the peer ends it.
 //!
-//! It reads no clock, prints nothing and makes no loop: [`Connection::step`]
-//! does one thing and says what came of it, and the server decides whether to
-//! go on. To be called too often does no harm.
+//! The state machine reads no clock, prints nothing and makes no loop.
+//! [`Connection::step`] makes one system call at most and returns what came of it; the
+//! event loop decides whether to go on. Calling it too often does no harm.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -20,6 +19,17 @@ use std::time::{Duration, Instant};
 
 use common::protocol::BUFFER_SIZE;
 use common::stream::Stream;
+
+/// One connection, from its accept to its end.
+#[derive(Debug)]
+pub struct Connection<S> {
+    stream: S,
+    terms: Terms,
+    state: State,
+    has_received: bool,
+    deadline: Instant,
+    inbound: Inbound,
+}
 
 /// What the server allows a connection.
 #[derive(Clone, Copy, Debug)]
@@ -32,34 +42,26 @@ pub struct Terms {
     pub conversation: bool,
 }
 
-/// One connection, from its accept to its end.
-#[derive(Debug)]
-pub struct Connection<S> {
-    stream: S,
-    terms: Terms,
-    state: State,
-    has_spoken: bool,
-    deadline: Instant,
-    /// What the kernel holds for us to receive, as far as is known.
-    inbound: Inbound,
-}
-
 #[derive(Debug)]
 enum State {
-    /// No message yet, or not the next one.
+    /// Waits for a message.
     Receiving,
-    /// So many bytes of the reply are sent.
+    /// Sends the reply, of which so many bytes are `sent`.
     Replying { reply: Arc<[u8]>, sent: usize },
-    /// A conversation that is to end, with nothing left to answer.
+    /// A conversation at a stop: every message is answered, and the FIN is to be sent.
     Ending,
-    /// Reply and FIN are sent. What still comes is discarded: closing with
-    /// unread data would reset the connection, and the reply with it.
+    /// Reply and FIN are sent, and the peer has not closed yet. Data that still comes is
+    /// discarded: closing a connection with unread data resets it, and the peer might
+    /// lose the reply (RFC 1122, section 4.2.2.13).
     Lingering,
 }
 
-/// Readiness is edge-triggered: after a short read there is nothing to receive
-/// until the next event, unless the last one spoke of a mark that stops a
-/// receive short, for it will not be said twice what lies behind.
+/// What the kernel holds for us to receive, as far as is known.
+///
+/// Readiness is edge-triggered. After a short read there is nothing to receive until
+/// the next event, and a call that would only return EAGAIN is saved. This does not
+/// hold if the event came with a mark (the peer's end, or urgent data): a receive stops
+/// short at a mark, and there is no further event for what lies behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Inbound {
     Empty,
@@ -67,64 +69,63 @@ enum Inbound {
     WithMark,
 }
 
-/// What a step came to.
+/// What came of a step.
 #[derive(Debug)]
 pub enum Step<'b> {
-    /// The message is here (empty where the peer only ended its side), and
-    /// wants an answer: [`Connection::answer`].
+    /// A message has come, which is empty if the peer only ended its side. It is to be
+    /// answered with [`Connection::answer`].
     Received(&'b [u8]),
-    /// The reply, of so many bytes, is with the kernel, whole.
+    /// The kernel has taken the whole reply, of so many bytes.
     Answered(usize),
-    /// Something was done, and there may be more to do.
+    /// Something was done, and there may be more to do at once.
     Again,
-    /// Nothing to do until the socket can be read from.
+    /// There is nothing to do until the socket is readable.
     WaitToReceive,
-    /// Nothing to do until the socket can be written to.
+    /// There is nothing to do until the socket is writable.
     WaitToSend,
-    /// It is over; drop the connection.
+    /// The connection is over, and to be dropped.
     Ended(End),
 }
 
 /// How a connection ended.
 #[derive(Debug)]
 pub enum End {
-    /// All that was to be answered was.
+    /// Every message was answered.
     Done,
-    /// A conversation in which the peer said nothing.
+    /// The peer ended a conversation without a message.
     Silent,
-    /// It failed before the reply was sent.
+    /// The connection failed before the reply was sent.
     Lost(io::Error),
-    /// It said nothing for too long.
+    /// No message came in time.
     TimedOut,
 }
 
 impl<S: Stream> Connection<S> {
-    /// A connection just accepted. Nothing is received before an event says
-    /// that there is something.
+    /// A connection that was just accepted. It receives nothing before the first event.
     pub fn new(stream: S, terms: Terms, now: Instant) -> Self {
         Self {
             stream,
             terms,
             state: State::Receiving,
-            has_spoken: false,
+            has_received: false,
             deadline: now + terms.read_timeout,
             inbound: Inbound::Empty,
         }
     }
 
-    /// The instant at which it is to be ended by [`Connection::expire`].
+    /// When the connection is to be ended, as [`Connection::expire`] says.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// The underlying socket, to register it.
+    /// The socket, to register it.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// An event: the socket is ready, perhaps with a mark, which is the peer's
-    /// end or urgent data.
-    pub fn ready(&mut self, with_mark: bool) {
+    /// Notes that the socket is ready, perhaps with a mark: the peer's end, or urgent
+    /// data.
+    pub fn on_ready(&mut self, with_mark: bool) {
         if with_mark {
             self.inbound = Inbound::WithMark;
         } else if self.inbound == Inbound::Empty {
@@ -132,17 +133,17 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Does the next thing there is to do. The first [`BUFFER_SIZE`] bytes of
-    /// `buffer` take the message, all of it takes what is discarded.
+    /// Does the next thing there is to do. A message is received into the first
+    /// [`BUFFER_SIZE`] bytes of `buffer`; data to be discarded into all of it.
     pub fn step<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
         match &mut self.state {
-            State::Receiving => self.step_receiving(buffer, now),
+            State::Receiving => self.receive_message(buffer, now),
             State::Replying { reply, sent } if *sent < reply.len() => {
-                let rest = &reply[*sent..];
+                let unsent = &reply[*sent..];
                 let result = if self.terms.conversation {
-                    self.stream.send(rest)
+                    self.stream.send(unsent)
                 } else {
-                    self.stream.send_last(rest)
+                    self.stream.send_last(unsent)
                 };
                 match result {
                     Ok(more) => {
@@ -154,7 +155,7 @@ impl<S: Stream> Connection<S> {
             }
             State::Replying { sent, .. } => {
                 let sent = *sent;
-                self.step_replied(sent, now)
+                self.end_reply(sent, now)
             }
             State::Ending => match self.stream.end() {
                 Ok(()) => {
@@ -166,32 +167,35 @@ impl<S: Stream> Connection<S> {
             State::Lingering => match self.receive(buffer) {
                 Ok(0) => Step::Ended(End::Done),
                 Ok(_) => Step::Again,
-                // A peer that resets now has the reply, or did not want it.
+                // A peer that resets the connection now has the reply, or did not want it.
                 Err(error) => or_wait(error, Step::WaitToReceive, |_| End::Done),
             },
         }
     }
 
-    fn step_receiving<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
+    /// Receives a message.
+    fn receive_message<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
         let limit = buffer.len().min(BUFFER_SIZE);
         match self.receive(&mut buffer[..limit]) {
             Ok(0) if self.terms.conversation => {
-                Step::Ended(if self.has_spoken { End::Done } else { End::Silent })
+                Step::Ended(if self.has_received { End::Done } else { End::Silent })
             }
             Ok(len) => {
-                self.has_spoken = true;
+                self.has_received = true;
                 self.state = State::Replying { reply: Arc::default(), sent: 0 };
                 self.deadline = now + self.terms.linger;
                 Step::Received(&buffer[..len])
             }
-            // Between two messages a peer owes nobody an orderly end.
+            // After a message was answered, an abrupt end is as good as an orderly one.
             Err(error) => or_wait(error, Step::WaitToReceive, |error| {
-                if self.has_spoken { End::Done } else { End::Lost(error) }
+                if self.has_received { End::Done } else { End::Lost(error) }
             }),
         }
     }
 
-    fn step_replied<'b>(&mut self, sent: usize, now: Instant) -> Step<'b> {
+    /// Once the reply is sent: ends this side or, in a conversation, waits for the next
+    /// message.
+    fn end_reply<'b>(&mut self, sent: usize, now: Instant) -> Step<'b> {
         if self.terms.conversation {
             self.state = State::Receiving;
             self.deadline = now + self.terms.read_timeout;
@@ -206,13 +210,14 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Answers the message that a step has just received.
+    /// Sets the reply to the message that a step has just received.
     pub fn answer(&mut self, reply: Arc<[u8]>) {
         if matches!(self.state, State::Replying { sent: 0, .. }) {
             self.state = State::Replying { reply, sent: 0 };
         }
     }
 
+    /// Receives some bytes, unless it is known that there are none.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.inbound == Inbound::Empty {
             return Err(ErrorKind::WouldBlock.into());
@@ -228,7 +233,7 @@ impl<S: Stream> Connection<S> {
         received
     }
 
-    /// How it ends, when its deadline has passed.
+    /// How the connection ends if its deadline has passed.
     pub fn expire(&self) -> End {
         match self.state {
             State::Receiving => End::TimedOut,
@@ -237,35 +242,36 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// At a stop: a reply under way is the last, a conversation ends as any
-    /// connection does, and who has every reply is waited for until then at
-    /// most.
-    pub fn conclude(&mut self, until: Instant) {
+    /// Concludes the connection at a stop. A reply under way is the last one, and a
+    /// conversation ends like any other connection. If every message is answered, the
+    /// peer has until `last_linger` at most to close.
+    pub fn conclude(&mut self, last_linger: Instant) {
         self.terms.conversation = false;
-        if matches!(self.state, State::Receiving) && self.has_spoken {
+        if matches!(self.state, State::Receiving) && self.has_received {
             self.state = State::Ending;
         }
         if matches!(self.state, State::Ending | State::Lingering) {
-            self.deadline = self.deadline.min(until);
+            self.deadline = self.deadline.min(last_linger);
         }
     }
 
-    /// Whether a message is awaited: nothing is under way.
+    /// Whether the connection waits for a message.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Receiving)
     }
 
-    /// Whether a message is here that is not answered yet.
+    /// Whether a message has come whose reply is not sent yet.
     pub fn is_replying(&self) -> bool {
         matches!(self.state, State::Replying { .. })
     }
 
-    /// Whether no message has come at all.
+    /// Whether no message has come so far.
     pub fn is_silent(&self) -> bool {
-        !self.has_spoken
+        !self.has_received
     }
 }
 
+/// The step after an `error`: wait, try again, or end.
 fn or_wait<'b>(error: io::Error, wait: Step<'b>, end: impl FnOnce(io::Error) -> End) -> Step<'b> {
     match error.kind() {
         ErrorKind::WouldBlock => wait,

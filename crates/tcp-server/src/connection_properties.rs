@@ -29,7 +29,7 @@ fn check(
     let conversation = connection.terms.conversation;
     let (mut received, mut answered) = (0, 0);
     for peer_ended in events {
-        connection.ready(peer_ended);
+        connection.on_ready(peer_ended);
         let steps = turn(&mut connection, now);
         received += steps.iter().filter(|step| step.starts_with("received")).count();
         answered += steps.iter().filter(|step| *step == "answered").count();

@@ -128,11 +128,11 @@ fn a_message_is_answered_and_the_peer_closes() {
     let now = Instant::now();
     let mut connection = connection([Ok(5), PEER_ENDS], [], now);
     assert!(turn(&mut connection, now).is_empty(), "nothing is received before an event");
-    connection.ready(false);
+    connection.on_ready(false);
     assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered"]);
     assert_eq!(connection.stream.sent, b"ACK!");
     assert!(connection.stream.held_back && connection.stream.ended, "in one segment");
-    connection.ready(true);
+    connection.on_ready(true);
     assert_eq!(turn(&mut connection, now), ["ended"]);
 }
 
@@ -140,7 +140,7 @@ fn a_message_is_answered_and_the_peer_closes() {
 fn an_end_that_came_with_the_message_needs_no_second_event() {
     let now = Instant::now();
     let mut connection = connection([Ok(5), PEER_ENDS], [], now);
-    connection.ready(true);
+    connection.on_ready(true);
     assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered", "ended"]);
 }
 
@@ -148,7 +148,7 @@ fn an_end_that_came_with_the_message_needs_no_second_event() {
 fn an_end_without_a_message_is_answered_all_the_same() {
     let now = Instant::now();
     let mut connection = connection([PEER_ENDS, PEER_ENDS], [], now);
-    connection.ready(true);
+    connection.on_ready(true);
     assert_eq!(turn(&mut connection, now), ["received 0", "again", "answered", "ended"]);
 }
 
@@ -156,7 +156,7 @@ fn an_end_without_a_message_is_answered_all_the_same() {
 fn what_follows_the_message_is_discarded_to_the_last_byte() {
     let now = Instant::now();
     let mut connection = connection([Ok(9000), PEER_ENDS], [], now);
-    connection.ready(true);
+    connection.on_ready(true);
     let steps = turn(&mut connection, now);
     assert_eq!(steps, ["received 1024", "again", "answered", "again", "again", "ended"]);
 }
@@ -165,7 +165,7 @@ fn what_follows_the_message_is_discarded_to_the_last_byte() {
 fn a_full_buffer_is_no_short_read() {
     let now = Instant::now();
     let mut connection = connection([Ok(1024), PEER_ENDS], [], now);
-    connection.ready(false);
+    connection.on_ready(false);
     assert_eq!(turn(&mut connection, now), ["received 1024", "again", "answered", "ended"]);
 }
 
@@ -173,7 +173,7 @@ fn a_full_buffer_is_no_short_read() {
 fn a_reply_goes_out_in_as_many_pieces_as_it_takes() {
     let now = Instant::now();
     let mut connection = connection([Ok(5)], [Ok(1), BLOCKS, Ok(2), BLOCKS], now);
-    connection.ready(false);
+    connection.on_ready(false);
     assert_eq!(turn(&mut connection, now), ["received 5", "again", "wait to send"]);
     assert_eq!(turn(&mut connection, now), ["again", "wait to send"]);
     assert_eq!(turn(&mut connection, now), ["again", "answered"]);
@@ -185,16 +185,16 @@ fn an_end_that_cannot_be_sent_is_tried_again_or_loses_the_connection() {
     let now = Instant::now();
     let mut interrupted = connection([Ok(5)], [], now);
     interrupted.stream.end_errors = [ErrorKind::Interrupted].into();
-    interrupted.ready(false);
+    interrupted.on_ready(false);
     assert_eq!(turn(&mut interrupted, now), ["received 5", "again", "again", "answered"]);
     let mut blocked = connection([Ok(5)], [], now);
     blocked.stream.end_errors = [ErrorKind::WouldBlock].into();
-    blocked.ready(false);
+    blocked.on_ready(false);
     assert_eq!(turn(&mut blocked, now), ["received 5", "again", "wait to send"]);
     assert_eq!(turn(&mut blocked, now), ["answered"]);
     let mut gone = connection([Ok(5)], [], now);
     gone.stream.end_errors = [ErrorKind::NotConnected].into();
-    gone.ready(false);
+    gone.on_ready(false);
     assert_eq!(turn(&mut gone, now), ["received 5", "again", "Lost(Kind(NotConnected))"]);
 }
 
@@ -202,7 +202,7 @@ fn an_end_that_cannot_be_sent_is_tried_again_or_loses_the_connection() {
 fn a_reset_before_the_message_loses_the_connection() {
     let now = Instant::now();
     let mut connection = connection([RESET], [], now);
-    connection.ready(true);
+    connection.on_ready(true);
     assert_eq!(turn(&mut connection, now), ["Lost(Kind(ConnectionReset))"]);
 }
 
@@ -210,7 +210,7 @@ fn a_reset_before_the_message_loses_the_connection() {
 fn a_reset_after_the_reply_is_an_end_like_any_other() {
     let now = Instant::now();
     let mut connection = connection([Ok(5), RESET], [], now);
-    connection.ready(true);
+    connection.on_ready(true);
     assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered", "ended"]);
 }
 
@@ -219,7 +219,7 @@ fn an_interrupted_call_is_made_again() {
     let now = Instant::now();
     let interrupted = Err(ErrorKind::Interrupted);
     let mut connection = connection([interrupted, Ok(5)], [interrupted], now);
-    connection.ready(false);
+    connection.on_ready(false);
     assert_eq!(turn(&mut connection, now), ["again", "received 5", "again", "again", "answered"]);
 }
 
@@ -228,19 +228,19 @@ fn time_runs_from_the_accept_and_then_from_the_message() {
     let start = Instant::now();
     let later = start + Duration::from_secs(10);
     let mut silent = connection([], [], start);
-    silent.ready(false);
+    silent.on_ready(false);
     turn(&mut silent, later);
     assert_eq!(silent.deadline(), start + TERMS.read_timeout, "an empty event gives no new time");
     assert!(matches!(silent.expire(), End::TimedOut));
 
     let mut answered = connection([Ok(5)], [], start);
-    answered.ready(false);
+    answered.on_ready(false);
     turn(&mut answered, later);
     assert_eq!(answered.deadline(), later + TERMS.linger);
     assert!(matches!(answered.expire(), End::Done));
 
     let mut stuck = connection([Ok(5)], [BLOCKS], start);
-    stuck.ready(false);
+    stuck.on_ready(false);
     turn(&mut stuck, later);
     assert!(matches!(stuck.expire(), End::Lost(_)));
 }
@@ -251,11 +251,11 @@ fn in_a_conversation_every_message_is_answered() {
     let inbound = [Ok(5), Ok(1024), Ok(7), PEER_ENDS];
     let mut connection = conversing(connection(inbound, [], now));
     assert!(connection.is_silent() && connection.is_idle());
-    connection.ready(false);
+    connection.on_ready(false);
     let exchange = |len| [format!("received {len}"), "again".to_owned(), "answered".to_owned()];
     assert_eq!(turn(&mut connection, now), exchange(5), "a short read: nothing more is here");
     assert!(!connection.is_silent() && connection.is_idle());
-    connection.ready(true);
+    connection.on_ready(true);
     let steps = turn(&mut connection, now);
     assert_eq!(steps, [&exchange(1024)[..], &exchange(7)[..], &["ended".to_owned()]].concat());
     assert_eq!(connection.stream.sent, b"ACK!ACK!ACK!");
@@ -266,7 +266,7 @@ fn in_a_conversation_every_message_is_answered() {
 fn a_conversation_that_nobody_begins_is_not_answered() {
     let now = Instant::now();
     let mut connection = conversing(connection([PEER_ENDS], [], now));
-    connection.ready(true);
+    connection.on_ready(true);
     assert_eq!(turn(&mut connection, now), ["Silent"]);
     assert!(connection.stream.sent.is_empty());
 }
@@ -276,7 +276,7 @@ fn each_message_of_a_conversation_gives_new_time() {
     let start = Instant::now();
     let later = start + Duration::from_secs(10);
     let mut connection = conversing(connection([Ok(5)], [], start));
-    connection.ready(false);
+    connection.on_ready(false);
     turn(&mut connection, later);
     assert_eq!(connection.deadline(), later + TERMS.read_timeout);
     assert!(matches!(connection.expire(), End::TimedOut));
@@ -286,7 +286,7 @@ fn each_message_of_a_conversation_gives_new_time() {
 fn a_reset_between_two_messages_is_an_end_like_any_other() {
     let now = Instant::now();
     let mut connection = conversing(connection([Ok(5), RESET], [], now));
-    connection.ready(true);
+    connection.on_ready(true);
     assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered", "ended"]);
 }
 
@@ -294,7 +294,7 @@ fn a_reset_between_two_messages_is_an_end_like_any_other() {
 fn a_message_that_gets_no_answer_is_followed_by_the_end() {
     let now = Instant::now();
     let mut connection = connection([Ok(5)], [], now);
-    connection.ready(false);
+    connection.on_ready(false);
     assert!(matches!(connection.step(&mut [0; 64], now), Step::Received(_)));
     assert!(matches!(connection.step(&mut [0; 64], now), Step::Answered(0)));
     assert!(connection.stream.ended);
@@ -305,14 +305,14 @@ fn at_a_stop_those_who_have_the_reply_have_less_time() {
     let now = Instant::now();
     let soon = now + Duration::from_millis(500);
     let mut lingering = connection([Ok(5)], [], now);
-    lingering.ready(false);
+    lingering.on_ready(false);
     turn(&mut lingering, now);
     lingering.conclude(soon);
     assert_eq!(lingering.deadline(), soon);
     lingering.conclude(now + Duration::from_secs(9));
     assert_eq!(lingering.deadline(), soon, "never more");
     let mut stuck = connection([Ok(5)], [BLOCKS], now);
-    stuck.ready(false);
+    stuck.on_ready(false);
     turn(&mut stuck, now);
     stuck.conclude(soon);
     assert_eq!(stuck.deadline(), now + TERMS.linger);
@@ -323,18 +323,18 @@ fn at_a_stop_a_conversation_ends_as_any_connection_does() {
     let now = Instant::now();
     let soon = now + Duration::from_millis(500);
     let mut idle = conversing(connection([Ok(5), BLOCKS, Ok(7), PEER_ENDS], [], now));
-    idle.ready(true);
+    idle.on_ready(true);
     turn(&mut idle, now);
     idle.conclude(soon);
     // What comes now is discarded, and not answered.
     assert_eq!(turn(&mut idle, now), ["again"]);
     assert!(idle.stream.ended && idle.stream.sent == b"ACK!");
     assert_eq!(idle.deadline(), soon);
-    idle.ready(true);
+    idle.on_ready(true);
     assert_eq!(turn(&mut idle, now), ["again", "ended"]);
 
     let mut replying = conversing(connection([Ok(5), Ok(7)], [Ok(1), BLOCKS], now));
-    replying.ready(true);
+    replying.on_ready(true);
     assert_eq!(turn(&mut replying, now), ["received 5", "again", "wait to send"]);
     replying.conclude(soon);
     let steps = turn(&mut replying, now);

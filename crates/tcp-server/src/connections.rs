@@ -1,4 +1,4 @@
-//! The connections there are, and the order in which their time runs out.
+//! All connections of an event loop, in the order of their deadlines.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -10,31 +10,31 @@ use slab::Slab;
 use crate::connection::Connection;
 use crate::sources::Place;
 
-/// All connections, by key. Each has exactly one deadline, so setting one
-/// costs O(log n), and nothing is left behind by those that end.
+/// All connections, by key. Each has exactly one deadline. Changing it takes O(log n),
+/// and a connection that ends leaves nothing behind.
 #[derive(Debug, Default)]
 pub struct Connections {
     slots: Slab<Slot>,
-    /// The deadlines of those that have said nothing yet. All are the same
-    /// time from their accept, so they are in the order of their age too.
+    /// The deadlines of silent connections, which have received no message yet. Each is
+    /// `--read-timeout` after the accept, so this is also the order of their age.
     silent: BTreeSet<(Instant, usize)>,
     /// The deadlines of the others.
-    heard: BTreeSet<(Instant, usize)>,
+    others: BTreeSet<(Instant, usize)>,
 }
 
-/// A connection and what the server knows about it.
+/// A connection, and what the event loop knows about it.
 #[derive(Debug)]
 pub struct Slot {
     pub connection: Connection<TcpStream>,
     pub peer: Peer,
-    /// Whether it is registered for writing too, which it rarely has to be.
-    pub awaits_writing: bool,
-    /// Held for as long as the connection is.
+    /// Rarely true: the kernel usually takes the whole reply at once.
+    pub is_registered_for_writing: bool,
+    /// Held for as long as the connection lives.
     _place: Place,
     deadline: Deadline,
 }
 
-/// Where a connection's deadline is to be found.
+/// A connection's deadline, and in which of the two orders it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Deadline {
     at: Instant,
@@ -55,9 +55,10 @@ impl Connections {
 
     pub fn insert(&mut self, connection: Connection<TcpStream>, peer: Peer, place: Place) {
         let deadline = Deadline::of(&connection);
-        let slot = Slot { connection, peer, awaits_writing: false, _place: place, deadline };
+        let slot =
+            Slot { connection, peer, is_registered_for_writing: false, _place: place, deadline };
         let key = self.slots.insert(slot);
-        self.order(deadline).insert((deadline.at, key));
+        self.deadlines(deadline).insert((deadline.at, key));
     }
 
     pub fn get_mut(&mut self, key: usize) -> Option<&mut Slot> {
@@ -66,11 +67,11 @@ impl Connections {
 
     pub fn remove(&mut self, key: usize) -> Option<Slot> {
         let slot = self.slots.try_remove(key)?;
-        self.order(slot.deadline).remove(&(slot.deadline.at, key));
+        self.deadlines(slot.deadline).remove(&(slot.deadline.at, key));
         Some(slot)
     }
 
-    /// Takes up the deadline that the connection has now.
+    /// Moves the connection to the deadline that it has now.
     pub fn reschedule(&mut self, key: usize) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
@@ -78,31 +79,31 @@ impl Connections {
         let (old, new) = (slot.deadline, Deadline::of(&slot.connection));
         if old != new {
             slot.deadline = new;
-            self.order(old).remove(&(old.at, key));
-            self.order(new).insert((new.at, key));
+            self.deadlines(old).remove(&(old.at, key));
+            self.deadlines(new).insert((new.at, key));
         }
     }
 
-    fn order(&mut self, deadline: Deadline) -> &mut BTreeSet<(Instant, usize)> {
-        if deadline.is_silent { &mut self.silent } else { &mut self.heard }
+    fn deadlines(&mut self, deadline: Deadline) -> &mut BTreeSet<(Instant, usize)> {
+        if deadline.is_silent { &mut self.silent } else { &mut self.others }
     }
 
-    /// The connection whose time runs out first, and when.
+    /// The earliest deadline, and the connection that has it.
     fn earliest(&self) -> Option<(Instant, usize)> {
-        self.silent.first().into_iter().chain(self.heard.first()).min().copied()
+        self.silent.first().into_iter().chain(self.others.first()).min().copied()
     }
 
-    /// When the next connection's time runs out.
+    /// The earliest deadline of all connections.
     pub fn earliest_deadline(&self) -> Option<Instant> {
         self.earliest().map(|(at, _)| at)
     }
 
-    /// A connection whose time has run out.
+    /// A connection whose deadline has passed.
     pub fn expired(&self, now: Instant) -> Option<usize> {
         self.earliest().filter(|&(at, _)| at <= now).map(|(_, key)| key)
     }
 
-    /// The oldest of those that have said nothing yet.
+    /// The oldest silent connection.
     pub fn oldest_silent(&self) -> Option<usize> {
         self.silent.first().map(|&(_, key)| key)
     }

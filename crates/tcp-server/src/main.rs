@@ -1,14 +1,38 @@
 //! `tcp-server`: the tutorial's `tcp_server.py`, on an event loop.
 //!
 //! It listens, and answers the first message of each connection with `ACK!`.
+//!
+//! Where the steps of `scripts/tutorial/tcp_server.py` are, in its order:
+//!
+//! | in Python                  | here                                                      |
+//! |----------------------------|-----------------------------------------------------------|
+//! | `socket`, `bind`, `listen` | [`Listener::bind`], called by way of [`Server::listen`]   |
+//! | print "Listening"          | [`Server::announce`]                                      |
+//! | `while True`               | [`EventLoop::run`], in [`Server::serve`]                  |
+//! | `accept`                   | [`EventLoop::accept`], with [`Listener::accept`]          |
+//! | `Thread(target=serve)`     | [`EventLoop::serve`]: not a thread, but a turn of steps   |
+//! | `recv`                     | [`Connection::step`], in the state `Receiving`            |
+//! | print "Received"           | [`EventLoop::serve`], which also makes the reply          |
+//! | `sendall`                  | [`Connection::step`], in the state `Replying`             |
+//! | `close`, by `with`         | [`EventLoop::close`], after the state `Lingering`         |
+//!
+//! [`Listener::bind`]: listener::Listener::bind
+//! [`Listener::accept`]: listener::Listener::accept
+//! [`EventLoop::run`]: event_loop::EventLoop::run
+//! [`EventLoop::accept`]: event_loop::EventLoop::accept
+//! [`EventLoop::serve`]: event_loop::EventLoop::serve
+//! [`EventLoop::close`]: event_loop::EventLoop::close
+//! [`Connection::step`]: connection::Connection::step
 
 mod cli;
 mod connection;
 mod connections;
+mod event_loop;
 mod events;
 mod limits;
 mod listener;
 mod server;
+mod shared;
 mod sources;
 mod totals;
 
@@ -16,13 +40,15 @@ use std::process::ExitCode;
 
 use common::exit::{self, Failure};
 use common::output::Output;
+#[cfg(doc)] // For the links above.
+use common::server::listen::BoundSocket;
+use common::server::notify;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
-use common::server::{notify, workers};
 use common::{descriptors, options};
 
 use crate::cli::Options;
-use crate::server::{Server, Shared};
+use crate::server::Server;
 
 fn main() -> ExitCode {
     let mut output = Output::default();
@@ -33,21 +59,17 @@ fn main() -> ExitCode {
     exit::report(env!("CARGO_BIN_NAME"), output, result)
 }
 
+/// Listens, and then serves until a signal, a broken pipe, `--count` or `--idle-exit`
+/// stops the server, or until an event loop fails.
 fn run(options: &Options) -> Result<(), Failure> {
-    let service = &options.service;
     descriptors::raise_limit();
-    let listeners = service.listen.bind(options.workers())?;
-    let shared = Shared::new(options, listeners.iter().map(Vec::len).sum());
-    let mut servers = Server::each(listeners, options, &shared)?;
-    let wakers = servers.iter().map(Server::waker).collect::<Result<_, _>>()?;
-    let shutdown = Shutdown::on_signals(wakers)?;
-    let transcript = {
-        let shutdown = shutdown.clone();
-        Transcript::start(service.output, move || shutdown.request())?
-    };
-    servers[0].announce();
+    let mut server = Server::listen(options)?;
+    let shutdown = Shutdown::on_signals(server.wakers()?)?;
+    let on_broken_pipe = shutdown.clone();
+    let transcript = Transcript::start(options.service.output, move || on_broken_pipe.request())?;
+    server.announce();
     notify::ready();
-    let ran = workers::run(&mut servers, &shutdown, |server| server.run(&shutdown, &transcript));
-    events::stopped(&shared.totals);
-    transcript.end(ran.and_then(|()| shared.verdict()))
+    let served = server.serve(&shutdown, &transcript);
+    server.print_totals();
+    transcript.end(served.and_then(|()| server.check_goal()))
 }

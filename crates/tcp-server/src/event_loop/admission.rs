@@ -1,4 +1,4 @@
-//! Who comes: accepted, and taken up or refused.
+//! Accepts connections, and gives each a place or refuses it.
 
 use std::io;
 use std::mem;
@@ -10,26 +10,37 @@ use common::server::peer::Peer;
 use mio::Token;
 use mio::net::TcpStream;
 
-use super::{INBOUND, Newcomer, Server};
+use super::{EventLoop, INBOUND};
 use crate::connection::Connection;
 use crate::events;
-use crate::limits::{LAST_ACCEPTS, Limit, MOST_UNDECIDED, UNDECIDED};
+use crate::limits::{LAST_ACCEPTS, Limit, MOST_NEWCOMERS, NEWCOMER_WAIT};
 use crate::listener::Accepted;
 use crate::sources::Place;
 
-impl Server {
-    /// Accepts up to `budget` connections from the listener with `token`.
+/// An accepted connection for which there is no place yet.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    stream: TcpStream,
+    peer: Peer,
+    /// The limit that is reached.
+    limit: Limit,
+    /// When the newcomer is refused if there still is no place.
+    pub(super) until: Instant,
+}
+
+impl EventLoop {
+    /// Accepts up to `most` connections from the listener with `token`.
     pub(super) fn accept(
         &mut self,
         token: usize,
-        budget: usize,
+        most: usize,
         now: Instant,
     ) -> Result<(), Failure> {
-        for _ in 0..budget {
+        for _ in 0..most {
             let Some(listener) = self.listeners.get_mut(token) else {
                 return Ok(());
             };
-            let short = match listener.accept(now) {
+            let error = match listener.accept(now) {
                 Accepted::Connection(stream, peer) => match self.admit(stream, peer, now) {
                     Ok(()) => continue,
                     Err(error) => error,
@@ -39,7 +50,7 @@ impl Server {
                     continue;
                 }
                 Accepted::Nobody => return Ok(()),
-                Accepted::Full(_) if self.evict(now) => continue,
+                Accepted::Full(_) if self.evict_oldest_silent(now) => continue,
                 Accepted::Full(error) | Accepted::Short(error) => error,
                 Accepted::Broken(error) => {
                     let address = self.listeners[token].address();
@@ -47,73 +58,77 @@ impl Server {
                 }
             };
             if self.listeners[token].begin_rest(now) {
-                events::cannot_accept(&short);
+                events::cannot_accept(&error);
             }
             return Ok(());
         }
+        // More may be queued.
         self.ready.insert(token);
         Ok(())
     }
 
-    /// Accepts those who are queued at a stop, within bounds.
+    /// Accepts the connections that are queued at a stop, up to [`LAST_ACCEPTS`] from
+    /// each listener.
     pub(super) fn accept_the_last(&mut self, now: Instant) {
         for token in 0..self.listeners.len() {
             self.listeners[token].rest.end_early();
-            // A listener that breaks now was to be closed anyway.
+            // The listeners are closed next, so an error makes no difference.
             let _ = self.accept(token, LAST_ACCEPTS, now);
         }
     }
 
-    /// Takes up a connection. One for which there is no place is undecided for a
-    /// moment: who has just left may not have been heard of yet.
+    /// Gives a connection a place. If there is none, the connection waits for a moment:
+    /// perhaps another one has just ended, and its event is still to come.
     fn admit(&mut self, stream: TcpStream, peer: Peer, now: Instant) -> io::Result<()> {
         self.shared.goal.note_arrival(now);
         self.shared.totals.connections.add(1);
-        match self.place(&peer, now) {
-            Ok(place) => self.take_up(stream, peer, place, now),
+        match self.find_place(&peer, now) {
+            Ok(place) => self.add_connection(stream, peer, place, now),
             Err(limit) => {
-                self.keep_undecided(Newcomer { stream, peer, limit, until: now + UNDECIDED });
+                self.add_newcomer(Newcomer { stream, peer, limit, until: now + NEWCOMER_WAIT });
                 Ok(())
             }
         }
     }
 
-    /// Where too many are undecided, the oldest of the source of `newcomer` is
-    /// refused, or of all: a source that comes too often is in nobody's way but
-    /// its own.
-    fn keep_undecided(&mut self, newcomer: Newcomer) {
-        if self.undecided.len() >= MOST_UNDECIDED {
+    /// Lets `newcomer` wait for a place. When full, refuses the oldest waiting newcomer
+    /// of the same source, else the oldest of all: a source that connects too often
+    /// takes the places of its own newcomers first.
+    fn add_newcomer(&mut self, newcomer: Newcomer) {
+        if self.newcomers.len() >= MOST_NEWCOMERS {
             let source = newcomer.peer.source();
-            let own = self.undecided.iter().position(|other| other.peer.source() == source);
-            let oldest = self.undecided.remove(own.unwrap_or(0));
+            let same = self.newcomers.iter().position(|other| other.peer.source() == source);
+            let oldest = self.newcomers.remove(same.unwrap_or(0));
             self.refuse(&oldest);
         }
-        self.undecided.push(newcomer);
+        self.newcomers.push(newcomer);
     }
 
-    /// Takes up those undecided for whom there is a place now, and refuses
-    /// those who have waited for one long enough.
-    pub(super) fn decide(&mut self, now: Instant) {
-        for newcomer in mem::take(&mut self.undecided) {
-            match self.place(&newcomer.peer, now) {
+    /// Gives newcomers a place if there is one now, and refuses those that have waited
+    /// for too long.
+    pub(super) fn admit_newcomers(&mut self, now: Instant) {
+        for newcomer in mem::take(&mut self.newcomers) {
+            match self.find_place(&newcomer.peer, now) {
                 Ok(place) => {
                     let Newcomer { stream, peer, .. } = newcomer;
-                    // One that cannot be taken up is counted and told of there.
-                    let _ = self.take_up(stream, peer, place, now);
+                    // An error has been counted and printed. No listener has to rest for
+                    // it, for this connection was accepted earlier.
+                    let _ = self.add_connection(stream, peer, place, now);
                 }
                 Err(_) if newcomer.until <= now => self.refuse(&newcomer),
-                Err(_) => self.undecided.push(newcomer),
+                Err(_) => self.newcomers.push(newcomer),
             }
         }
     }
 
-    /// A place for a connection from `peer`, or the limit that is reached.
-    fn place(&mut self, peer: &Peer, now: Instant) -> Result<Place, Limit> {
+    /// Finds a place for a connection from `peer`, if need be by evicting a silent
+    /// connection; or returns the limit that is reached.
+    fn find_place(&mut self, peer: &Peer, now: Instant) -> Result<Place, Limit> {
         let shared = &self.shared;
         let most = shared.sources.most();
         let place = shared.sources.enter(peer.source()).ok_or(Limit::PerSource { most })?;
         while self.connections.len() >= self.room {
-            if !self.evict(now) {
+            if !self.evict_oldest_silent(now) {
                 let most = self.shared.most_connections;
                 return Err(Limit::Connections { most, share: self.room });
             }
@@ -121,9 +136,9 @@ impl Server {
         Ok(place)
     }
 
-    /// Takes up a connection. One that cannot be registered is lost, for a
-    /// shortage of this machine's.
-    fn take_up(
+    /// Adds a connection. If it cannot be registered, because this machine lacks
+    /// something, it counts as lost.
+    fn add_connection(
         &mut self,
         mut stream: TcpStream,
         peer: Peer,
@@ -133,11 +148,11 @@ impl Server {
         events::accepted(&peer);
         let terms = self.shared.terms;
         if terms.conversation {
-            // A short reply must not wait for the peer to acknowledge the last
-            // one. Where that cannot be had, it is only slower.
+            // Otherwise a short reply would wait until the peer has acknowledged the
+            // reply before it (Nagle's algorithm). An error only makes it slower.
             let _ = stream.set_nodelay(true);
         }
-        let token = Token(self.first_key + self.connections.next_key());
+        let token = Token(self.first_token + self.connections.next_key());
         if let Err(error) = self.poll.registry().register(&mut stream, token, INBOUND) {
             self.shared.totals.lost.add(1);
             events::lost(&peer, &error);
@@ -152,22 +167,19 @@ impl Server {
         events::refused(&newcomer.peer, newcomer.limit);
     }
 
-    /// Has the oldest connection that has said nothing give way; false where
-    /// there is none. One whose message is here, although its turn is not, is
-    /// served instead, and so is silent no more.
-    fn evict(&mut self, now: Instant) -> bool {
+    /// Closes the oldest silent connection to make room. Returns false if there is
+    /// none. A connection whose message has come, but not its turn, is served instead;
+    /// it is no longer silent.
+    fn evict_oldest_silent(&mut self, now: Instant) -> bool {
         while let Some(key) = self.connections.oldest_silent() {
-            if let Some(slot) = self.connections.get_mut(key) {
-                slot.connection.ready(false);
-            }
-            self.serve(key, now);
+            self.serve_without_event(key, false, now);
             let Some(slot) = self.connections.get_mut(key) else {
                 return true;
             };
             if slot.connection.is_silent() {
                 self.shared.totals.evicted.add(1);
                 events::evicted(&slot.peer);
-                self.remove(key);
+                self.close(key);
                 return true;
             }
         }

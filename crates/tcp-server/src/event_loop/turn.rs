@@ -1,5 +1,5 @@
-//! What a turn does: it serves connections, has newcomers admitted, and ends
-//! what is over.
+//! One turn of the event loop: serves the connections that are ready, accepts new
+//! ones, and ends those that have run out of time.
 
 use std::mem;
 use std::time::Instant;
@@ -7,14 +7,14 @@ use std::time::Instant;
 use common::exit::Failure;
 use mio::{Interest, Token};
 
-use super::{INBOUND, Server};
+use super::{EventLoop, INBOUND};
 use crate::connection::{End, Step};
 use crate::events;
 use crate::limits::{ACCEPTS_PER_TURN, STEPS_PER_TURN};
 
-impl Server {
-    /// Gives everything on the list its turn: connections first, for those who
-    /// leave make room for those who come.
+impl EventLoop {
+    /// Gives every socket on the list its turn. Connections come before listeners, for
+    /// those that end make room for new ones.
     pub(super) fn turn(&mut self, now: Instant) -> Result<(), Failure> {
         for (token, listener) in self.listeners.iter().enumerate() {
             if listener.rest.until().is_some_and(|until| until <= now) {
@@ -22,19 +22,16 @@ impl Server {
             }
         }
         let ready = mem::take(&mut self.ready);
-        for token in ready.range(self.first_key..) {
-            self.serve(token - self.first_key, now);
+        for token in ready.range(self.first_token..) {
+            self.serve(token - self.first_token, now);
         }
-        self.decide(now);
-        for &token in ready.range(..self.first_key) {
+        self.admit_newcomers(now);
+        for &token in ready.range(..self.first_token) {
             self.accept(token, ACCEPTS_PER_TURN, now)?;
         }
         while let Some(key) = self.connections.expired(now) {
-            // It may have been too late a turn, and not too late a message.
-            if let Some(slot) = self.connections.get_mut(key) {
-                slot.connection.ready(true);
-            }
-            self.serve(key, now);
+            // Perhaps only this turn is late, and the message came in time.
+            self.serve_without_event(key, true, now);
             if self.connections.expired(now) == Some(key) {
                 self.expire(key);
             }
@@ -42,7 +39,7 @@ impl Server {
         Ok(())
     }
 
-    /// Lets the connection with `key` go on, up to its share of a turn.
+    /// Takes the next steps of the connection with `key`, up to its share of a turn.
     pub(super) fn serve(&mut self, key: usize, now: Instant) {
         for _ in 0..STEPS_PER_TURN {
             let has_enough = self.has_enough();
@@ -71,22 +68,31 @@ impl Server {
                 }
                 Step::Again => {}
                 Step::WaitToReceive => return,
-                Step::WaitToSend => return self.await_writing(key),
+                Step::WaitToSend => return self.register_for_writing(key),
                 Step::Ended(end) => return self.end(key, end),
             }
         }
-        self.ready.insert(self.first_key + key);
+        self.ready.insert(self.first_token + key);
     }
 
-    /// Asks to be told when the connection with `key` can be written to.
-    fn await_writing(&mut self, key: usize) {
+    /// Serves the connection with `key` although there was no event: its message, or
+    /// with `with_mark` also its end, may have come since the last events were taken.
+    pub(super) fn serve_without_event(&mut self, key: usize, with_mark: bool, now: Instant) {
+        if let Some(slot) = self.connections.get_mut(key) {
+            slot.connection.on_ready(with_mark);
+        }
+        self.serve(key, now);
+    }
+
+    /// Registers the connection with `key` for writing too, unless it already is.
+    fn register_for_writing(&mut self, key: usize) {
         let Some(slot) = self.connections.get_mut(key) else {
             return;
         };
-        if mem::replace(&mut slot.awaits_writing, true) {
+        if mem::replace(&mut slot.is_registered_for_writing, true) {
             return;
         }
-        let token = Token(self.first_key + key);
+        let token = Token(self.first_token + key);
         let stream = slot.connection.stream_mut();
         let both = INBOUND | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().reregister(stream, token, both) {
@@ -94,7 +100,7 @@ impl Server {
         }
     }
 
-    /// Ends the connection with `key`, whose time has run out.
+    /// Ends the connection with `key`, whose deadline has passed.
     pub(super) fn expire(&mut self, key: usize) {
         if let Some(slot) = self.connections.get_mut(key) {
             let end = slot.connection.expire();
@@ -102,7 +108,7 @@ impl Server {
         }
     }
 
-    /// Counts how the connection with `key` ended, tells of it, and closes it.
+    /// Counts and prints how the connection with `key` ended, and closes it.
     fn end(&mut self, key: usize, end: End) {
         let Some(slot) = self.connections.get_mut(key) else {
             return;
@@ -119,36 +125,38 @@ impl Server {
                 events::timed_out(&slot.peer, self.shared.terms.read_timeout);
             }
         }
-        self.remove(key);
+        self.close(key);
     }
 
-    /// At a stop: closes the connection with `key` if it has said nothing.
-    pub(super) fn leave(&mut self, key: usize) {
+    /// Closes the connection with `key` if no message has come from it.
+    pub(super) fn close_if_silent(&mut self, key: usize) {
         if let Some(slot) = self.connections.get_mut(key)
             && slot.connection.is_silent()
         {
             self.shared.totals.silent.add(1);
-            self.remove(key);
+            self.close(key);
         }
     }
 
-    /// Closes the connection with `key`. A listener that lacked its
-    /// descriptor gets a chance, and so does, where its reply was to be the
-    /// last of `--count`, everybody else.
-    pub(super) fn remove(&mut self, key: usize) {
+    /// Closes the connection with `key`, and lets those try again that it may have been
+    /// in the way of.
+    pub(super) fn close(&mut self, key: usize) {
         let Some(slot) = self.connections.remove(key) else {
             return;
         };
         if slot.connection.is_replying() {
+            // Its reply was to be the last one of `--count`: now another message is
+            // answered instead.
             let had_enough = self.has_enough();
             self.replying -= 1;
             if had_enough {
                 let keys = self.connections.keys();
-                self.ready.extend(keys.iter().map(|key| self.first_key + key));
+                self.ready.extend(keys.iter().map(|key| self.first_token + key));
             }
         }
         for (token, listener) in self.listeners.iter_mut().enumerate() {
             if listener.rest.until().is_some() {
+                // Perhaps a descriptor was lacking. This connection had one.
                 listener.rest.end_early();
                 self.ready.insert(token);
             }
