@@ -20,18 +20,18 @@ pub struct Options {
     #[arg(long, value_name = "TEXT", default_value = TCP_REPLY, value_parser = text(BUFFER_SIZE))]
     pub reply: Text,
 
-    /// Answer every message, until the peer closes
+    /// Answer every message until the peer closes
     #[arg(long, display_order = 20)]
     conversation: bool,
 
-    /// How long a connection may say nothing
+    /// How long a peer may send nothing
     #[arg(
         long, value_name = "DUR", default_value = READ_TIMEOUT, value_parser = duration::parse,
         display_order = 21,
     )]
     read_timeout: Duration,
 
-    /// How long a peer may take to take the reply, and to close
+    /// How long a peer may take to accept the reply and to close
     #[arg(
         long, value_name = "DUR", default_value = LINGER, value_parser = duration::parse,
         display_order = 22,
@@ -42,7 +42,7 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = number(1, u64::MAX), display_order = 23)]
     max_connections: Option<u64>,
 
-    /// Most of them from one address or IPv6 /64 [default: no limit]
+    /// Most connections from one address or IPv6 /64 [default: no limit]
     #[arg(
         long, value_name = "N", default_value_t = 0, value_parser = number(0, u64::MAX),
         hide_default_value = true, display_order = 24,
@@ -54,6 +54,7 @@ pub struct Options {
 }
 
 impl Options {
+    /// What each connection is allowed.
     pub fn terms(&self) -> Terms {
         Terms {
             read_timeout: self.read_timeout,
@@ -62,18 +63,20 @@ impl Options {
         }
     }
 
-    /// How many event loops there are to be: each has room for a connection.
+    /// How many event loops there are to be: no more than `--max-connections`, so that
+    /// each has room for a connection.
     pub fn workers(&self) -> NonZeroUsize {
         let most = self.max_connections.and_then(to_size).and_then(NonZeroUsize::new);
         self.service.workers().min(most.unwrap_or(NonZeroUsize::MAX))
     }
 
-    /// How many connections they may hold, with so many `listeners` in all.
+    /// How many connections the event loops may hold in all, beside so many `listeners`.
     pub fn max_connections(&self, listeners: usize) -> usize {
         let fitting = || max_connections(self.workers().get(), listeners);
         self.max_connections.and_then(to_size).unwrap_or_else(fitting)
     }
 
+    /// How many connections one source may have; zero means no limit.
     pub fn max_per_source(&self) -> usize {
         to_size(self.max_per_source).unwrap_or(usize::MAX)
     }

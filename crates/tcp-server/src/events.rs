@@ -1,8 +1,8 @@
-//! What this server prints: one function an event, all its wording here.
+//! What this server prints: one function for each event, with all the wording.
 //!
-//! Each call has the line for people and the fields of the JSON object
-//! (docs/json.md). The first three lines are the tutorial's. `[!]` marks what
-//! did not go well.
+//! Each call holds both the line for people and the fields of the JSON object
+//! (docs/json.md). The first three lines are the tutorial's. `[!]` marks what did not
+//! go well.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! A listening socket: how it is made, and what the errors of accept mean.
+//! A listener: how it is made, and what the errors of accept(2) mean.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -22,30 +22,29 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     pub rest: Rest,
-    /// Connections that were gone before they were accepted, since the last
-    /// one that was not.
+    /// How many connections in a row were gone before they were accepted.
     gone_in_a_row: usize,
 }
 
-/// What came of an accept.
+/// What came of [`Listener::accept`].
 #[derive(Debug)]
 pub enum Accepted {
     /// A connection, and its peer.
     Connection(TcpStream, Peer),
-    /// Nobody is waiting any more, or the listener rests.
+    /// No connection is queued, or the listener rests.
     Nobody,
-    /// This one was gone before it was accepted; there may be others.
+    /// The connection was gone before it was accepted. Others may be queued.
     Gone(io::Error),
-    /// This process has all the descriptors that it may: one has to be given
-    /// back, or the listener has to rest.
+    /// This process has as many descriptors as it may: one has to be closed, or the
+    /// listener has to rest.
     Full(io::Error),
-    /// The machine is short of something: the listener has to rest.
+    /// The machine lacks something: the listener has to rest.
     Short(io::Error),
     /// The listening socket itself cannot be used.
     Broken(io::Error),
 }
 
-/// What an error of accept(2) says.
+/// What an error of accept(2) means. See [`Accepted`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
     Nobody,
@@ -64,7 +63,8 @@ impl BoundSocket for Listener {
         if address.is_ipv6() {
             socket.set_only_v6(families == Families::Own)?;
         }
-        // Connections of an earlier run, in TIME_WAIT, are no hindrance.
+        // Without this, connections of an earlier run that are still in TIME_WAIT would
+        // keep the address in use.
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(sharing != Sharing::Alone)?;
         socket.bind(&address.into())?;
@@ -75,7 +75,7 @@ impl BoundSocket for Listener {
     fn adopt(passed: OwnedFd) -> io::Result<Self> {
         let socket = Socket::from(passed);
         if !socket.is_listener()? {
-            // inetd's way, and that of `Accept=yes`: one process a connection.
+            // inetd, and systemd with `Accept=yes`, pass a connection instead.
             let is_connection = socket.peer_addr().is_ok();
             let what = if is_connection { "a connection" } else { "a socket that does not listen" };
             return Err(io::Error::other(format!("{what}, and not a listening socket")));
@@ -103,7 +103,7 @@ impl Listener {
         self.rest.begin(now)
     }
 
-    /// The underlying socket, to register it.
+    /// The socket, to register it.
     pub fn socket_mut(&mut self) -> &mut TcpListener {
         &mut self.socket
     }
@@ -130,7 +130,7 @@ impl Listener {
                     if self.gone_in_a_row < ACCEPTS_PER_TURN {
                         Accepted::Gone(error)
                     } else {
-                        // Nothing else for so long will not be better at once.
+                        // After so many in a row, the next one would hardly be better.
                         Accepted::Short(error)
                     }
                 }
@@ -138,8 +138,8 @@ impl Listener {
         }
     }
 
-    /// Whether somebody waits to be accepted. Without a descriptor to be had,
-    /// accept(2) fails before it looks.
+    /// Whether a connection is queued. If there is no free descriptor, accept(2) fails
+    /// before it looks at the queue.
     fn has_queue(&self) -> bool {
         let mut listener = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
         poll(&mut listener, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
@@ -147,9 +147,9 @@ impl Listener {
 }
 
 impl Meaning {
-    /// accept(2): Linux reports errors of the new connection's network here,
-    /// which say nothing about the listener. Raw numbers, for `ErrorKind`
-    /// merges some that differ here.
+    /// On Linux, accept(2) also reports network errors of the new connection, which say
+    /// nothing about the listener. The raw numbers are compared, for `ErrorKind` merges
+    /// some that mean different things here.
     fn of(error: &io::Error) -> Self {
         if error.kind() == ErrorKind::WouldBlock {
             return Self::Nobody;
@@ -171,8 +171,8 @@ impl Meaning {
             #[cfg(target_os = "linux")]
             Errno::ENONET => Self::Gone,
             Errno::EMFILE => Self::Full,
-            // ENFILE, ENOBUFS, ENOMEM; and what nobody has thought of
-            // must not be tried again without a rest either.
+            // ENFILE, ENOBUFS, ENOMEM. After an unknown error the listener had better
+            // rest, too.
             _ => Self::Short,
         }
     }

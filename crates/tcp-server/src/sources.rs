@@ -1,4 +1,4 @@
-//! How many connections each source has: `--max-per-source`.
+//! Limits the connections from each source: `--max-per-source`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use common::server::peer::Source;
 
-/// The sources that have connections, as many as there are connections at
-/// most. The loops share it: the kernel gives one source's connections to all
-/// of them.
+/// How many connections each source has. It never holds more sources than there are
+/// connections. The event loops share it, for the kernel spreads the connections of one
+/// source over all of them.
 #[derive(Debug)]
 pub struct Sources {
-    /// How many connections one may have; zero is no limit.
+    /// How many connections one source may have; zero means no limit.
     most: usize,
     present: Mutex<HashMap<Source, usize>>,
 }
 
-/// A connection's place among those of its source, until it is dropped.
+/// A connection's place among those of its source. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Place(Option<(Arc<Sources>, Source)>);
 
@@ -30,7 +30,7 @@ impl Sources {
         self.most
     }
 
-    /// A place for a connection from `source`, unless that has enough.
+    /// A place for a connection from `source`, unless `source` has as many as it may.
     pub fn enter(self: &Arc<Self>, source: Source) -> Option<Place> {
         if self.most == 0 {
             return Some(Place(None));
@@ -44,7 +44,7 @@ impl Sources {
         Some(Place(Some((Arc::clone(self), source))))
     }
 
-    /// Nothing panics with the lock held, so a poisoned one is sound.
+    /// Nothing panics while it holds the lock, so a poisoned lock guards sound data.
     fn lock(&self) -> MutexGuard<'_, HashMap<Source, usize>> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn each_source_has_so_many_places() {
+    fn each_source_has_a_number_of_places() {
         let sources = Sources::new(2);
         let first = sources.enter(source("2001:db8::1")).unwrap();
         let _second = sources.enter(source("2001:db8::2")).unwrap();
@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn those_who_left_take_no_memory() {
+    fn sources_without_connections_take_no_memory() {
         let sources = Sources::new(1);
         drop(sources.enter(source("192.0.2.1")));
         assert!(sources.lock().is_empty());
     }
 
     #[test]
-    fn without_a_limit_nobody_is_counted() {
+    fn without_a_limit_nothing_is_counted() {
         let sources = Sources::new(0);
         let _places: Vec<_> =
             (0..100).map(|_| sources.enter(source("192.0.2.1")).unwrap()).collect();
