@@ -1,5 +1,5 @@
-//! The state machine on a socket that does anything at all, with events at any
-//! time or for nothing.
+//! Properties of the state machine on a socket that does anything at all, with events at
+//! any time, even without a reason.
 
 use proptest::prelude::*;
 
@@ -17,9 +17,9 @@ fn answers(most: usize) -> impl Strategy<Value = Answers> {
     prop::collection::vec(any_answer, 0..most)
 }
 
-/// Whatever comes: a reply for each message, whole before the next one, and
-/// nothing after the end. The turns see to it that nothing spins. `most` is
-/// how many messages there may be.
+/// Each message is answered with one reply, which is complete before the next one. There
+/// are `most` messages at most, and nothing is sent after the end. `turn` also checks that
+/// nothing spins.
 fn check(
     mut connection: Connection<Script>,
     events: Vec<bool>,

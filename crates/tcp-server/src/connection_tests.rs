@@ -1,18 +1,19 @@
-//! The state machine on a scripted socket: scenarios.
+//! Scenarios of the state machine, on a scripted socket.
 
 use std::collections::VecDeque;
 
 use super::*;
 
-/// What the socket answers to each call, in order; afterwards it blocks.
+/// The results of the socket's calls, in order. After these, a receive blocks and a send
+/// takes everything.
 #[derive(Debug, Default)]
 struct Script {
     inbound: VecDeque<Result<usize, ErrorKind>>,
     outbound: VecDeque<Result<usize, ErrorKind>>,
-    /// Errors of `end`, which afterwards succeeds.
+    /// Errors of `end`, which then succeeds.
     end_errors: VecDeque<ErrorKind>,
     sent: Vec<u8>,
-    /// Whether anything was sent that waits for the end.
+    /// Whether anything was sent that the kernel holds back until the end.
     held_back: bool,
     ended: bool,
 }
@@ -81,16 +82,16 @@ const TERMS: Terms = Terms {
     conversation: false,
 };
 
-/// The same connection in a conversation.
+/// The same connection, as a conversation.
 fn conversing(mut connection: Connection<Script>) -> Connection<Script> {
     connection.terms.conversation = true;
     connection
 }
 
-/// More than any script here gives reason for.
+/// More steps than any script here can cause.
 const MOST_STEPS: usize = 100;
 
-/// Steps until there is nothing to do; what the steps came to, in words.
+/// Steps until there is nothing to do. Returns what came of the steps, in words.
 fn turn(connection: &mut Connection<Script>, now: Instant) -> Vec<String> {
     let mut buffer = vec![0; 4096];
     let mut words = Vec::new();
@@ -120,7 +121,7 @@ fn turn(connection: &mut Connection<Script>, now: Instant) -> Vec<String> {
             }
         }
     }
-    panic!("it spins: {connection:?}");
+    panic!("spins: {connection:?}");
 }
 
 #[test]
@@ -224,7 +225,7 @@ fn an_interrupted_call_is_made_again() {
 }
 
 #[test]
-fn time_runs_from_the_accept_and_then_from_the_message() {
+fn deadlines_count_from_the_accept_and_then_from_the_message() {
     let start = Instant::now();
     let later = start + Duration::from_secs(10);
     let mut silent = connection([], [], start);
@@ -263,7 +264,7 @@ fn in_a_conversation_every_message_is_answered() {
 }
 
 #[test]
-fn a_conversation_that_nobody_begins_is_not_answered() {
+fn a_conversation_without_a_message_is_not_answered() {
     let now = Instant::now();
     let mut connection = conversing(connection([PEER_ENDS], [], now));
     connection.on_ready(true);
@@ -272,7 +273,7 @@ fn a_conversation_that_nobody_begins_is_not_answered() {
 }
 
 #[test]
-fn each_message_of_a_conversation_gives_new_time() {
+fn each_reply_of_a_conversation_gives_a_new_deadline() {
     let start = Instant::now();
     let later = start + Duration::from_secs(10);
     let mut connection = conversing(connection([Ok(5)], [], start));
@@ -291,7 +292,7 @@ fn a_reset_between_two_messages_is_an_end_like_any_other() {
 }
 
 #[test]
-fn a_message_that_gets_no_answer_is_followed_by_the_end() {
+fn without_an_answer_the_connection_just_ends() {
     let now = Instant::now();
     let mut connection = connection([Ok(5)], [], now);
     connection.on_ready(false);
@@ -301,7 +302,7 @@ fn a_message_that_gets_no_answer_is_followed_by_the_end() {
 }
 
 #[test]
-fn at_a_stop_those_who_have_the_reply_have_less_time() {
+fn at_a_stop_a_peer_with_its_reply_has_less_time() {
     let now = Instant::now();
     let soon = now + Duration::from_millis(500);
     let mut lingering = connection([Ok(5)], [], now);
@@ -319,14 +320,14 @@ fn at_a_stop_those_who_have_the_reply_have_less_time() {
 }
 
 #[test]
-fn at_a_stop_a_conversation_ends_as_any_connection_does() {
+fn at_a_stop_a_conversation_ends_like_any_other_connection() {
     let now = Instant::now();
     let soon = now + Duration::from_millis(500);
     let mut idle = conversing(connection([Ok(5), BLOCKS, Ok(7), PEER_ENDS], [], now));
     idle.on_ready(true);
     turn(&mut idle, now);
     idle.conclude(soon);
-    // What comes now is discarded, and not answered.
+    // Data that comes now is discarded, and not answered.
     assert_eq!(turn(&mut idle, now), ["again"]);
     assert!(idle.stream.ended && idle.stream.sent == b"ACK!");
     assert_eq!(idle.deadline(), soon);

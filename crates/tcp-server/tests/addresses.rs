@@ -1,4 +1,4 @@
-//! Where the server listens, and what it says to a command line it cannot follow.
+//! Where the server listens, and its errors about the command line.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -44,7 +44,7 @@ fn a_port_alone_takes_both_families() {
 }
 
 #[test]
-fn every_ipv6_address_and_every_ipv4_address_are_two_things() {
+fn all_ipv4_and_all_ipv6_addresses_can_be_listened_on_separately() {
     let server = Server::start(TCP_SERVER, &["--listen", "0.0.0.0:0"]);
     let port = server.address().port();
     let six = Server::start(TCP_SERVER, &["--listen", &format!("[::]:{port}")]);
@@ -52,14 +52,14 @@ fn every_ipv6_address_and_every_ipv4_address_are_two_things() {
 }
 
 #[test]
-fn a_name_is_every_address_of_it() {
+fn a_name_stands_for_all_its_addresses() {
     let server = Server::start(TCP_SERVER, &["--listen", "localhost:0"]);
     assert!(server.address().ip().is_loopback());
     assert!(is_answered(server.address()));
 }
 
 #[test]
-fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
+fn an_invalid_command_line_gives_one_line_and_status_2() {
     let long = "x".repeat(1025);
     for (args, line) in [
         (&["--bogus"][..], "--bogus: unknown option (see --help)"),
@@ -88,13 +88,13 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
 #[test]
 fn a_name_that_does_not_resolve_is_named() {
     let ended = run(TCP_SERVER, &["--listen", "nobody.invalid:1"]);
-    // The rest of the line depends on whether there is a name server at all.
+    // The rest of the line depends on whether this machine has a name server.
     assert!(ended.stderr.starts_with("tcp-server: nobody.invalid:1: "), "{}", ended.stderr);
     assert_eq!((ended.stderr.lines().count(), ended.status), (1, Some(2)));
 }
 
 #[test]
-fn a_filter_that_is_none_is_named() {
+fn an_invalid_filter_is_named() {
     let mut command = quiet_command(TCP_SERVER);
     command.env("RUST_LOG", "a/b/c").args(["-l", "127.0.0.1:0"]);
     let ended = common::testing::run_command(command, b"");

@@ -1,5 +1,4 @@
-//! The reply arrives: whatever the peer sends, however many there are, and
-//! whatever some of them do.
+//! The reply arrives, whatever peers send and however many there are.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -27,21 +26,22 @@ fn connect(server: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads to the end, which must be a clean one.
+/// Reads up to the end, which must not be a reset.
 fn reply(stream: &mut TcpStream) -> String {
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
     reply
 }
 
-/// How a message goes out.
+/// How a message is sent.
 #[derive(Clone, Copy, Debug)]
 enum Writes {
     One,
     Many,
 }
 
-/// Sends `size` bytes, then reads to the clean end without ending first.
+/// Sends `size` bytes, and reads up to the end. Shuts down writing only if there is
+/// nothing to send.
 fn send_and_read(server: SocketAddr, size: usize, writes: Writes) -> String {
     let mut stream = connect(server);
     let message = vec![b'x'; size];
@@ -77,7 +77,7 @@ fn a_slow_message_is_answered_at_its_first_bytes() {
     let mut stream = connect(server.address());
     stream.write_all(b"h").unwrap();
     assert_eq!(reply(&mut stream), "ACK!");
-    // The server lingers: to go on sending is no error.
+    // The server lingers, so sending more is no error.
     stream.write_all(b"ehe").unwrap();
 }
 
@@ -88,7 +88,7 @@ fn the_reply_comes_with_the_end() {
     stream.write_all(b"hello").unwrap();
     let mut buffer = [0; 16];
     assert_eq!(stream.read(&mut buffer).unwrap(), 4);
-    // One segment carried both, so the end is here already.
+    // One segment carried both, so the end has come already.
     stream.set_nonblocking(true).unwrap();
     assert_eq!(stream.read(&mut buffer).unwrap(), 0);
 }
@@ -121,13 +121,13 @@ fn a_thousand_at_the_same_moment_while_five_hundred_are_silent() {
     drop(silent);
     let (status, lines) = server.stop();
     assert_eq!(status, Some(0));
-    // Those who were silent ended their side in the end, which is answered.
+    // The silent connections ended their side at last, which is answered.
     let totals = lines.last().unwrap();
     assert!(totals.starts_with("[*] Stopped: 1500 connections, "), "{totals}");
 }
 
 #[test]
-fn a_silent_client_is_left_waiting_while_others_are_served() {
+fn a_silent_client_does_not_keep_others_from_being_served() {
     let server = start();
     let mut silent = connect(server.address());
     assert_eq!(send_and_read(server.address(), 5, Writes::One), "ACK!");
@@ -135,9 +135,9 @@ fn a_silent_client_is_left_waiting_while_others_are_served() {
     assert_eq!(reply(&mut silent), "ACK!");
 }
 
-/// A server whose descriptors are out, and its clients, all of whom have said
-/// something and stay: those who have a descriptor, and those who wait in the
-/// queue. `None` where that cannot be had here.
+/// A server that has run out of descriptors, and its clients. All of them have sent a
+/// message and stay: first those that have a descriptor, then those that are queued.
+/// `None` if this machine does not let the test limit descriptors.
 fn out_of_descriptors() -> Option<(Server, Vec<TcpStream>, Vec<TcpStream>)> {
     let mut server = Server::start(TCP_SERVER, &["--listen", "127.0.0.1:0", "--linger", "1h"]);
     if !server.limit_descriptors("40") {
@@ -155,12 +155,12 @@ fn out_of_descriptors() -> Option<(Server, Vec<TcpStream>, Vec<TcpStream>)> {
 }
 
 #[test]
-fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
+fn queued_connections_are_answered_once_there_are_descriptors() {
     let Some((server, _served, mut queued)) = out_of_descriptors() else {
         return;
     };
-    // Nothing new comes that could announce those who wait, and nobody of the
-    // others goes: only trying again finds out.
+    // No new connection causes an event, and no other one ends: the server only finds
+    // the queued ones by trying again.
     assert!(server.limit_descriptors("200"));
     for stream in &mut queued {
         assert_eq!(reply(stream), "ACK!");
@@ -168,7 +168,7 @@ fn those_who_queue_while_descriptors_are_out_are_answered_once_some_are_free() {
 }
 
 #[test]
-fn those_who_queue_take_the_place_of_those_who_go() {
+fn queued_connections_take_the_descriptors_of_those_that_end() {
     let Some((_server, served, mut queued)) = out_of_descriptors() else {
         return;
     };
@@ -179,7 +179,7 @@ fn those_who_queue_take_the_place_of_those_who_go() {
 }
 
 #[test]
-fn where_descriptors_are_out_the_silent_give_way() {
+fn without_descriptors_silent_connections_are_evicted() {
     let server = start();
     if !server.limit_descriptors("40") {
         return;
@@ -192,9 +192,9 @@ fn where_descriptors_are_out_the_silent_give_way() {
 }
 
 #[test]
-fn where_descriptors_are_out_and_nobody_waits_the_silent_stay() {
+fn without_descriptors_but_with_an_empty_queue_silent_connections_stay() {
     let mut server = start();
-    // Room for five: the limit is the first number that none may have.
+    // Leave room for five. The limit is the first descriptor that is not allowed.
     let is_free = |n: &i32| !Path::new(&format!("/proc/{}/fd/{n}", server.id())).exists();
     let fifth = (0..).filter(is_free).nth(4).unwrap();
     if !server.limit_descriptors(&(fifth + 1).to_string()) {
@@ -215,7 +215,7 @@ fn where_descriptors_are_out_and_nobody_waits_the_silent_stay() {
 }
 
 #[test]
-fn resets_before_and_after_data_end_nobody_else() {
+fn resets_before_and_after_data_affect_no_other_connection() {
     let server = start();
     for n in 0..1000 {
         let mut stream = connect(server.address());
@@ -237,7 +237,7 @@ fn a_peer_that_sends_without_end_starves_nobody() {
         let mut endless = connect(address);
         endless.set_write_timeout(Some(PATIENCE)).unwrap();
         let flood = scope.spawn(move || {
-            // Until the server's patience with it ends.
+            // Until the server closes the connection.
             loop {
                 if let Err(error) = endless.write_all(&[b'x'; 65536]) {
                     return error.kind();

@@ -1,4 +1,4 @@
-//! The server as an assertion in a script, and what it tells.
+//! `--count` and `--idle-exit`, workers, the service manager, and JSON.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -39,9 +39,9 @@ fn exchange(address: SocketAddr) -> String {
 }
 
 #[test]
-fn a_count_ends_it_and_nobody_else_is_answered() {
+fn a_count_stops_the_server_and_nobody_else_is_answered() {
     let server = start(&["--count", "2"]);
-    // Stopped, it sees all three at once.
+    // Stop the server, so that it sees all three at once.
     server.signal(Signal::SIGSTOP);
     let mut streams: Vec<_> =
         (0..3).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
@@ -51,7 +51,7 @@ fn a_count_ends_it_and_nobody_else_is_answered() {
     server.signal(Signal::SIGCONT);
     let answered = streams.iter_mut().filter_map(|stream| {
         let mut reply = String::new();
-        // The third is closed with its message unread: a reset, or an end.
+        // The third is closed while its message is unread: a reset, or an end.
         let _ = stream.read_to_string(&mut reply);
         (reply == "ACK!").then_some(())
     });
@@ -64,7 +64,7 @@ fn a_count_ends_it_and_nobody_else_is_answered() {
 }
 
 #[test]
-fn a_count_is_counted_within_a_conversation_too() {
+fn messages_of_a_conversation_count_too() {
     let server = start(&["--conversation", "--count", "2"]);
     let mut stream = TcpStream::connect(server.address()).unwrap();
     for _ in 0..2 {
@@ -93,18 +93,18 @@ fn somebody_came_and_then_nobody() {
     assert_eq!(exchange(server.address()), "ACK!");
     assert_eq!(server.finish().0, Some(0));
     assert!(begun.elapsed().as_millis() >= 300);
-    // One exchange of two: whoever asserts two is told so.
+    // One exchange of two is a failure.
     let server = start(&["--idle-exit", "300ms", "--count", "2"]);
     assert_eq!(exchange(server.address()), "ACK!");
     assert_eq!(server.finish().0, Some(1));
 }
 
 #[test]
-fn each_arrival_puts_the_end_off() {
+fn each_arrival_postpones_the_end() {
     let server = start(&["--idle-exit", "500ms", "--conversation"]);
     let begun = Instant::now();
     let mut stream = TcpStream::connect(server.address()).unwrap();
-    // A conversation of twice the time, with no new connection in it.
+    // A conversation that lasts twice as long, without any new connection.
     while begun.elapsed().as_millis() < 1000 {
         stream.write_all(b"hello").unwrap();
         stream.read_exact(&mut [0; 4]).unwrap();
@@ -113,7 +113,7 @@ fn each_arrival_puts_the_end_off() {
 }
 
 #[test]
-fn who_comes_while_it_is_stopped_has_come() {
+fn whoever_comes_while_the_process_is_stopped_counts() {
     let server = start(&["--idle-exit", "1s", "--count", "2"]);
     server.signal(Signal::SIGSTOP);
     let mut first = TcpStream::connect(server.address()).unwrap();
@@ -122,15 +122,15 @@ fn who_comes_while_it_is_stopped_has_come() {
     server.signal(Signal::SIGCONT);
     first.read_exact(&mut [0; 4]).unwrap();
     drop(first);
-    assert_eq!(exchange(server.address()), "ACK!", "it goes on");
+    assert_eq!(exchange(server.address()), "ACK!", "the server goes on");
     assert_eq!(server.finish().0, Some(0));
 }
 
 #[test]
-fn a_signal_is_no_failed_assertion() {
+fn after_a_signal_the_goal_is_not_missed() {
     let server = start(&["--idle-exit", "1h", "--count", "7"]);
     assert_eq!(server.stop().0, Some(0));
-    // Nor is it one when nobody comes while the last one is waited for.
+    // Not even if nobody comes while the server waits for the last peer to close.
     let server = start(&["--idle-exit", "500ms", "--count", "7"]);
     let mut lingering = TcpStream::connect(server.address()).unwrap();
     lingering.write_all(b"hello").unwrap();
@@ -139,7 +139,7 @@ fn a_signal_is_no_failed_assertion() {
 }
 
 #[test]
-fn a_witness_tells_what_it_saw() {
+fn a_witness_reports_what_it_saw() {
     let server = start(&["--witness"]);
     for n in 1..=3 {
         let mut stream = TcpStream::connect(server.address()).unwrap();
@@ -155,7 +155,7 @@ fn a_witness_tells_what_it_saw() {
 }
 
 #[test]
-fn totals_are_told_again_and_again() {
+fn totals_are_printed_again_and_again() {
     let mut server = start(&["--stats", "50ms"]);
     assert_eq!(exchange(server.address()), "ACK!");
     for _ in 0..3 {
@@ -176,7 +176,7 @@ fn several_workers_share_a_port_a_count_and_an_end() {
 }
 
 #[test]
-fn a_port_that_a_server_with_workers_has_is_not_shared_with_another() {
+fn a_server_with_workers_does_not_share_its_port_with_another_server() {
     let server = start(&["--workers", "2"]);
     let address = server.address().to_string();
     let second = run(TCP_SERVER, &["--workers", "2", "--listen", &address]);
@@ -185,7 +185,7 @@ fn a_port_that_a_server_with_workers_has_is_not_shared_with_another() {
 }
 
 #[test]
-fn the_service_manager_is_told() {
+fn the_service_manager_is_notified() {
     let manager = ServiceManager::start();
     let mut command = command(&[]);
     manager.supervise(&mut command);
@@ -201,7 +201,7 @@ fn the_service_managers_sockets_are_taken() {
     let Some((command, address)) = ServiceManager::activate(&[], TCP_SERVER) else {
         return;
     };
-    // The first client starts it, once systemd's tool listens.
+    // Once systemd's tool listens, the first client starts the server.
     let first = thread::spawn(move || {
         let patience = Instant::now() + PATIENCE;
         while TcpStream::connect(address).is_err() {
@@ -220,7 +220,7 @@ fn the_service_managers_sockets_are_taken() {
 #[test]
 fn a_socket_of_another_kind_is_refused() {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
-    // Bash's way to open a connection, which inetd and `Accept=yes` would pass.
+    // A connection, opened by Bash. inetd, and systemd with `Accept=yes`, pass one.
     let connection = format!("<>/dev/tcp/127.0.0.1/{}", peer.local_addr().unwrap().port());
     for (socket, reason) in [
         ("</dev/null", "not a listening TCP socket"),
@@ -238,20 +238,20 @@ fn a_socket_of_another_kind_is_refused() {
     }
 }
 
-/// The events of runs in which as many as can be had were had.
+/// The events of two runs, with as many kinds of events as can be caused here.
 fn events() -> Vec<Event> {
     let server = start(&["-Jv", "--max-connections", "1", "--read-timeout", "300ms"]);
     let address = server.address();
     assert_eq!(exchange(address), "ACK!");
     let mut silent = TcpStream::connect(address).unwrap();
-    assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0, "it timed out");
+    assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0, "timed out");
     let mut oldest = TcpStream::connect(address).unwrap();
     let reset = TcpStream::connect(address).unwrap();
-    assert_eq!(oldest.read(&mut [0; 1]).unwrap(), 0, "it gave way");
+    assert_eq!(oldest.read(&mut [0; 1]).unwrap(), 0, "evicted");
     socket2::SockRef::from(&reset).set_linger(Some(Duration::ZERO)).unwrap();
     drop(reset);
     let mut all = server.stop().1;
-    // One lingers, so that another one is refused.
+    // While one connection lingers, another one is refused.
     let server = start(&["-Jv", "--max-connections", "1"]);
     let mut lingering = TcpStream::connect(server.address()).unwrap();
     lingering.write_all(b"\"quoted\" \\ \xff\x1b\n").unwrap();
@@ -272,22 +272,22 @@ fn json_is_as_documented() {
         assert_eq!(Some(&event.fields()), fields, "{event:?}");
         seen.insert(event.name().to_owned());
     }
-    let hard_to_have =
+    let hard_to_cause =
         ["cannot_accept", "cannot_notify", "gone_before_accept", "missing", "stats", "failure"];
     let missing: Vec<_> = documented
         .keys()
-        .filter(|&name| !seen.contains(name) && !hard_to_have.contains(&name.as_str()))
+        .filter(|&name| !seen.contains(name) && !hard_to_cause.contains(&name.as_str()))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
-fn nobody_reads_the_json_of_a_failure() {
+fn a_failure_whose_json_nobody_reads_ends_the_server_all_the_same() {
     let args = ["--json", "--count", "9999", "--idle-exit", "1s", "-l", "127.0.0.1:0"];
     let mut command = quiet_command(TCP_SERVER);
     command.args(args);
     let server = Server::spawn_with(command, 1, Reader::Sleeps);
-    // More than a pipe holds.
+    // Their lines are more than a pipe holds.
     for _ in 0..700 {
         assert_eq!(exchange(server.address()), "ACK!");
     }
@@ -307,7 +307,7 @@ fn a_failure_is_json_too() {
     for event in &events {
         assert!(event.text("time").ends_with('Z'), "{event:?}");
     }
-    // Before there is a transcript, too.
+    // Also before there is a transcript.
     let ended = run(TCP_SERVER, &["--json", "-D", "--listen", "192.0.2.1:0"]);
     let failure = Event::parse(&ended.stdout);
     assert_eq!((failure.name(), failure.number("exit_status")), ("failure", 2));

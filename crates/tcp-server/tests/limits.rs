@@ -1,4 +1,4 @@
-//! Time-outs, limits, and who gives way to whom.
+//! Time-outs and limits, and which connections are closed to make room for others.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -27,7 +27,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 /// A connection from another loopback address.
 fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    // Its port, in TIME_WAIT, is to be nobody's hindrance.
+    // A port in TIME_WAIT must not keep another test from using it.
     socket.set_reuse_address(true).unwrap();
     socket.bind(&SocketAddr::new(IpAddr::V4(Ipv4Addr::from(source)), 0).into()).unwrap();
     socket.connect(&address.into()).unwrap();
@@ -35,7 +35,7 @@ fn connect_from(source: [u8; 4], address: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// Says hello; what comes until the end, which must be a clean one.
+/// Sends a message, and returns all that comes up to the end, which must not be a reset.
 fn exchange(mut stream: TcpStream) -> String {
     stream.write_all(b"hello").unwrap();
     to_the_end(&mut stream)
@@ -47,14 +47,15 @@ fn to_the_end(stream: &mut TcpStream) -> String {
     reply
 }
 
-/// Says hello; one that is refused may be so by a reset.
+/// Sends a message, and returns whether it is answered. A refused connection may end by a
+/// reset.
 fn is_answered(mut stream: TcpStream) -> bool {
     let mut reply = String::new();
     let result = stream.write_all(b"hello").and_then(|()| stream.read_to_string(&mut reply));
     result.is_ok() && reply == "ACK!"
 }
 
-/// Says hello on one connection after the other, until there is room for one.
+/// Sends a message on one connection after the other, until one is answered.
 fn until_answered(connect: impl Fn() -> TcpStream) {
     let patience = Instant::now() + PATIENCE;
     while !is_answered(connect()) {
@@ -62,7 +63,7 @@ fn until_answered(connect: impl Fn() -> TcpStream) {
     }
 }
 
-/// How it ended: the totals.
+/// Stops the server, and returns its totals.
 fn totals(server: Server) -> Event {
     let (status, lines) = server.stop();
     assert_eq!(status, Some(0));
@@ -72,7 +73,7 @@ fn totals(server: Server) -> Event {
 }
 
 #[test]
-fn who_says_nothing_is_given_up_on_in_time() {
+fn a_silent_connection_times_out() {
     let mut server = start(&["--read-timeout", "200ms"]);
     let begun = Instant::now();
     let mut silent = connect(server.address());
@@ -86,18 +87,18 @@ fn who_says_nothing_is_given_up_on_in_time() {
 }
 
 #[test]
-fn who_does_not_close_is_waited_for_as_long_as_linger_says() {
+fn the_server_waits_for_a_peer_to_close_as_long_as_linger_says() {
     let server = start(&["--linger", "200ms", "--max-connections", "1"]);
     let mut lingering = connect(server.address());
     lingering.write_all(b"hello").unwrap();
     assert_eq!(to_the_end(&mut lingering), "ACK!");
-    // It has spoken, so it does not give way: there is room when it is over.
+    // It is not silent, so it is not evicted. There is room once it is over.
     until_answered(|| connect(server.address()));
     assert!(totals(server).number("refused") > 0, "nobody had to wait");
 }
 
 #[test]
-fn the_oldest_silent_connection_gives_way() {
+fn the_oldest_silent_connection_is_evicted() {
     let mut server = start(&["--max-connections", "20"]);
     let mut silent: Vec<_> = (0..20).map(|_| connect(server.address())).collect();
     for _ in &silent {
@@ -111,7 +112,7 @@ fn the_oldest_silent_connection_gives_way() {
             assert_eq!(to_the_end(&mut silent[0]), "");
         }
     }
-    // The youngest is still there.
+    // The youngest is still connected.
     assert_eq!(exchange(silent.pop().unwrap()), "ACK!");
     let totals = totals(server);
     assert_eq!((totals.number("connections"), totals.number("exchanges")), (25, 6));
@@ -121,9 +122,9 @@ fn the_oldest_silent_connection_gives_way() {
 }
 
 #[test]
-fn who_has_spoken_does_not_give_way() {
+fn a_connection_with_a_message_is_not_evicted() {
     let server = start(&["--max-connections", "2"]);
-    // Stopped, it sees the messages and the newcomer at once.
+    // Stop the server, so that it sees the messages and the newcomer at once.
     server.signal(nix::sys::signal::Signal::SIGSTOP);
     let mut streams: Vec<_> = (0..3).map(|_| connect(server.address())).collect();
     for stream in &mut streams {
@@ -132,7 +133,7 @@ fn who_has_spoken_does_not_give_way() {
     server.signal(nix::sys::signal::Signal::SIGCONT);
     let replies: Vec<_> = streams[..2].iter_mut().map(to_the_end).collect();
     assert_eq!(replies, ["ACK!", "ACK!"]);
-    // Refused with its message unread: by a reset, or an end.
+    // The newcomer is refused while its message is unread: a reset, or an end.
     assert!(!matches!(streams[2].read(&mut [0; 4]), Ok(1..)));
     drop(streams);
     let totals = totals(server);
@@ -140,7 +141,7 @@ fn who_has_spoken_does_not_give_way() {
 }
 
 #[test]
-fn one_source_has_no_more_than_its_places() {
+fn one_source_has_no_more_connections_than_allowed() {
     let mut server = start(&["--max-per-source", "3"]);
     let address = server.address();
     let mut held: Vec<_> = (0..3).map(|_| connect_from([127, 0, 0, 1], address)).collect();
@@ -150,13 +151,13 @@ fn one_source_has_no_more_than_its_places() {
     assert_eq!((refused.text("limit"), refused.number("most")), ("max_per_source", 3));
     assert_eq!(to_the_end(&mut fourth), "");
     assert_eq!(exchange(connect_from([127, 0, 0, 2], address)), "ACK!", "another source");
-    // A place that is given back can be had.
+    // A place that becomes free can be taken.
     assert_eq!(exchange(held.pop().unwrap()), "ACK!");
     until_answered(|| connect_from([127, 0, 0, 1], address));
 }
 
 #[test]
-fn who_speaks_while_it_is_stopped_has_spoken_in_time() {
+fn a_message_that_comes_while_the_process_is_stopped_comes_in_time() {
     let mut server = start(&["--read-timeout", "500ms"]);
     let mut stream = connect(server.address());
     server.wait_for_event("accepted");
@@ -168,20 +169,20 @@ fn who_speaks_while_it_is_stopped_has_spoken_in_time() {
 }
 
 #[test]
-fn one_that_comes_as_the_last_one_leaves_is_not_refused() {
+fn a_connection_that_comes_just_after_another_one_ended_is_not_refused() {
     for workers in ["1", "4"] {
-        comes_as_the_last_one_leaves(workers);
+        comes_just_after_another_one_ended(workers);
     }
 }
 
-fn comes_as_the_last_one_leaves(workers: &str) {
+fn comes_just_after_another_one_ended(workers: &str) {
     let server = start(&["--max-per-source", "1", "--workers", workers]);
     let address = server.address();
     let (modest, others) = ([127, 0, 0, 1], [127, 0, 0, 2]);
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Others keep the server accepting, so that it does not hear at once
-        // who has left.
+        // Others keep the server accepting, so that it does not see at once which
+        // connection has ended.
         scope.spawn(|| {
             while !is_done.load(Ordering::Relaxed) {
                 drop(connect_from(others, address));
@@ -195,14 +196,14 @@ fn comes_as_the_last_one_leaves(workers: &str) {
 }
 
 #[test]
-fn the_workers_have_no_more_connections_than_there_may_be() {
+fn all_workers_together_have_no_more_connections_than_allowed() {
     for (most, args) in [(6, ["6", "4"]), (1, ["1", "4"])] {
         let [most_connections, workers] = args;
         let args = ["--linger", "1h", "--max-connections", most_connections, "--workers", workers];
         let server = start(&args);
         let mut streams: Vec<_> = (0..100).map(|_| connect(server.address())).collect();
         let is_answered = |stream: &mut TcpStream| {
-            // One that is refused may be so by a reset.
+            // A refused connection may end by a reset.
             stream.write_all(b"hello").is_ok() && stream.read(&mut [0; 4]).is_ok_and(|len| len == 4)
         };
         let answered = streams.iter_mut().filter_map(|stream| is_answered(stream).then_some(()));
@@ -214,10 +215,11 @@ fn the_workers_have_no_more_connections_than_there_may_be() {
 }
 
 #[test]
-fn urgent_data_does_not_keep_what_follows_from_being_received() {
+fn data_after_urgent_data_is_received() {
     let server = start(&["--conversation"]);
     let mut stream = connect(server.address());
-    // Stopped, it sees all three at once: what stops a receive short is no end.
+    // Stop the server, so that it sees all three at once. Urgent data stops a receive
+    // short, but is not the end.
     server.signal(nix::sys::signal::Signal::SIGSTOP);
     stream.write_all(b"one").unwrap();
     socket2::SockRef::from(&stream).send_out_of_band(b"!").unwrap();
@@ -241,7 +243,7 @@ fn in_a_conversation_every_message_is_answered() {
         assert_eq!(&reply, b"ACK!");
         assert_eq!(server.wait_for_event("received").text("message"), message);
     }
-    // The server goes on, and says nothing more, until this side ends.
+    // The server neither ends nor sends anything more until this side ends.
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(to_the_end(&mut stream), "");
     let totals = totals(server);
@@ -253,7 +255,7 @@ fn in_a_conversation_every_message_is_answered() {
 fn a_count_ends_a_conversation_without_a_reset() {
     let server = start(&["--conversation", "--count", "1"]);
     let mut stream = connect(server.address());
-    // Three messages' worth: two are never read as such.
+    // As many bytes as three messages: the server never reads two of them.
     stream.write_all(&[b'x'; 3000]).unwrap();
     assert_eq!(to_the_end(&mut stream), "ACK!", "and then a clean end");
     drop(stream);
@@ -265,7 +267,7 @@ fn a_stop_ends_a_conversation_that_is_under_way() {
     let long = "y".repeat(1024);
     let server = start(&["--conversation", "--linger", "1h", "--reply", &long]);
     let mut stream = connect(server.address());
-    // Who does not read fills the buffers, until a reply is under way.
+    // A peer that does not read fills the buffers, until a reply is under way.
     stream.set_nonblocking(true).unwrap();
     let mut full = None;
     while full.is_none_or(|since: Instant| since.elapsed() < Duration::from_millis(300)) {

@@ -1,4 +1,4 @@
-//! Real peers: the tutorial's client in Python, and the tools that users have.
+//! Real peers: the tutorial's client in Python, and tools that users have.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -25,9 +25,9 @@ fn the_tutorials_client() {
     }
 }
 
-/// A TCP exchange is eight segments: SYN, SYN and ACK, ACK; the message, its
-/// ACK; reply and FIN together; FIN, ACK. The client receives four of them,
-/// three until it sees the end.
+/// A TCP exchange has eight segments: SYN, SYN with ACK, ACK; the message, its ACK;
+/// reply and FIN in one; FIN, ACK. The client receives four of these, three of them
+/// before it sees the end.
 #[test]
 fn reply_and_end_share_a_segment() {
     let server = Server::start(TCP_SERVER, &["--listen", "127.0.0.1:0"]);
@@ -38,7 +38,7 @@ fn reply_and_end_share_a_segment() {
     assert_eq!(run_command(client, b"").stdout, "3 segments in\n");
 }
 
-/// Sends `message` with `tool`; what it prints is the server's reply.
+/// Sends `message` with `tool`, which must print the server's reply.
 fn reply_to(tool: Option<Command>, args: &[&str], message: &[u8]) {
     let Some(mut command) = tool else {
         return;

@@ -1,4 +1,4 @@
-//! How the server ends.
+//! How the server stops.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -23,7 +23,7 @@ fn assert_answered(server: &Server) {
     assert_eq!(reply(&mut stream), "ACK!");
 }
 
-/// Reads to the end, which must be a clean one.
+/// Reads up to the end, which must not be a reset.
 fn reply(stream: &mut TcpStream) -> String {
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
@@ -31,7 +31,7 @@ fn reply(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn signals_end_it_in_order() {
+fn signals_stop_the_server_in_order() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let server = start();
         server.signal(signal);
@@ -44,7 +44,7 @@ fn signals_end_it_in_order() {
 #[test]
 fn a_message_that_was_sent_before_the_signal_is_answered() {
     let server = start();
-    // Stopped, it cannot see the message before it sees the signal.
+    // Stop the process, so that it cannot see the message before the signal.
     server.signal(Signal::SIGSTOP);
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.write_all(b"just in time").unwrap();
@@ -58,7 +58,7 @@ fn a_message_that_was_sent_before_the_signal_is_answered() {
 }
 
 #[test]
-fn those_who_are_silent_do_not_hold_it_up() {
+fn silent_connections_do_not_hold_up_a_stop() {
     let mut server = start();
     let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
     for _ in &silent {
@@ -73,14 +73,14 @@ fn those_who_are_silent_do_not_hold_it_up() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_server_at_once() {
     let server = start();
     let mut lingering = TcpStream::connect(server.address()).unwrap();
     lingering.write_all(b"and now I stay").unwrap();
     assert_eq!(reply(&mut lingering), "ACK!");
     server.signal(Signal::SIGTERM);
     let patience = Instant::now() + PATIENCE;
-    // It does not listen any more, and waits for this peer.
+    // The server no longer listens, and waits for this peer.
     while TcpStream::connect(server.address()).is_ok() {
         assert!(Instant::now() < patience, "it goes on");
         std::thread::yield_now();
@@ -108,7 +108,7 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
     command.args(["-c", r#"trap "" HUP; exec "$0" --listen 127.0.0.1:0"#, TCP_SERVER]);
     let server = Server::spawn(command, 1);
     server.signal(Signal::SIGHUP);
-    // Enough of them for a signal to have come through meanwhile.
+    // So many exchanges that the signal must have arrived meanwhile.
     for _ in 0..200 {
         assert_answered(&server);
     }
@@ -122,10 +122,10 @@ fn start_with(reader: Reader) -> Server {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_in_order() {
+fn a_reader_that_goes_away_stops_the_server_in_order() {
     let server = start_with(Reader::Leaves);
     let patience = Instant::now() + PATIENCE;
-    // Each connection is a line for nobody; after some the server is gone.
+    // Each connection prints a line that nobody reads. After some the server has ended.
     while TcpStream::connect(server.address()).is_ok() {
         assert!(Instant::now() < patience, "it goes on");
         std::thread::yield_now();
@@ -134,23 +134,23 @@ fn a_reader_that_goes_away_ends_it_in_order() {
 }
 
 #[test]
-fn nobody_reads_and_all_are_answered() {
+fn all_are_answered_although_nobody_reads_the_transcript() {
     let server = start_with(Reader::Sleeps);
-    // Some 100 bytes a client: more than a pipe holds.
+    // Some 100 bytes for each client are more than a pipe holds.
     for _ in 0..2000 {
         assert_answered(&server);
     }
-    // It does not wait for a reader for ever either.
+    // At the end the server does not wait for a reader for ever, either.
     assert_eq!(server.stop().0, Some(0));
 }
 
 #[test]
-fn those_who_spoke_are_answered_although_descriptors_run_out() {
+fn at_a_stop_messages_are_answered_although_descriptors_run_out() {
     let server = start();
     if !server.limit_descriptors("40") {
         return;
     }
-    // Stopped, it sees all of them and the signal at once.
+    // Stop the process, so that it sees all of them and the signal at once.
     server.signal(Signal::SIGSTOP);
     let connect = |_| TcpStream::connect(server.address()).unwrap();
     let mut silent: Vec<_> = (0..60).map(connect).collect();
@@ -169,7 +169,7 @@ fn those_who_spoke_are_answered_although_descriptors_run_out() {
 #[test]
 fn a_message_is_answered_although_the_listener_rests_when_the_signal_comes() {
     let mut server = start();
-    // Not one descriptor more than it has: the listener cannot accept.
+    // Not one more descriptor than the server has: the listener cannot accept.
     if !server.limit_descriptors("3") {
         return;
     }
@@ -184,7 +184,7 @@ fn a_message_is_answered_although_the_listener_rests_when_the_signal_comes() {
 }
 
 #[test]
-fn without_descriptors_it_says_so_and_does_not_start() {
+fn without_descriptors_the_server_does_not_start_and_says_why() {
     let mut command = quiet_command("sh");
     let script = r#"ulimit -n 5; exec "$0" --listen 127.0.0.1:0 --max-connections 60"#;
     command.args(["-c", script, TCP_SERVER]);

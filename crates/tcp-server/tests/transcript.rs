@@ -12,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
 
-/// Sends `message`, ends, and reads the answer; returns it with our address.
+/// Sends `message` and shuts down writing. Returns the reply, and our address.
 fn exchange(server: SocketAddr, message: &[u8]) -> (String, SocketAddr) {
     let mut stream = TcpStream::connect(server).unwrap();
     stream.write_all(message).unwrap();
@@ -74,8 +74,8 @@ fn another_reply_byte_for_byte() {
 
 #[test]
 fn quiet_prints_nothing_and_serves() {
-    // A quiet server does not say where it listens, so it is told: a port that
-    // this test holds, without listening on it.
+    // A quiet server does not say where it listens. So this test chooses a port, and
+    // holds it without listening on it.
     let reserved = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     reserved.set_reuse_address(true).unwrap();
     reserved.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -105,7 +105,7 @@ fn timestamps_are_rfc_3339_in_utc_with_milliseconds() {
 }
 
 #[test]
-fn verbose_and_rust_log_tell_more() {
+fn verbose_and_rust_log_print_more() {
     let verbose = Server::start(TCP_SERVER, &["-v", "--listen", "127.0.0.1:0"]);
     let mut command = quiet_command(TCP_SERVER);
     // RUST_LOG overrides the options.

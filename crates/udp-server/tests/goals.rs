@@ -1,4 +1,4 @@
-//! The server as an assertion in a script, and what it tells.
+//! `--count` and `--idle-exit`, workers, the service manager, and JSON.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -44,10 +44,10 @@ fn exchange(client: &UdpSocket) -> String {
 }
 
 #[test]
-fn a_count_ends_it_and_nobody_else_is_answered() {
+fn a_count_stops_the_server_and_nobody_else_is_answered() {
     let server = start(&["--count", "2"]);
     let client = client(server.address());
-    // Stopped, it sees all five at once.
+    // Stop the server, so that it sees all five at once.
     server.signal(Signal::SIGSTOP);
     for _ in 0..5 {
         client.send(b"hello").unwrap();
@@ -74,7 +74,7 @@ fn somebody_came_and_then_nobody() {
     let server = start(&["--idle-exit", "300ms"]);
     let begun = Instant::now();
     let client = client(server.address());
-    // Each datagram puts the end off.
+    // Each datagram postpones the end.
     while begun.elapsed() < Duration::from_millis(600) {
         assert_eq!(exchange(&client), UDP_REPLY);
     }
@@ -84,14 +84,14 @@ fn somebody_came_and_then_nobody() {
 }
 
 #[test]
-fn who_is_not_answered_has_come_all_the_same() {
+fn a_datagram_that_is_not_answered_counts_as_an_arrival() {
     let server = start(&["--idle-exit", "300ms"]);
     client(server.address()).send(UDP_REPLY.as_bytes()).unwrap();
     assert_eq!(server.finish().0, Some(0));
 }
 
 #[test]
-fn who_comes_while_it_is_stopped_has_come() {
+fn whoever_comes_while_the_process_is_stopped_counts() {
     let server = start(&["--idle-exit", "1s", "--count", "2"]);
     let client = client(server.address());
     server.signal(Signal::SIGSTOP);
@@ -104,7 +104,7 @@ fn who_comes_while_it_is_stopped_has_come() {
 }
 
 #[test]
-fn a_witness_tells_what_it_saw() {
+fn a_witness_reports_what_it_saw() {
     let server = start(&["--witness"]);
     let client = client(server.address());
     let us = client.local_addr().unwrap();
@@ -116,7 +116,7 @@ fn a_witness_tells_what_it_saw() {
 }
 
 #[test]
-fn replies_that_may_be_abused_are_warned_of() {
+fn replies_that_may_amplify_are_warned_of() {
     let warning = "[!] A reply of up to 68 bytes goes out for a request of 28 on the wire: \
                    --rate keeps that from being abused";
     let long = "x".repeat(40);
@@ -131,7 +131,7 @@ fn replies_that_may_be_abused_are_warned_of() {
 }
 
 #[test]
-fn totals_are_told_again_and_again() {
+fn totals_are_printed_again_and_again() {
     let mut server = start(&["--stats", "50ms"]);
     assert_eq!(exchange(&client(server.address())), UDP_REPLY);
     for _ in 0..3 {
@@ -143,7 +143,7 @@ fn totals_are_told_again_and_again() {
 fn several_workers_share_a_port_a_rate_and_an_end() {
     let mut server = start(&["--workers", "4", "--rate", "50", "--json"]);
     let begun = Instant::now();
-    // Forty ports of one address: every worker has some.
+    // Forty ports of one address: each worker serves some of them.
     let clients: Vec<_> = (0..40).map(|_| client(server.address())).collect();
     for client in &clients {
         (0..10).for_each(|_| assert_eq!(client.send(b"hello").unwrap(), 5));
@@ -157,7 +157,7 @@ fn several_workers_share_a_port_a_rate_and_an_end() {
 }
 
 #[test]
-fn a_port_that_a_server_with_workers_has_is_not_shared_with_another() {
+fn a_server_with_workers_does_not_share_its_port_with_another_server() {
     let server = start(&["--workers", "2"]);
     let address = server.address().to_string();
     let second = run(UDP_SERVER, &["--workers", "2", "--listen", &address]);
@@ -166,14 +166,14 @@ fn a_port_that_a_server_with_workers_has_is_not_shared_with_another() {
 }
 
 #[test]
-fn the_service_manager_is_told() {
+fn the_service_manager_is_notified() {
     let manager = ServiceManager::start();
     let mut command = command(&["--count", "1"]);
     manager.supervise(&mut command);
     let server = Server::spawn(command, 1);
     assert_eq!(manager.told(), "READY=1");
     assert_eq!(exchange(&client(server.address())), UDP_REPLY);
-    assert_eq!(manager.told(), "STOPPING=1", "its count is reached");
+    assert_eq!(manager.told(), "STOPPING=1", "--count is reached");
     assert_eq!(server.finish().0, Some(0));
 }
 
@@ -182,8 +182,8 @@ fn the_service_managers_sockets_are_taken() {
     let Some((command, address)) = ServiceManager::activate(&["--datagram"], UDP_SERVER) else {
         return;
     };
-    // The first datagram starts it, once systemd's tool listens; what comes
-    // before meets a closed port.
+    // Once systemd's tool listens, the first datagram starts the server. Datagrams sent
+    // before meet a closed port.
     let first = thread::spawn(move || {
         let client = client(address);
         client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
@@ -204,7 +204,7 @@ fn the_service_managers_sockets_are_taken() {
     assert_eq!(server.stop().0, Some(0));
 }
 
-/// A server with `socket` for the service manager's; as it ended.
+/// How a server ends that is given `socket` as if by the service manager.
 fn passed(socket: OwnedFd) -> Finished {
     let mut command = quiet_command("sh");
     let script = r#"exec 3<&0; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --idle-exit 10ms"#;

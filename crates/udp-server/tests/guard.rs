@@ -1,4 +1,4 @@
-//! Whom the server does not answer, and how it answers the others.
+//! What the server does not answer, and how it answers everything else.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -25,7 +25,7 @@ fn client(from: &str, server: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// A client from a port of the system's choice, which hears the server alone.
+/// A client on a port that the system chooses. It hears only the server.
 fn any_client(server: SocketAddr) -> UdpSocket {
     client("127.0.0.1:0", server).unwrap()
 }
@@ -58,23 +58,23 @@ fn what_a_server_answers_is_not_answered() {
 }
 
 #[test]
-fn what_is_not_answered_is_told_once_in_a_while() {
+fn unanswered_datagrams_are_warned_of_once_in_a_while() {
     let mut server = start(&[]);
     let client = any_client(server.address());
     for _ in 0..50 {
         client.send(UDP_REPLY.as_bytes()).unwrap();
     }
-    let told = server.wait_for_event("dropped");
-    assert_eq!(told.text("cause"), "own_reply");
-    assert_eq!(told.text("peer"), client.local_addr().unwrap().to_string());
+    let warning = server.wait_for_event("dropped");
+    assert_eq!(warning.text("cause"), "own_reply");
+    assert_eq!(warning.text("peer"), client.local_addr().unwrap().to_string());
     let (_, lines) = server.stop();
     assert!(!lines.iter().any(|line| Event::parse(line).name() == "dropped"), "{lines:?}");
     assert_eq!(Event::parse(lines.last().unwrap()).number("dropped_own_reply"), 50);
 }
 
 #[test]
-fn ports_of_services_are_not_answered_unless_they_are_to_be() {
-    // An address of this process's own, for these ports may be another's.
+fn ports_of_services_are_only_answered_if_allowed() {
+    // An address that only this process uses, for these ports may be in use on others.
     let [a, b, c, d] = std::process::id().to_be_bytes();
     let host = format!("127.{}.{c}.{d}", a.wrapping_add(b).wrapping_add(100));
     for (port, cause) in [(2049, true), (1023, false)] {
@@ -101,8 +101,8 @@ fn ports_of_services_are_not_answered_unless_they_are_to_be() {
 }
 
 #[test]
-fn a_source_has_its_rate_and_another_one_its_own() {
-    // Less than a receive buffer holds, for the other one's are to arrive.
+fn each_source_has_a_rate_of_its_own() {
+    // Fewer than a receive buffer holds, so that the other source's datagrams arrive.
     const SENT: u64 = 200;
     let server = start(&["--rate", "50"]);
     let begun = Instant::now();
@@ -119,16 +119,16 @@ fn a_source_has_its_rate_and_another_one_its_own() {
     let most = 100 + begun.elapsed().as_millis() / 20 + 1;
     let greedy = totals.number("exchanges") - 10;
     assert!((100..=most).contains(&u128::from(greedy)), "{greedy} of at most {most}");
-    let told = totals.number("dropped_rate") + totals.number("dropped_kernel");
-    assert_eq!(told, SENT - greedy);
+    let counted = totals.number("dropped_rate") + totals.number("dropped_kernel");
+    assert_eq!(counted, SENT - greedy);
 }
 
 #[test]
-fn the_address_that_was_asked_answers() {
+fn the_reply_comes_from_the_address_that_was_asked() {
     for listen in ["0.0.0.0:0", ":0"] {
         let server = Server::start(UDP_SERVER, &["--listen", listen]);
         for asked in ["127.0.0.1", "127.0.0.2", "127.1.2.3"] {
-            // Connected, it hears nobody but whom it asked.
+            // A connected socket hears only the address that it asked.
             let client =
                 any_client(SocketAddr::new(asked.parse().unwrap(), server.address().port()));
             client.send(b"hello").unwrap();
@@ -142,7 +142,7 @@ fn a_burst_of_one_peer_is_answered_one_by_one() {
     for message in ["hello", ""] {
         let server = start(&["--reply", message]);
         let client = any_client(server.address());
-        // Stopped, it finds them all at once.
+        // Stop the server, so that it finds them all at once.
         server.signal(Signal::SIGSTOP);
         for _ in 0..150 {
             client.send(b"hi").unwrap();
@@ -156,7 +156,7 @@ fn a_burst_of_one_peer_is_answered_one_by_one() {
 }
 
 #[test]
-fn witnesses_of_a_burst_are_told_apart() {
+fn each_reply_to_a_burst_has_its_own_number() {
     let server = start(&["--witness"]);
     let client = any_client(server.address());
     server.signal(Signal::SIGSTOP);
@@ -171,11 +171,11 @@ fn witnesses_of_a_burst_are_told_apart() {
 }
 
 #[test]
-fn datagrams_that_come_together_are_taken_apart() {
+fn coalesced_datagrams_are_answered_one_by_one() {
     let mut server = start(&[]);
     let client = any_client(server.address());
-    // The kernel makes several of each that is sent, and hands them over as
-    // one, for the server can take that: the last is a short one.
+    // The kernel cuts each of these into several datagrams, the last of them shorter. It
+    // hands them over in one piece, for the server accepts that (GRO).
     if setsockopt(&client, UdpGsoSegment, &100).is_err() {
         return skipped("this kernel has no UDP segmentation offload");
     }
@@ -193,7 +193,7 @@ fn what_the_kernel_drops_is_counted() {
     let server = start(&[]);
     let client = any_client(server.address());
     server.signal(Signal::SIGSTOP);
-    // Much more than a receive buffer holds.
+    // Many more than a receive buffer holds.
     const SENT: u64 = 3000;
     for _ in 0..SENT {
         client.send(&[b'x'; 1000]).unwrap();

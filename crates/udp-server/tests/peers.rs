@@ -1,4 +1,4 @@
-//! Real peers: the tutorial's client in Python, and the tools that users have.
+//! Real peers: the tutorial's client in Python, and tools that users have.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -21,7 +21,7 @@ fn the_tutorials_client() {
         let ended = run_command(client, "hello\n中文\n\n".as_bytes());
         assert_eq!(ended.stdout, "Recvice message ok!\n".repeat(2), "{}", ended.stderr);
         for datagram in ["hello", "中文"] {
-            // Between two datagrams it says that it waits only if it does.
+            // Between two datagrams "Waiting" is printed only if the server really waits.
             server.wait_for("[*] Received from: ");
             assert_eq!(server.line(), datagram);
         }
@@ -47,8 +47,8 @@ fn netcat() {
     reply_to(peer("nc", "nc -h"), &["-u", "-W", "1", "127.0.0.1", "PORT"]);
 }
 
-/// As a user has it: on a terminal, for it stops at the end of its input
-/// without waiting for a reply.
+/// On a terminal, as a user has it: at the end of its input it would not wait for a
+/// reply.
 #[test]
 fn ncat() {
     let Some(mut command) = peer("ncat", "ncat --version") else {

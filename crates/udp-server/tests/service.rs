@@ -1,4 +1,4 @@
-//! Where the server listens, what does not end it, and how it ends.
+//! Where the server listens, what does not stop it, and how it stops.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -48,10 +48,10 @@ fn a_port_alone_takes_both_families() {
 }
 
 #[test]
-fn a_reply_that_nobody_takes_ends_nothing() {
+fn a_reply_to_a_closed_port_does_not_stop_the_server() {
     let server = start();
     for _ in 0..100 {
-        // Gone before the reply: it meets a closed port.
+        // The client is gone before the reply, which meets a closed port.
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.send_to(b"and gone", server.address()).unwrap();
     }
@@ -74,7 +74,7 @@ fn many_clients_at_once() {
 }
 
 #[test]
-fn signals_end_it_in_order() {
+fn signals_stop_the_server_in_order() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let server = start();
         server.signal(signal);
@@ -91,7 +91,7 @@ fn signals_end_it_in_order() {
 fn datagrams_that_came_before_the_signal_are_answered() {
     let server = start();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    // Stopped, it cannot see them before it sees the signal.
+    // Stop the process, so that it cannot see them before the signal.
     server.signal(Signal::SIGSTOP);
     for _ in 0..100 {
         client.send_to(b"just in time", server.address()).unwrap();
@@ -116,7 +116,7 @@ fn an_address_in_use_is_named() {
 }
 
 #[test]
-fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
+fn an_invalid_command_line_gives_one_line_and_status_2() {
     for (args, line) in [
         (&["--bogus"][..], "--bogus: unknown option (see --help)"),
         (&["--replay", "x"], "--replay: unknown option (did you mean --reply?)"),

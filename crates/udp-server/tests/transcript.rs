@@ -1,4 +1,4 @@
-//! What the server prints, and that each datagram is answered.
+//! What the server prints; and datagrams of every length.
 
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
@@ -13,7 +13,7 @@ fn start() -> Server {
     Server::start(UDP_SERVER, &["--listen", "127.0.0.1:0"])
 }
 
-/// A client of `server`, which hears nobody else.
+/// A client that hears only `server`.
 fn client(server: &Server) -> UdpSocket {
     let address = server.address();
     let any = if address.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
@@ -92,7 +92,7 @@ fn every_length_is_answered() {
 }
 
 #[test]
-fn waiting_is_said_once_however_often_the_loop_is_woken() {
+fn waiting_is_printed_once_however_often_the_loop_is_woken() {
     use nix::sys::signal::Signal;
     let mut server = start();
     assert_eq!(server.line(), "[*] Waiting for message...");
@@ -105,12 +105,12 @@ fn waiting_is_said_once_however_often_the_loop_is_woken() {
 }
 
 #[test]
-fn while_datagrams_are_left_it_does_not_say_that_it_waits() {
+fn waiting_is_not_printed_while_datagrams_are_left() {
     use nix::sys::signal::Signal;
     let mut server = start();
     assert_eq!(server.line(), "[*] Waiting for message...");
     let client = client(&server);
-    // Stopped, it finds them all at once: more than one turn's share.
+    // Stop the server, so that it finds them all at once: more than its share of a turn.
     server.signal(Signal::SIGSTOP);
     for _ in 0..100 {
         client.send(b"x").unwrap();
@@ -145,7 +145,7 @@ fn both_lines_of_a_datagram_are_stamped() {
 }
 
 #[test]
-fn verbose_and_rust_log_tell_more() {
+fn verbose_and_rust_log_print_more() {
     let verbose = Server::start(UDP_SERVER, &["-v", "--listen", "127.0.0.1:0"]);
     let mut command = quiet_command(UDP_SERVER);
     command.env("RUST_LOG", "debug").args(["-q", "--listen", "127.0.0.1:0"]);
