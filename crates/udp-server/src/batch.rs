@@ -3,8 +3,8 @@
 //! recvmmsg(2) fills a batch. If the kernel has coalesced datagrams of one peer (UDP
 //! GRO, udp(7)), one buffer holds several. Replies to one peer leave in one send (UDP
 //! GSO, udp(7)); the kernel or the network card cuts them up. Each reply leaves from
-//! the address that its datagram was sent to (`IP_PKTINFO`, ip(7)), for a client takes
-//! a datagram from any other address to be no answer.
+//! the address that its datagram was sent to (`IP_PKTINFO`, ip(7)), since that is where
+//! the client expects its answer from.
 
 use std::array;
 use std::io::{self, IoSliceMut};
@@ -88,8 +88,8 @@ fn is_one_host(ip: IpAddr) -> bool {
 
 /// Whether `error` says that the address asked is not an address of this machine
 /// (ip(7)). It may be a subnet's broadcast address, and the reply has to leave from
-/// another one. After any other error a reply from another address would not arrive
-/// either.
+/// another one. Any other error concerns the way to the peer, and another address would
+/// not help.
 fn may_be_broadcast(envelope: Envelope, error: &io::Error) -> bool {
     envelope.asked.is_some_and(|ip| ip.to_canonical().is_ipv4())
         && error.raw_os_error() == Some(Errno::EINVAL as i32)

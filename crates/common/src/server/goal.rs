@@ -58,9 +58,8 @@ impl Goal {
         Some(self.begun + since + self.idle_exit?)
     }
 
-    /// Whether the run is over at `now`, after so many `exchanges`: there were
-    /// enough, or nobody came for too long. [`Goal::check`] later takes the second
-    /// into account.
+    /// Whether the run is over at `now`, after so many `exchanges`: there were enough, or
+    /// nobody came for too long. The latter is remembered for [`Goal::check`].
     pub fn is_over(&self, exchanges: u64, now: Instant) -> bool {
         let is_idle = self.idle_at().is_some_and(|at| at <= now);
         if is_idle {
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn each_arrival_puts_it_off() {
+    fn each_arrival_postpones_the_end() {
         let now = Instant::now();
         let goal = Goal::new(Some(5), Some(2 * SECOND), now);
         goal.note_arrival(now + SECOND);

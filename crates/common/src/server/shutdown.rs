@@ -63,8 +63,8 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Requests a stop: wakes the event loops and, the first time, notifies the
-    /// service manager.
+    /// Requests a stop. The first request wakes the event loops and notifies the service
+    /// manager; further requests do nothing.
     pub fn request(&self) {
         if self.shared.requested.swap(true, Ordering::AcqRel) {
             return;
