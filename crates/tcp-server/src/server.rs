@@ -18,8 +18,8 @@ use crate::shared::Shared;
 /// The server: one or more event loops, and what they share.
 #[derive(Debug)]
 pub struct Server {
-    shared: Arc<Shared>,
     loops: Vec<EventLoop>,
+    shared: Arc<Shared>,
 }
 
 impl Server {
@@ -28,10 +28,10 @@ impl Server {
     pub fn listen(options: &Options) -> Result<Self, Failure> {
         let service = &options.service;
         let listeners_by_loop: Vec<Vec<Listener>> = service.listen.bind(options.workers())?;
-        let most = options.max_connections(listeners_by_loop.iter().map(Vec::len).sum());
-        let shared = Arc::new(Shared::new(options, most));
+        let listeners = listeners_by_loop.iter().map(Vec::len).sum();
+        let shared = Arc::new(Shared::new(options, listeners));
         let mut stats = service.stats(Instant::now());
-        let rooms = shares(most, listeners_by_loop.len());
+        let rooms = shares(shared.most_connections, listeners_by_loop.len());
         let loops = listeners_by_loop
             .into_iter()
             .zip(rooms)
@@ -39,7 +39,7 @@ impl Server {
                 EventLoop::new(Arc::clone(&shared), listeners, room, stats.take())
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { shared, loops })
+        Ok(Self { loops, shared })
     }
 
     /// What wakes each of the event loops from another thread.

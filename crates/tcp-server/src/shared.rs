@@ -17,25 +17,26 @@ use crate::totals::Totals;
 pub struct Shared {
     pub totals: Totals,
     pub goal: Goal,
-    pub reply: Reply,
     /// Counts the replies, for `--witness`.
     pub replies: Counter,
-    pub terms: Terms,
     pub sources: Arc<Sources>,
+    pub reply: Reply,
+    pub terms: Terms,
     /// How many connections all loops together may hold.
     pub most_connections: usize,
 }
 
 impl Shared {
-    pub fn new(options: &Options, most_connections: usize) -> Self {
+    /// For event loops with so many `listeners` in all, which need descriptors too.
+    pub fn new(options: &Options, listeners: usize) -> Self {
         Self {
             totals: Totals::default(),
             goal: options.service.goal(Instant::now()),
-            reply: Reply::new(&options.reply, options.service.witness),
             replies: Counter::default(),
-            terms: options.terms(),
             sources: Sources::new(options.max_per_source()),
-            most_connections,
+            reply: Reply::new(&options.reply, options.service.witness),
+            terms: options.terms(),
+            most_connections: options.max_connections(listeners),
         }
     }
 }

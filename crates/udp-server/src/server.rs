@@ -18,8 +18,8 @@ use crate::shared::Shared;
 /// The server: one or more event loops, and what they share.
 #[derive(Debug)]
 pub struct Server {
-    shared: Arc<Shared>,
     loops: Vec<EventLoop>,
+    shared: Arc<Shared>,
 }
 
 impl Server {
@@ -34,7 +34,7 @@ impl Server {
             .into_iter()
             .map(|sockets| EventLoop::new(Arc::clone(&shared), sockets, stats.take()))
             .collect::<Result<_, _>>()?;
-        Ok(Self { shared, loops })
+        Ok(Self { loops, shared })
     }
 
     /// What wakes each of the event loops from another thread.
