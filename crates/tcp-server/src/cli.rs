@@ -63,14 +63,15 @@ impl Options {
         }
     }
 
-    /// How many event loops there are to be: no more than `--max-connections`, so that
+    /// How many event loops to run: no more than `--max-connections`, so that
     /// each has room for a connection.
     pub fn workers(&self) -> NonZeroUsize {
         let most = self.max_connections.and_then(to_size).and_then(NonZeroUsize::new);
         self.service.workers().min(most.unwrap_or(NonZeroUsize::MAX))
     }
 
-    /// How many connections the event loops may hold in all, beside so many `listeners`.
+    /// How many connections all event loops together may hold, beside `listeners`
+    /// listeners.
     pub fn max_connections(&self, listeners: usize) -> usize {
         let fitting = || max_connections(self.workers().get(), listeners);
         self.max_connections.and_then(to_size).unwrap_or_else(fitting)

@@ -46,9 +46,9 @@ pub struct Terms {
 enum State {
     /// Waits for a message.
     Receiving,
-    /// Sends the reply, of which so many bytes are `sent`.
+    /// Sends the reply. `sent` bytes of it are sent.
     Replying { reply: Arc<[u8]>, sent: usize },
-    /// A conversation at a stop: every message is answered, and the FIN is to be sent.
+    /// A conversation at a stop: every message is answered, and the FIN is not sent yet.
     Ending,
     /// Reply and FIN are sent, and the peer has not closed yet. Data that still comes is
     /// discarded: closing a connection with unread data resets it, and the peer might
@@ -72,10 +72,10 @@ enum Inbound {
 /// What came of a step.
 #[derive(Debug)]
 pub enum Step<'b> {
-    /// A message has come, which is empty if the peer only ended its side. It is to be
-    /// answered with [`Connection::answer`].
+    /// A message has come. Answer it with [`Connection::answer`]. The message is empty if
+    /// the peer only ended its side.
     Received(&'b [u8]),
-    /// The kernel has taken the whole reply, of so many bytes.
+    /// The kernel has taken the whole reply, which has this many bytes.
     Answered(usize),
     /// Something was done, and there may be more to do at once.
     Again,
@@ -83,7 +83,7 @@ pub enum Step<'b> {
     WaitToReceive,
     /// There is nothing to do until the socket is writable.
     WaitToSend,
-    /// The connection is over, and to be dropped.
+    /// The connection is over. Drop it.
     Ended(End),
 }
 
@@ -113,7 +113,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// When the connection is to be ended, as [`Connection::expire`] says.
+    /// When to end the connection: see [`Connection::expire`].
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -133,8 +133,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Does the next thing there is to do. A message is received into the first
-    /// [`BUFFER_SIZE`] bytes of `buffer`; data to be discarded into all of it.
+    /// Takes the next step. Receives a message into the first [`BUFFER_SIZE`] bytes of
+    /// `buffer`, and data to be discarded into all of it.
     pub fn step<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
         match &mut self.state {
             State::Receiving => self.receive_message(buffer, now),
@@ -210,14 +210,14 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Sets the reply to the message that a step has just received.
+    /// Sets the reply to the message that the last step received.
     pub fn answer(&mut self, reply: Arc<[u8]>) {
         if matches!(self.state, State::Replying { sent: 0, .. }) {
             self.state = State::Replying { reply, sent: 0 };
         }
     }
 
-    /// Receives some bytes, unless it is known that there are none.
+    /// Receives some bytes. Makes no call if there are known to be none.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.inbound == Inbound::Empty {
             return Err(ErrorKind::WouldBlock.into());

@@ -73,7 +73,7 @@ enum Phase {
 }
 
 impl EventLoop {
-    /// An event loop for `listeners`, with room for so many connections.
+    /// An event loop for `listeners`, with `room` for that many connections.
     pub fn new(
         shared: Arc<Shared>,
         mut listeners: Vec<Listener>,
@@ -210,8 +210,8 @@ impl EventLoop {
         self.conclude_connections(now);
     }
 
-    /// Serves every connection once more, closes it if it is silent, and else lets it
-    /// finish.
+    /// Serves every connection once more. Closes it if it is still silent, and otherwise
+    /// lets it finish.
     fn conclude_connections(&mut self, now: Instant) {
         for key in self.connections.keys() {
             self.serve_without_event(key, true, now);

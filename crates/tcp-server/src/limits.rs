@@ -67,8 +67,8 @@ pub enum Limit {
     PerSource { most: usize },
 }
 
-/// How many connections the limit on open descriptors allows, besides so many event
-/// loops and listeners in all.
+/// How many connections the limit on open descriptors allows, beside `workers` event
+/// loops and `listeners` listeners in all.
 pub fn max_connections(workers: usize, listeners: usize) -> usize {
     let further = LOOP_DESCRIPTORS * workers.saturating_sub(1) + listeners.saturating_sub(1);
     descriptors::limit().saturating_sub(OTHER_DESCRIPTORS + further).max(workers)

@@ -71,7 +71,7 @@ impl Server {
     }
 }
 
-/// Splits `most` into so many `parts`, which differ by one at most.
+/// Splits `most` into `parts` shares, which differ by one at most.
 fn shares(most: usize, parts: usize) -> impl Iterator<Item = usize> {
     (0..parts).map(move |n| most / parts + usize::from(n < most % parts))
 }

@@ -27,7 +27,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// For event loops with so many `listeners` in all, which need descriptors too.
+    /// What event loops with `listeners` listeners in all share. The listeners count
+    /// because they take descriptors that connections cannot have.
     pub fn new(options: &Options, listeners: usize) -> Self {
         Self {
             totals: Totals::default(),

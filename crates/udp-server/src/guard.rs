@@ -49,8 +49,8 @@ impl Guard {
         Self { reply, allow_low_ports, rates }
     }
 
-    /// Why `message` from `peer` is not to be answered. `None` if it is to be answered;
-    /// the reply then counts towards the rate.
+    /// Why not to answer `message` from `peer`; `None` to answer it. The reply then counts
+    /// towards the rate.
     pub fn objection(&self, peer: &Peer, message: &[u8], now: Instant) -> Option<Cause> {
         if peer.port() == 0 || is_unusable(peer.ip()) {
             return Some(Cause::UnusableSource);

@@ -19,11 +19,11 @@ use crate::fragmenting;
 #[derive(Debug)]
 pub struct ServerSocket {
     pub udp: UdpSocket,
-    /// What the system can do with it (GRO, GSO), as far as is known yet.
+    /// What the system can do with the socket (GRO, GSO), as far as is known yet.
     pub state: UdpSocketState,
     address: SocketAddr,
-    /// Whether it answers datagrams to a group. They come to the socket of every event
-    /// loop, and only the first loop's socket answers them.
+    /// Whether this socket answers datagrams to a group. Such a datagram comes to the
+    /// socket of every event loop, and only the first loop's socket answers it.
     pub answers_groups: bool,
     pub rest: Rest,
 }

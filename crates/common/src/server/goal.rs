@@ -2,7 +2,7 @@
 //! `--idle-exit`.
 //!
 //! Scripts use them to assert that traffic arrived, or that it did not. All event
-//! loops share one goal. It reads no clock.
+//! loops share one goal, which reads no clock.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ impl Goal {
         }
     }
 
-    /// Whether so many `exchanges` are enough for `--count`.
+    /// Whether this many `exchanges` are enough for `--count`.
     #[must_use]
     pub fn is_reached(&self, exchanges: u64) -> bool {
         self.count.is_some_and(|count| exchanges >= count)
@@ -58,7 +58,7 @@ impl Goal {
         Some(self.begun + since + self.idle_exit?)
     }
 
-    /// Whether the run is over at `now`, after so many `exchanges`: there were enough, or
+    /// Whether the run is over at `now`, after this many `exchanges`: there were enough, or
     /// nobody came for too long. The latter is remembered for [`Goal::check`].
     pub fn is_over(&self, exchanges: u64, now: Instant) -> bool {
         let is_idle = self.idle_at().is_some_and(|at| at <= now);
@@ -68,7 +68,7 @@ impl Goal {
         is_idle || self.is_reached(exchanges)
     }
 
-    /// Whether the run was a success, with so many `exchanges` and `arrivals`.
+    /// Whether the run was a success, with this many `exchanges` and `arrivals`.
     ///
     /// # Errors
     /// The run ended because nobody came any more, and there were too few
@@ -130,7 +130,7 @@ mod tests {
         goal.note_arrival(now);
         assert_eq!(goal.idle_at(), Some(now + 3 * SECOND));
         assert!(!goal.is_over(1, now + 2 * SECOND));
-        assert_eq!(goal.check(1, 1), Ok(()), "a signal ended it");
+        assert_eq!(goal.check(1, 1), Ok(()), "a signal ended the run");
         assert!(goal.is_over(1, now + 3 * SECOND));
         let failure = goal.check(1, 1).unwrap_err();
         assert_eq!(failure.to_string(), "--count 5: 1 exchange, and then nobody for 2s");

@@ -65,7 +65,7 @@ was reached or, without --count, before anybody came; or the event loop broke;
 2 usage, or could not listen.";
 
 impl Service {
-    /// How many event loops there are to be.
+    /// How many event loops to run.
     #[must_use]
     pub fn workers(&self) -> NonZeroUsize {
         let workers = usize::try_from(self.workers).unwrap_or(MOST_WORKERS);
@@ -78,7 +78,7 @@ impl Service {
         Goal::new(self.count, self.idle_exit, now)
     }
 
-    /// When the totals are to be printed, in a run that begins at `now`.
+    /// When to print the totals, in a run that begins at `now`.
     #[must_use]
     pub fn stats(&self, now: Instant) -> Option<Interval> {
         self.stats.map(|length| Interval::new(length, now))

@@ -138,25 +138,25 @@ impl EventLoop {
         }
     }
 
-    /// Closes the connection with `key`, and lets those try again that it may have been
-    /// in the way of.
+    /// Closes the connection with `key`. Gives a turn to the sockets that it may have
+    /// kept waiting.
     pub(super) fn close(&mut self, key: usize) {
         let Some(slot) = self.connections.remove(key) else {
             return;
         };
         if slot.connection.is_replying() {
-            // Its reply was to be the last one of `--count`: now another message is
-            // answered instead.
             let had_enough = self.has_enough();
             self.replying -= 1;
             if had_enough {
+                // This reply would have been the last of `--count`. Now another message can
+                // be answered instead.
                 let keys = self.connections.keys();
                 self.ready.extend(keys.iter().map(|key| self.first_token + key));
             }
         }
         for (token, listener) in self.listeners.iter_mut().enumerate() {
             if listener.rest.until().is_some() {
-                // Perhaps a descriptor was lacking. This connection had one.
+                // Perhaps the listener lacked a descriptor, and this connection had it.
                 listener.rest.end_early();
                 self.ready.insert(token);
             }
