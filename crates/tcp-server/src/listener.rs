@@ -171,8 +171,8 @@ impl Meaning {
             #[cfg(target_os = "linux")]
             Errno::ENONET => Self::Gone,
             Errno::EMFILE => Self::Full,
-            // ENFILE, ENOBUFS, ENOMEM. After an unknown error the listener had better
-            // rest, too.
+            // ENFILE, ENOBUFS, ENOMEM. After an unknown error the listener rests too, or
+            // it might fail again and again at once.
             _ => Self::Short,
         }
     }

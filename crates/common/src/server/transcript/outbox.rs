@@ -18,7 +18,7 @@ use super::printer::{Printer, count_lines};
 /// The most bytes that wait to be written: the lines of some 50,000 exchanges.
 const LIMIT: usize = 4 * 1024 * 1024;
 
-/// So many waiting bytes wake the writer before the turn is over.
+/// When this many bytes wait, the writer is woken before the turn is over.
 const PLENTY: usize = 64 * 1024;
 
 /// How long the end of the program waits for the lines to be read.
@@ -123,7 +123,7 @@ impl Write for Outbox {
 }
 
 impl Shared {
-    /// Nothing panics with the lock held, so a poisoned one is sound.
+    /// Nothing panics while it holds the lock, so a poisoned lock guards sound data.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
