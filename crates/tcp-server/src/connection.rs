@@ -139,74 +139,15 @@ impl<S: Stream> Connection<S> {
         match &mut self.state {
             State::Receiving => self.receive_message(buffer, now),
             State::Replying { reply, sent } if *sent < reply.len() => {
-                let unsent = &reply[*sent..];
-                let result = if self.terms.conversation {
-                    self.stream.send(unsent)
-                } else {
-                    self.stream.send_last(unsent)
-                };
-                match result {
-                    Ok(more) => {
-                        *sent += more;
-                        Step::Again
-                    }
-                    Err(error) => or_wait(error, Step::WaitToSend, End::Lost),
-                }
+                let is_last = !self.terms.conversation;
+                Self::send_reply(&mut self.stream, reply, sent, is_last)
             }
             State::Replying { sent, .. } => {
                 let sent = *sent;
                 self.end_reply(sent, now)
             }
-            State::Ending => match self.stream.end() {
-                Ok(()) => {
-                    self.state = State::Lingering;
-                    Step::Again
-                }
-                Err(error) => or_wait(error, Step::WaitToSend, |_| End::Done),
-            },
-            State::Lingering => match self.receive(buffer) {
-                Ok(0) => Step::Ended(End::Done),
-                Ok(_) => Step::Again,
-                // A peer that resets the connection now has the reply, or did not want it.
-                Err(error) => or_wait(error, Step::WaitToReceive, |_| End::Done),
-            },
-        }
-    }
-
-    /// Receives a message.
-    fn receive_message<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
-        let limit = buffer.len().min(BUFFER_SIZE);
-        match self.receive(&mut buffer[..limit]) {
-            Ok(0) if self.terms.conversation => {
-                Step::Ended(if self.has_received { End::Done } else { End::Silent })
-            }
-            Ok(len) => {
-                self.has_received = true;
-                self.state = State::Replying { reply: Arc::default(), sent: 0 };
-                self.deadline = now + self.terms.linger;
-                Step::Received(&buffer[..len])
-            }
-            // After a message was answered, an abrupt end is as good as an orderly one.
-            Err(error) => or_wait(error, Step::WaitToReceive, |error| {
-                if self.has_received { End::Done } else { End::Lost(error) }
-            }),
-        }
-    }
-
-    /// Once the reply is sent: ends this side or, in a conversation, waits for the next
-    /// message.
-    fn end_reply<'b>(&mut self, sent: usize, now: Instant) -> Step<'b> {
-        if self.terms.conversation {
-            self.state = State::Receiving;
-            self.deadline = now + self.terms.read_timeout;
-            return Step::Answered(sent);
-        }
-        match self.stream.end() {
-            Ok(()) => {
-                self.state = State::Lingering;
-                Step::Answered(sent)
-            }
-            Err(error) => or_wait(error, Step::WaitToSend, End::Lost),
+            State::Ending => self.end_conversation(),
+            State::Lingering => self.discard(buffer),
         }
     }
 
@@ -215,22 +156,6 @@ impl<S: Stream> Connection<S> {
         if matches!(self.state, State::Replying { sent: 0, .. }) {
             self.state = State::Replying { reply, sent: 0 };
         }
-    }
-
-    /// Receives some bytes. Makes no call if there are known to be none.
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.inbound == Inbound::Empty {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        let received = self.stream.receive(buffer);
-        let drained = match &received {
-            Ok(len) => *len < buffer.len() && self.inbound == Inbound::Some,
-            Err(error) => error.kind() == ErrorKind::WouldBlock,
-        };
-        if drained {
-            self.inbound = Inbound::Empty;
-        }
-        received
     }
 
     /// How the connection ends if its deadline has passed.
@@ -268,6 +193,94 @@ impl<S: Stream> Connection<S> {
     /// Whether no message has come so far.
     pub fn is_silent(&self) -> bool {
         !self.has_received
+    }
+
+    /// Receives a message.
+    fn receive_message<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
+        let limit = buffer.len().min(BUFFER_SIZE);
+        match self.receive(&mut buffer[..limit]) {
+            Ok(0) if self.terms.conversation => {
+                Step::Ended(if self.has_received { End::Done } else { End::Silent })
+            }
+            Ok(len) => {
+                self.has_received = true;
+                self.state = State::Replying { reply: Arc::default(), sent: 0 };
+                self.deadline = now + self.terms.linger;
+                Step::Received(&buffer[..len])
+            }
+            // After a message was answered, an abrupt end is as good as an orderly one.
+            Err(error) => or_wait(error, Step::WaitToReceive, |error| {
+                if self.has_received { End::Done } else { End::Lost(error) }
+            }),
+        }
+    }
+
+    /// Sends more of `reply`, of which `sent` bytes are sent. The last reply shares its
+    /// last segment with the FIN.
+    fn send_reply<'b>(stream: &mut S, reply: &[u8], sent: &mut usize, is_last: bool) -> Step<'b> {
+        let unsent = &reply[*sent..];
+        let result = if is_last { stream.send_last(unsent) } else { stream.send(unsent) };
+        match result {
+            Ok(more) => {
+                *sent += more;
+                Step::Again
+            }
+            Err(error) => or_wait(error, Step::WaitToSend, End::Lost),
+        }
+    }
+
+    /// Once the reply is sent: ends this side or, in a conversation, waits for the next
+    /// message.
+    fn end_reply<'b>(&mut self, sent: usize, now: Instant) -> Step<'b> {
+        if self.terms.conversation {
+            self.state = State::Receiving;
+            self.deadline = now + self.terms.read_timeout;
+            return Step::Answered(sent);
+        }
+        match self.stream.end() {
+            Ok(()) => {
+                self.state = State::Lingering;
+                Step::Answered(sent)
+            }
+            Err(error) => or_wait(error, Step::WaitToSend, End::Lost),
+        }
+    }
+
+    /// Ends this side of a conversation, at a stop.
+    fn end_conversation<'b>(&mut self) -> Step<'b> {
+        match self.stream.end() {
+            Ok(()) => {
+                self.state = State::Lingering;
+                Step::Again
+            }
+            Err(error) => or_wait(error, Step::WaitToSend, |_| End::Done),
+        }
+    }
+
+    /// Discards what the peer still sends, until the peer's end.
+    fn discard<'b>(&mut self, buffer: &mut [u8]) -> Step<'b> {
+        match self.receive(buffer) {
+            Ok(0) => Step::Ended(End::Done),
+            Ok(_) => Step::Again,
+            // A peer that resets the connection now has the reply, or did not want it.
+            Err(error) => or_wait(error, Step::WaitToReceive, |_| End::Done),
+        }
+    }
+
+    /// Receives some bytes. Makes no call if there are known to be none.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.inbound == Inbound::Empty {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let received = self.stream.receive(buffer);
+        let drained = match &received {
+            Ok(len) => *len < buffer.len() && self.inbound == Inbound::Some,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        };
+        if drained {
+            self.inbound = Inbound::Empty;
+        }
+        received
     }
 }
 

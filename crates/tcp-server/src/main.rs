@@ -11,10 +11,10 @@
 //! | `while True`               | [`EventLoop::run`], in [`Server::serve`]                  |
 //! | `accept`                   | [`EventLoop::accept`], with [`Listener::accept`]          |
 //! | `Thread(target=serve)`     | [`EventLoop::serve`]: not a thread, but a turn of steps   |
-//! | `recv`                     | [`Connection::step`], in the state `Receiving`            |
+//! | `recv`                     | [`Connection::receive_message`], a [`Connection::step`]   |
 //! | print "Received"           | [`EventLoop::serve`], which also makes the reply          |
-//! | `sendall`                  | [`Connection::step`], in the state `Replying`             |
-//! | `close`, by `with`         | [`EventLoop::close`], after the state `Lingering`         |
+//! | `sendall`                  | [`Connection::send_reply`], another step                  |
+//! | `close`, by `with`         | [`EventLoop::close`], after [`Connection::discard`]       |
 //!
 //! [`Listener::bind`]: listener::Listener::bind
 //! [`Listener::accept`]: listener::Listener::accept
@@ -23,6 +23,9 @@
 //! [`EventLoop::serve`]: event_loop::EventLoop::serve
 //! [`EventLoop::close`]: event_loop::EventLoop::close
 //! [`Connection::step`]: connection::Connection::step
+//! [`Connection::receive_message`]: connection::Connection::receive_message
+//! [`Connection::send_reply`]: connection::Connection::send_reply
+//! [`Connection::discard`]: connection::Connection::discard
 
 mod cli;
 mod connection;
