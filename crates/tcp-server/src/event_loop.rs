@@ -24,13 +24,14 @@ use common::server::interval::Interval;
 use common::server::listen::BoundSocket;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use self::admission::Newcomer;
 use crate::connections::Connections;
 use crate::events;
 use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_LINGER};
 use crate::listener::Listener;
+use crate::newcomers::Newcomers;
 use crate::shared::Shared;
 
 /// The token of the waker. A listener's token is its index; the tokens of connections
@@ -55,8 +56,8 @@ pub struct EventLoop {
     room: usize,
     /// How many connections have received a message and not yet sent the reply.
     replying: u64,
-    /// Accepted connections for which there is no room yet, the oldest first.
-    newcomers: Vec<Newcomer>,
+    /// Accepted connections for which there is no room yet.
+    newcomers: Newcomers<TcpStream>,
     /// The tokens of the sockets that get a turn.
     ready: BTreeSet<usize>,
     buffer: Box<[u8]>,
@@ -96,7 +97,7 @@ impl EventLoop {
             connections: Connections::default(),
             room,
             replying: 0,
-            newcomers: Vec::new(),
+            newcomers: Newcomers::new(),
             ready: BTreeSet::new(),
             buffer: vec![0; DISCARD_SIZE].into(),
             stats,
@@ -182,7 +183,7 @@ impl EventLoop {
             Phase::Draining(until) => Some(until),
         };
         let stats = self.stats.map(|stats| stats.next());
-        let newcomer = self.newcomers.first().map(|newcomer| newcomer.until);
+        let newcomer = self.newcomers.first_deadline();
         let others = [self.connections.earliest_deadline(), newcomer, stats, phase];
         let rests = self.listeners.iter().filter_map(|listener| listener.rest.until());
         let earliest = others.into_iter().flatten().chain(rests).min();
@@ -205,7 +206,7 @@ impl EventLoop {
         }
         self.listeners.clear();
         // A newcomer for which there is no room now is refused.
-        self.newcomers.iter_mut().for_each(|newcomer| newcomer.until = now);
+        self.newcomers.expire_all(now);
         self.admit_newcomers(now);
         self.conclude_connections(now);
     }

@@ -34,6 +34,7 @@ mod event_loop;
 mod events;
 mod limits;
 mod listener;
+mod newcomers;
 mod server;
 mod shared;
 mod sources;

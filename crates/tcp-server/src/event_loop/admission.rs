@@ -1,7 +1,6 @@
 //! Accepts connections, and gives each a place or refuses it.
 
 use std::io;
-use std::mem;
 use std::time::Instant;
 
 use common::exit::{Failure, reason};
@@ -13,20 +12,10 @@ use mio::net::TcpStream;
 use super::{EventLoop, INBOUND};
 use crate::connection::Connection;
 use crate::events;
-use crate::limits::{LAST_ACCEPTS, Limit, MOST_NEWCOMERS, NEWCOMER_WAIT};
+use crate::limits::{LAST_ACCEPTS, Limit, NEWCOMER_WAIT};
 use crate::listener::Accepted;
+use crate::newcomers::Newcomer;
 use crate::sources::Place;
-
-/// An accepted connection for which there is no place yet.
-#[derive(Debug)]
-pub(super) struct Newcomer {
-    stream: TcpStream,
-    peer: Peer,
-    /// The limit that is reached.
-    limit: Limit,
-    /// When the newcomer is refused if there still is no place.
-    pub(super) until: Instant,
-}
 
 impl EventLoop {
     /// Accepts up to `most` connections from the listener with `token`.
@@ -85,29 +74,19 @@ impl EventLoop {
         match self.find_place(&peer, now) {
             Ok(place) => self.add_connection(stream, peer, place, now),
             Err(limit) => {
-                self.add_newcomer(Newcomer { stream, peer, limit, until: now + NEWCOMER_WAIT });
+                let newcomer = Newcomer { stream, peer, limit, until: now + NEWCOMER_WAIT };
+                if let Some(refused) = self.newcomers.push(newcomer) {
+                    self.refuse(&refused);
+                }
                 Ok(())
             }
         }
     }
 
-    /// Lets `newcomer` wait for a place. When full, refuses the oldest waiting newcomer
-    /// of the same source, else the oldest of all: a source that connects too often
-    /// takes the places of its own newcomers first.
-    fn add_newcomer(&mut self, newcomer: Newcomer) {
-        if self.newcomers.len() >= MOST_NEWCOMERS {
-            let source = newcomer.peer.source();
-            let same = self.newcomers.iter().position(|other| other.peer.source() == source);
-            let oldest = self.newcomers.remove(same.unwrap_or(0));
-            self.refuse(&oldest);
-        }
-        self.newcomers.push(newcomer);
-    }
-
     /// Gives newcomers a place if there is one now, and refuses those that have waited
     /// for too long.
     pub(super) fn admit_newcomers(&mut self, now: Instant) {
-        for newcomer in mem::take(&mut self.newcomers) {
+        for newcomer in self.newcomers.take() {
             match self.find_place(&newcomer.peer, now) {
                 Ok(place) => {
                     let Newcomer { stream, peer, .. } = newcomer;
@@ -116,7 +95,8 @@ impl EventLoop {
                     let _ = self.add_connection(stream, peer, place, now);
                 }
                 Err(_) if newcomer.until <= now => self.refuse(&newcomer),
-                Err(_) => self.newcomers.push(newcomer),
+                // There is room: all newcomers were taken.
+                Err(_) => drop(self.newcomers.push(newcomer)),
             }
         }
     }
@@ -162,7 +142,7 @@ impl EventLoop {
         Ok(())
     }
 
-    fn refuse(&self, newcomer: &Newcomer) {
+    fn refuse(&self, newcomer: &Newcomer<TcpStream>) {
         self.shared.totals.refused.add(1);
         events::refused(&newcomer.peer, newcomer.limit);
     }
