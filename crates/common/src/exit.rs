@@ -39,8 +39,8 @@ pub struct Failure {
 enum State {
     /// All of it.
     Unsaid(Words),
-    /// The line alone: the JSON object is written.
-    ObjectWritten(Words),
+    /// The line alone: with `--json`, an object has said the same already.
+    LineOnly(Words),
     /// Nothing: all of it has been said.
     Said,
     /// Nothing: standard output takes no more.
@@ -107,11 +107,12 @@ impl Failure {
         Self { state: State::Said, ..self }
     }
 
-    /// The same failure, after its JSON object has been written.
+    /// The same failure, of which only the line is still to be said: with `--json`, the
+    /// caller has printed an object that says the same.
     #[must_use]
-    pub fn object_written(self) -> Self {
+    pub fn without_object(self) -> Self {
         let state = match self.state {
-            State::Unsaid(words) => State::ObjectWritten(words),
+            State::Unsaid(words) => State::LineOnly(words),
             state => state,
         };
         Self { state, ..self }
@@ -120,7 +121,7 @@ impl Failure {
     /// The same failure, with a reason that is safe to print as it is.
     #[must_use]
     pub fn with_printable_reason(mut self, reason: String) -> Self {
-        if let State::Unsaid(words) | State::ObjectWritten(words) = &mut self.state {
+        if let State::Unsaid(words) | State::LineOnly(words) = &mut self.state {
             words.reason = reason;
         }
         self
@@ -150,7 +151,7 @@ impl Failure {
 
     fn words(&self) -> Option<&Words> {
         match &self.state {
-            State::Unsaid(words) | State::ObjectWritten(words) => Some(words),
+            State::Unsaid(words) | State::LineOnly(words) => Some(words),
             State::Said | State::Unread => None,
         }
     }
@@ -239,12 +240,12 @@ mod tests {
             object.contains(r#""thing":"box","reason":"no-reply","exit_status":1"#),
             "{object}"
         );
-        let written = failure.object_written();
+        let line_only = failure.without_object();
         assert_eq!(
-            (written.object(Stamp(false)), written.to_string()),
+            (line_only.object(Stamp(false)), line_only.to_string()),
             (None, "box: no-reply".into())
         );
-        assert_eq!(written.said().to_string(), "");
-        assert!(Failure::unread().object_written().is_unread());
+        assert_eq!(line_only.said().to_string(), "");
+        assert!(Failure::unread().without_object().is_unread());
     }
 }

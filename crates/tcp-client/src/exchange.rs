@@ -79,37 +79,18 @@ impl<'m, S: Connecting> Exchange<'m, S> {
 
     /// Makes the next call.
     pub fn step(&mut self) -> Step {
-        match &mut self.state {
-            State::Connecting => self.step_connecting(),
-            State::Sending { sent } if *sent < self.request.message.len() => {
-                let rest = &self.request.message[*sent..];
-                let result = if self.request.half_close {
-                    self.stream.send_last(rest)
-                } else {
-                    self.stream.send(rest)
-                };
-                match result {
-                    Ok(more) => {
-                        *sent += more;
-                        Step::Again
-                    }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
-                    // A peer that takes no more may have answered already.
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => self.receive(),
-                    Err(error) => self.unsent(error),
-                }
-            }
+        match self.state {
+            State::Connecting => self.connect(),
+            State::Sending { sent } if sent < self.request.message.len() => self.send(sent),
             State::Sending { .. } if self.request.half_close => self.go_on(State::Ending),
             State::Sending { .. } => self.sent(),
-            State::Ending => match self.stream.end() {
-                Ok(()) => self.sent(),
-                Err(error) => self.unsent(error),
-            },
+            State::Ending => self.end(),
             State::Receiving { .. } => self.receive(),
         }
     }
 
-    fn step_connecting(&mut self) -> Step {
+    /// Asks whether the connection stands.
+    fn connect(&mut self) -> Step {
         match self.stream.is_connected() {
             Ok(true) if self.stream.is_own_peer() => {
                 Step::Done(Err(Trouble::connected_to_itself()))
@@ -124,6 +105,31 @@ impl<'m, S: Connecting> Exchange<'m, S> {
                 self.go_on(State::Receiving { unsent: Some(error.into()) })
             }
             Err(error) => Step::Done(Err(self.trouble(error))),
+        }
+    }
+
+    /// Sends what follows the first `sent` bytes of the message.
+    fn send(&mut self, sent: usize) -> Step {
+        let rest = &self.request.message[sent..];
+        let result = if self.request.half_close {
+            self.stream.send_last(rest)
+        } else {
+            self.stream.send(rest)
+        };
+        match result {
+            Ok(more) => self.go_on(State::Sending { sent: sent + more }),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
+            // A peer that takes no more may have answered already.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.receive(),
+            Err(error) => self.unsent(error),
+        }
+    }
+
+    /// Ends this side after the message.
+    fn end(&mut self) -> Step {
+        match self.stream.end() {
+            Ok(()) => self.sent(),
+            Err(error) => self.unsent(error),
         }
     }
 

@@ -1,11 +1,21 @@
 //! `tcp-client`: the tutorial's `tcp_client.py`.
 //!
-//! | `tcp_client.py` | here |
-//! |---|---|
-//! | `socket`, `connect` | [`stream::Connection::connect`] |
-//! | `sendall`, `recv` | [`prober::Prober::exchange`], by [`exchange::Exchange::step`] |
-//! | `print` | [`Reporter::exchange`](common::probe::report::Reporter::exchange) |
-//! | `close` | [`attempt::Attempt::close`] |
+//! It connects, sends a message, and prints the reply.
+//!
+//! Where the steps of `scripts/tutorial/tcp_client.py` are, in its order:
+//!
+//! | in Python           | here                                                         |
+//! |---------------------|--------------------------------------------------------------|
+//! | `socket`, `connect` | [`Connection::connect`], called by [`Prober::connect`]       |
+//! | `sendall`           | [`Exchange::send`]                                           |
+//! | `recv`              | [`Exchange::receive`]                                        |
+//! | print the reply     | [`Reporter::exchange`], in `common`                          |
+//! | `close`, by `with`  | [`Attempt::close`]                                           |
+//!
+//! [`Connection::connect`]: stream::Connection::connect
+//! [`Exchange::send`]: exchange::Exchange::send
+//! [`Exchange::receive`]: exchange::Exchange::receive
+//! [`Attempt::close`]: attempt::Attempt::close
 
 mod attempt;
 mod cli;

@@ -190,10 +190,10 @@ fn the_service_manager_is_notified() {
     let mut command = command(&[]);
     manager.supervise(&mut command);
     let server = Server::spawn(command, 1);
-    assert_eq!(manager.told(), "READY=1");
+    assert_eq!(manager.notification(), "READY=1");
     assert_eq!(exchange(server.address()), "ACK!");
     assert_eq!(server.stop().0, Some(0));
-    assert_eq!(manager.told(), "STOPPING=1");
+    assert_eq!(manager.notification(), "STOPPING=1");
 }
 
 #[test]

@@ -92,26 +92,34 @@ impl Exchange {
         buffer: &mut [u8],
     ) -> Step {
         match self.state {
-            State::Sending => match socket.send(datagram, ends.peer) {
-                Ok(sent) => {
-                    self.state = State::Receiving;
-                    Step::Sent(sent)
-                }
-                Err(error) => self.failed(socket, error),
-            },
-            State::Receiving => match socket.receive(buffer) {
-                Ok((len, from)) if is_same(from, ends.peer) => Step::Done(Ok(len)),
-                // The sender is this socket. Its address may differ from the target's: the
-                // kernel may send from another of this machine's addresses.
-                Ok((_, from)) if is_same(from, ends.local) => {
-                    Step::Done(Err(Trouble::connected_to_itself()))
-                }
-                Ok((_, from)) => {
-                    self.stranger = self.stranger.or(Some(from));
-                    Step::Foreign(from)
-                }
-                Err(error) => self.failed(socket, error),
-            },
+            State::Sending => self.send(socket, ends, datagram),
+            State::Receiving => self.receive(socket, ends, buffer),
+        }
+    }
+
+    fn send(&mut self, socket: &impl Socket, ends: &Ends, datagram: &[u8]) -> Step {
+        match socket.send(datagram, ends.peer) {
+            Ok(sent) => {
+                self.state = State::Receiving;
+                Step::Sent(sent)
+            }
+            Err(error) => self.failed(socket, error),
+        }
+    }
+
+    fn receive(&mut self, socket: &impl Socket, ends: &Ends, buffer: &mut [u8]) -> Step {
+        match socket.receive(buffer) {
+            Ok((len, from)) if is_same(from, ends.peer) => Step::Done(Ok(len)),
+            // The sender is this socket. Its address may differ from the target's: the kernel
+            // may send from another of this machine's addresses.
+            Ok((_, from)) if is_same(from, ends.local) => {
+                Step::Done(Err(Trouble::connected_to_itself()))
+            }
+            Ok((_, from)) => {
+                self.stranger = self.stranger.or(Some(from));
+                Step::Foreign(from)
+            }
+            Err(error) => self.failed(socket, error),
         }
     }
 

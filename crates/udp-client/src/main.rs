@@ -1,11 +1,22 @@
 //! `udp-client`: the tutorial's `udp_client.py`.
 //!
-//! | `udp_client.py` | here |
-//! |---|---|
-//! | `socket` | [`port::Port::open`], which binds, so that the port is known |
-//! | `input` | [`prompt::run`] |
-//! | `sendto`, `recvfrom` | [`prober::Prober::exchange`], by [`exchange::Exchange::step`] |
-//! | `print` | [`Reporter::exchange`](common::probe::report::Reporter::exchange) |
+//! It sends each line that is typed at its prompt, and prints the replies.
+//!
+//! Where the steps of `scripts/tutorial/udp_client.py` are, in its order:
+//!
+//! | in Python         | here                                                           |
+//! |-------------------|----------------------------------------------------------------|
+//! | `socket`          | [`Port::open`], which also binds: so the port is known         |
+//! | `while True`      | [`prompt::run`]                                                |
+//! | `input`           | [`prompt::read_line`]                                          |
+//! | `sendto`          | [`Exchange::send`]                                             |
+//! | `recvfrom`        | [`Exchange::receive`]                                          |
+//! | print the reply   | [`Reporter::exchange`], in `common`                            |
+//! | `close`, by `with`| at the end, when the [`Prober`] is dropped with its ports      |
+//!
+//! [`Port::open`]: port::Port::open
+//! [`Exchange::send`]: exchange::Exchange::send
+//! [`Exchange::receive`]: exchange::Exchange::receive
 
 mod cli;
 mod exchange;

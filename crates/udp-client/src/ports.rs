@@ -65,7 +65,7 @@ pub struct Out {
 
 /// What ends at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum Expiry {
     /// The time of the probe that is out.
     Probe,
     /// The time for which the port is quiet.
@@ -202,10 +202,10 @@ impl<S> Ports<S> {
     }
 
     /// What has ended at a port by `now`, if anything has.
-    pub fn ended(&self, key: usize, now: Instant) -> Option<End> {
+    pub fn expiry(&self, key: usize, now: Instant) -> Option<Expiry> {
         let slot = self.slots.get(key)?;
         slot.next_end().filter(|end| *end <= now)?;
-        Some(if slot.out.is_some() { End::Probe } else { End::Quiet })
+        Some(if slot.out.is_some() { Expiry::Probe } else { Expiry::Quiet })
     }
 
     /// Ends the quiet of a port. With `--source-port` the port is free again. Otherwise it is

@@ -20,7 +20,7 @@ use mio::{Interest, Token};
 
 use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Step, drain, is_same};
 use crate::port::Port;
-use crate::ports::{End, Out, Policy, Ports};
+use crate::ports::{Expiry, Out, Policy, Ports};
 
 /// More than any datagram holds.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -231,12 +231,12 @@ impl<'r> Prober<'r> {
     /// of ports.
     fn end_expired(&mut self, now: Instant, run: &mut Run) -> Result<(), Failure> {
         for key in self.ports.keys() {
-            match self.ports.ended(key, now) {
-                Some(End::Probe) => {
+            match self.ports.expiry(key, now) {
+                Some(Expiry::Probe) => {
                     self.step(key, now, run)?;
                     self.time_out(key, now, run)?;
                 }
-                Some(End::Quiet) => {
+                Some(Expiry::Quiet) => {
                     self.drain(key, now, run)?;
                     self.ports.release(key);
                 }
@@ -249,7 +249,7 @@ impl<'r> Prober<'r> {
 
     /// Ends the probe at `key`, if one is still out whose time is up.
     fn time_out(&mut self, key: usize, now: Instant, run: &mut Run) -> Result<(), Failure> {
-        if self.ports.ended(key, now) != Some(End::Probe) {
+        if self.ports.expiry(key, now) != Some(Expiry::Probe) {
             return Ok(());
         }
         let (Some(probe), Some(port)) = (self.ports.probe(key), self.ports.get(key)) else {

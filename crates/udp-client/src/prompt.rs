@@ -12,7 +12,7 @@ use crate::prober::Prober;
 
 /// A line of input, without its end.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+pub enum Line {
     Text(Vec<u8>),
     /// The line had this many bytes, too many for a datagram. They were read and dropped.
     TooLong(u64),
@@ -71,7 +71,7 @@ fn show(text: &str, is_shown: bool) {
 /// Reads up to the next line feed, or the end of the input. A carriage return before the
 /// line feed is part of the line's end, as in Python; other bytes stay as they are. At most
 /// `limit` bytes are kept.
-fn read_line(input: &mut impl BufRead, limit: usize) -> io::Result<Line> {
+pub fn read_line(input: &mut impl BufRead, limit: usize) -> io::Result<Line> {
     // One byte more than fits may be a carriage return.
     let keep = limit + 1;
     let mut line = Vec::new();

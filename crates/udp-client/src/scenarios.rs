@@ -26,7 +26,7 @@ use common::probe::run::Run;
 use common::probe::target::Resolved;
 
 use crate::cli::{Options, Task};
-use crate::ports::{End, Out, Policy, Ports};
+use crate::ports::{Expiry, Out, Policy, Ports};
 
 /// How many ports may be open at once.
 const MOST_PORTS: usize = 26;
@@ -144,13 +144,13 @@ impl World {
 
     fn end_expired(&mut self) {
         for key in self.ports.keys() {
-            match self.ports.ended(key, self.now) {
-                Some(End::Probe) => {
+            match self.ports.expiry(key, self.now) {
+                Some(Expiry::Probe) => {
                     let silence = Trouble::no_reply(self.ports.probe(key).unwrap().limit);
                     let stranger = self.ports.get(key).unwrap().stranger;
                     self.end(key, Err(stranger.map_or(silence, Trouble::wrong_source)));
                 }
-                Some(End::Quiet) => {
+                Some(Expiry::Quiet) => {
                     let name = self.ports.get(key).unwrap().name;
                     let is_closed = self.ports.release(key);
                     let what = if is_closed { "closed" } else { "free again" };

@@ -171,9 +171,9 @@ fn the_service_manager_is_notified() {
     let mut command = command(&["--count", "1"]);
     manager.supervise(&mut command);
     let server = Server::spawn(command, 1);
-    assert_eq!(manager.told(), "READY=1");
+    assert_eq!(manager.notification(), "READY=1");
     assert_eq!(exchange(&client(server.address())), UDP_REPLY);
-    assert_eq!(manager.told(), "STOPPING=1", "--count is reached");
+    assert_eq!(manager.notification(), "STOPPING=1", "--count is reached");
     assert_eq!(server.finish().0, Some(0));
 }
 

@@ -46,7 +46,7 @@ pub struct Ledger {
     /// From when the probe was due until the reply.
     pub from_due: Times,
     /// The probes of each source port, with `--flows`.
-    pub ports: Option<Ports>,
+    pub ports: Option<PortShares>,
     /// What servers with `--witness` have said.
     pub sightings: Sightings,
 }
@@ -62,9 +62,9 @@ pub struct Share {
 
 /// The probes by source port; empty until the first probe is entered.
 #[derive(Clone, Debug, Default)]
-pub struct Ports(Vec<Share>);
+pub struct PortShares(Vec<Share>);
 
-impl Ports {
+impl PortShares {
     fn at(&mut self, port: u16) -> &mut Share {
         if self.0.is_empty() {
             self.0.resize(usize::from(u16::MAX) + 1, Share::default());
@@ -82,7 +82,7 @@ impl Ledger {
     /// An empty ledger, which counts by source port if `by_port` is set.
     #[must_use]
     pub fn new(by_port: bool) -> Self {
-        Self { ports: by_port.then(Ports::default), ..Self::default() }
+        Self { ports: by_port.then(PortShares::default), ..Self::default() }
     }
 
     /// Enters a probe that has ended, as expected or not.

@@ -150,7 +150,7 @@ impl Reporter {
 
 /// The same failure, in `words` that are safe to print. Its object has been written.
 fn in_words(failure: Failure, words: String) -> Failure {
-    failure.with_printable_reason(words).object_written()
+    failure.with_printable_reason(words).without_object()
 }
 
 /// Prints a reply and a newline to standard output. A file or a pipe gets the reply as it

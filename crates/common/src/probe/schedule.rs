@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 /// The probes that are still to come.
 #[derive(Debug)]
 pub struct Schedule {
-    /// The turns of the flows, the earliest first. A flow has one turn at most.
-    turns: VecDeque<Turn>,
+    /// The pending of the flows, the earliest first. A flow has one next at most.
+    pending: VecDeque<Pending>,
     interval: Duration,
     /// How many probes each flow sends.
     count: u64,
@@ -21,7 +21,7 @@ pub struct Schedule {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Turn {
+struct Pending {
     flow: u32,
     /// Which of the flow's probes it is, from 0.
     nth: u64,
@@ -45,24 +45,24 @@ impl Schedule {
     /// `interval` from `start` on.
     #[must_use]
     pub fn new(start: Instant, interval: Duration, flows: u32, count: u64) -> Self {
-        let turn = |flow| Turn { flow, nth: 0, at: start + interval * flow / flows };
-        let turns = (0..flows).map(turn).filter(|_| count > 0).collect();
-        Self { turns, interval, count, taken: 0 }
+        let next = |flow| Pending { flow, nth: 0, at: start + interval * flow / flows };
+        let pending = (0..flows).map(next).filter(|_| count > 0).collect();
+        Self { pending, interval, count, taken: 0 }
     }
 
     /// When the next probe is due of a flow that `is_free` to send one.
     pub fn next_at(&self, is_free: impl Fn(u32) -> bool) -> Option<Instant> {
-        self.turns.iter().find(|turn| is_free(turn.flow)).map(|turn| turn.at)
+        self.pending.iter().find(|next| is_free(next.flow)).map(|next| next.at)
     }
 
     /// Takes the next probe that is due by `now` and whose flow `is_free` to send one.
     pub fn take(&mut self, now: Instant, is_free: impl Fn(u32) -> bool) -> Option<Due> {
-        let mut due = self.turns.iter().take_while(|turn| turn.at <= now);
-        let found = due.position(|turn| is_free(turn.flow))?;
-        let Turn { flow, nth, at } = self.turns.remove(found)?;
+        let mut due = self.pending.iter().take_while(|next| next.at <= now);
+        let found = due.position(|next| is_free(next.flow))?;
+        let Pending { flow, nth, at } = self.pending.remove(found)?;
         self.taken += 1;
         if !self.interval.is_zero() {
-            self.add(Turn { flow, nth: nth + 1, at: at + self.interval });
+            self.add(Pending { flow, nth: nth + 1, at: at + self.interval });
         }
         Some(Due { number: self.taken, flow, at, nth })
     }
@@ -71,21 +71,21 @@ impl Schedule {
     /// due then.
     pub fn ended(&mut self, due: Due, now: Instant) {
         if self.interval.is_zero() {
-            self.add(Turn { flow: due.flow, nth: due.nth + 1, at: now });
+            self.add(Pending { flow: due.flow, nth: due.nth + 1, at: now });
         }
     }
 
-    fn add(&mut self, turn: Turn) {
-        if turn.nth < self.count {
+    fn add(&mut self, next: Pending) {
+        if next.nth < self.count {
             // The place is the end, unless a flow was not free and has to catch up.
-            let place = self.turns.partition_point(|other| other.at <= turn.at);
-            self.turns.insert(place, turn);
+            let place = self.pending.partition_point(|other| other.at <= next.at);
+            self.pending.insert(place, next);
         }
     }
 
     /// Takes all further probes off the schedule.
     pub fn stop(&mut self) {
-        self.turns.clear();
+        self.pending.clear();
         self.count = 0;
     }
 
@@ -93,7 +93,7 @@ impl Schedule {
     /// schedules the next one when it ends.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.turns.is_empty()
+        self.pending.is_empty()
     }
 }
 

@@ -75,7 +75,7 @@ impl Transcript {
                 // The outbox never fails: it counts what it has no room for.
                 let _ = self.outbox.write_all(object.as_bytes());
             }
-            failure.object_written()
+            failure.without_object()
         })
     }
 }

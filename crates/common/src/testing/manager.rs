@@ -35,7 +35,7 @@ impl ServiceManager {
 
     /// The next notification.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn notification(&self) -> String {
         let mut text = [0; 256];
         let len = self.socket.recv(&mut text).expect("a notification comes");
         String::from_utf8_lossy(&text[..len]).trim_end().to_owned()

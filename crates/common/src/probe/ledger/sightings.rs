@@ -36,7 +36,7 @@ impl Sightings {
             None if self.hosts.len() < MOST_HOSTS => self.hosts.push((host.to_owned(), 1)),
             None => {}
         }
-        self.translated += u64::from(local.is_some_and(|local| !is_same(local, peer)));
+        self.translated += u64::from(local.is_some_and(|local| !is_own(local, peer)));
         (self.seen_as, self.local) = (Some(peer), local);
     }
 }
@@ -53,7 +53,7 @@ fn parse(reply: &[u8]) -> Option<(&str, SocketAddr)> {
 
 /// Whether both are the same address and port. Scope numbers are not compared: they
 /// mean nothing to the other side.
-fn is_same(local: SocketAddr, seen: SocketAddr) -> bool {
+fn is_own(local: SocketAddr, seen: SocketAddr) -> bool {
     (local.ip(), local.port()) == (seen.ip(), seen.port())
 }
 

@@ -153,7 +153,7 @@ fn least_level(plan: Plan, has_failed: bool) -> LevelFilter {
 fn verdict_on(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
     let (ledger, ended) = (summary.ledger, summary.ended());
     if ended == 0 {
-        return Err(Failure::outcome(summary.target, "no probe has ended").object_written());
+        return Err(Failure::outcome(summary.target, "no probe has ended").without_object());
     }
     if !max_loss.is_exceeded(ledger.failed, ended) {
         return Ok(());
@@ -170,5 +170,5 @@ fn verdict_on(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
     } else {
         Failure::outcome(summary.target, words)
     };
-    Err(failure.object_written())
+    Err(failure.without_object())
 }
