@@ -37,7 +37,7 @@ pub struct Service {
     #[arg(long, value_name = "DUR", value_parser = duration::parse, display_order = 12)]
     idle_exit: Option<Duration>,
 
-    /// Event loops, each on a thread of its own; 0: one per core
+    /// Event loops, one thread each; 0: one per core
     #[arg(
         long, value_name = "N", default_value_t = 1, display_order = 13,
         value_parser = number(0, MOST_WORKERS as u64),
