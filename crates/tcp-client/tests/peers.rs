@@ -14,7 +14,7 @@ const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
 #[test]
 fn the_tutorials_server_answers_and_the_tutorials_client_prints_the_same() {
     for host in ["127.0.0.1", "::1"] {
-        let Some(server) = python("tcp_server.py", &[host, "0"]) else {
+        let Some(server) = python("tutorial/tcp_server.py", &[host, "0"]) else {
             return;
         };
         let mut server = Server::spawn(server, 1);
@@ -22,7 +22,7 @@ fn the_tutorials_server_answers_and_the_tutorials_client_prints_the_same() {
         let ours = run(TCP_CLIENT, &[host, &port]);
         assert!(server.line().starts_with("[*] Accept connection from: "));
         assert_eq!(server.line(), "[*] Received: hehe, just for a test!");
-        let Some(client) = python("tcp_client.py", &[host, &port]) else {
+        let Some(client) = python("tutorial/tcp_client.py", &[host, &port]) else {
             return;
         };
         let theirs = run_command(client, b"");

@@ -15,7 +15,7 @@ const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 fn the_tutorials_server_answers_and_the_tutorials_client_prints_the_same() {
     let input = "hello\n中文\n\nnever sent\n".as_bytes();
     for host in ["127.0.0.1", "::1"] {
-        let Some(server) = python("udp_server.py", &[host, "0"]) else {
+        let Some(server) = python("tutorial/udp_server.py", &[host, "0"]) else {
             return;
         };
         let mut server = Server::spawn(server, 1);
@@ -26,7 +26,7 @@ fn the_tutorials_server_answers_and_the_tutorials_client_prints_the_same() {
             assert!(server.line().starts_with("[*] Received from: "));
             assert_eq!(server.line(), datagram);
         }
-        let Some(client) = python("udp_client.py", &[host, &port]) else {
+        let Some(client) = python("tutorial/udp_client.py", &[host, &port]) else {
             return;
         };
         let theirs = run_command(client, input);

@@ -15,7 +15,7 @@ fn the_tutorials_client() {
         let mut server = Server::start(UDP_SERVER, &["--listen", listen]);
         let ip = server.address().ip().to_string();
         let port = server.address().port().to_string();
-        let Some(client) = python("udp_client.py", &[&ip, &port]) else {
+        let Some(client) = python("tutorial/udp_client.py", &[&ip, &port]) else {
             return;
         };
         let ended = run_command(client, "hello\n中文\n\n".as_bytes());

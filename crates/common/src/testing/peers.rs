@@ -13,11 +13,11 @@ pub fn quiet_command(program: &str) -> Command {
     command
 }
 
-/// A program of `scripts/python`. `None` if there is no Python 3: then the test is reported
+/// A Python program in `scripts`. `None` if there is no Python 3: then the test is reported
 /// as skipped.
 pub fn python(script: &str, args: &[&str]) -> Option<Command> {
     let mut command = peer("python3", "python3 --version")?;
-    let scripts = [env!("CARGO_MANIFEST_DIR"), "..", "..", "scripts", "python", script];
+    let scripts = [env!("CARGO_MANIFEST_DIR"), "..", "..", "scripts", script];
     command.arg("-u").arg(scripts.iter().collect::<PathBuf>()).args(args);
     Some(command)
 }
