@@ -32,7 +32,7 @@ fn the_tutorials_client() {
 fn reply_and_end_share_a_segment() {
     let server = Server::start(TCP_SERVER, &["--listen", "127.0.0.1:0"]);
     let port = server.address().port().to_string();
-    let Some(client) = python("python/segments.py", &["127.0.0.1", &port]) else {
+    let Some(client) = python("python/lab/segments.py", &["127.0.0.1", &port]) else {
         return;
     };
     assert_eq!(run_command(client, b"").stdout, "3 segments in\n");

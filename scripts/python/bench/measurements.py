@@ -15,9 +15,9 @@ LEAST_RATE = 0.9
 # its CPU time. Those of a rate are a multiple of all FLOWS. Replies take many short
 # turns in a round, most of them UDP's, which are told apart from plain C's by a
 # hundredth: that takes many ratios.
-REPLIES = 1_000
+REPLY_EXCHANGES = 1_000
 REPLY_TURNS = {"udp": 20, "tcp": 5}
-RATE = {"udp": 25_600, "tcp": 6_400}
+RATE_EXCHANGES = {"udp": 25_600, "tcp": 6_400}
 
 Side = Callable[[], tuple[float, ...]]
 
@@ -97,11 +97,11 @@ class Bench(NamedTuple):
         names = ("reply", "connect") if protocol == "tcp" else ("reply",)
 
         def ours() -> tuple[float, ...]:
-            told = run(self._client(protocol, REPLIES)).told
+            told = run(self._client(protocol, REPLY_EXCHANGES)).told
             return tuple(middle(told[f"{name}_ms"]["p50"]) * 1000 for name in names)
 
         def plain() -> tuple[float, ...]:
-            told = run(self._plain("pingpong", protocol, REPLIES, mode=plainly)).told
+            told = run(self._plain("pingpong", protocol, REPLY_EXCHANGES, mode=plainly)).told
             return tuple(told[f"{name}_ns"]["p50"] / 1000 for name in names)
 
         goals = (None if plainly == "connected" else Goal(MOST_REPLY, is_most=True), None)
@@ -110,7 +110,7 @@ class Bench(NamedTuple):
 
     def rate(self, protocol: str, flows: int) -> Measurement:
         """Exchanges a second and CPU time an exchange, so many at once."""
-        count = RATE[protocol]
+        count = RATE_EXCHANGES[protocol]
 
         def figures_of(ran: Ran, seconds: float) -> tuple[float, float]:
             return count / seconds / 1000, ran.cpu_seconds / count * 1e6

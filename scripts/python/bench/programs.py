@@ -8,11 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, Sequence
 
-from torture import harness
+from lab import harness
 
 SOURCES = Path(__file__).resolve().parent.parent.parent / "c"
 PLAIN = ("pingpong", "load")
-PATIENCE = 120.0  # seconds that one run may take
+LONGEST_RUN = 120.0  # seconds
 LISTENING = {"tcp": "0A", "udp": "07"}  # the states of such sockets in /proc/net, include/net/tcp_states.h
 
 
@@ -36,9 +36,9 @@ def run(command: Sequence) -> Ran:
     process = harness.start([str(word) for word in command], stdout=subprocess.PIPE)
     try:
         # Its end closes the pipe, which wakes us: a wait with a timeout would poll.
-        output, _ = process.communicate(timeout=PATIENCE)
+        output, _ = process.communicate(timeout=LONGEST_RUN)
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"{_words(command)}: takes longer than {PATIENCE:.0f} s") from None
+        raise RuntimeError(f"{_words(command)}: takes longer than {LONGEST_RUN:.0f} s") from None
     finally:
         status = harness.reap(process, 0)
     if status != 0:

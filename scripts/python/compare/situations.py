@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from compare.tools import Tool
+from lab import harness
+from lab.case import Case
+from lab.protocol import MESSAGE
 from netlab import answers, firewall, routes, scene
 from netlab.scene import Scene
 from netlab.topology import PLANS
-from netlab.trial import MESSAGE, Trial
-from torture import harness
-from torture.case import Case
+from netlab.trial import Trial
 
 TRIALS = {trial.name: trial for topic in (answers, firewall, routes) for trial in topic.trials()}
-PATIENCE = 8.0  # seconds after which a tool is killed
+KILLED_AFTER = 8.0  # seconds
 PLAN = PLANS[4]
 NAMES = {PLAN.near: "r", PLAN.server: "b", PLAN.second: "b2"}  # in the tables, as in netlab/topology.py
 ANSWERED = "accept"
@@ -109,7 +110,7 @@ def ask(tool: Tool, stage: Scene, programs: Path) -> Outcome:
     try:
         with stage.a.entered():
             words = tool.words(stage.trial.target, programs)
-            ended = harness.run(words, stage.case.scratch, PATIENCE, **streams)
+            ended = harness.run(words, stage.case.scratch, KILLED_AFTER, **streams)
     finally:
         for end in ends:
             os.close(end)

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from netlab.trial import MESSAGE, PORT, REPLIES
+from lab.protocol import MESSAGE, PORT, REPLIES
 
 # The decisive words.
 REPLY = "|".join(REPLIES.values())

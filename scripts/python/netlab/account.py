@@ -11,12 +11,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable, Iterable, NamedTuple
 
+from lab.harness import Address, until
+from lab.protocol import PORT, REPLIES
 from netlab import services
 from netlab.run import Run
 from netlab.scene import Scene
 from netlab.services import Datagram, Service
-from netlab.trial import PORT, REPLIES
-from torture.harness import Address, until
 
 
 class Reply(NamedTuple):

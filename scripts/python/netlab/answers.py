@@ -2,11 +2,12 @@
 
 from typing import Callable, Iterator
 
+from lab.harness import Address
+from lab.protocol import PORT, REPLIES
 from netlab import services
 from netlab.scene import Scene
 from netlab.topology import PLANS, Plan
-from netlab.trial import PORT, REPLIES, Expected, Trial, each, trial, verdict
-from torture.harness import Address
+from netlab.trial import Expected, Trial, each, trial, verdict
 
 OTHER = "NOPE"  # what none of our servers replies
 LATE = 0.6  # seconds: after the client's 500 ms

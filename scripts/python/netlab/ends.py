@@ -2,12 +2,13 @@
 
 from typing import Iterator
 
+from lab.harness import until
+from lab.protocol import PORT, REPLIES
 from netlab import account, services
 from netlab.account import AT_ONCE, LOST, Doors
 from netlab.run import Run, finish, measure
 from netlab.scene import Scene
-from netlab.trial import PORT, REPLIES, Expected, Trial, each, trial, verdict
-from torture.harness import until
+from netlab.trial import Expected, Trial, each, trial, verdict
 
 MANY = 500  # probes, of which few are sent
 ANSWERED = 5  # of these; and the others wait until the run ends

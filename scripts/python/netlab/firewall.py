@@ -2,10 +2,11 @@
 
 from typing import Callable, Iterator
 
+from lab.protocol import PORT, REPLIES
 from netlab import services
 from netlab.scene import Scene
 from netlab.topology import Plan
-from netlab.trial import PORT, REPLIES, SILENCE, Trial, each, trial, verdict
+from netlab.trial import SILENCE, Trial, each, trial, verdict
 
 # By what nft calls them: ICMP types 3 (RFC 792, RFC 1812 section 5.2.7.1) and
 # ICMPv6 type 1 (RFC 4443 section 3.1).

@@ -4,8 +4,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lab.harness import Ended
 from netlab.trial import Expected, describe
-from torture.harness import Ended
 
 if TYPE_CHECKING:
     from netlab.scene import Scene

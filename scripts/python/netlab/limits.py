@@ -2,12 +2,13 @@
 
 from typing import Iterator
 
+from lab.protocol import PORT
 from netlab import account, services
 from netlab.account import Doors
 from netlab.run import measure, port_of
 from netlab.scene import Scene
 from netlab.topology import add
-from netlab.trial import PORT, Trial, each, trial, verdict
+from netlab.trial import Trial, each, trial, verdict
 
 COUNT = 40
 FAST = ("--interval", "5ms", "--timeout", "700ms")

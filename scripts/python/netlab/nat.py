@@ -3,9 +3,10 @@
 import re
 from typing import Callable, Iterator
 
+from lab.protocol import PORT, REPLIES
 from netlab.scene import Scene
 from netlab.topology import Plan
-from netlab.trial import PORT, REPLIES, Trial, each, trial, verdict
+from netlab.trial import Trial, each, trial, verdict
 
 
 def trials() -> Iterator[Trial]:

@@ -3,12 +3,13 @@
 import json
 from typing import Any, Iterator
 
+from lab.harness import Server
+from lab.protocol import PORT
 from netlab import account, nat, services
 from netlab.account import Account, Doors
 from netlab.run import measure
 from netlab.scene import Scene
-from netlab.trial import PORT, SILENCE, Trial, each, trial, verdict
-from torture.harness import Server
+from netlab.trial import SILENCE, Trial, each, trial, verdict
 
 FLOWS = 24  # source ports, at random: all odd or all even once in eight million runs
 COUNT = 10

@@ -9,10 +9,11 @@ import select
 import socket
 from typing import Callable
 
+from lab.harness import Address
+from lab.peers import NOW, PATIENCE
 from netlab import services
 from netlab.hosts import Host
-from netlab.services import LARGEST, PATIENCE, Service
-from torture.harness import Address
+from netlab.services import BUFFER, Service
 
 Fate = tuple[float, ...]
 LOST: Fate = ()
@@ -32,7 +33,7 @@ class Relay(Service):
         super().__init__([self._front], Relay._pass)
 
     def _pass(self, ready: socket.socket) -> None:
-        data, peer = ready.recvfrom(LARGEST)
+        data, peer = ready.recvfrom(BUFFER)
         if ready is self._front:
             self.seen += 1
             towards = self._towards_server(peer)
@@ -57,16 +58,16 @@ def connections(host: Host, server: Address, delay: float = 0.0, cut: bool = Fal
     """One message there and one reply back, each after a delay; or a reset in place of the reply."""
 
     def behave(client: socket.socket) -> None:
-        message = client.recv(LARGEST)
+        message = client.recv(BUFFER)
         if select.select([client], [], [], delay)[0]:
             return  # gone
         with host.socket(client.family, socket.SOCK_STREAM) as onwards:
             onwards.settimeout(PATIENCE)
             onwards.connect(server)
             onwards.sendall(message)
-            reply = onwards.recv(LARGEST)
+            reply = onwards.recv(BUFFER)
         if cut:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, services.NOW)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NOW)
         elif not select.select([client], [], [], delay)[0]:
             client.sendall(reply)
 

@@ -2,12 +2,13 @@
 
 from typing import Callable, Iterator
 
+from lab.protocol import PORT, REPLIES
 from netlab import judge, relay, services
 from netlab.firewall import served
 from netlab.relay import AT_ONCE, LOST, Fate, Relay
 from netlab.scene import Scene
 from netlab.topology import Plan
-from netlab.trial import PORT, REPLIES, Trial, each, trial, verdict
+from netlab.trial import Trial, each, trial, verdict
 
 DELAY = 0.15  # seconds, each way
 BOTH_WAYS_MS = 2 * DELAY * 1000

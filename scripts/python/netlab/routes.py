@@ -2,10 +2,11 @@
 
 from typing import Callable, Iterator
 
+from lab.protocol import PORT, REPLIES
 from netlab import services
 from netlab.scene import Scene
 from netlab.topology import Plan
-from netlab.trial import PORT, REPLIES, SILENCE, Trial, each, trial, verdict
+from netlab.trial import SILENCE, Trial, each, trial, verdict
 
 NARROW = 1280  # bytes, the least that IPv6 allows
 LONG = "x" * 4000  # bytes, more than fits into a segment

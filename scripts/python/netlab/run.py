@@ -5,9 +5,9 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
+from lab import harness
+from lab.harness import Ended
 from netlab import judge
-from torture import harness
-from torture.harness import Ended
 
 if TYPE_CHECKING:
     from netlab.scene import Scene

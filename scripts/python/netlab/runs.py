@@ -2,12 +2,13 @@
 
 from typing import Iterator
 
+from lab.protocol import PORT, REPLIES
 from netlab import account, services
 from netlab.account import AT_ONCE, LOST, Doors, Fate, Reply
 from netlab.relays import DELAY
 from netlab.run import MICROSECOND, measure, port_of
 from netlab.scene import Scene
-from netlab.trial import PORT, REPLIES, Trial, each, trial, verdict
+from netlab.trial import Trial, each, trial, verdict
 
 COUNT = 25  # so that each is 4 percent
 SHARE = 100 // COUNT

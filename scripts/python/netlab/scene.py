@@ -3,15 +3,16 @@
 import threading
 from contextlib import ExitStack
 
+from lab.case import Case
+from lab.harness import Ended, Server
+from lab.protocol import PORT
 from netlab import judge
 from netlab.hosts import Host
 from netlab.relay import Relay
 from netlab.run import Running
 from netlab.services import Service
 from netlab.topology import Network
-from netlab.trial import PORT, Trial
-from torture.case import Case
-from torture.harness import Ended, Server
+from netlab.trial import Trial
 
 over = threading.Event()  # set when the run is interrupted: no further process is started
 

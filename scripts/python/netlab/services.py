@@ -11,14 +11,12 @@ import threading
 import time
 from typing import Any, Callable
 
+from lab.harness import Address
+from lab.peers import NOW, PATIENCE, read_all
+from lab.protocol import PORT
 from netlab.hosts import Host
-from netlab.trial import PORT
-from torture.harness import Address
-from torture.peers import read_all
-from torture.tcp import NOW
 
-PATIENCE = 5.0  # seconds that a peer may say nothing
-LARGEST = 65_535  # bytes of a datagram
+BUFFER = 65_535  # bytes, in which every datagram has room
 
 Datagram = tuple[bytes, Address]
 
@@ -94,7 +92,7 @@ def udp(host: Host, addresses: list[Address], behave: Callable[[Service, Datagra
     sockets = [open_socket(host, socket.SOCK_DGRAM, *address) for address in addresses]
 
     def handle(service: Service, asked: socket.socket) -> None:
-        datagram = asked.recvfrom(LARGEST)
+        datagram = asked.recvfrom(BUFFER)
         if asked is sockets[0]:
             behave(service, (datagram[0], datagram[1][:2]))
 

@@ -9,8 +9,8 @@ Every ICMP error is sent, and a neighbour that does not answer is given up after
 
 from typing import NamedTuple
 
+from lab.harness import until
 from netlab.hosts import Host
-from torture.harness import until
 
 RETRANSMISSION_MS = 100  # of a question for a neighbour, of which there are three
 

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Iterator
 
+from lab.protocol import MESSAGE, PORT
 from netlab.topology import PLANS, Plan
 
 if TYPE_CHECKING:
     from netlab.scene import Scene
 
-PORT = 6666
-MESSAGE = "hehe, just for a test!"
-REPLIES = {"tcp": "ACK!", "udp": "Recvice message ok!"}
 SILENCE = {"tcp": "timeout", "udp": "no-reply"}  # the verdict where nothing comes back at all
 
 

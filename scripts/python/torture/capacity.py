@@ -3,10 +3,12 @@
 import resource
 import time
 
-from torture import network, peers
-from torture.case import Case
-from torture.harness import Server, until
-from torture.peers import HELLO, SOURCES
+from lab import peers
+from lab.case import Case
+from lab.harness import Server, until
+from lab.peers import SOURCES
+from lab.protocol import HELLO
+from torture import network
 
 MEGABYTE = 1 << 20
 SILENT_MEMORY = 16 * MEGABYTE  # resident, with 10,000 connections held

@@ -4,11 +4,10 @@ import random
 import re
 import subprocess
 
-from torture.case import PROGRAMS, Case
-from torture.harness import Ended
-from torture.peers import ACK, REPLY
+from lab.case import PROGRAMS, Case
+from lab.harness import Ended
+from lab.protocol import ACK, LARGEST, REPLY
 
-LARGEST = 65_507  # bytes of a datagram
 LAST_WORDS = {"-h", "--help", "-V", "--version"}
 
 # By what --help calls a value. TEXT is anything at all, and never bad.

@@ -6,10 +6,11 @@ from collections import Counter
 from itertools import cycle, islice
 from typing import Iterable, Iterator, Sequence
 
-from torture import peers, strace
-from torture.case import PROGRAMS, SERVERS, Case
-from torture.harness import Address, Server, until
-from torture.peers import HELLO
+from lab import peers
+from lab.case import PROGRAMS, SERVERS, Case
+from lab.harness import Address, Server, until
+from lab.protocol import ACK, HELLO, REPLY
+from torture import strace
 from torture.strace import Fault, Trace
 
 # What each call may say, from its manual page. accept(2) also passes on the
@@ -174,7 +175,7 @@ def lasting_fault(case: Case, program: str, fault: Fault) -> None:
             for peer in waiting:
                 peer.send(HELLO)
             time.sleep(1)
-        expected = peers.ACK if program == "tcp-server" else peers.REPLY
+        expected = ACK if program == "tcp-server" else REPLY
         replies = [first_bytes(peer, 3) for peer in waiting]
         peers.close_all(waiting)
         case.check(replies == [expected] * 3, f"{program}: {fault} for a second: then {replies}")
@@ -200,7 +201,7 @@ def short_send(case: Case) -> None:
         [call] = trace.calls()
         with strace.attached(server, Fault(call, "retval=1", 1).options, case.scratch):
             reply = peers.ask(server.address)
-        case.check(reply == peers.ACK[1:], f"a short {call}: {reply!r}")
+        case.check(reply == ACK[1:], f"a short {call}: {reply!r}")
 
 
 def last_of_a_count(case: Case) -> None:
@@ -218,7 +219,7 @@ def last_of_a_count(case: Case) -> None:
             until(lambda: b'"lost"' in server.output.read_bytes())
         case.check((early, heard) == (None, 1), f"while the last was held up, {heard} were heard; {early!r}")
         late = first_bytes(second, 3)
-        case.check(late == peers.ACK, f"when the last had failed, the next had {late!r}")
+        case.check(late == ACK, f"when the last had failed, the next had {late!r}")
         peers.close_all([first, second])
         server.wait()
     totals = server.totals()

@@ -4,7 +4,7 @@ really went over the wire."""
 import socket
 import struct
 
-from torture.harness import Address
+from lab.harness import Address
 
 ETH_P_IP = 0x0800
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h

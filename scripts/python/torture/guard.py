@@ -6,11 +6,12 @@ import threading
 from contextlib import closing, contextmanager
 from typing import Iterator
 
-from torture import network, peers
-from torture.case import Case
+from lab import peers
+from lab.case import Case
+from lab.harness import Address, Server, until
+from lab.protocol import HELLO, REPLY
+from torture import network
 from torture.forge import Forger, Tap
-from torture.harness import Address, Server, until
-from torture.peers import HELLO, REPLY
 
 LONGEST_LOOP = 3  # datagrams
 QUIET = 0.5  # seconds after which a loop is over

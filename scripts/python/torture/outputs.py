@@ -5,12 +5,12 @@ import signal
 import subprocess
 from typing import Callable
 
-from torture import harness, network, peers
-from torture.case import SERVERS, Case
-from torture.harness import until
-from torture.peers import ACK, HELLO, REPLY
+from lab import harness, peers
+from lab.case import SERVERS, Case
+from lab.harness import until
+from lab.protocol import ACK, HELLO, PORT, REPLY
+from torture import network
 
-PORT = 6666  # a server that cannot say where it listens has to be told
 CLOSED = ("sh", "-c", 'exec "$@" >&-', "sh")
 
 

@@ -4,12 +4,11 @@ import signal
 import statistics
 import time
 
-from torture import peers
-from torture.case import SERVERS, Case
-from torture.harness import Address, Crew, Server, until
-from torture.peers import HELLO
+from lab import peers
+from lab.case import SERVERS, Case
+from lab.harness import Address, Crew, Server, until
+from lab.protocol import ACK, HELLO, PORT, REPLY
 
-PORT = 6666
 LONGEST = 600.0  # seconds that a flood would last, were it not ended
 FLOODED = 64 << 10  # bytes of a transcript, after which the flood is on
 SOON = 1.0  # seconds to a stop
@@ -106,7 +105,7 @@ def stop_and_continue(case: Case, server: Server) -> None:
             reply = peers.read_all(peer) if tcp else peer.recv(1024)
         except OSError as error:
             reply = error
-    expected = peers.ACK if tcp else peers.REPLY
+    expected = ACK if tcp else REPLY
     case.check(reply == expected, f"{server.program}: after SIGSTOP and SIGCONT: {reply!r}")
 
 

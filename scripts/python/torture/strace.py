@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, NamedTuple, Sequence
 
-from torture import harness
-from torture.harness import Ended, Server
+from lab import harness
+from lab.harness import Ended, Server
 
 
 class Fault(NamedTuple):

@@ -2,17 +2,16 @@
 
 import random
 import socket
-import struct
 from collections import Counter
 
-from torture import peers
-from torture.case import Case
-from torture.harness import Address, Crew, until
-from torture.peers import ACK, HELLO, SOURCES
+from lab import peers
+from lab.case import Case
+from lab.harness import Address, Crew, until
+from lab.peers import NOW, SOURCES
+from lab.protocol import ACK, HELLO
 
 MEGABYTE = 1 << 20
 GROWTH = 4 * MEGABYTE  # of what is resident, by short connections
-NOW = struct.pack("ii", 1, 0)  # struct linger: closing resets the connection
 
 
 def short(case: Case) -> None:

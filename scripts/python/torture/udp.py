@@ -9,15 +9,15 @@ import socket
 import time
 from pathlib import Path
 
-from torture import network, peers
-from torture.case import Case
-from torture.harness import Address, Crew, Server, until
-from torture.peers import HELLO, REPLY
+from lab import peers
+from lab.case import Case
+from lab.harness import Address, Crew, Server, until
+from lab.protocol import HELLO, LARGEST, REPLY
+from torture import network
 
 MEGABYTE = 1 << 20
 MOST_RESIDENT = 32 * MEGABYTE
 CHECKED = 50 * MEGABYTE  # of a transcript
-LARGEST = 65_507  # bytes of a datagram's payload, over IPv4
 HEADERS = 28  # bytes of IPv4 and UDP
 UDP_SEGMENT = 103  # linux/udp.h
 AMPLIFICATION = 1.7

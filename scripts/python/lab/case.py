@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
-from torture import harness
-from torture.harness import Ended, Server
+from lab import harness
+from lab.harness import Ended, Server
 
 PROGRAMS = ("tcp-server", "tcp-client", "udp-server", "udp-client")
 SERVERS = ("tcp-server", "udp-server")

@@ -2,15 +2,16 @@
 
 import select
 import socket
+import struct
 import time
 from typing import Iterable
 
-from torture.harness import Address
+from lab.harness import Address
+from lab.protocol import ACK, HELLO, REPLY
 
-HELLO = b"hehe, just for a test!"
-ACK = b"ACK!"
-REPLY = b"Recvice message ok!"
 SOURCES = tuple(f"127.0.0.{n}" for n in range(1, 9))
+PATIENCE = 5.0  # seconds that a peer waits for the other side
+NOW = struct.pack("ii", 1, 0)  # struct linger: closing resets the connection
 
 # linux/in.h; the socket module has no name for it before Python 3.12. The port
 # is chosen when connecting, so that many connections may share one.
@@ -27,7 +28,7 @@ def _socket(kind: int, host: str, source: str | None, seconds: float) -> socket.
     return peer
 
 
-def connect(address: Address, source: str | None = None, seconds: float = 5.0) -> socket.socket:
+def connect(address: Address, source: str | None = None, seconds: float = PATIENCE) -> socket.socket:
     peer = _socket(socket.SOCK_STREAM, address[0], source, seconds)
     try:
         peer.connect(address)
@@ -58,14 +59,14 @@ def is_closed(peer: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def ask(address: Address, message: bytes = HELLO, source: str | None = None, seconds: float = 5.0) -> bytes:
+def ask(address: Address, message: bytes = HELLO, source: str | None = None, seconds: float = PATIENCE) -> bytes:
     """One TCP exchange up to the clean end."""
     with connect(address, source, seconds) as peer:
         peer.sendall(message)
         return read_all(peer)
 
 
-def datagram_socket(address: Address, source: str | None = None, seconds: float = 5.0) -> socket.socket:
+def datagram_socket(address: Address, source: str | None = None, seconds: float = PATIENCE) -> socket.socket:
     """Connected: it takes datagrams from the asked address alone."""
     peer = _socket(socket.SOCK_DGRAM, address[0], source, seconds)
     peer.connect(address)
@@ -73,7 +74,7 @@ def datagram_socket(address: Address, source: str | None = None, seconds: float 
 
 
 def ask_datagram(address: Address, message: bytes = HELLO, source: str | None = None,
-                 seconds: float = 5.0) -> bytes:
+                 seconds: float = PATIENCE) -> bytes:
     with datagram_socket(address, source, seconds) as peer:
         peer.send(message)
         return peer.recv(65536)
