@@ -11,7 +11,7 @@ from compare.tools import Tool
 from lab import harness
 from lab.case import Case
 from lab.protocol import MESSAGE
-from netlab import answers, firewall, routes, scene
+from netlab import answers, firewall, routes
 from netlab.scene import Scene
 from netlab.topology import PLANS
 from netlab.trial import Trial
@@ -97,8 +97,6 @@ def start_own_server(tool: Tool, stage: Scene, stack: ExitStack) -> None:
 
 
 def ask(tool: Tool, stage: Scene, programs: Path) -> Outcome:
-    if scene.over.is_set():
-        raise scene.Interrupted("interrupted")
     streams, ends = {}, []
     if tool.message:
         ends = list(os.pipe())

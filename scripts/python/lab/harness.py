@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -20,6 +21,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 Address = tuple[str, int]
 _running: list = []
+over = threading.Event()  # set after an interrupt: from then on no process is started
+
+
+class Interrupted(Exception):
+    pass
 
 
 def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -32,6 +38,8 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
 
 def start(command: Sequence, **streams: Any) -> subprocess.Popen:
     """Starts a program in a process group of its own: Ctrl-C is for us alone."""
+    if over.is_set():
+        raise Interrupted("interrupted")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RUST_")}
     streams.setdefault("stdin", subprocess.DEVNULL)
     process = subprocess.Popen(command, env=environment, process_group=0, **streams)

@@ -6,7 +6,6 @@ host, and what it starts or opens meanwhile stays there: so a server on host b
 needs no process of its own.
 """
 
-import ctypes
 import fcntl
 import json
 import os
@@ -17,17 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-CLONE_NEWNET = 0x40000000  # linux/sched.h; os.unshare and os.setns came with Python 3.12
+from lab import namespace
+
 SIOCGIFFLAGS = 0x8913  # netdevice(7)
 IFF_RUNNING = 0x40
-OWN = "/proc/thread-self/ns/net"
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _call(name: str, *arguments: int) -> None:
-    if getattr(_libc, name)(*arguments) != 0:
-        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
 class Host:
@@ -35,24 +27,24 @@ class Host:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        home = os.open(OWN, os.O_RDONLY)
+        home = namespace.open_own()
         try:
-            _call("unshare", CLONE_NEWNET)
-            self._descriptor = os.open(OWN, os.O_RDONLY)
+            namespace.enter_new()
+            self._descriptor = namespace.open_own()
         finally:
-            _call("setns", home, CLONE_NEWNET)
+            namespace.enter(home)
             os.close(home)
         self.path = f"/proc/{os.getpid()}/fd/{self._descriptor}"
 
     @contextmanager
     def entered(self) -> Iterator[None]:
         """This thread, and what it starts, is on this host for as long as the block lasts."""
-        home = os.open(OWN, os.O_RDONLY)
+        home = namespace.open_own()
         try:
-            _call("setns", self._descriptor, CLONE_NEWNET)
+            namespace.enter(self._descriptor)
             yield
         finally:
-            _call("setns", home, CLONE_NEWNET)
+            namespace.enter(home)
             os.close(home)
 
     def ip(self, *commands: str) -> None:

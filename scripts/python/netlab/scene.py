@@ -1,6 +1,5 @@
 """A case while it runs: a network of its own, who is on it, and the probes."""
 
-import threading
 from contextlib import ExitStack
 
 from lab.case import Case
@@ -13,12 +12,6 @@ from netlab.run import Running
 from netlab.services import Service
 from netlab.topology import Network
 from netlab.trial import Trial
-
-over = threading.Event()  # set when the run is interrupted: no further process is started
-
-
-class Interrupted(Exception):
-    pass
 
 
 class Scene:
@@ -40,7 +33,6 @@ class Scene:
 
     def start_server(self, *options: str, address: str | None = None, wrapper: tuple[str, ...] = ()) -> Server:
         """Our own server, on b."""
-        self._check_running()
         listen, program = self.plan.endpoint(address or self.plan.server, PORT), f"{self.protocol}-server"
         with self.b.entered():
             return self._stack.enter_context(self.case.server(program, *options, listen=listen, wrapper=wrapper))
@@ -52,7 +44,6 @@ class Scene:
 
     def probe(self, *options: str, timeout: str | None = None) -> Ended:
         """The client on a, once."""
-        self._check_running()
         trial = self.trial
         target = self.plan.endpoint(trial.target, trial.port)
         words = (target, "--message", trial.message, "--timeout", timeout or trial.timeout, "--json", *trial.options)
@@ -62,7 +53,6 @@ class Scene:
     def start_run(self, count: int, *options: str, target: str | None = None,
                   wrapper: tuple[str, ...] = ()) -> Running:
         """The client on a, with so many probes to make."""
-        self._check_running()
         program, trial = f"{self.protocol}-client", self.trial
         words = (self.plan.endpoint(target or trial.target, trial.port), "--count", str(count), *options)
         with self.a.entered():
@@ -75,11 +65,6 @@ class Scene:
         wanted = said.verdict if said.verdict in self.trial.expected.verdicts else self.trial.expected.verdicts[0]
         status = self.probe("--expect", wanted).status
         self.case.check(status == 0, f"exit status {status} with --expect {wanted}")
-
-    @staticmethod
-    def _check_running() -> None:
-        if over.is_set():
-            raise Interrupted("interrupted")
 
 
 def play(trial: Trial, case: Case) -> str:

@@ -5,18 +5,14 @@ address or route may be added freely, and nothing of it outlives the processes
 that use it: so there is nothing to remove, not even after a kill -9.
 """
 
-import ctypes
-import os
 import subprocess
 
-CLONE_NEWNET = 0x40000000  # linux/sched.h; os.unshare came with Python 3.12
+from lab import namespace
 
 
 def enter_own() -> None:
     """Puts this process, and what it starts from now on, into a new network."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "unshare: " + os.strerror(ctypes.get_errno()))
+    namespace.enter_new()
     ip("link set lo up")
 
 

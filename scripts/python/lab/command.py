@@ -1,0 +1,89 @@
+"""What scripts/torture, netlab, compare and bench do alike: options, requirements, the programs, an interrupt."""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from concurrent.futures import Future, wait
+from pathlib import Path
+from typing import Any, NamedTuple, Sequence
+
+from lab import harness
+from lab.case import PROGRAMS
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+
+
+class Command(NamedTuple):
+    """One of the four: its name, and what it needs."""
+
+    name: str
+    tools: dict[str, str]  # and Debian's packages that have them
+    root_for: str | None = None  # what it needs root for, if it does
+
+    def programs(self, given: Path | None) -> Path | None:
+        """Where the programs are: in the given directory, or freshly built.
+
+        None if this command cannot run, which it has said then.
+        """
+        if missing := self._what_is_missing():
+            print(f"{self.name}: {missing}", file=sys.stderr)
+            return None
+        return given or build()
+
+    def _what_is_missing(self) -> str | None:
+        if sys.version_info < (3, 11) or sys.platform != "linux":
+            return "needs Linux and Python 3.11 or later"
+        if self.root_for and os.geteuid() != 0:
+            return f"needs root, for {self.root_for}: sudo scripts/{self.name}"
+        if tools := [tool for tool in self.tools if not shutil.which(tool)]:
+            packages = " ".join(self.tools[tool] for tool in tools)
+            return f"{' and '.join(tools)} missing: apt-get install {packages}"
+        return None
+
+
+def build() -> Path | None:
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    built = subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=ROOT)
+    return (ROOT / target / "release") if built.returncode == 0 else None
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """A parser that prints the command's docstring as it is written."""
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, usage=argparse.SUPPRESS
+    )
+
+
+def add_bin(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bin", type=directory, metavar="DIR", help="where the programs are")
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32),
+                        help="what every random part derives from")
+
+
+def directory(word: str) -> Path:
+    path = Path(word).resolve()
+    if absent := [program for program in PROGRAMS if not os.access(path / program, os.X_OK)]:
+        raise argparse.ArgumentTypeError(f"{word} has no {', '.join(absent)}")
+    return path
+
+
+def end(running: Sequence[Future[Any]]) -> None:
+    """Ends what runs, and starts nothing else.
+
+    A thread that is just about to start a process may still do so: therefore
+    processes are ended until no thread is left.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    harness.over.set()
+    for future in running:
+        future.cancel()
+    while wait(running, timeout=0.05).not_done:
+        harness.end_all()
