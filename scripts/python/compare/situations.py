@@ -1,4 +1,8 @@
-"""The situations, which are cases of scripts/netlab, and what a tool comes to in one."""
+"""The situations, and what a tool comes to in one.
+
+They are cases of scripts/netlab, so that a tool meets the very network in which
+our clients are tested: this is why compare imports netlab.
+"""
 
 import os
 import re
@@ -12,11 +16,11 @@ from lab import harness
 from lab.case import Case
 from lab.protocol import MESSAGE
 from netlab import answers, firewall, routes
+from netlab.play import Play
 from netlab.scene import Scene
 from netlab.topology import PLANS
-from netlab.trial import Trial
 
-TRIALS = {trial.name: trial for topic in (answers, firewall, routes) for trial in topic.trials()}
+PLAYS = {play.name: play for topic in (answers, firewall, routes) for play in topic.plays()}
 KILLED_AFTER = 8.0  # seconds
 PLAN = PLANS[4]
 NAMES = {PLAN.near: "r", PLAN.server: "b", PLAN.second: "b2"}  # in the tables, as in netlab/topology.py
@@ -32,8 +36,8 @@ class Situation(NamedTuple):
     def text(self, protocol: str) -> str:
         return self._of(protocol)[0]
 
-    def trial(self, protocol: str) -> Trial:
-        return TRIALS[f"{protocol}4-{self._of(protocol)[1]}"]
+    def play(self, protocol: str) -> Play:
+        return PLAYS[f"{protocol}4-{self._of(protocol)[1]}"]
 
     def _of(self, protocol: str) -> tuple[str, str]:
         return (self.other or self.tcp) if protocol == "udp" else self.tcp
@@ -69,18 +73,18 @@ class Outcome(NamedTuple):
         return re.sub(r"\d+\.\d+\.\d+\.\d+", lambda address: NAMES.get(address[0], address[0]), short)
 
 
-def play(situation: Situation, protocol: str, tools: list[Tool], programs: Path, scratch: Path) -> list[Outcome]:
+def ask_all(situation: Situation, protocol: str, tools: list[Tool], programs: Path, scratch: Path) -> list[Outcome]:
     """What each tool comes to, one after the other, on a network that only they use."""
-    trial = situation.trial(protocol)
-    own = [tool for tool in tools if tool.server and trial.name.endswith(ANSWERED)]
+    play = situation.play(protocol)
+    own = [tool for tool in tools if tool.server and play.name.endswith(ANSWERED)]
     outcomes = {}
     for group in ([tool for tool in tools if tool not in own], own):
-        case = Case(trial.name, 0, False, programs, scratch / f"{trial.name}-{len(outcomes)}")
+        case = Case(play.name, 0, False, programs, scratch / f"{play.name}-{len(outcomes)}")
         case.scratch.mkdir()
         with ExitStack() as stack:
-            stage = Scene(trial, case, stack)
+            stage = Scene(play.trial, case, stack)
             if group is not own:
-                trial.prepare(stage)
+                play.prepare(stage)
             for tool in group:
                 if group is own:
                     start_own_server(tool, stage, stack)

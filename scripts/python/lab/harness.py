@@ -94,6 +94,22 @@ def run(command: Sequence, scratch: Path, seconds: float = PATIENCE, **streams: 
     return Ended(status, output.read_bytes(), errors.read_bytes())
 
 
+class Running:
+    """The process, which may be interrupted."""
+
+    def __init__(self, command: Sequence[str], scratch: Path) -> None:
+        self._output, self._errors = scratch / "run.out", scratch / "run.err"
+        with open(self._output, "wb") as out, open(self._errors, "wb") as err:
+            self._process = start(command, stdout=out, stderr=err)
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> Ended:
+        status = reap(self._process)
+        return Ended(status, self._output.read_bytes(), self._errors.read_bytes())
+
+
 class Server:
     """A server that listens."""
 

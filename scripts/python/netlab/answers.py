@@ -5,15 +5,16 @@ from typing import Callable, Iterator
 from lab.harness import Address
 from lab.protocol import PORT, REPLIES
 from netlab import services
+from netlab.play import Play, nothing, play
 from netlab.scene import Scene
 from netlab.topology import PLANS, Plan
-from netlab.trial import Expected, Trial, each, trial, verdict
+from netlab.trial import Expected, each, verdict
 
 OTHER = "NOPE"  # what none of our servers replies
 LATE = 0.6  # seconds: after the client's 500 ms
 
 
-def trials() -> Iterator[Trial]:
+def plays() -> Iterator[Play]:
     for begin, protocol, plan in each():
         yield from of_replies(begin, protocol, plan)
         yield from of_this_machine(begin, protocol, plan)
@@ -22,7 +23,7 @@ def trials() -> Iterator[Trial]:
     for begin, _, plan in each("udp"):
         yield from of_sources(begin, plan)
     for protocol in REPLIES:
-        yield trial(f"{protocol}4", "unresolved", verdict("unresolved", has_address=False), no_name_server,
+        yield play(f"{protocol}4", "unresolved", verdict("unresolved", has_address=False), no_name_server,
                     "nowhere.invalid", timeout="2s")
 
 
@@ -34,39 +35,39 @@ def udp(behave: Callable, *others: Address) -> Callable[[Scene], None]:
     return lambda scene: scene.serve(services.udp(scene.b, [(scene.plan.server, PORT), *others], behave))
 
 
-def of_replies(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
+def of_replies(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     """No reply, a late one, the right one, and another one."""
     serve, reply = (tcp, services.replies) if protocol == "tcp" else (udp, services.answers)
     silent = services.says_nothing if protocol == "tcp" else services.ignores
     wanted = ("--expect-reply", REPLIES[protocol])
-    yield trial(begin, "silent", verdict("no-reply"), serve(silent))
-    yield trial(begin, "late", verdict("no-reply"), serve(reply(REPLIES[protocol], after=LATE)))
-    yield trial(begin, "any-reply", verdict("ok", reply=OTHER), serve(reply(OTHER)))
-    yield trial(begin, "right-reply", verdict("ok", reply=REPLIES[protocol]), serve(reply(REPLIES[protocol])),
+    yield play(begin, "silent", verdict("no-reply"), serve(silent))
+    yield play(begin, "late", verdict("no-reply"), serve(reply(REPLIES[protocol], after=LATE)))
+    yield play(begin, "any-reply", verdict("ok", reply=OTHER), serve(reply(OTHER)))
+    yield play(begin, "right-reply", verdict("ok", reply=REPLIES[protocol]), serve(reply(REPLIES[protocol])),
                 options=wanted)
-    yield trial(begin, "wrong-reply", verdict("wrong-reply", reply=OTHER), serve(reply(OTHER)), options=wanted)
-    yield trial(begin, "second-address", verdict("ok", reply=REPLIES[protocol]),
+    yield play(begin, "wrong-reply", verdict("wrong-reply", reply=OTHER), serve(reply(OTHER)), options=wanted)
+    yield play(begin, "second-address", verdict("ok", reply=REPLIES[protocol]),
                 lambda scene: scene.start_server(address="::" if plan.family == 6 else "0.0.0.0"), plan.second)
 
 
-def of_connections(begin: str) -> Iterator[Trial]:
+def of_connections(begin: str) -> Iterator[Play]:
     """A server that ends the connection instead of answering."""
-    yield trial(begin, "closes", verdict("no-reply"), tcp(services.closes))
-    yield trial(begin, "half-closes", verdict("no-reply"), tcp(services.half_closes))
-    yield trial(begin, "closes-unread", verdict("reset"), tcp(services.leaves_unread))
-    yield trial(begin, "resets", verdict("reset"), tcp(services.resets))
+    yield play(begin, "closes", verdict("no-reply"), tcp(services.closes))
+    yield play(begin, "half-closes", verdict("no-reply"), tcp(services.half_closes))
+    yield play(begin, "closes-unread", verdict("reset"), tcp(services.leaves_unread))
+    yield play(begin, "resets", verdict("reset"), tcp(services.resets))
 
 
-def of_sources(begin: str, plan: Plan) -> Iterator[Trial]:
+def of_sources(begin: str, plan: Plan) -> Iterator[Play]:
     """A reply from another address or port is none, however right it looks."""
     for name, other in (("address", (plan.second, PORT)), ("port", (plan.server, PORT + 1))):
         wrong = Expected(("wrong-source",), sender=plan.endpoint(*other))
-        yield trial(begin, f"other-{name}", wrong, udp(services.answers(REPLIES["udp"], 1), other))
-        yield trial(begin, f"other-{name}-first", verdict("ok", reply=REPLIES["udp"]),
+        yield play(begin, f"other-{name}", wrong, udp(services.answers(REPLIES["udp"], 1), other))
+        yield play(begin, f"other-{name}-first", verdict("ok", reply=REPLIES["udp"]),
                     udp(services.answers(REPLIES["udp"], 1, 0), other))
 
 
-def of_this_machine(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
+def of_this_machine(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     """An address that is not ours, a port that is taken."""
 
     def take_port(scene: Scene) -> None:
@@ -76,8 +77,8 @@ def of_this_machine(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
             scene.serve(services.udp(scene.a, [(plan.client, PORT)], services.ignores))
 
     local = verdict("local")
-    yield trial(begin, "not-our-address", local, lambda _: None, options=("--source", plan.nobody_near))
-    yield trial(begin, "port-taken", local, take_port,
+    yield play(begin, "not-our-address", local, nothing, options=("--source", plan.nobody_near))
+    yield play(begin, "port-taken", local, take_port,
                 options=("--source", plan.client, "--source-port", str(PORT)))
 
 

@@ -7,8 +7,9 @@ from lab.protocol import PORT, REPLIES
 from netlab import account, services
 from netlab.account import AT_ONCE, LOST, Doors
 from netlab.run import Run, finish, measure
+from netlab.play import Play, play
 from netlab.scene import Scene
-from netlab.trial import Expected, Trial, each, trial, verdict
+from netlab.trial import Expected, each, verdict
 
 MANY = 500  # probes, of which few are sent
 ANSWERED = 5  # of these; and the others wait until the run ends
@@ -20,12 +21,12 @@ BEFORE_MS = 100  # of the deadline, which counts from the program's start and no
 NAME = "two.example"
 
 
-def trials() -> Iterator[Trial]:
+def plays() -> Iterator[Play]:
     for begin, _, _ in each():
-        yield trial(begin, "run-deadline", verdict("ok"), falls_silent, run=deadline)
-        yield trial(begin, "run-deadline-silent", Expected(("nothing",)), is_silent, run=deadline_of_silence)
-        yield trial(begin, "run-interrupted", verdict("ok"), falls_silent, run=interrupted)
-        yield trial(begin, "run-two-addresses", verdict("ok"), count_by_address, NAME, run=two_addresses)
+        yield play(begin, "run-deadline", verdict("ok"), falls_silent, run=deadline)
+        yield play(begin, "run-deadline-silent", Expected(("nothing",)), is_silent, run=deadline_of_silence)
+        yield play(begin, "run-interrupted", verdict("ok"), falls_silent, run=interrupted)
+        yield play(begin, "run-two-addresses", verdict("ok"), count_by_address, NAME, run=two_addresses)
 
 
 def is_silent(scene: Scene) -> None:

@@ -4,9 +4,10 @@ from typing import Callable, Iterator
 
 from lab.protocol import PORT, REPLIES
 from netlab import services
+from netlab.play import Play, play
 from netlab.scene import Scene
 from netlab.topology import Plan
-from netlab.trial import SILENCE, Trial, each, trial, verdict
+from netlab.trial import SILENCE, each, verdict
 
 # By what nft calls them: ICMP types 3 (RFC 792, RFC 1812 section 5.2.7.1) and
 # ICMPv6 type 1 (RFC 4443 section 3.1).
@@ -18,7 +19,7 @@ REJECTIONS = {
 FIRST_SYN_MS = 900  # Linux sends the second one after a second, RFC 6298 section 2.1
 
 
-def trials() -> Iterator[Trial]:
+def plays() -> Iterator[Play]:
     for begin, protocol, plan in each():
         yield from of_silence(begin, protocol, plan)
         yield from of_rejection(begin, plan)
@@ -58,7 +59,7 @@ def served(host: str, hook: str, *rules: str, before: str = "") -> Callable[[Sce
     return prepare
 
 
-def of_silence(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
+def of_silence(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     """Dropped on the way there, or on the way back; and the control, which is let through."""
 
     def accept(scene: Scene) -> None:
@@ -66,50 +67,50 @@ def of_silence(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
         scene.start_server()
 
     silence = verdict(SILENCE[protocol])
-    yield trial(begin, "accept", verdict("ok", reply=REPLIES[protocol]), accept)
-    yield trial(begin, "drop-on-router", silence, served("r", "forward", to_server("drop")))
-    yield trial(begin, "drop-on-server", silence, served("b", "input", to_server("drop")))
-    yield trial(begin, "drop-replies", silence, served("r", "forward", from_server("drop")))
+    yield play(begin, "accept", verdict("ok", reply=REPLIES[protocol]), accept)
+    yield play(begin, "drop-on-router", silence, served("r", "forward", to_server("drop")))
+    yield play(begin, "drop-on-server", silence, served("b", "input", to_server("drop")))
+    yield play(begin, "drop-replies", silence, served("r", "forward", from_server("drop")))
 
 
-def of_rejection(begin: str, plan: Plan) -> Iterator[Trial]:
+def of_rejection(begin: str, plan: Plan) -> Iterator[Play]:
     """Each ICMP error, from the router and some from the server: who sent it is named."""
     for kind in REJECTIONS[plan.family]:
         word = "refused" if kind == "port-unreachable" else "unreachable"
-        yield trial(begin, f"reject-{kind}", verdict(word, router=(plan.near,)),
+        yield play(begin, f"reject-{kind}", verdict(word, router=(plan.near,)),
                     on("r", "forward", to_server(reject(plan, kind))))
         if kind in ("port-unreachable", "admin-prohibited"):
-            yield trial(begin, f"server-{kind}", verdict(word, router=(plan.server,)),
+            yield play(begin, f"server-{kind}", verdict(word, router=(plan.server,)),
                         on("b", "input", to_server(reject(plan, kind))))
 
 
-def of_the_client(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
+def of_the_client(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     """The client's own firewall. UDP's send fails with EPERM; TCP hears nothing of a drop."""
     own = (plan.client, None)
-    yield trial(begin, "own-drop", verdict("local" if protocol == "udp" else "timeout"),
+    yield play(begin, "own-drop", verdict("local" if protocol == "udp" else "timeout"),
                 on("a", "output", to_server("drop")))
     # The ICMP error comes from and to this machine: UDP's send fails besides.
     words = ("local", "refused") if protocol == "udp" else ("refused",)
-    yield trial(begin, "own-reject", verdict(*words, router=own), on("a", "output", to_server("reject")))
+    yield play(begin, "own-reject", verdict(*words, router=own), on("a", "output", to_server("reject")))
 
 
-def of_connections(begin: str, plan: Plan) -> Iterator[Trial]:
+def of_connections(begin: str, plan: Plan) -> Iterator[Play]:
     """What only TCP knows: resets, and a connection that stands before something goes wrong."""
     reset, data = "reject with tcp reset", f"tcp flags & psh != 0 tcp dport {PORT}"
-    yield trial(begin, "reset-by-router", verdict("refused"), on("r", "forward", f"tcp dport {PORT} {reset}"))
-    yield trial(begin, "reset-by-server", verdict("refused"), on("b", "input", f"tcp dport {PORT} {reset}"))
-    yield trial(begin, "message-reset", verdict("reset"), served("r", "forward", f"{data} {reset}"))
-    yield trial(begin, "message-dropped", verdict("no-reply"), served("r", "forward", f"{data} drop"))
+    yield play(begin, "reset-by-router", verdict("refused"), on("r", "forward", f"tcp dport {PORT} {reset}"))
+    yield play(begin, "reset-by-server", verdict("refused"), on("b", "input", f"tcp dport {PORT} {reset}"))
+    yield play(begin, "message-reset", verdict("reset"), served("r", "forward", f"{data} {reset}"))
+    yield play(begin, "message-dropped", verdict("no-reply"), served("r", "forward", f"{data} drop"))
     # A socket without IP_RECVERR goes on trying; and with it nobody learns the router.
     kind = "host-unreachable" if plan.family == 4 else "addr-unreachable"
-    yield trial(begin, "message-rejected", verdict("unreachable", "no-reply", router=(None, plan.near)),
+    yield play(begin, "message-rejected", verdict("unreachable", "no-reply", router=(None, plan.near)),
                 served("r", "forward", f"{data} {reject(plan, kind)}"))
-    yield trial(begin, "reply-dropped", verdict("no-reply"),
+    yield play(begin, "reply-dropped", verdict("no-reply"),
                 served("r", "forward", f"tcp flags & (fin|psh) != 0 tcp sport {PORT} drop"))
     first = f"tcp dport {PORT} tcp flags & (syn|ack) == syn numgen inc mod 2 == 0 drop"
-    yield trial(begin, "first-syn-dropped", verdict("ok", reply=REPLIES["tcp"], longer_than_ms=FIRST_SYN_MS),
+    yield play(begin, "first-syn-dropped", verdict("ok", reply=REPLIES["tcp"], longer_than_ms=FIRST_SYN_MS),
                 served("r", "forward", first), timeout="3s")
     # The error comes while nobody is in connect(2), as it does over a real
     # network; veth delivers the answer to the first SYN within the call.
-    yield trial(begin, "second-syn-rejected", verdict("unreachable", router=(plan.near,)),
+    yield play(begin, "second-syn-rejected", verdict("unreachable", router=(plan.near,)),
                 on("r", "forward", first, to_server(reject(plan, kind))), timeout="3s")

@@ -2,13 +2,11 @@
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from lab.harness import Ended
+from netlab.scene import Scene
 from netlab.trial import Expected, describe
-
-if TYPE_CHECKING:
-    from netlab.scene import Scene
 
 FIELDS = {"schema", "event", "verdict", "target", "address", "local", "connect_ms", "reply_ms", "reply", "reason",
           "router", "from", "number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code"}
@@ -21,7 +19,17 @@ class Said(NamedTuple):
     text: str
 
 
-def check_probe(scene: "Scene", ended: Ended, expected: Expected) -> Said:
+def probe_twice(scene: Scene) -> None:
+    """Probes plainly, and then with --expect and the verdict that came of it: that one is a success."""
+    expected = scene.trial.expected
+    said = check_probe(scene, scene.probe(), expected)
+    scene.came = said.text
+    wanted = said.verdict if said.verdict in expected.verdicts else expected.verdicts[0]
+    status = scene.probe("--expect", wanted).status
+    scene.case.check(status == 0, f"exit status {status} with --expect {wanted}")
+
+
+def check_probe(scene: Scene, ended: Ended, expected: Expected) -> Said:
     """Checks a probe without --expect: the exit status, and the one line of JSON."""
     check = scene.case.check
     said = parse(ended.output)
@@ -47,7 +55,7 @@ def parse(output: bytes) -> dict[str, Any] | None:
         return None
 
 
-def who(scene: "Scene", said: dict[str, Any], expected: Expected) -> list[str]:
+def who(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
     """What is wrong with the addresses."""
     plan, trial = scene.plan, scene.trial
     target = plan.endpoint(trial.target, trial.port)
@@ -71,7 +79,7 @@ def who(scene: "Scene", said: dict[str, Any], expected: Expected) -> list[str]:
     return wrong
 
 
-def what(scene: "Scene", said: dict[str, Any], expected: Expected) -> list[str]:
+def what(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
     """What is wrong with the reply and the times."""
     found, wrong = said["verdict"], []
     # After a connection that stood, the path may be lost too: with or without a time.

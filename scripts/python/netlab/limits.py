@@ -6,9 +6,10 @@ from lab.protocol import PORT
 from netlab import account, services
 from netlab.account import Doors
 from netlab.run import measure, port_of
+from netlab.play import Play, nothing, play
 from netlab.scene import Scene
 from netlab.topology import add
-from netlab.trial import Trial, each, trial, verdict
+from netlab.trial import each, verdict
 
 COUNT = 40
 FAST = ("--interval", "5ms", "--timeout", "700ms")
@@ -16,12 +17,12 @@ SOURCES = {4: ("10.0.0.11", "10.0.0.12", "10.0.0.13"), 6: ("fd00:a::11", "fd00:a
 SYNS_LOST = 3
 
 
-def trials() -> Iterator[Trial]:
+def plays() -> Iterator[Play]:
     for begin, _, _ in each("udp"):
-        yield trial(begin, "run-icmp-limited", verdict("refused", "no-reply"), limited, run=some_refused)
-        yield trial(begin, "run-icmp-unlimited", verdict("refused"), lambda _: None, run=all_refused)
+        yield play(begin, "run-icmp-limited", verdict("refused", "no-reply"), limited, run=some_refused)
+        yield play(begin, "run-icmp-unlimited", verdict("refused"), nothing, run=all_refused)
     for begin, _, _ in each("tcp"):
-        yield trial(begin, "run-syn-lost", verdict("ok"), lose_syns, run=syns_lost)
+        yield play(begin, "run-syn-lost", verdict("ok"), lose_syns, run=syns_lost)
 
 
 def limited(scene: Scene) -> None:

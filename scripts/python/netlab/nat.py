@@ -4,20 +4,21 @@ import re
 from typing import Callable, Iterator
 
 from lab.protocol import PORT, REPLIES
+from netlab.play import Play, play
 from netlab.scene import Scene
 from netlab.topology import Plan
-from netlab.trial import Trial, each, trial, verdict
+from netlab.trial import each, verdict
 
 
-def trials() -> Iterator[Trial]:
+def plays() -> Iterator[Play]:
     for begin, protocol, plan in each():
         seen = re.escape(plan.endpoint(plan.far, 0)[:-1]) + "[0-9]+"
-        yield trial(begin, "masquerade", verdict("ok", reply=f"host=\\S+ peer={seen} n=1"),
+        yield play(begin, "masquerade", verdict("ok", reply=f"host=\\S+ peer={seen} n=1"),
                     translated(masquerade(), "--witness"))
         itself = re.escape(plan.endpoint(plan.client, 0)[:-1]) + "[0-9]+"
-        yield trial(begin, "witness", verdict("ok", reply=f"host=\\S+ peer={itself} n=1"),
+        yield play(begin, "witness", verdict("ok", reply=f"host=\\S+ peer={itself} n=1"),
                     lambda scene: scene.start_server("--witness"))
-        yield trial(begin, "forwarded-port", verdict("ok", reply=REPLIES[protocol]),
+        yield play(begin, "forwarded-port", verdict("ok", reply=REPLIES[protocol]),
                     translated(forwarding(plan)), plan.near)
 
 

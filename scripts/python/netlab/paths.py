@@ -8,8 +8,9 @@ from lab.protocol import PORT
 from netlab import account, nat, services
 from netlab.account import Account, Doors
 from netlab.run import measure
+from netlab.play import Play, nothing, play
 from netlab.scene import Scene
-from netlab.trial import SILENCE, Trial, each, trial, verdict
+from netlab.trial import SILENCE, each, verdict
 
 FLOWS = 24  # source ports, at random: all odd or all even once in eight million runs
 COUNT = 10
@@ -17,12 +18,12 @@ BRISK = ("--interval", "20ms")
 HOSTS = ("one", "two")
 
 
-def trials() -> Iterator[Trial]:
+def plays() -> Iterator[Play]:
     for begin, protocol, plan in each():
-        yield trial(begin, "run-flows", verdict("ok", SILENCE[protocol]), drop_odd, run=flows)
-        yield trial(begin, "run-witness", verdict("ok"), lambda _: None, run=seen_as_it_is)
-        yield trial(begin, "run-masquerade", verdict("ok"), masquerade, run=seen_as_the_router)
-        yield trial(begin, "run-balanced", verdict("ok"), balance, plan.near, run=two_servers)
+        yield play(begin, "run-flows", verdict("ok", SILENCE[protocol]), drop_odd, run=flows)
+        yield play(begin, "run-witness", verdict("ok"), nothing, run=seen_as_it_is)
+        yield play(begin, "run-masquerade", verdict("ok"), masquerade, run=seen_as_the_router)
+        yield play(begin, "run-balanced", verdict("ok"), balance, plan.near, run=two_servers)
 
 
 def drop_odd(scene: Scene) -> None:

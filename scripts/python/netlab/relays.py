@@ -6,16 +6,17 @@ from lab.protocol import PORT, REPLIES
 from netlab import judge, relay, services
 from netlab.firewall import served
 from netlab.relay import AT_ONCE, LOST, Fate, Relay
+from netlab.play import Play, nothing, play
 from netlab.scene import Scene
 from netlab.topology import Plan
-from netlab.trial import Trial, each, trial, verdict
+from netlab.trial import each, verdict
 
 DELAY = 0.15  # seconds, each way
 BOTH_WAYS_MS = 2 * DELAY * 1000
 ROUNDS = 12  # of which four in nine are lost, and take 0.3 s
 
 
-def trials() -> Iterator[Trial]:
+def plays() -> Iterator[Play]:
     for begin, _, plan in each("udp"):
         yield from of_datagrams(begin, plan)
     for begin, _, plan in each("tcp"):
@@ -33,12 +34,12 @@ def with_relay(there: Fate, back: Fate) -> Callable[[Scene], None]:
 def start_relay(scene: Scene) -> Relay:
     server = (scene.plan.server, PORT)
     scene.serve(services.udp(scene.b, [server], services.answers(REPLIES["udp"])))
-    scene.relay = Relay(scene.r, (scene.plan.near, PORT), server)
-    scene.serve(scene.relay)
-    return scene.relay
+    passing = Relay(scene.r, (scene.plan.near, PORT), server)
+    scene.serve(passing)
+    return passing
 
 
-def of_datagrams(begin: str, plan: Plan) -> Iterator[Trial]:
+def of_datagrams(begin: str, plan: Plan) -> Iterator[Play]:
     answered = verdict("ok", reply=REPLIES["udp"])
     slow = verdict("ok", reply=REPLIES["udp"], longer_than_ms=BOTH_WAYS_MS)
     twice, overtaking = (0.0, 0.0), (DELAY, 0.0)
@@ -50,21 +51,21 @@ def of_datagrams(begin: str, plan: Plan) -> Iterator[Trial]:
         ("delayed", slow, (DELAY,), (DELAY,)),
         ("delayed-for-long", verdict("no-reply"), AT_ONCE, (0.6,)),
     ):
-        yield trial(begin, name, expected, with_relay(there, back), plan.near)
-    yield trial(begin, "bad-way", verdict("ok", "no-reply"), start_relay, plan.near, run=bad_way)
+        yield play(begin, name, expected, with_relay(there, back), plan.near)
+    yield play(begin, "bad-way", verdict("ok", "no-reply"), nothing, plan.near, run=bad_way)
 
 
 def bad_way(scene: Scene) -> None:
     """Random fates, a third lost each way: each probe comes to what its datagrams came to."""
-    tally = {"ok": 0, "no-reply": 0}
+    passing, tally = start_relay(scene), {"ok": 0, "no-reply": 0}
     for _ in range(ROUNDS):
-        scene.relay.there, scene.relay.back = random_fate(scene), random_fate(scene)
-        reaches = scene.relay.there and scene.relay.back
+        passing.there, passing.back = random_fate(scene), random_fate(scene)
+        reaches = passing.there and passing.back
         expected = verdict("ok", reply=REPLIES["udp"]) if reaches else verdict("no-reply")
         said = judge.check_probe(scene, scene.probe(timeout="300ms"), expected)
         tally[said.verdict] = tally.get(said.verdict, 0) + 1
     scene.came = ", ".join(f"{n} {word}" for word, n in tally.items())
-    scene.case.check(scene.relay.seen == ROUNDS, f"{scene.relay.seen} datagrams for {ROUNDS} probes")
+    scene.case.check(passing.seen == ROUNDS, f"{passing.seen} datagrams for {ROUNDS} probes")
 
 
 def random_fate(scene: Scene) -> Fate:
@@ -74,7 +75,7 @@ def random_fate(scene: Scene) -> Fate:
     return tuple(numbers.uniform(0, 0.05) for _ in range(copies))
 
 
-def of_connections(begin: str, plan: Plan) -> Iterator[Trial]:
+def of_connections(begin: str, plan: Plan) -> Iterator[Play]:
     def through(**how) -> Callable[[Scene], None]:
         def prepare(scene: Scene) -> None:
             scene.serve(services.tcp(scene.b, scene.plan.server, services.replies(REPLIES["tcp"])))
@@ -87,11 +88,11 @@ def of_connections(begin: str, plan: Plan) -> Iterator[Trial]:
         scene.serve(services.tcp(scene.r, scene.plan.near, services.says_nothing))
 
     slow = verdict("ok", reply=REPLIES["tcp"], longer_than_ms=BOTH_WAYS_MS)
-    yield trial(begin, "relay-delays", slow, through(delay=DELAY), plan.near)
-    yield trial(begin, "relay-cuts", verdict("reset"), through(cut=True), plan.near)
-    yield trial(begin, "relay-swallows", verdict("no-reply"), swallows, plan.near)
+    yield play(begin, "relay-delays", slow, through(delay=DELAY), plan.near)
+    yield play(begin, "relay-cuts", verdict("reset"), through(cut=True), plan.near)
+    yield play(begin, "relay-swallows", verdict("no-reply"), swallows, plan.near)
     # Every third segment, in both directions: TCP sends again what was lost.
     third = "numgen inc mod 3 == 1 drop"
-    yield trial(begin, "third-lost", verdict("ok", reply=REPLIES["tcp"]),
+    yield play(begin, "third-lost", verdict("ok", reply=REPLIES["tcp"]),
                 served("r", "forward", f"tcp dport {PORT} jump thin", f"tcp sport {PORT} jump thin",
                        before=f"chain thin {{ {third}; }}"), timeout="8s")

@@ -4,44 +4,41 @@ from typing import Callable, Iterator
 
 from lab.protocol import PORT, REPLIES
 from netlab import services
+from netlab.play import Play, nothing, play
 from netlab.scene import Scene
 from netlab.topology import Plan
-from netlab.trial import SILENCE, Trial, each, trial, verdict
+from netlab.trial import SILENCE, each, verdict
 
 NARROW = 1280  # bytes, the least that IPv6 allows
 LONG = "x" * 4000  # bytes, more than fits into a segment
 
 
-def trials() -> Iterator[Trial]:
+def plays() -> Iterator[Play]:
     for begin, protocol, plan in each():
         yield from on_the_router(begin, protocol, plan)
         yield from of_neighbours(begin, plan)
         yield from on_the_client(begin, plan)
-        yield trial(begin, "no-way-back", verdict(SILENCE[protocol]), no_way_back)
+        yield play(begin, "no-way-back", verdict(SILENCE[protocol]), no_way_back)
     for begin, _, plan in each("tcp"):
         yield from of_a_narrow_link(begin, plan)
-
-
-def nothing(_: Scene) -> None:
-    """The network as it is."""
 
 
 def route(host: str, *words: str) -> Callable[[Scene], None]:
     return lambda scene: getattr(scene, host).ip(*words)
 
 
-def on_the_router(begin: str, protocol: str, plan: Plan) -> Iterator[Trial]:
+def on_the_router(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     by_router = verdict("unreachable", router=(plan.near,))
     # Nobody listens: a reset of TCP's, and an ICMP error of the server's for UDP.
     closed = verdict("refused", router=(plan.server,) if protocol == "udp" else (None,))
-    yield trial(begin, "closed-port", closed, nothing)
-    yield trial(begin, "blackhole", verdict(SILENCE[protocol]), route("r", f"route add blackhole {plan.server}"))
+    yield play(begin, "closed-port", closed, nothing)
+    yield play(begin, "blackhole", verdict(SILENCE[protocol]), route("r", f"route add blackhole {plan.server}"))
     for kind in ("unreachable", "prohibit"):
-        yield trial(begin, f"route-{kind}", by_router, route("r", f"route add {kind} {plan.server}"))
-    yield trial(begin, "no-route-on-router", by_router, nothing, plan.elsewhere)
+        yield play(begin, f"route-{kind}", by_router, route("r", f"route add {kind} {plan.server}"))
+    yield play(begin, "no-route-on-router", by_router, nothing, plan.elsewhere)
     # The time to live ends where it ends: both know the server's two addresses.
     ends = (plan.server, plan.second, plan.far, plan.near)
-    yield trial(begin, "routing-loop", verdict("unreachable", router=ends), routing_loop, plan.elsewhere)
+    yield play(begin, "routing-loop", verdict("unreachable", router=ends), routing_loop, plan.elsewhere)
 
 
 def routing_loop(scene: Scene) -> None:
@@ -50,22 +47,22 @@ def routing_loop(scene: Scene) -> None:
     scene.b.set(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
 
 
-def of_neighbours(begin: str, plan: Plan) -> Iterator[Trial]:
+def of_neighbours(begin: str, plan: Plan) -> Iterator[Play]:
     """Nobody has the address: the last router says so, which may be this machine."""
-    yield trial(begin, "nobody", verdict("unreachable", router=(plan.near,)), nothing, plan.nobody, timeout="3s")
+    yield play(begin, "nobody", verdict("unreachable", router=(plan.near,)), nothing, plan.nobody, timeout="3s")
     own = verdict("unreachable", router=(None, plan.client))
-    yield trial(begin, "nobody-near", own, nothing, plan.nobody_near, timeout="3s")
+    yield play(begin, "nobody-near", own, nothing, plan.nobody_near, timeout="3s")
 
 
-def on_the_client(begin: str, plan: Plan) -> Iterator[Trial]:
+def on_the_client(begin: str, plan: Plan) -> Iterator[Play]:
     """Nothing leaves, and so no router says anything."""
     unreachable = verdict("unreachable")
-    yield trial(begin, "no-route", unreachable, route("a", f"route del default via {plan.near}"))
+    yield play(begin, "no-route", unreachable, route("a", f"route del default via {plan.near}"))
     for kind in ("unreachable", "prohibit"):
-        yield trial(begin, f"own-route-{kind}", unreachable, route("a", f"route add {kind} {plan.server}"))
+        yield play(begin, f"own-route-{kind}", unreachable, route("a", f"route add {kind} {plan.server}"))
 
 
-def of_a_narrow_link(begin: str, plan: Plan) -> Iterator[Trial]:
+def of_a_narrow_link(begin: str, plan: Plan) -> Iterator[Play]:
     """A link that whole segments do not fit through: TCP makes them smaller when the router tells, RFC 1191
     and RFC 8201. That error is no failure; and where a firewall drops it, only short messages get through."""
     kind = "icmp type destination-unreachable" if plan.family == 4 else "icmpv6 type packet-too-big"
@@ -74,8 +71,8 @@ def of_a_narrow_link(begin: str, plan: Plan) -> Iterator[Trial]:
         narrow(scene)
         scene.filter(scene.r, "output", f"{kind} drop")
 
-    yield trial(begin, "narrow-link", verdict("ok", reply=REPLIES["tcp"]), narrow, message=LONG, timeout="3s")
-    yield trial(begin, "mtu-black-hole", verdict("no-reply"), black_hole, message=LONG)
+    yield play(begin, "narrow-link", verdict("ok", reply=REPLIES["tcp"]), narrow, message=LONG, timeout="3s")
+    yield play(begin, "mtu-black-hole", verdict("no-reply"), black_hole, message=LONG)
 
 
 def narrow(scene: Scene) -> None:

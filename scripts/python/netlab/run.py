@@ -1,16 +1,12 @@
 """A run of a client (--count): the process, what it said, and whether that agrees with itself."""
 
 import json
-import signal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 from lab import harness
-from lab.harness import Ended
+from lab.harness import Ended, Running
 from netlab import judge
-
-if TYPE_CHECKING:
-    from netlab.scene import Scene
+from netlab.scene import Scene
 
 WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-reply", "wrong-source", "unresolved",
          "local"}
@@ -44,23 +40,7 @@ class Run(NamedTuple):
         return found
 
 
-class Running:
-    """The process, which may be interrupted."""
-
-    def __init__(self, command: Sequence[str], scratch: Path) -> None:
-        self._output, self._errors = scratch / "run.out", scratch / "run.err"
-        with open(self._output, "wb") as out, open(self._errors, "wb") as err:
-            self._process = harness.start(command, stdout=out, stderr=err)
-
-    def interrupt(self) -> None:
-        self._process.send_signal(signal.SIGINT)
-
-    def end(self) -> Ended:
-        status = harness.reap(self._process)
-        return Ended(status, self._output.read_bytes(), self._errors.read_bytes())
-
-
-def measure(scene: "Scene", count: int, *options: str, expect: str = "ok", max_loss: float | None = None,
+def measure(scene: Scene, count: int, *options: str, expect: str = "ok", max_loss: float | None = None,
             **how: Any) -> Run:
     """A run to its end."""
     words = (*options, *(("--expect", expect) if expect != "ok" else ()),
@@ -69,7 +49,7 @@ def measure(scene: "Scene", count: int, *options: str, expect: str = "ok", max_l
     return finish(scene, running, expect, max_loss or 0, quiet="--verbose" not in options)
 
 
-def finish(scene: "Scene", running: Running, expect: str = "ok", max_loss: float = 0, quiet: bool = True) -> Run:
+def finish(scene: Scene, running: Running, expect: str = "ok", max_loss: float = 0, quiet: bool = True) -> Run:
     """What it came to: that the exit status and the JSON agree is checked here, and so for every case."""
     ended = running.end()
     run = read(ended)

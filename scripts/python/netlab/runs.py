@@ -7,8 +7,9 @@ from netlab import account, services
 from netlab.account import AT_ONCE, LOST, Doors, Fate, Reply
 from netlab.relays import DELAY
 from netlab.run import MICROSECOND, measure, port_of
+from netlab.play import Play, nothing, play
 from netlab.scene import Scene
-from netlab.trial import Trial, each, trial, verdict
+from netlab.trial import each, verdict
 
 COUNT = 25  # so that each is 4 percent
 SHARE = 100 // COUNT
@@ -18,19 +19,16 @@ TWICE: Fate = (Reply(), Reply())
 LAST = 3
 
 
-def trials() -> Iterator[Trial]:
-    def nothing(_: Scene) -> None:
-        """The server comes with the fates."""
-
+def plays() -> Iterator[Play]:
     for begin, _, _ in each("udp"):
-        yield trial(begin, "run-lossy", verdict("ok", "no-reply"), nothing, run=lossy)
-        yield trial(begin, "run-duplicates", verdict("ok"), nothing, run=duplicates)
-        yield trial(begin, "run-late", verdict("ok", "no-reply"), nothing, run=late)
-        yield trial(begin, "run-jitter", verdict("ok"), nothing, run=jitter)
-        yield trial(begin, "run-foreign", verdict("ok", "wrong-source", "no-reply"), nothing, run=foreign)
-        yield trial(begin, "run-one-by-one", verdict("ok"), nothing, run=one_by_one)
+        yield play(begin, "run-lossy", verdict("ok", "no-reply"), nothing, run=lossy)
+        yield play(begin, "run-duplicates", verdict("ok"), nothing, run=duplicates)
+        yield play(begin, "run-late", verdict("ok", "no-reply"), nothing, run=late)
+        yield play(begin, "run-jitter", verdict("ok"), nothing, run=jitter)
+        yield play(begin, "run-foreign", verdict("ok", "wrong-source", "no-reply"), nothing, run=foreign)
+        yield play(begin, "run-one-by-one", verdict("ok"), nothing, run=one_by_one)
     for begin, _, _ in each("tcp"):
-        yield trial(begin, "run-moody", verdict("ok", "reset", "no-reply"), nothing, run=moody)
+        yield play(begin, "run-moody", verdict("ok", "reset", "no-reply"), nothing, run=moody)
 
 
 def chosen(scene: Scene, fates: tuple[Fate, ...], count: int) -> list[Fate]:

@@ -3,12 +3,9 @@
 from contextlib import ExitStack
 
 from lab.case import Case
-from lab.harness import Ended, Server
+from lab.harness import Ended, Running, Server
 from lab.protocol import PORT
-from netlab import judge
 from netlab.hosts import Host
-from netlab.relay import Relay
-from netlab.run import Running
 from netlab.services import Service
 from netlab.topology import Network
 from netlab.trial import Trial
@@ -25,7 +22,6 @@ class Scene:
         stack.callback(self.network.close)
         self.a, self.r, self.b = self.network.a, self.network.r, self.network.b
         self.came = "nothing"
-        self.relay: Relay | None = None
 
     def serve(self, service: Service) -> Service:
         """Has a service of ours run until the case is over."""
@@ -57,21 +53,3 @@ class Scene:
         words = (self.plan.endpoint(target or trial.target, trial.port), "--count", str(count), *options)
         with self.a.entered():
             return Running([*wrapper, self.case.path(program), *words], self.case.scratch)
-
-    def probe_twice(self) -> None:
-        """Plainly, and where that very verdict is expected, which makes it a success."""
-        said = judge.check_probe(self, self.probe(), self.trial.expected)
-        self.came = said.text
-        wanted = said.verdict if said.verdict in self.trial.expected.verdicts else self.trial.expected.verdicts[0]
-        status = self.probe("--expect", wanted).status
-        self.case.check(status == 0, f"exit status {status} with --expect {wanted}")
-
-
-def play(trial: Trial, case: Case) -> str:
-    """Runs one case: what came."""
-    scene = None
-    with case.part(trial.name), ExitStack() as stack:
-        scene = Scene(trial, case, stack)
-        trial.prepare(scene)
-        (trial.run or Scene.probe_twice)(scene)
-    return scene.came if scene else "nothing"

@@ -1,13 +1,10 @@
-"""What a case is, before it runs: its circumstances, the probe, what is to come of it."""
+"""What a case asks of a client, and what is to come of it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Iterator
+from typing import Iterator
 
 from lab.protocol import MESSAGE, PORT
 from netlab.topology import PLANS, Plan
-
-if TYPE_CHECKING:
-    from netlab.scene import Scene
 
 SILENCE = {"tcp": "timeout", "udp": "no-reply"}  # the verdict where nothing comes back at all
 
@@ -42,20 +39,17 @@ def verdict(*words: str, **more) -> Expected:
 
 @dataclass(frozen=True)
 class Trial:
-    """One probe of one program over one family, and how the network is then."""
+    """One probe of one program over one family."""
 
     name: str
     protocol: str
     family: int
     expected: Expected
-    prepare: Callable[["Scene"], None]
     target: str  # an address, or a name
     port: int = PORT
     options: tuple[str, ...] = ()
     timeout: str = "500ms"
     message: str = MESSAGE
-    # In place of two probes, a check of its own.
-    run: Callable[["Scene"], None] | None = None
 
     @property
     def plan(self) -> Plan:
@@ -67,10 +61,3 @@ def each(protocols: str = "tcp udp", families: str = "4 6") -> Iterator[tuple[st
     for protocol in protocols.split():
         for family in families.split():
             yield f"{protocol}{family}", protocol, PLANS[int(family)]
-
-
-def trial(begin: str, name: str, expected: Expected, prepare: Callable[["Scene"], None],
-          target: str | None = None, **more) -> Trial:
-    """A case named after its program and family; the server's address is the target unless another is."""
-    protocol, family = begin[:3], int(begin[3:])
-    return Trial(f"{begin}-{name}", protocol, family, expected, prepare, target or PLANS[family].server, **more)
