@@ -6,19 +6,19 @@ import sys
 import threading
 
 
-def show(address):
+def show(address: tuple[str, int]) -> str:
     host, port = address[:2]
     return ("[%s]:%d" if ":" in host else "%s:%d") % (host, port)
 
 
-def serve(connection):
+def serve(connection: socket.socket) -> None:
     with connection:
         data = connection.recv(1024)
         print("[*] Received: %s" % data.decode(errors="backslashreplace"), flush=True)
         connection.sendall(b"ACK!")
 
 
-def main(host="0.0.0.0", port="6666"):
+def main(host: str = "0.0.0.0", port: str = "6666") -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     server = socket.socket(family, socket.SOCK_STREAM)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

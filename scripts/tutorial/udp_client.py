@@ -5,7 +5,7 @@ import socket
 import sys
 
 
-def main(host="127.0.0.1", port="6666"):
+def main(host: str = "127.0.0.1", port: str = "6666") -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     prompt = "> " if sys.stdin.isatty() else ""
     with socket.socket(family, socket.SOCK_DGRAM) as client:

@@ -5,12 +5,12 @@ import socket
 import sys
 
 
-def show(address):
+def show(address: tuple[str, int]) -> str:
     host, port = address[:2]
     return ("[%s]:%d" if ":" in host else "%s:%d") % (host, port)
 
 
-def main(host="0.0.0.0", port="6666"):
+def main(host: str = "0.0.0.0", port: str = "6666") -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     server = socket.socket(family, socket.SOCK_DGRAM)
     server.bind((host, int(port)))

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import median
 from typing import Callable, NamedTuple
 
-from bench.programs import Ran, run
+from bench.programs import Ran, Words, run
 
 FLOWS = (1, 16, 64)
 MOST_REPLY = 1.05  # the goals: reply time and rate of our clients, divided by plain C's
@@ -24,7 +24,10 @@ Side = Callable[[], tuple[float, ...]]
 
 def middle(rounded_down: Decimal) -> float:
     """Of what is rounded down to it: our clients print whole microseconds of milliseconds."""
-    return float(rounded_down) + 10 ** rounded_down.as_tuple().exponent / 2
+    exponent = rounded_down.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise RuntimeError(f"{rounded_down} is no number")
+    return float(rounded_down) + 10.0 ** exponent / 2
 
 
 class Goal(NamedTuple):
@@ -116,7 +119,7 @@ class Bench(NamedTuple):
             return count / seconds / 1000, ran.cpu_seconds / count * 1e6
 
         def ours() -> tuple[float, ...]:
-            ran = run(self._client(protocol, count // flows) + ["--flows", flows])
+            ran = run([*self._client(protocol, count // flows), "--flows", flows])
             return figures_of(ran, float(ran.told["elapsed_ms"]) / 1000)
 
         def plain() -> tuple[float, ...]:
@@ -131,9 +134,9 @@ class Bench(NamedTuple):
     def _measurement(self, title: str, ours: Side, plain: Side, figures: list[Figure], turns: int) -> Measurement:
         return Measurement(title, plain if self.is_control else ours, plain, figures, turns)
 
-    def _client(self, protocol: str, count: int) -> list:
+    def _client(self, protocol: str, count: int) -> Words:
         target = f"127.0.0.1:{self.ports[protocol]}"
         return [self.ours / f"{protocol}-client", target, *f"--count {count} --interval 0 --json --quiet".split()]
 
-    def _plain(self, program: str, protocol: str, *numbers: int, mode: str | None = None) -> list:
+    def _plain(self, program: str, protocol: str, *numbers: int, mode: str | None = None) -> Words:
         return [self.plain / program, mode or protocol, "127.0.0.1", self.ports[protocol], *numbers]

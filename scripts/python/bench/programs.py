@@ -13,12 +13,14 @@ from lab import harness
 SOURCES = Path(__file__).resolve().parent.parent.parent / "c"
 PLAIN = ("pingpong", "load")
 LONGEST_RUN = 120.0  # seconds
+Words = Sequence[str | Path | int]
 LISTENING = {"tcp": "0A", "udp": "07"}  # the states of such sockets in /proc/net, include/net/tcp_states.h
 
 
 def compile_plain(directory: Path) -> None:
     for program in PLAIN:
-        command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-o", directory / program, SOURCES / f"{program}.c"]
+        flags = ("-std=c11", "-O2", "-Wall", "-Wextra")
+        command: list[str | Path] = ["cc", *flags, "-o", directory / program, SOURCES / f"{program}.c"]
         if subprocess.run(command).returncode != 0:
             raise RuntimeError(f"{program}.c does not compile")
 
@@ -30,7 +32,7 @@ class Ran(NamedTuple):
     cpu_seconds: float
 
 
-def run(command: Sequence) -> Ran:
+def run(command: Words) -> Ran:
     """Runs a program that prints one JSON object. Nothing else may run meanwhile."""
     before = _children_seconds()
     process = harness.start([str(word) for word in command], stdout=subprocess.PIPE)
@@ -52,7 +54,7 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _words(command: Sequence) -> str:
+def _words(command: Words) -> str:
     first, *others = map(str, command)
     return " ".join([Path(first).name, *others])
 
@@ -60,8 +62,8 @@ def _words(command: Sequence) -> str:
 class Server:
     """A server that prints nothing: its port is asked of the kernel."""
 
-    def __init__(self, programs: Path, protocol: str):
-        command = [programs / f"{protocol}-server", "--quiet", "--listen", "127.0.0.1:0"]
+    def __init__(self, programs: Path, protocol: str) -> None:
+        command: list[str | Path] = [programs / f"{protocol}-server", "--quiet", "--listen", "127.0.0.1:0"]
         self._process = harness.start(command, stdout=subprocess.DEVNULL)
         self._protocol = protocol
         harness.until(lambda: self._process.poll() is not None or self._port())

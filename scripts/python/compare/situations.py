@@ -20,7 +20,7 @@ from netlab.play import Play
 from netlab.scene import Scene
 from netlab.topology import PLANS
 
-PLAYS = {play.name: play for topic in (answers, firewall, routes) for play in topic.plays()}
+PLAYS: dict[str, Play] = {play.name: play for topic in (answers, firewall, routes) for play in topic.plays()}
 KILLED_AFTER = 8.0  # seconds
 PLAN = PLANS[4]
 NAMES = {PLAN.near: "r", PLAN.server: "b", PLAN.second: "b2"}  # in the tables, as in netlab/topology.py
@@ -77,7 +77,7 @@ def ask_all(situation: Situation, protocol: str, tools: list[Tool], programs: Pa
     """What each tool comes to, one after the other, on a network that only they use."""
     play = situation.play(protocol)
     own = [tool for tool in tools if tool.server and play.name.endswith(ANSWERED)]
-    outcomes = {}
+    outcomes: dict[Tool, Outcome] = {}
     for group in ([tool for tool in tools if tool not in own], own):
         case = Case(play.name, 0, False, programs, scratch / f"{play.name}-{len(outcomes)}")
         case.scratch.mkdir()
@@ -86,16 +86,16 @@ def ask_all(situation: Situation, protocol: str, tools: list[Tool], programs: Pa
             if group is not own:
                 play.prepare(stage)
             for tool in group:
-                if group is own:
-                    start_own_server(tool, stage, stack)
+                if group is own and tool.server:
+                    start_own_server(tool.server, stage, stack)
                 outcomes[tool] = ask(tool, stage, programs)
     return [outcomes[tool] for tool in tools]
 
 
-def start_own_server(tool: Tool, stage: Scene, stack: ExitStack) -> None:
+def start_own_server(command: str, stage: Scene, stack: ExitStack) -> None:
     log = stage.case.scratch / "server.out"
     with stage.b.entered(), open(log, "wb") as out:
-        server = harness.start(tool.server.replace("HOST", PLAN.server).split(), stdout=out, stderr=out)
+        server = harness.start(command.replace("HOST", PLAN.server).split(), stdout=out, stderr=out)
     stack.callback(harness.reap, server, 0)
     harness.until(lambda: b"[ListenerStart]" in log.read_bytes(), 2.0)
 

@@ -13,15 +13,20 @@ import subprocess
 import threading
 import time
 import traceback
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, Generic, NamedTuple, Sequence, TypeVar
 
 PATIENCE = 20.0  # seconds that anything may take before it counts as hung
 TICKS = os.sysconf("SC_CLK_TCK")
 
 Address = tuple[str, int]
-_running: list = []
+Word = str | bytes | Path  # of a command
+Result = TypeVar("Result")
+
 over = threading.Event()  # set after an interrupt: from then on no process is started
+_running: list[subprocess.Popen[bytes] | ForkProcess] = []
 
 
 class Interrupted(Exception):
@@ -36,7 +41,7 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     return value
 
 
-def start(command: Sequence, **streams: Any) -> subprocess.Popen:
+def start(command: Sequence[Word], **streams: Any) -> subprocess.Popen[bytes]:
     """Starts a program in a process group of its own: Ctrl-C is for us alone."""
     if over.is_set():
         raise Interrupted("interrupted")
@@ -47,7 +52,7 @@ def start(command: Sequence, **streams: Any) -> subprocess.Popen:
     return process
 
 
-def reap(process: subprocess.Popen, seconds: float = PATIENCE) -> int | None:
+def reap(process: subprocess.Popen[bytes], seconds: float = PATIENCE) -> int | None:
     """Waits for its end: the exit status, or None where it had to be killed."""
     try:
         return process.wait(seconds)
@@ -65,7 +70,7 @@ def end_all() -> None:
     while _running:
         process = _running.pop()
         process.kill()
-        process.join() if isinstance(process, multiprocessing.Process) else process.wait()
+        process.wait() if isinstance(process, subprocess.Popen) else process.join()
 
 
 class Ended(NamedTuple):
@@ -85,7 +90,7 @@ def panicked(text: bytes) -> bool:
     return b"panicked" in text or b"RUST_BACKTRACE" in text
 
 
-def run(command: Sequence, scratch: Path, seconds: float = PATIENCE, **streams: Any) -> Ended:
+def run(command: Sequence[Word], scratch: Path, seconds: float = PATIENCE, **streams: Any) -> Ended:
     """Runs a program to its end."""
     output, errors = scratch / "client.out", scratch / "client.err"
     with open(output, "wb") as out, open(errors, "wb") as err:
@@ -97,7 +102,7 @@ def run(command: Sequence, scratch: Path, seconds: float = PATIENCE, **streams: 
 class Running:
     """The process, which may be interrupted."""
 
-    def __init__(self, command: Sequence[str], scratch: Path) -> None:
+    def __init__(self, command: Sequence[Word], scratch: Path) -> None:
         self._output, self._errors = scratch / "run.out", scratch / "run.err"
         with open(self._output, "wb") as out, open(self._errors, "wb") as err:
             self._process = start(command, stdout=out, stderr=err)
@@ -113,7 +118,7 @@ class Running:
 class Server:
     """A server that listens."""
 
-    def __init__(self, program: str, command: Sequence, scratch: Path, listeners: int = 1):
+    def __init__(self, program: str, command: Sequence[Word], scratch: Path, listeners: int = 1) -> None:
         self.program = program
         number = len(list(scratch.iterdir()))
         self.output = scratch / f"{self.program}.{number}.out"
@@ -194,16 +199,16 @@ class Server:
 
     def totals(self) -> dict[str, Any]:
         """With --json, once it has ended: its last object, the totals."""
-        last = json.loads(self.output.read_bytes().splitlines()[-1])
+        last: dict[str, Any] = json.loads(self.output.read_bytes().splitlines()[-1])
         if last["event"] != "stopped":
             raise RuntimeError(f"the last event is {last['event']}")
         return last
 
 
-class Crew:
+class Crew(Generic[Result]):
     """A function run in processes of its own, one for each share."""
 
-    def __init__(self, function: Callable, shares: Sequence[tuple]):
+    def __init__(self, function: Callable[..., Result], shares: Sequence[tuple[Any, ...]]) -> None:
         fork = multiprocessing.get_context("fork")
         self._members = []
         for share in shares:
@@ -214,7 +219,7 @@ class Crew:
             _running.append(process)
             self._members.append((process, receiver))
 
-    def results(self, seconds: float) -> list:
+    def results(self, seconds: float) -> list[Result]:
         """What each came to; a RuntimeError where one failed, or took too long."""
         deadline = time.monotonic() + seconds
         try:
@@ -223,10 +228,11 @@ class Crew:
             self.end()
 
     @staticmethod
-    def _result(pipe: Any, deadline: float) -> Any:
+    def _result(pipe: "Connection[Any, Any]", deadline: float) -> Result:
         try:
             if pipe.poll(max(0, deadline - time.monotonic())):
-                return pipe.recv()
+                result: Result = pipe.recv()
+                return result
         except EOFError:
             raise RuntimeError("a process of the load failed") from None
         raise RuntimeError("a process of the load took too long")
@@ -240,7 +246,7 @@ class Crew:
                 _running.remove(process)
 
 
-def _work(function: Callable, share: tuple, results: Any) -> None:
+def _work(function: Callable[..., Any], share: tuple[Any, ...], results: "Connection[Any, Any]") -> None:
     # Interrupts are the first process's business, which ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -9,6 +9,7 @@ from a port that still waits.
 import socket
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Callable, Iterable, NamedTuple
 
 from lab.harness import Address, until
@@ -75,7 +76,7 @@ class Account:
             elif reply.after == 0:
                 self._send(service, entry, reply, peer)
             else:
-                service.later(reply.after, lambda reply=reply: self._send(service, entry, reply, peer))
+                service.later(reply.after, partial(self._send, service, entry, reply, peer))
 
     def _release(self, service: Service, now: float) -> None:
         due = [each for each in self._held if now - each[0].at >= each[1].after]

@@ -1,12 +1,14 @@
 """Servers that are there, and behave in every way; and what no server is needed for."""
 
+import socket
 from typing import Callable, Iterator
 
 from lab.harness import Address
 from lab.protocol import PORT, REPLIES
 from netlab import services
-from netlab.play import Play, nothing, play
+from netlab.play import Act, Play, nothing, play
 from netlab.scene import Scene
+from netlab.services import Datagram, Service
 from netlab.topology import PLANS, Plan
 from netlab.trial import Expected, each, verdict
 
@@ -24,30 +26,33 @@ def plays() -> Iterator[Play]:
         yield from of_sources(begin, plan)
     for protocol in REPLIES:
         yield play(f"{protocol}4", "unresolved", verdict("unresolved", has_address=False), no_name_server,
-                    "nowhere.invalid", timeout="2s")
+                   "nowhere.invalid", timeout="2s")
 
 
-def tcp(behave: Callable) -> Callable[[Scene], None]:
+def tcp(behave: Callable[[socket.socket], None]) -> Act:
     return lambda scene: scene.serve(services.tcp(scene.b, scene.plan.server, behave))
 
 
-def udp(behave: Callable, *others: Address) -> Callable[[Scene], None]:
+def udp(behave: Callable[[Service, Datagram], None], *others: Address) -> Act:
     return lambda scene: scene.serve(services.udp(scene.b, [(scene.plan.server, PORT), *others], behave))
+
+
+def reply(text: str, after: float = 0.0) -> Act:
+    return lambda scene: scene.serve_reply(text, after)
 
 
 def of_replies(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     """No reply, a late one, the right one, and another one."""
-    serve, reply = (tcp, services.replies) if protocol == "tcp" else (udp, services.answers)
-    silent = services.says_nothing if protocol == "tcp" else services.ignores
+    silent = tcp(services.says_nothing) if protocol == "tcp" else udp(services.ignores)
     wanted = ("--expect-reply", REPLIES[protocol])
-    yield play(begin, "silent", verdict("no-reply"), serve(silent))
-    yield play(begin, "late", verdict("no-reply"), serve(reply(REPLIES[protocol], after=LATE)))
-    yield play(begin, "any-reply", verdict("ok", reply=OTHER), serve(reply(OTHER)))
-    yield play(begin, "right-reply", verdict("ok", reply=REPLIES[protocol]), serve(reply(REPLIES[protocol])),
-                options=wanted)
-    yield play(begin, "wrong-reply", verdict("wrong-reply", reply=OTHER), serve(reply(OTHER)), options=wanted)
+    yield play(begin, "silent", verdict("no-reply"), silent)
+    yield play(begin, "late", verdict("no-reply"), reply(REPLIES[protocol], after=LATE))
+    yield play(begin, "any-reply", verdict("ok", reply=OTHER), reply(OTHER))
+    yield play(begin, "right-reply", verdict("ok", reply=REPLIES[protocol]), reply(REPLIES[protocol]),
+               options=wanted)
+    yield play(begin, "wrong-reply", verdict("wrong-reply", reply=OTHER), reply(OTHER), options=wanted)
     yield play(begin, "second-address", verdict("ok", reply=REPLIES[protocol]),
-                lambda scene: scene.start_server(address="::" if plan.family == 6 else "0.0.0.0"), plan.second)
+               lambda scene: scene.start_server(address="::" if plan.family == 6 else "0.0.0.0"), plan.second)
 
 
 def of_connections(begin: str) -> Iterator[Play]:
@@ -64,7 +69,7 @@ def of_sources(begin: str, plan: Plan) -> Iterator[Play]:
         wrong = Expected(("wrong-source",), sender=plan.endpoint(*other))
         yield play(begin, f"other-{name}", wrong, udp(services.answers(REPLIES["udp"], 1), other))
         yield play(begin, f"other-{name}-first", verdict("ok", reply=REPLIES["udp"]),
-                    udp(services.answers(REPLIES["udp"], 1, 0), other))
+                   udp(services.answers(REPLIES["udp"], 1, 0), other))
 
 
 def of_this_machine(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
@@ -79,7 +84,7 @@ def of_this_machine(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     local = verdict("local")
     yield play(begin, "not-our-address", local, nothing, options=("--source", plan.nobody_near))
     yield play(begin, "port-taken", local, take_port,
-                options=("--source", plan.client, "--source-port", str(PORT)))
+               options=("--source", plan.client, "--source-port", str(PORT)))
 
 
 def no_name_server(scene: Scene) -> None:

@@ -5,7 +5,7 @@ from typing import Iterator
 from lab.harness import until
 from lab.protocol import PORT, REPLIES
 from netlab import account, services
-from netlab.account import AT_ONCE, LOST, Doors
+from netlab.account import AT_ONCE, LOST, Account, Doors
 from netlab.run import Run, finish, measure
 from netlab.play import Play, play
 from netlab.scene import Scene
@@ -90,6 +90,7 @@ def two_addresses(scene: Scene) -> None:
     another has found the second."""
     plan, check = scene.plan, scene.case.check
     (scene.case.scratch / "hosts").write_text(f"{plan.server} {NAME}\n{plan.second} {NAME}\n")
+    served: Account | Doors
     if scene.protocol == "udp":
         served = account.serve(scene, address=plan.second)
     else:

@@ -1,10 +1,9 @@
 """Firewalls: on the router, on the server, on the client itself."""
 
-from typing import Callable, Iterator
+from typing import Iterator
 
 from lab.protocol import PORT, REPLIES
-from netlab import services
-from netlab.play import Play, play
+from netlab.play import Act, Play, play
 from netlab.scene import Scene
 from netlab.topology import Plan
 from netlab.trial import SILENCE, each, verdict
@@ -40,21 +39,17 @@ def reject(plan: Plan, kind: str) -> str:
     return f"reject with {'icmp' if plan.family == 4 else 'icmpv6'} type {kind}"
 
 
-def on(host: str, hook: str, *rules: str) -> Callable[[Scene], None]:
+def on(host: str, hook: str, *rules: str) -> Act:
     """Rules alone: nobody needs to be there."""
     return lambda scene: scene.filter(getattr(scene, host), hook, *rules)
 
 
-def served(host: str, hook: str, *rules: str, before: str = "") -> Callable[[Scene], None]:
+def served(host: str, hook: str, *rules: str, before: str = "") -> Act:
     """Rules, and a server that they stand before or behind."""
 
     def prepare(scene: Scene) -> None:
         scene.filter(getattr(scene, host), hook, *rules, before=before)
-        if scene.protocol == "tcp":
-            scene.serve(services.tcp(scene.b, scene.plan.server, services.replies(REPLIES["tcp"])))
-        else:
-            address = (scene.plan.server, PORT)
-            scene.serve(services.udp(scene.b, [address], services.answers(REPLIES["udp"])))
+        scene.serve_reply(REPLIES[scene.protocol])
 
     return prepare
 
@@ -78,17 +73,17 @@ def of_rejection(begin: str, plan: Plan) -> Iterator[Play]:
     for kind in REJECTIONS[plan.family]:
         word = "refused" if kind == "port-unreachable" else "unreachable"
         yield play(begin, f"reject-{kind}", verdict(word, router=(plan.near,)),
-                    on("r", "forward", to_server(reject(plan, kind))))
+                   on("r", "forward", to_server(reject(plan, kind))))
         if kind in ("port-unreachable", "admin-prohibited"):
             yield play(begin, f"server-{kind}", verdict(word, router=(plan.server,)),
-                        on("b", "input", to_server(reject(plan, kind))))
+                       on("b", "input", to_server(reject(plan, kind))))
 
 
 def of_the_client(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     """The client's own firewall. UDP's send fails with EPERM; TCP hears nothing of a drop."""
     own = (plan.client, None)
     yield play(begin, "own-drop", verdict("local" if protocol == "udp" else "timeout"),
-                on("a", "output", to_server("drop")))
+               on("a", "output", to_server("drop")))
     # The ICMP error comes from and to this machine: UDP's send fails besides.
     words = ("local", "refused") if protocol == "udp" else ("refused",)
     yield play(begin, "own-reject", verdict(*words, router=own), on("a", "output", to_server("reject")))
@@ -104,13 +99,13 @@ def of_connections(begin: str, plan: Plan) -> Iterator[Play]:
     # A socket without IP_RECVERR goes on trying; and with it nobody learns the router.
     kind = "host-unreachable" if plan.family == 4 else "addr-unreachable"
     yield play(begin, "message-rejected", verdict("unreachable", "no-reply", router=(None, plan.near)),
-                served("r", "forward", f"{data} {reject(plan, kind)}"))
+               served("r", "forward", f"{data} {reject(plan, kind)}"))
     yield play(begin, "reply-dropped", verdict("no-reply"),
-                served("r", "forward", f"tcp flags & (fin|psh) != 0 tcp sport {PORT} drop"))
+               served("r", "forward", f"tcp flags & (fin|psh) != 0 tcp sport {PORT} drop"))
     first = f"tcp dport {PORT} tcp flags & (syn|ack) == syn numgen inc mod 2 == 0 drop"
     yield play(begin, "first-syn-dropped", verdict("ok", reply=REPLIES["tcp"], longer_than_ms=FIRST_SYN_MS),
-                served("r", "forward", first), timeout="3s")
+               served("r", "forward", first), timeout="3s")
     # The error comes while nobody is in connect(2), as it does over a real
     # network; veth delivers the answer to the first SYN within the call.
     yield play(begin, "second-syn-rejected", verdict("unreachable", router=(plan.near,)),
-                on("r", "forward", first, to_server(reject(plan, kind))), timeout="3s")
+               on("r", "forward", first, to_server(reject(plan, kind))), timeout="3s")

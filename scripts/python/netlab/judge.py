@@ -5,6 +5,7 @@ import re
 from typing import Any, NamedTuple
 
 from lab.harness import Ended
+from lab.protocol import PORT
 from netlab.scene import Scene
 from netlab.trial import Expected, describe
 
@@ -33,12 +34,13 @@ def check_probe(scene: Scene, ended: Ended, expected: Expected) -> Said:
     """Checks a probe without --expect: the exit status, and the one line of JSON."""
     check = scene.case.check
     said = parse(ended.output)
-    if not check(said is not None, f"not one JSON object: {ended}"):
+    check(said is not None, f"not one JSON object: {ended}")
+    if said is None:
         return Said(None, f"exit {ended.status}")
     check(ended.is_quiet, f"standard error: {ended.errors[:300]!r}")
     found = said.get("verdict")
     check(found in expected.verdicts, f"verdict {found}, for {said.get('reason')}")
-    status = {"ok": 0, "local": 2}.get(found, 1)
+    status = {"ok": 0, "local": 2}.get(str(found), 1)
     check(ended.status == status, f"exit status {ended.status}, not {status}")
     if missing := FIELDS - set(said):
         check(False, f"fields are missing: {', '.join(sorted(missing))}")
@@ -50,15 +52,16 @@ def check_probe(scene: Scene, ended: Ended, expected: Expected) -> Said:
 
 def parse(output: bytes) -> dict[str, Any] | None:
     try:
-        return json.loads(output) if output.count(b"\n") == 1 else None
+        said: dict[str, Any] | None = json.loads(output) if output.count(b"\n") == 1 else None
     except ValueError:
         return None
+    return said
 
 
 def who(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
     """What is wrong with the addresses."""
     plan, trial = scene.plan, scene.trial
-    target = plan.endpoint(trial.target, trial.port)
+    target = plan.endpoint(trial.target, PORT)
     wrong = []
     if (said["schema"], said["event"], said["target"]) != (1, "probe", target):
         wrong.append(f"schema, event, target: {said['schema']}, {said['event']}, {said['target']}")

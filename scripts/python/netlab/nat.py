@@ -1,10 +1,10 @@
 """Address translation on the router: the server sees another client, or the client asks the router."""
 
 import re
-from typing import Callable, Iterator
+from typing import Iterator
 
 from lab.protocol import PORT, REPLIES
-from netlab.play import Play, play
+from netlab.play import Act, Play, play
 from netlab.scene import Scene
 from netlab.topology import Plan
 from netlab.trial import each, verdict
@@ -14,15 +14,15 @@ def plays() -> Iterator[Play]:
     for begin, protocol, plan in each():
         seen = re.escape(plan.endpoint(plan.far, 0)[:-1]) + "[0-9]+"
         yield play(begin, "masquerade", verdict("ok", reply=f"host=\\S+ peer={seen} n=1"),
-                    translated(masquerade(), "--witness"))
+                   translated(masquerade(), "--witness"))
         itself = re.escape(plan.endpoint(plan.client, 0)[:-1]) + "[0-9]+"
         yield play(begin, "witness", verdict("ok", reply=f"host=\\S+ peer={itself} n=1"),
-                    lambda scene: scene.start_server("--witness"))
+                   lambda scene: scene.start_server("--witness"))
         yield play(begin, "forwarded-port", verdict("ok", reply=REPLIES[protocol]),
-                    translated(forwarding(plan)), plan.near)
+                   translated(forwarding(plan)), plan.near)
 
 
-def translated(rules: tuple[str, ...], *options: str) -> Callable[[Scene], None]:
+def translated(rules: tuple[str, ...], *options: str) -> Act:
     def prepare(scene: Scene) -> None:
         scene.r.nft("table inet nat {", *rules, "}")
         scene.start_server(*options)

@@ -2,13 +2,16 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Callable
 
 from lab.case import Case
+from lab.protocol import MESSAGE
 from netlab import judge
 from netlab.scene import Scene
 from netlab.topology import PLANS
 from netlab.trial import Expected, Trial
+
+Act = Callable[[Scene], object]  # whatever it returns is of no interest
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,8 @@ class Play:
     """A trial; what prepares the network for it; and what makes the probes, and checks them."""
 
     trial: Trial
-    prepare: Callable[[Scene], None]
-    run: Callable[[Scene], None] = judge.probe_twice
+    prepare: Act
+    run: Act
 
     @property
     def name(self) -> str:
@@ -33,15 +36,16 @@ class Play:
         return scene.came if scene else "nothing"
 
 
-def play(begin: str, name: str, expected: Expected, prepare: Callable[[Scene], None], target: str | None = None, *,
-         run: Callable[[Scene], None] = judge.probe_twice, **more: Any) -> Play:
+def play(begin: str, name: str, expected: Expected, prepare: Act, target: str | None = None, *,
+         options: tuple[str, ...] = (), timeout: str = "500ms", message: str = MESSAGE,
+         run: Act = judge.probe_twice) -> Play:
     """A case that is named after its program and family.
 
-    The target is the server's address unless another one is given; `more` are
-    fields of the trial.
+    The target is the server's address unless another one is given.
     """
     protocol, family = begin[:3], int(begin[3:])
-    trial = Trial(f"{begin}-{name}", protocol, family, expected, target or PLANS[family].server, **more)
+    to = target or PLANS[family].server
+    trial = Trial(f"{begin}-{name}", protocol, family, expected, to, options, timeout, message)
     return Play(trial, prepare, run)
 
 

@@ -30,7 +30,7 @@ class Relay(Service):
         self.there: Fate = AT_ONCE
         self.back: Fate = AT_ONCE
         self.seen = 0
-        super().__init__([self._front], Relay._pass)
+        super().__init__([self._front], lambda _, ready: self._pass(ready))
 
     def _pass(self, ready: socket.socket) -> None:
         data, peer = ready.recvfrom(BUFFER)

@@ -1,12 +1,12 @@
 """A bad way: lost, duplicated, delayed and overtaken datagrams and segments."""
 
-from typing import Callable, Iterator
+from typing import Iterator
 
 from lab.protocol import PORT, REPLIES
 from netlab import judge, relay, services
 from netlab.firewall import served
 from netlab.relay import AT_ONCE, LOST, Fate, Relay
-from netlab.play import Play, nothing, play
+from netlab.play import Act, Play, nothing, play
 from netlab.scene import Scene
 from netlab.topology import Plan
 from netlab.trial import each, verdict
@@ -23,7 +23,7 @@ def plays() -> Iterator[Play]:
         yield from of_connections(begin, plan)
 
 
-def with_relay(there: Fate, back: Fate) -> Callable[[Scene], None]:
+def with_relay(there: Fate, back: Fate) -> Act:
     def prepare(scene: Scene) -> None:
         passing = start_relay(scene)
         passing.there, passing.back = there, back
@@ -63,7 +63,8 @@ def bad_way(scene: Scene) -> None:
         reaches = passing.there and passing.back
         expected = verdict("ok", reply=REPLIES["udp"]) if reaches else verdict("no-reply")
         said = judge.check_probe(scene, scene.probe(timeout="300ms"), expected)
-        tally[said.verdict] = tally.get(said.verdict, 0) + 1
+        word = str(said.verdict)
+        tally[word] = tally.get(word, 0) + 1
     scene.came = ", ".join(f"{n} {word}" for word, n in tally.items())
     scene.case.check(passing.seen == ROUNDS, f"{passing.seen} datagrams for {ROUNDS} probes")
 
@@ -76,10 +77,10 @@ def random_fate(scene: Scene) -> Fate:
 
 
 def of_connections(begin: str, plan: Plan) -> Iterator[Play]:
-    def through(**how) -> Callable[[Scene], None]:
+    def through(delay: float = 0.0, cut: bool = False) -> Act:
         def prepare(scene: Scene) -> None:
             scene.serve(services.tcp(scene.b, scene.plan.server, services.replies(REPLIES["tcp"])))
-            passing = relay.connections(scene.r, (scene.plan.server, PORT), **how)
+            passing = relay.connections(scene.r, (scene.plan.server, PORT), delay, cut)
             scene.serve(services.tcp(scene.r, scene.plan.near, passing))
 
         return prepare
@@ -94,5 +95,5 @@ def of_connections(begin: str, plan: Plan) -> Iterator[Play]:
     # Every third segment, in both directions: TCP sends again what was lost.
     third = "numgen inc mod 3 == 1 drop"
     yield play(begin, "third-lost", verdict("ok", reply=REPLIES["tcp"]),
-                served("r", "forward", f"tcp dport {PORT} jump thin", f"tcp sport {PORT} jump thin",
-                       before=f"chain thin {{ {third}; }}"), timeout="8s")
+               served("r", "forward", f"tcp dport {PORT} jump thin", f"tcp sport {PORT} jump thin",
+                      before=f"chain thin {{ {third}; }}"), timeout="8s")

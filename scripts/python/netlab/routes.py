@@ -1,10 +1,9 @@
 """Routes and neighbours: no way there, nobody there, no way back."""
 
-from typing import Callable, Iterator
+from typing import Iterator
 
-from lab.protocol import PORT, REPLIES
-from netlab import services
-from netlab.play import Play, nothing, play
+from lab.protocol import REPLIES
+from netlab.play import Act, Play, nothing, play
 from netlab.scene import Scene
 from netlab.topology import Plan
 from netlab.trial import SILENCE, each, verdict
@@ -23,7 +22,7 @@ def plays() -> Iterator[Play]:
         yield from of_a_narrow_link(begin, plan)
 
 
-def route(host: str, *words: str) -> Callable[[Scene], None]:
+def route(host: str, *words: str) -> Act:
     return lambda scene: getattr(scene, host).ip(*words)
 
 
@@ -82,7 +81,4 @@ def narrow(scene: Scene) -> None:
 
 def no_way_back(scene: Scene) -> None:
     scene.b.ip(f"route del default via {scene.plan.far}")
-    if scene.protocol == "tcp":
-        scene.serve(services.tcp(scene.b, scene.plan.server, services.replies(REPLIES["tcp"])))
-    else:
-        scene.serve(services.udp(scene.b, [(scene.plan.server, PORT)], services.answers(REPLIES["udp"])))
+    scene.serve_reply(REPLIES[scene.protocol])

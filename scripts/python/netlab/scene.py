@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from lab.case import Case
 from lab.harness import Ended, Running, Server
 from lab.protocol import PORT
+from netlab import services
 from netlab.hosts import Host
 from netlab.services import Service
 from netlab.topology import Network
@@ -27,6 +28,13 @@ class Scene:
         """Has a service of ours run until the case is over."""
         return self._stack.enter_context(service)
 
+    def serve_reply(self, text: str, after: float = 0.0) -> None:
+        """Has a server of ours on b send this reply, after so many seconds."""
+        if self.protocol == "tcp":
+            self.serve(services.tcp(self.b, self.plan.server, services.replies(text, after)))
+        else:
+            self.serve(services.udp(self.b, [(self.plan.server, PORT)], services.answers(text, after=after)))
+
     def start_server(self, *options: str, address: str | None = None, wrapper: tuple[str, ...] = ()) -> Server:
         """Our own server, on b."""
         listen, program = self.plan.endpoint(address or self.plan.server, PORT), f"{self.protocol}-server"
@@ -41,7 +49,7 @@ class Scene:
     def probe(self, *options: str, timeout: str | None = None) -> Ended:
         """The client on a, once."""
         trial = self.trial
-        target = self.plan.endpoint(trial.target, trial.port)
+        target = self.plan.endpoint(trial.target, PORT)
         words = (target, "--message", trial.message, "--timeout", timeout or trial.timeout, "--json", *trial.options)
         with self.a.entered():
             return self.case.client(f"{self.protocol}-client", *words, *options)
@@ -50,6 +58,6 @@ class Scene:
                   wrapper: tuple[str, ...] = ()) -> Running:
         """The client on a, with so many probes to make."""
         program, trial = f"{self.protocol}-client", self.trial
-        words = (self.plan.endpoint(target or trial.target, trial.port), "--count", str(count), *options)
+        words = (self.plan.endpoint(target or trial.target, PORT), "--count", str(count), *options)
         with self.a.entered():
             return Running([*wrapper, self.case.path(program), *words], self.case.scratch)

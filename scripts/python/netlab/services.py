@@ -9,6 +9,7 @@ import select
 import socket
 import threading
 import time
+from functools import partial
 from typing import Any, Callable
 
 from lab.harness import Address
@@ -144,6 +145,6 @@ def answers(text: str, *order: int, after: float = 0.0) -> Callable[[Service, Da
 
     def behave(service: Service, datagram: Datagram) -> None:
         for n in order or (0,):
-            service.later(after, lambda n=n: service.sockets[n].sendto(text.encode(), datagram[1]))
+            service.later(after, partial(service.sockets[n].sendto, text.encode(), datagram[1]))
 
     return behave

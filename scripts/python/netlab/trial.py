@@ -1,9 +1,8 @@
 """What a case asks of a client, and what is to come of it."""
 
 from dataclasses import dataclass
-from typing import Iterator
+from typing import Any, Iterator
 
-from lab.protocol import MESSAGE, PORT
 from netlab.topology import PLANS, Plan
 
 SILENCE = {"tcp": "timeout", "udp": "no-reply"}  # the verdict where nothing comes back at all
@@ -33,7 +32,7 @@ def describe(verdict: str, router: str | None, sender: str | None) -> str:
     return verdict + (f" by {router}" if router else "") + (f" from {sender}" if sender else "")
 
 
-def verdict(*words: str, **more) -> Expected:
+def verdict(*words: str, **more: Any) -> Expected:
     return Expected(words, **more)
 
 
@@ -46,10 +45,9 @@ class Trial:
     family: int
     expected: Expected
     target: str  # an address, or a name
-    port: int = PORT
-    options: tuple[str, ...] = ()
-    timeout: str = "500ms"
-    message: str = MESSAGE
+    options: tuple[str, ...]
+    timeout: str
+    message: str
 
     @property
     def plan(self) -> Plan:

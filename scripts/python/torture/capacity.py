@@ -1,6 +1,7 @@
 """Many peers of tcp-server at once, and less room than they would take."""
 
 import resource
+import socket
 import time
 
 from lab import peers
@@ -25,7 +26,8 @@ def silent(case: Case) -> None:
     count = case.figure(10_000, 1_000)
     room = ["--read-timeout", "600", "--max-connections", str(count + 2_000)]
     with case.server("tcp-server", *room) as server:
-        before, held = server.descriptors(), []
+        before = server.descriptors()
+        held: list[socket.socket] = []
         memory = {0: server.rss()}
         for goal in sorted({1_000, count}):
             held += peers.silent(server.address, goal - len(held))
@@ -177,7 +179,7 @@ def silent_give_way(_case: Case, server: Server, _measured: bool) -> int:
     return stranded
 
 
-def say_hello(server: Server, count: int) -> list:
+def say_hello(server: Server, count: int) -> list[socket.socket]:
     waiting = []
     for n in range(count):
         waiting.append(peers.connect(server.address, SOURCES[n % 8]))

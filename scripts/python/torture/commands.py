@@ -65,7 +65,7 @@ def mistake(numbers: random.Random, known: list[tuple[str, str | None]], program
     valued = [(option, value) for option, value in known if value in BAD]
     option, value = numbers.choice(valued)
     flag = numbers.choice([option for option, value in known if not value and option.startswith("--")])
-    spare = ["h", "1", "2"] if program.endswith("client") else ["spare"]
+    spare: list[str | bytes] = ["h", "1", "2"] if program.endswith("client") else ["spare"]
     joined = numbers.choice([bad for bad in BAD[value] if isinstance(bad, str)])
     return numbers.choice([
         [option, numbers.choice(BAD[value])], [option, numbers.choice(BAD[value])], [f"{option}={joined}"],

@@ -93,7 +93,7 @@ def faults(case: Case) -> None:
             client_faults(case, client, running.address, share)
 
 
-def choose(case: Case, calls: dict[str, str], made: Counter) -> Iterator[Fault]:
+def choose(case: Case, calls: dict[str, str], made: Counter[str]) -> Iterator[Fault]:
     """Faults without end, in calls that are made, in random order; none twice until all were."""
     found = [
         Fault(call, f"error={error}", when)
@@ -105,7 +105,7 @@ def choose(case: Case, calls: dict[str, str], made: Counter) -> Iterator[Fault]:
     return cycle(found)
 
 
-def every(kinds: Iterable[tuple[Sequence[str], Sequence[str]]], made: Counter, when: int | None) -> Iterator[Fault]:
+def every(kinds: Iterable[tuple[Sequence[str], Sequence[str]]], made: Counter[str], when: int | None) -> Iterator[Fault]:
     for calls, errors in kinds:
         for call in filter(made.get, calls):
             yield from (Fault(call, f"error={error}", when) for error in errors)
@@ -120,7 +120,7 @@ def drive(server: Server, trace: Trace, clients: int = 6) -> bool:
     return trace.injected > 0
 
 
-def server_baseline(case: Case, program: str) -> Counter:
+def server_baseline(case: Case, program: str) -> Counter[str]:
     """Which calls it makes for three clients, all of whom are answered."""
     with case.server(program) as server:
         with strace.attached(server, strace.tracing(SERVER_CALLS[program]), case.scratch) as trace:

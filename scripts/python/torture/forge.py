@@ -15,7 +15,7 @@ ETHERNET_HEADER = 14
 def checksum(data: bytes) -> int:
     """The Internet checksum, RFC 1071."""
     data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -79,7 +79,7 @@ class Tap:
 
     def all(self, quiet: float, limit: int) -> list[tuple[Address, Address]]:
         """What comes until nothing has for so long, or there is too much."""
-        seen = []
+        seen: list[tuple[Address, Address]] = []
         while len(seen) < limit and (datagram := self.next(quiet)):
             seen.append(datagram)
         return seen

@@ -153,7 +153,7 @@ def the_last_fails(case: Case) -> None:
             honest.send(HELLO)
             server.signal(signal.SIGCONT)
             try:
-                reply = honest.recv(1024)
+                reply: bytes | OSError = honest.recv(1024)
             except OSError as error:
                 reply = error
         case.check(reply == REPLY, f"after a reply that could not be sent: {reply!r}")

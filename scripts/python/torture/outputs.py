@@ -3,14 +3,15 @@
 import os
 import signal
 import subprocess
-from typing import Callable
+from typing import BinaryIO, Callable
 
 from lab import harness, peers
 from lab.case import SERVERS, Case
-from lab.harness import until
+from lab.harness import Ended, until
 from lab.protocol import ACK, HELLO, PORT, REPLY
 from torture import network
 
+Stdout = BinaryIO | int | None
 CLOSED = ("sh", "-c", 'exec "$@" >&-', "sh")
 
 
@@ -29,7 +30,7 @@ def outputs(case: Case) -> None:
             clients(case, program.replace("server", "client"), "%s:%d" % server.address)
 
 
-def serve(case: Case, program: str, stdout, wrapper: tuple[str, ...] = ()) -> tuple[subprocess.Popen, bool]:
+def serve(case: Case, program: str, stdout: Stdout, wrapper: tuple[str, ...] = ()) -> tuple[subprocess.Popen[bytes], bool]:
     """Starts a server on PORT; whether it listens."""
     command = [*wrapper, case.path(program), "--listen", f"127.0.0.1:{PORT}"]
     process = harness.start(command, stdout=stdout, stderr=open(case.scratch / "err", "wb"))
@@ -37,7 +38,7 @@ def serve(case: Case, program: str, stdout, wrapper: tuple[str, ...] = ()) -> tu
     return process, until(lambda: PORT in network.bound_ports(protocol) or process.poll() is not None)
 
 
-def goes_on(case: Case, program: str, name: str, stdout, wrapper: tuple[str, ...] = ()) -> None:
+def goes_on(case: Case, program: str, name: str, stdout: Stdout, wrapper: tuple[str, ...] = ()) -> None:
     """It answers, and ends in order."""
     process, _ = serve(case, program, stdout, wrapper)
     answered = [peers.is_answered(program, ("127.0.0.1", PORT), 2) for _ in range(5)]
@@ -46,7 +47,7 @@ def goes_on(case: Case, program: str, name: str, stdout, wrapper: tuple[str, ...
     ends(case, program, name, process)
 
 
-def ends(case: Case, program: str, name: str, process: subprocess.Popen) -> None:
+def ends(case: Case, program: str, name: str, process: subprocess.Popen[bytes]) -> None:
     status, errors = harness.reap(process, 5), (case.scratch / "err").read_bytes()
     case.check(status == 0, f"{program}, {name}: exit {status}")
     case.check(not harness.panicked(errors), f"{program}, {name}: {errors[:200]!r}")
@@ -101,7 +102,7 @@ def clients(case: Case, program: str, target: str) -> None:
     unread, room = os.pipe()
     command = [case.path(program), target, "--message", "hello"]
     with open("/dev/full", "wb") as full:
-        states: list[tuple[str, tuple[int, ...], Callable]] = [
+        states: list[tuple[str, tuple[int, ...], Callable[[], Ended]]] = [
             ("full", (1,), lambda: harness.run(command, case.scratch, stdout=full)),
             # Rust's runtime opens /dev/null there.
             ("closed", (0, 1), lambda: harness.run([*CLOSED, *command], case.scratch)),

@@ -102,7 +102,7 @@ def stop_and_continue(case: Case, server: Server) -> None:
         peer.send(HELLO)
         server.signal(signal.SIGCONT)
         try:
-            reply = peers.read_all(peer) if tcp else peer.recv(1024)
+            reply: bytes | OSError = peers.read_all(peer) if tcp else peer.recv(1024)
         except OSError as error:
             reply = error
     expected = ACK if tcp else REPLY

@@ -9,10 +9,10 @@ import re
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, NamedTuple, Sequence
+from typing import Any, Iterable, Iterator, NamedTuple, Sequence
 
 from lab import harness
-from lab.harness import Ended, Server
+from lab.harness import Ended, Server, Word
 
 
 class Fault(NamedTuple):
@@ -30,7 +30,7 @@ class Fault(NamedTuple):
         return ["-e", f"trace={self.call}", "-e", f"inject={self}"]
 
 
-def tracing(calls: Sequence[str]) -> list[str]:
+def tracing(calls: Iterable[str]) -> list[str]:
     """Options for a run without faults; `?`: a call that this machine may lack."""
     return ["-e", "trace=" + ",".join("?" + call for call in calls)]
 
@@ -38,10 +38,10 @@ def tracing(calls: Sequence[str]) -> list[str]:
 class Trace:
     """What strace wrote, complete once it has ended."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self._path = path
 
-    def calls(self) -> Counter:
+    def calls(self) -> Counter[str]:
         """How often each call was made."""
         return Counter(re.findall(r"^\d+ +(\w+)\(", self._path.read_text(errors="replace"), re.MULTILINE))
 
@@ -70,7 +70,7 @@ def attached(server: Server, options: Sequence[str], scratch: Path) -> Iterator[
         harness.reap(process)
 
 
-def run(command: Sequence, options: Sequence[str], scratch: Path, **streams) -> tuple[Ended, Trace]:
+def run(command: Sequence[Word], options: Sequence[str], scratch: Path, **streams: Any) -> tuple[Ended, Trace]:
     """A client under strace, which ends as its program does."""
     path = scratch / "trace"
     path.unlink(missing_ok=True)

@@ -41,7 +41,8 @@ def briefly(address: Address, count: int, sources: tuple[str, ...], seed: float)
     """Short connections of all kinds: how many of each, and how many went wrong."""
     kinds = {"reset before data": 1, "reset after data": 1, "half-closed": 1, "half-closed without data": 1, "plain": 16}
     chosen = random.Random(seed).choices(list(kinds), list(kinds.values()), k=count)
-    tried, wrong = Counter(chosen), Counter()
+    tried: Counter[str] = Counter(chosen)
+    wrong: Counter[str] = Counter()
     for n, kind in enumerate(chosen):
         try:
             wrong[kind] += not one_short(kind, address, sources[n % len(sources)])
@@ -84,7 +85,7 @@ def send_and_check(case: Case, address: Address, size: int, pieces: int) -> None
                 peer.sendall(message[at : at + step])
             if not size:
                 peer.shutdown(socket.SHUT_WR)
-            reply = peers.read_all(peer)
+            reply: bytes | OSError = peers.read_all(peer)
     except OSError as error:
         reply = error
     case.check(reply == ACK, f"{size} bytes in {'one write' if pieces == 1 else 'many'}: {reply!r}")

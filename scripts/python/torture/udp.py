@@ -83,7 +83,7 @@ def every_length(case: Case, address: Address, step: int) -> None:
         for length in sorted(edges | set(range(0, 2049, step))):
             peer.send(bytes(length))
             try:
-                reply = peer.recv(1024)
+                reply: bytes | OSError = peer.recv(1024)
             except TimeoutError as error:
                 reply = error
             case.check(reply == REPLY, f"{length} bytes: {reply!r}")
@@ -190,7 +190,7 @@ def narrow(case: Case) -> None:
                 server.signal(signal.SIGCONT)
                 for _ in range(count):
                     try:
-                        reply = peer.recv(65536)
+                        reply: bytes | OSError = peer.recv(65536)
                     except OSError as error:
                         reply = error
                     if not case.check(reply == long.encode(), f"one of {count} at once: {reply!r:.60}"):
