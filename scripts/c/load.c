@@ -1,13 +1,14 @@
-// Exchanges messages for replies, so many in flight at once, as fast as it
-// goes: one thread with an epoll loop, which measures nothing meanwhile.
+// Exchanges messages for replies as fast as it can, with so many in flight at
+// once. It has one thread with an epoll loop, and measures no single exchange.
 //
 // usage: load udp|tcp ADDRESS PORT FLOWS N
 //
-// UDP: a connected socket for each flow. TCP: a connection for each exchange.
-// N exchanges in all, in which a flow that is done takes the next one.
+// UDP: each flow has a connected socket. TCP: each exchange has a connection.
+// There are N exchanges in all: a flow that has made one takes the next.
 //
-// Prints a JSON object: exchanges, seconds, and those of CPU time. Exit status:
-// 0 all were answered, 1 one was not (10 s are waited for any), 2 usage.
+// Prints a JSON object: the exchanges, the seconds that they took, and the seconds
+// of CPU time. Exit status: 0 all were answered, 1 one was not (it ends when none
+// is answered for 10 s), 2 usage.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -43,7 +44,8 @@ static void send_message(int fd) {
         fail("send");
 }
 
-// Opens a socket, and connects it: for TCP that takes until it can be written.
+// Opens a socket and begins to connect it. A TCP connection stands once its socket
+// is writable.
 static int open_socket(void) {
     int fd = socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -56,7 +58,8 @@ static int open_socket(void) {
     return fd;
 }
 
-// Begins a flow's next exchange, if any is left to be done; -1 is no socket yet.
+// Begins the next exchange of a flow, if one is left. A flow without a socket has
+// the descriptor -1.
 static void begin(int fd) {
     if (unstarted == 0)
         return;
@@ -67,7 +70,7 @@ static void begin(int fd) {
         send_message(fd);
 }
 
-// Whether the reply is here. An error of the socket is told by recv.
+// Whether the reply is here. recv also returns any error of the socket.
 static bool receive(int fd) {
     char buffer[1024];
     ssize_t length = recv(fd, buffer, sizeof buffer, 0);
@@ -102,7 +105,7 @@ static void run(long flows, long count) {
         for (int i = 0; i < ready; i++) {
             int fd = events[i].data.fd;
             if ((events[i].events & ~(unsigned)EPOLLOUT) == 0) {
-                send_message(fd); // a connection that stands
+                send_message(fd); // the connection stands
             } else if (receive(fd)) {
                 done++;
                 if (tcp)

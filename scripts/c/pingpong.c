@@ -1,16 +1,17 @@
-// Exchanges a message for a reply, one after another, with nothing else to do:
-// the least that a reply can take on this machine.
+// Exchanges messages for replies, one after another, and does nothing else. So it
+// measures the least time that a reply can take on this machine.
 //
 // usage: pingpong udp|connected|tcp ADDRESS PORT N
 //
-// udp: one socket, sendto, recvfrom, and a look at who answered. connected: the
-// same over a connected socket, for which the kernel has looked up the way, and
-// to which nobody else can answer. tcp: a connection for each exchange, connect,
-// send, recv, close. Blocking calls. A reply's time is from just before it is
-// sent to just after it is received, connect's from before it to after it.
+// udp: one socket, with sendto, recvfrom, and a look at who answered. connected:
+// the same with a connected socket, for which the kernel has looked up the route
+// once, and to which nobody else can answer. tcp: connect, send, recv and close for
+// each exchange. All calls block. The time of a reply is from just before the
+// message is sent to just after the reply is received; that of connecting is from
+// just before connect to just after it.
 //
-// Prints a JSON object. Exit status: 0 all were answered, 1 one was not (10 s
-// are waited for it), 2 usage.
+// Prints a JSON object. Exit status: 0 all were answered, 1 one was not within 10 s,
+// 2 usage.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -57,7 +58,8 @@ static void limit(int fd) {
         fail("setsockopt");
 }
 
-// Over a connected socket, to which `server` is NULL, or to `server`.
+// Makes one exchange, and returns its time in ns. `server` is NULL if the socket is
+// connected.
 static uint64_t exchange(int fd, const struct sockaddr_in *server, const char *reply) {
     char buffer[1024];
     struct sockaddr_in from;
@@ -87,7 +89,7 @@ static int ascending(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-// Prints samples, the median, p99 and mean of `times`, and sorts them.
+// Sorts `times`, and prints their number, median, p99 and mean.
 static void print(const char *name, uint64_t *times, size_t count) {
     double sum = 0;
     for (size_t i = 0; i < count; i++)

@@ -1,1 +1,1 @@
-"""Benchmarks: our clients beside plain C programs that do the same."""
+"""What scripts/bench measures: our clients, beside plain C programs that do the same."""

@@ -1,4 +1,4 @@
-"""What is measured: two sides that do the same, round by round, and what of them is compared."""
+"""The measurements: two sides do the same, round by round, and their figures are compared."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -8,13 +8,15 @@ from typing import Callable, NamedTuple
 from bench.programs import Ran, Words, run
 
 FLOWS = (1, 16, 64)
-MOST_REPLY = 1.05  # the goals: reply time and rate of our clients, divided by plain C's
+# The goals: reply time and rate of our clients, divided by those of plain C.
+MOST_REPLY = 1.05
 LEAST_RATE = 0.9
-# Exchanges of a turn: some tenths of a second, so that both sides see the same
-# machine, and for a rate not fewer, for the start of a program is to be none of
-# its CPU time. Those of a rate are a multiple of all FLOWS. Replies take many short
-# turns in a round, most of them UDP's, which are told apart from plain C's by a
-# hundredth: that takes many ratios.
+# Exchanges of a turn. A turn takes some tenths of a second at most, so that both
+# sides see the same machine. A turn for a rate must not be shorter, or the start of
+# a program would be a good part of its CPU time; its exchanges are a multiple of
+# each of FLOWS. A round has many short turns for reply times. UDP has most of them,
+# because our reply time and plain C's differ by a hundredth, and it takes many ratios
+# to see that.
 REPLY_EXCHANGES = 1_000
 REPLY_TURNS = {"udp": 20, "tcp": 5}
 RATE_EXCHANGES = {"udp": 25_600, "tcp": 6_400}
@@ -23,7 +25,7 @@ Side = Callable[[], tuple[float, ...]]
 
 
 def middle(rounded_down: Decimal) -> float:
-    """Of what is rounded down to it: our clients print whole microseconds of milliseconds."""
+    """The middle of all values that are rounded down to this one: our clients print whole microseconds."""
     exponent = rounded_down.as_tuple().exponent
     if not isinstance(exponent, int):
         raise RuntimeError(f"{rounded_down} is no number")
@@ -31,7 +33,7 @@ def middle(rounded_down: Decimal) -> float:
 
 
 class Goal(NamedTuple):
-    """What the ratio of our figure to plain C's is to be."""
+    """A limit for the ratio of our figure to that of plain C."""
 
     limit: float
     is_most: bool
@@ -44,7 +46,7 @@ class Goal(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """One figure of each turn: what it is, both sides' values, and the goal if there is one."""
+    """One figure: its title, its goal if it has one, and the values of both sides, one for each turn."""
 
     title: str
     goal: Goal | None
@@ -53,7 +55,7 @@ class Figure(NamedTuple):
 
     @property
     def ratios(self) -> list[float]:
-        """Of each turn, in which both sides had much the same machine."""
+        """The ratio in each turn, in which both sides had much the same machine."""
         return [ours / plain for ours, plain in zip(self.ours, self.plain)]
 
     @property
@@ -62,7 +64,7 @@ class Figure(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """Two sides, and the figures that each gives."""
+    """Two sides, and the figures that both give."""
 
     title: str
     ours: Side
@@ -71,7 +73,7 @@ class Measurement(NamedTuple):
     turns: int  # of a round
 
     def play(self) -> None:
-        """One round. Now the one side goes first, now the other."""
+        """Plays one round. The sides take turns at going first."""
         sides = [(self.ours, [figure.ours for figure in self.figures]),
                  (self.plain, [figure.plain for figure in self.figures])]
         for _ in range(self.turns):
@@ -81,7 +83,7 @@ class Measurement(NamedTuple):
 
 
 class Bench(NamedTuple):
-    """What all measurements have in common."""
+    """Makes the measurements, from what they have in common."""
 
     ours: Path  # the directory of our programs
     plain: Path  # that of the C ones
@@ -93,9 +95,10 @@ class Bench(NamedTuple):
         return replies + [self.rate(protocol, flows) for protocol in self.ports for flows in FLOWS]
 
     def reply(self, protocol: str, plainly: str) -> Measurement:
-        """The time of a reply, one exchange after another; for TCP also that of connecting.
+        """The time that a reply takes, with one exchange after another; for TCP also that of connecting.
 
-        Beside a connected UDP socket it has no goal: ours is to hear who else answers.
+        Beside a connected UDP socket there is no goal: ours is not connected, so that
+        it hears who answers in the target's place.
         """
         names = ("reply", "connect") if protocol == "tcp" else ("reply",)
 
@@ -112,7 +115,7 @@ class Bench(NamedTuple):
         return self._measurement(f"{plainly} reply", ours, plain, figures, REPLY_TURNS[protocol])
 
     def rate(self, protocol: str, flows: int) -> Measurement:
-        """Exchanges a second and CPU time an exchange, so many at once."""
+        """Exchanges in a second, and CPU time for an exchange, with so many flows at once."""
         count = RATE_EXCHANGES[protocol]
 
         def figures_of(ran: Ran, seconds: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The programs: the C ones compiled, a server started, a client run and its CPU time taken."""
+"""Compiles the C programs, starts a server, and runs clients and takes their CPU time."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def compile_plain(directory: Path) -> None:
 
 
 class Ran(NamedTuple):
-    """What a program told, its fractions as written, and the CPU time of all its threads."""
+    """The JSON that a program printed, with its fractions as Decimals, and the CPU time of all its threads."""
 
     told: Any
     cpu_seconds: float
@@ -37,7 +37,7 @@ def run(command: Words) -> Ran:
     before = _children_seconds()
     process = harness.start([str(word) for word in command], stdout=subprocess.PIPE)
     try:
-        # Its end closes the pipe, which wakes us: a wait with a timeout would poll.
+        # The program's end closes the pipe, which wakes us. A wait with a timeout would poll instead.
         output, _ = process.communicate(timeout=LONGEST_RUN)
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"{_words(command)}: takes longer than {LONGEST_RUN:.0f} s") from None
@@ -49,7 +49,7 @@ def run(command: Words) -> Ran:
 
 
 def _children_seconds() -> float:
-    """CPU time of the processes that were waited for."""
+    """The CPU time of all processes that were waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -60,7 +60,7 @@ def _words(command: Words) -> str:
 
 
 class Server:
-    """A server that prints nothing: its port is asked of the kernel."""
+    """A server that prints nothing, so that the kernel is asked for its port."""
 
     def __init__(self, programs: Path, protocol: str) -> None:
         command: list[str | Path] = [programs / f"{protocol}-server", "--quiet", "--listen", "127.0.0.1:0"]
@@ -74,7 +74,7 @@ class Server:
         self.port: int = port
 
     def _port(self) -> int | None:
-        """proc(5): /proc/PID/fd and /proc/net/tcp."""
+        """The port of its listening socket, from /proc/PID/fd and /proc/PID/net: proc(5)."""
         own = Path(f"/proc/{self._process.pid}")
         inodes = {link[8:-1] for descriptor in (own / "fd").iterdir()
                   if (link := os.readlink(descriptor)).startswith("socket:[")}
@@ -90,7 +90,7 @@ class Server:
 
 
 def syn_retransmits() -> int:
-    """How many SYNs this machine has sent again: each has cost a second."""
+    """How many SYNs this machine has sent again. Each has cost a second."""
     names, values = [line.split() for line in Path("/proc/net/netstat").read_text().splitlines()
                      if line.startswith("TcpExt:")]
     return int(dict(zip(names, values))["TCPSynRetrans"])

@@ -1,1 +1,1 @@
-"""What scripts/compare does: the situations, the tools, and the tables."""
+"""What scripts/compare asks (the situations), of whom (the tools), and how it prints that (the tables)."""

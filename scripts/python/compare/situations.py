@@ -23,12 +23,12 @@ from netlab.topology import PLANS
 PLAYS: dict[str, Play] = {play.name: play for topic in (answers, firewall, routes) for play in topic.plays()}
 KILLED_AFTER = 8.0  # seconds
 PLAN = PLANS[4]
-NAMES = {PLAN.near: "r", PLAN.server: "b", PLAN.second: "b2"}  # in the tables, as in netlab/topology.py
+NAMES = {PLAN.near: "r", PLAN.server: "b", PLAN.second: "b2"}  # of addresses, in the tables
 ANSWERED = "accept"
 
 
 class Situation(NamedTuple):
-    """What it is and what netlab calls it, of TCP and, where that differs, of UDP."""
+    """What a situation is, and what netlab calls its case: of TCP and, if that differs, of UDP."""
 
     tcp: tuple[str, str]
     other: tuple[str, str] | None = None
@@ -65,7 +65,7 @@ class Outcome(NamedTuple):
 
     @property
     def said(self) -> str:
-        """Its decisive words."""
+        """The decisive words, with addresses by their names."""
         found = []
         for match in re.finditer(self.tool.says, self.text, re.MULTILINE):
             found.append(" ".join(filter(None, match.groups())) or match[0])
@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
 
 
 def ask_all(situation: Situation, protocol: str, tools: list[Tool], programs: Path, scratch: Path) -> list[Outcome]:
-    """What each tool comes to, one after the other, on a network that only they use."""
+    """Lets the tools take turns in a situation, on a network that only they use. Returns what each said."""
     play = situation.play(protocol)
     own = [tool for tool in tools if tool.server and play.name.endswith(ANSWERED)]
     outcomes: dict[Tool, Outcome] = {}

@@ -1,4 +1,4 @@
-"""The tables, as markdown that is aligned for a terminal."""
+"""The tables, in markdown, whose columns are aligned so that a terminal shows them well."""
 
 import os
 import platform
@@ -10,8 +10,8 @@ from typing import Iterator
 from compare.situations import SITUATIONS, Outcome
 from compare.tools import TOOLS, Tool
 
-COLUMNS = 4  # tools a table, so that it fits a wide terminal
-NOTABLE = 0.5  # seconds
+COLUMNS = 4  # tools in a table, so that it fits into a wide terminal
+NOTABLE = 0.5  # seconds from which on a time is printed
 
 
 def cell(outcome: Outcome) -> str:
@@ -29,7 +29,7 @@ def table(rows: list[list[str]]) -> Iterator[str]:
 
 
 def of_protocol(protocol: str, tools: list[Tool], played: list[list[Outcome]]) -> Iterator[str]:
-    """`played` is a list a situation, of an outcome a tool."""
+    """The tables of a protocol. `played` has a list for each situation, with an outcome for each tool."""
     for first in range(0, len(tools), COLUMNS):
         chosen = slice(first, first + COLUMNS)
         rows = [["", *(tool.title for tool in tools[chosen])]]

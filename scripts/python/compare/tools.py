@@ -1,6 +1,6 @@
 """The tools: how each is asked, and which of its words are the decisive ones.
 
-Silence costs two seconds at most, by an option of the tool's where it has one.
+If a tool has an option for that, it waits for two seconds at most.
 """
 
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.protocol import MESSAGE, PORT, REPLIES
 
-# The decisive words.
+# Patterns that find the decisive words.
 REPLY = "|".join(REPLIES.values())
 SOCKET = f"succeeded!|{REPLY}|Connection refused|timed out|No route to host|failure in name resolution"
 NMAP = r"^\d+/\w+ +(\S+) +\S+ +(.*?)(?: ttl \d+)?$|Failed to resolve"
@@ -26,10 +26,10 @@ IRTT = r"(?<=\[)Connected|OpenTimeout|\d/\d \(\S+ loss\)|connection refused|no r
 
 @dataclass(frozen=True)
 class Tool:
-    """A column of a table.
+    """A tool, which is a column of a table.
 
-    `command` is as one would type it, with HOST for the target. `says` finds the
-    decisive words: the groups of a match, or all of it.
+    `command` is as one would type it, with HOST for the target. `says` is a pattern
+    that finds the decisive words: the groups of a match or, if it has none, all of it.
     """
 
     protocol: str
@@ -37,10 +37,10 @@ class Tool:
     package: str | None  # Debian's; None for ours
     command: str
     says: str
-    # What goes to standard input, and whether that stays open until the tool ends.
+    # Whether the message goes to standard input, and whether that stays open until the tool ends.
     message: bool = False
     holds_input: bool = False
-    # Its own server, where it does not talk to another.
+    # The command of its own server, for a tool that talks to no other.
     server: str | None = None
 
     @property
@@ -53,7 +53,7 @@ class Tool:
                 *(MESSAGE if word == "MESSAGE" else word for word in others)]
 
     def is_there(self) -> bool:
-        if self.program == "nc":  # there are many programs of that name
+        if self.program == "nc":  # several programs have that name
             return bool(shutil.which("nc")) and b"OpenBSD" in subprocess.run(["nc", "-h"], capture_output=True).stderr
         return self.package is None or bool(shutil.which(self.program))
 
@@ -79,7 +79,7 @@ TOOLS = (
     Tool("udp", "nc -u", "netcat-openbsd", f"nc -u -w 2 -W 1 HOST {PORT}", SOCKET, message=True),
     Tool("udp", "ncat -u", "ncat", f"ncat -uv -w 2 -i 2 HOST {PORT}", NCAT, message=True, holds_input=True),
     Tool("udp", "nmap", "nmap", f"nmap -n -Pn -sU --reason --max-retries 0 -p {PORT} HOST", NMAP),
-    # Unless told otherwise it sends from port 53, and udp-server does not answer ports below 1024.
+    # By default nping sends from port 53, and udp-server does not answer ports below 1024.
     Tool("udp", "nping", "nmap", f"nping --udp -g 40000 -c 1 -p {PORT} --data-string MESSAGE HOST", NPING_UDP),
     Tool("udp", "hping3", "hping3", f"hping3 -n -2 -c 1 -p {PORT} -d {len(MESSAGE)} HOST", HPING),
     Tool("udp", "irtt", "irtt", f"irtt client -i 100ms -d 500ms --timeouts=2s --wait=500ms HOST:{PORT}", IRTT,

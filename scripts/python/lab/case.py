@@ -1,4 +1,4 @@
-"""One case: its figures, its random numbers, and what came of its checks."""
+"""One case: its figures, its random numbers, and the results of its checks."""
 
 import random
 import time
@@ -15,11 +15,11 @@ FAILURES_SHOWN = 3
 
 
 class OptionMissing(Exception):
-    pass
+    """A program does not have an option that a case needs."""
 
 
 class Case:
-    """What a case function is given."""
+    """What the function of a case works with."""
 
     def __init__(self, name: str, seed: int, quick: bool, programs: Path, scratch: Path):
         self.name = name
@@ -35,26 +35,28 @@ class Case:
         self._help: dict[str, str] = {}
 
     def figure(self, full: int, quick: int) -> int:
+        """How many there are to be: `quick` with --quick, and otherwise `full`."""
         return quick if self.quick else full
 
     def check(self, ok: Any, otherwise: str) -> bool:
-        """Counts one thing tried, and says what happened where it failed."""
+        """Counts one try. If it failed, `otherwise` says what happened."""
         self.tally(1, 0 if ok else 1, otherwise)
         return bool(ok)
 
     def tally(self, tried: int, failed: int, otherwise: str) -> None:
+        """Counts many tries. If any failed, `otherwise` says what happened."""
         self.tried += tried
         self.failed += failed
         if failed and len(self.failures) < FAILURES_SHOWN:
             self.failures.append(f"{otherwise} ({failed} of {tried})" if tried > 1 else otherwise)
 
     def note(self, text: str) -> None:
-        """A figure worth printing."""
+        """Adds a figure that is worth printing."""
         self.notes.append(text)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """What goes wrong in a part is a failure, and the next part is tried."""
+        """A part of a case. An exception in it counts as a failure, and the case goes on after it."""
         try:
             yield
         except OptionMissing as missing:
@@ -74,7 +76,7 @@ class Case:
     @contextmanager
     def server(self, program: str, *options: str, listen: str = "127.0.0.1:0", listeners: int = 1,
                status: int = 0, wrapper: tuple[str, ...] = ()) -> Iterator[Server]:
-        """A server for as long as the block lasts, which has to end in order."""
+        """Runs a server for as long as the block lasts. It must then end with `status`, and without a panic."""
         for option in options:
             if option.startswith("--") and f"{option} " not in self.help(program).replace("\n", " "):
                 raise OptionMissing(f"{program} {option}")

@@ -1,8 +1,9 @@
-"""Processes: servers, clients and load, started, watched and reaped.
+"""Starts processes (servers, clients, and those that make load), watches and reaps them.
 
-Standard output goes to a file: a pipe that nobody reads would be another test.
-A server is ready when it says where it listens. Each process is remembered
-from its start to its end, so that an interrupted case leaves none behind.
+Standard output goes to a file: a pipe that nobody reads would fill up, which is a
+test of its own. A server is ready when it says where it listens. Each process is
+remembered from its start to its end, so that an interrupted case leaves none
+behind.
 """
 
 import json
@@ -18,14 +19,14 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any, Callable, Generic, NamedTuple, Sequence, TypeVar
 
-PATIENCE = 20.0  # seconds that anything may take before it counts as hung
+PATIENCE = 20.0  # seconds after which a process counts as hung
 TICKS = os.sysconf("SC_CLK_TCK")
 
 Address = tuple[str, int]
 Word = str | bytes | Path  # of a command
 Result = TypeVar("Result")
 
-over = threading.Event()  # set after an interrupt: from then on no process is started
+over = threading.Event()  # set by an interrupt, after which no process is started
 _running: list[subprocess.Popen[bytes] | ForkProcess] = []
 
 
@@ -34,7 +35,10 @@ class Interrupted(Exception):
 
 
 def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Waits for what no event tells of: the condition's last value."""
+    """Polls a condition, of which no event tells, until it is true or the time is up.
+
+    Returns its last value.
+    """
     deadline = time.monotonic() + seconds
     while not (value := condition()) and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -42,7 +46,7 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
 
 
 def start(command: Sequence[Word], **streams: Any) -> subprocess.Popen[bytes]:
-    """Starts a program in a process group of its own: Ctrl-C is for us alone."""
+    """Starts a program in a process group of its own, so that Ctrl-C reaches us alone."""
     if over.is_set():
         raise Interrupted("interrupted")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RUST_")}
@@ -53,7 +57,7 @@ def start(command: Sequence[Word], **streams: Any) -> subprocess.Popen[bytes]:
 
 
 def reap(process: subprocess.Popen[bytes], seconds: float = PATIENCE) -> int | None:
-    """Waits for its end: the exit status, or None where it had to be killed."""
+    """Waits for a process to end. Returns its exit status, or None if it had to be killed."""
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -66,7 +70,7 @@ def reap(process: subprocess.Popen[bytes], seconds: float = PATIENCE) -> int | N
 
 
 def end_all() -> None:
-    """Ends whatever still runs, each by its own id."""
+    """Kills every process that was started and has not been reaped, each by its own id."""
     while _running:
         process = _running.pop()
         process.kill()
@@ -74,7 +78,7 @@ def end_all() -> None:
 
 
 class Ended(NamedTuple):
-    """What a program came to."""
+    """How a program ended, and what it wrote."""
 
     status: int | None
     output: bytes
@@ -100,7 +104,7 @@ def run(command: Sequence[Word], scratch: Path, seconds: float = PATIENCE, **str
 
 
 class Running:
-    """The process, which may be interrupted."""
+    """A client that runs, and may be interrupted."""
 
     def __init__(self, command: Sequence[Word], scratch: Path) -> None:
         self._output, self._errors = scratch / "run.out", scratch / "run.err"
@@ -116,14 +120,14 @@ class Running:
 
 
 class Server:
-    """A server that listens."""
+    """A running server, from when it listens."""
 
     def __init__(self, program: str, command: Sequence[Word], scratch: Path, listeners: int = 1) -> None:
         self.program = program
         number = len(list(scratch.iterdir()))
         self.output = scratch / f"{self.program}.{number}.out"
         self._errors = scratch / f"{self.program}.{number}.err"
-        # Appending, so that the file may be cut while the server writes.
+        # Appending: whoever cuts the file while the server writes gets no hole in it.
         with open(self.output, "ab") as out, open(self._errors, "wb") as err:
             self.process = start(command, stdout=out, stderr=err)
         self.pid = self.process.pid
@@ -136,7 +140,7 @@ class Server:
             raise RuntimeError(f"{self.program} does not listen: {self.errors()[-200:]!r}")
 
     def _listening(self) -> list[Address]:
-        """The addresses that it has said so far, in text or in JSON."""
+        """The addresses that it has printed so far, in text or in JSON."""
         with open(self.output, "rb") as output:
             head = output.read(4096)
         found = []
@@ -159,11 +163,11 @@ class Server:
         return self._errors.read_bytes()
 
     def rss(self) -> int:
-        """Bytes resident."""
+        """Resident memory, in bytes."""
         return int(self._status_line("VmRSS").split()[0]) * 1024
 
     def is_stopped(self) -> bool:
-        """By SIGSTOP, as Ctrl-Z would."""
+        """Whether SIGSTOP has stopped it, as Ctrl-Z would."""
         return self._status_line("State").startswith("T")
 
     def _status_line(self, key: str) -> str:
@@ -174,13 +178,13 @@ class Server:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def cpu_share(self, seconds: float) -> float:
-        """The share of one processor that it uses in the next seconds."""
+        """Measures for so many seconds which share of one processor it uses."""
         start, before = time.monotonic(), self._ticks()
         time.sleep(seconds)
         return (self._ticks() - before) / TICKS / (time.monotonic() - start)
 
     def _ticks(self) -> int:
-        """utime and stime, proc(5); the name in parentheses may hold spaces."""
+        """utime and stime, proc(5). They are counted from the last parenthesis: the name may hold spaces."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
 
@@ -188,7 +192,7 @@ class Server:
         self.process.send_signal(number)
 
     def wait(self, seconds: float = PATIENCE) -> int | None:
-        """Its exit status; None where it had to be killed."""
+        """Waits for its end. Returns the exit status, or None if it had to be killed."""
         self.status = reap(self.process, seconds)
         return self.status
 
@@ -198,7 +202,7 @@ class Server:
         return self.wait()
 
     def totals(self) -> dict[str, Any]:
-        """With --json, once it has ended: its last object, the totals."""
+        """The totals: the last object that a server with --json printed before it ended."""
         last: dict[str, Any] = json.loads(self.output.read_bytes().splitlines()[-1])
         if last["event"] != "stopped":
             raise RuntimeError(f"the last event is {last['event']}")
@@ -206,7 +210,7 @@ class Server:
 
 
 class Crew(Generic[Result]):
-    """A function run in processes of its own, one for each share."""
+    """Runs a function in several processes, one for each share of the work."""
 
     def __init__(self, function: Callable[..., Result], shares: Sequence[tuple[Any, ...]]) -> None:
         fork = multiprocessing.get_context("fork")
@@ -220,7 +224,7 @@ class Crew(Generic[Result]):
             self._members.append((process, receiver))
 
     def results(self, seconds: float) -> list[Result]:
-        """What each came to; a RuntimeError where one failed, or took too long."""
+        """What the function returned in each process. A RuntimeError if one failed, or took too long."""
         deadline = time.monotonic() + seconds
         try:
             return [self._result(pipe, deadline) for _, pipe in self._members]
@@ -247,7 +251,7 @@ class Crew(Generic[Result]):
 
 
 def _work(function: Callable[..., Any], share: tuple[Any, ...], results: "Connection[Any, Any]") -> None:
-    # Interrupts are the first process's business, which ends this one.
+    # An interrupt is for the first process, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:

@@ -1,4 +1,4 @@
-"""Honest peers of both servers, and silent ones."""
+"""Clients of both servers: honest ones, and silent ones."""
 
 import select
 import socket
@@ -13,8 +13,9 @@ SOURCES = tuple(f"127.0.0.{n}" for n in range(1, 9))
 PATIENCE = 5.0  # seconds that a peer waits for the other side
 NOW = struct.pack("ii", 1, 0)  # struct linger: closing resets the connection
 
-# linux/in.h; the socket module has no name for it before Python 3.12. The port
-# is chosen when connecting, so that many connections may share one.
+# linux/in.h; the socket module has no name for it before Python 3.12. The source
+# port is then chosen by connect and not by bind, so that connections from
+# different sources, or to different targets, may share one: ip(7).
 IP_BIND_ADDRESS_NO_PORT = 24
 
 
@@ -39,13 +40,13 @@ def connect(address: Address, source: str | None = None, seconds: float = PATIEN
 
 
 def silent(address: Address, count: int, sources: Iterable[str] = SOURCES) -> list[socket.socket]:
-    """Connections that say nothing, spread over the sources."""
+    """Opens connections that send nothing, spread over the sources."""
     pool = tuple(sources)
     return [connect(address, pool[n % len(pool)]) for n in range(count)]
 
 
 def read_all(peer: socket.socket) -> bytes:
-    """All up to the peer's clean end; a reset is an OSError."""
+    """Reads until the other side closes. A reset is an OSError."""
     data = b""
     while piece := peer.recv(1024):
         data += piece
@@ -60,14 +61,14 @@ def is_closed(peer: socket.socket) -> bool:
 
 
 def ask(address: Address, message: bytes = HELLO, source: str | None = None, seconds: float = PATIENCE) -> bytes:
-    """One TCP exchange up to the clean end."""
+    """Makes one TCP exchange. Returns all that came until the server closed."""
     with connect(address, source, seconds) as peer:
         peer.sendall(message)
         return read_all(peer)
 
 
 def datagram_socket(address: Address, source: str | None = None, seconds: float = PATIENCE) -> socket.socket:
-    """Connected: it takes datagrams from the asked address alone."""
+    """A connected socket, which receives datagrams from this address alone."""
     peer = _socket(socket.SOCK_DGRAM, address[0], source, seconds)
     peer.connect(address)
     return peer
@@ -75,6 +76,7 @@ def datagram_socket(address: Address, source: str | None = None, seconds: float 
 
 def ask_datagram(address: Address, message: bytes = HELLO, source: str | None = None,
                  seconds: float = PATIENCE) -> bytes:
+    """Makes one UDP exchange. Returns the reply."""
     with datagram_socket(address, source, seconds) as peer:
         peer.send(message)
         return peer.recv(65536)
@@ -94,8 +96,10 @@ def is_answered(program: str, address: Address, seconds: float, source: str | No
 
 
 def unanswered(waiting: list[socket.socket], seconds: float, keep: bool = False) -> int:
-    """How many of these TCP clients, all of which have said their message, are
-    not answered in time. With `keep` they do not close when they are."""
+    """How many TCP clients, all of which have sent their message, get no right answer in time.
+
+    A client closes when its server has closed, unless it is to be kept.
+    """
     deadline = time.monotonic() + seconds
     poll, pending = select.poll(), {}
     for peer in waiting:

@@ -1,1 +1,1 @@
-"""What scripts/netlab does: the network, the peers on it, and a module a topic of cases."""
+"""What scripts/netlab runs: the network, the servers on it, and a module of cases for each topic."""

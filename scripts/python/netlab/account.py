@@ -1,9 +1,9 @@
-"""Servers that keep account of a run: what came from which port, and what became of it.
+"""Servers that keep account of a run: what came from which port, and how it was answered.
 
-What a client says of a run is compared with that, and never with a guess. The
-fate of a datagram is its replies: none is a loss. A reply carries no number, so
-that a client tells replies apart by the port they come to: nothing may come
-from a port that still waits.
+What a client prints about a run is compared with this account, and never with a
+guess. The fate of a datagram is the list of its replies; an empty one is a loss.
+A reply carries no number, so that a client can tell replies apart only by the
+port that they come to: it must send nothing from a port that still waits.
 """
 
 import socket
@@ -22,9 +22,9 @@ from netlab.services import Datagram, Service
 
 class Reply(NamedTuple):
     after: float = 0.0  # seconds
-    source: int = 0  # which of the server's sockets; only the first is the one that was asked
-    # It leaves when a later datagram comes, and not by the clock: so the client
-    # is still there, and nobody has to guess when it ends.
+    source: int = 0  # which of the server's sockets sends it; the first is the one that was asked
+    # A held reply is sent when a later datagram comes, at the earliest after its
+    # time. So the client still runs then, and no test has to guess for how long.
     held: bool = False
 
 
@@ -35,7 +35,7 @@ AT_ONCE: Fate = (Reply(),)
 
 @dataclass
 class Entry:
-    """A datagram that came."""
+    """A datagram that came, and the replies to it that were sent."""
 
     port: int
     fate: Fate
@@ -50,13 +50,13 @@ class Entry:
 
 
 class Account:
-    """Answers datagrams as their fates say; those without one, at once."""
+    """Answers each datagram as its fate says, and at once when no fates are left."""
 
     def __init__(self, fates: Iterable[Fate] = ()) -> None:
         self.begin(fates)
 
     def begin(self, fates: Iterable[Fate]) -> None:
-        """Another run."""
+        """Starts the account of another run."""
         self._fates = list(fates)
         self._held: list[tuple[Entry, Reply, Address]] = []
         self.entries: list[Entry] = []
@@ -110,16 +110,16 @@ class Account:
 
 
 def serve(scene: Scene, fates: Iterable[Fate] = (), *others: Address, address: str | None = None) -> Account:
-    """On b, the other addresses being sources of replies."""
+    """Starts a server on b, and returns its account. The other addresses are further sources of replies."""
     account = Account(fates)
     scene.serve(services.udp(scene.b, [(address or scene.plan.server, PORT), *others], account))
     return account
 
 
 def compare(scene: Scene, run: Run, account: Account) -> None:
-    """Each probe by what became of it, and the numbers of the rest."""
+    """Compares what a run says with the account: the verdict of each probe, and the numbers of stray replies."""
     check, said = scene.case.check, run.summary
-    # What is on its way when the client ends is read a moment later.
+    # A datagram that is under way when the client ends is read a moment later.
     until(lambda: len(account.entries) >= said["sent"], 2)
     check(said["sent"] == len(account.entries), f"sent {said['sent']}, {len(account.entries)} came")
     check(run.by_port() == account.by_port(), f"by port: said {run.by_port()}, were {account.by_port()}")
@@ -129,8 +129,8 @@ def compare(scene: Scene, run: Run, account: Account) -> None:
         check(said[name] == were, f"{name} {said[name]}, were {were}")
 
 
-class Doors:
-    """The same for connections: each is treated as the next of these functions has it, by its port."""
+class Connections:
+    """Serves connections, and keeps account of them. The given functions take turns at serving."""
 
     def __init__(self, *behaviours: tuple[str, Callable[[socket.socket], None]]) -> None:
         self._behaviours = behaviours or (("ok", services.replies(REPLIES["tcp"])),)
@@ -148,6 +148,9 @@ class Doors:
 
 
 def count(scene: Scene, name: str, kind: str, match: str, key: str, then: str = "", *rules: str) -> None:
-    """Has the router count what matches, by that part of it: Host.counted() tells. And other rules after that."""
+    """Has the router count the packets that match, separately for each value of `key`.
+
+    Host.counted() returns the counts. `then` is what else happens to such a packet; more rules may follow.
+    """
     scene.filter(scene.r, "forward", f"{match} add @{name} {{ {key} counter }} {then}", *rules,
                  before=f"set {name} {{ type {kind}; flags dynamic; size 1024; }}")

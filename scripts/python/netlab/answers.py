@@ -1,4 +1,4 @@
-"""Servers that are there, and behave in every way; and what no server is needed for."""
+"""Servers that answer, or not, in every way; and failures on the client's own machine."""
 
 import socket
 from typing import Callable, Iterator
@@ -13,7 +13,7 @@ from netlab.topology import PLANS, Plan
 from netlab.trial import Expected, each, verdict
 
 OTHER = "NOPE"  # what none of our servers replies
-LATE = 0.6  # seconds: after the client's 500 ms
+LATE = 0.6  # seconds, which is after the client's timeout of 500 ms
 
 
 def plays() -> Iterator[Play]:
@@ -64,7 +64,7 @@ def of_connections(begin: str) -> Iterator[Play]:
 
 
 def of_sources(begin: str, plan: Plan) -> Iterator[Play]:
-    """A reply from another address or port is none, however right it looks."""
+    """A reply from another address or port does not count, however right it looks."""
     for name, other in (("address", (plan.second, PORT)), ("port", (plan.server, PORT + 1))):
         wrong = Expected(("wrong-source",), sender=plan.endpoint(*other))
         yield play(begin, f"other-{name}", wrong, udp(services.answers(REPLIES["udp"], 1), other))
@@ -73,7 +73,7 @@ def of_sources(begin: str, plan: Plan) -> Iterator[Play]:
 
 
 def of_this_machine(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
-    """An address that is not ours, a port that is taken."""
+    """A source address that this machine does not have, and a source port that is taken."""
 
     def take_port(scene: Scene) -> None:
         if protocol == "tcp":
@@ -88,5 +88,5 @@ def of_this_machine(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
 
 
 def no_name_server(scene: Scene) -> None:
-    """No question leaves this host, and so the resolver gives up at once."""
+    """Without a route, no question to a name server leaves the client: the resolver gives up at once."""
     scene.a.ip(*(f"route del default via {plan.near}" for plan in PLANS.values()))

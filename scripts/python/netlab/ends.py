@@ -5,19 +5,21 @@ from typing import Iterator
 from lab.harness import until
 from lab.protocol import PORT, REPLIES
 from netlab import account, services
-from netlab.account import AT_ONCE, LOST, Account, Doors
+from netlab.account import AT_ONCE, LOST, Account, Connections
 from netlab.run import Run, finish, measure
 from netlab.play import Play, play
 from netlab.scene import Scene
 from netlab.trial import Expected, each, verdict
 
 MANY = 500  # probes, of which few are sent
-ANSWERED = 5  # of these; and the others wait until the run ends
-WAITING = 3  # at least, before a run is interrupted
+ANSWERED = 5  # probes; the others wait for a reply until the run ends
+WAITING = 3  # probes, at least, when a run is interrupted
 COUNT = 10
 PATIENT = ("--interval", "20ms", "--timeout", "20s")
 DEADLINE_MS = 1000
-BEFORE_MS = 100  # of the deadline, which counts from the program's start and not from the first probe
+# A run may seem shorter than the deadline by this: the deadline counts from the
+# program's start, and not from its first probe.
+BEFORE_MS = 100
 NAME = "two.example"
 
 
@@ -34,13 +36,13 @@ def is_silent(scene: Scene) -> None:
 
 
 def falls_silent(scene: Scene, answered: int = ANSWERED) -> None:
-    """A server that answers the first, and leaves the others waiting; the router counts all."""
+    """A server answers the first probes, and leaves the others waiting. The router counts all."""
     if scene.protocol == "udp":
         account.serve(scene, [AT_ONCE] * answered + [LOST] * MANY)
         match = f"udp dport {PORT}"
     else:
         answering, silent = ("ok", services.replies(REPLIES["tcp"])), ("", services.says_nothing)
-        scene.serve(services.tcp(scene.b, scene.plan.server, Doors(*[answering] * answered, *[silent] * MANY)))
+        scene.serve(services.tcp(scene.b, scene.plan.server, Connections(*[answering] * answered, *[silent] * MANY)))
         match = f"tcp dport {PORT} tcp flags & (syn|ack) == syn"
     account.count(scene, "asked", "inet_service", match, f"{scene.protocol} sport")
 
@@ -50,7 +52,7 @@ def asked(scene: Scene) -> int:
 
 
 def deadline(scene: Scene) -> None:
-    """What the deadline cuts short has no verdict, and is no failure."""
+    """A probe that the deadline cuts short has no verdict, and is no failure."""
     run = measure(scene, MANY, *PATIENT, "--deadline", f"{DEADLINE_MS}ms")
     check_unfinished(scene, run, ANSWERED)
     elapsed = run.summary["elapsed_ms"]
@@ -58,7 +60,7 @@ def deadline(scene: Scene) -> None:
 
 
 def deadline_of_silence(scene: Scene) -> None:
-    """Silence that only the deadline cut short is no verdict, and so no success of --expect either."""
+    """A probe that the deadline cuts short has no verdict: --expect no-reply is not met either."""
     for expect in ("ok", "no-reply"):
         before = asked(scene)
         run = measure(scene, MANY, *PATIENT, "--deadline", "300ms", expect=expect)
@@ -67,7 +69,7 @@ def deadline_of_silence(scene: Scene) -> None:
 
 
 def interrupted(scene: Scene) -> None:
-    """Ctrl-C: the summary of what was done so far."""
+    """After Ctrl-C, the client prints the summary of what was done so far."""
     running = scene.start_run(MANY, "--json", *PATIENT)
     scene.case.check(until(lambda: asked(scene) >= ANSWERED + WAITING), "too few probes, in all that time")
     running.interrupt()
@@ -86,15 +88,17 @@ def count_by_address(scene: Scene) -> None:
 
 
 def two_addresses(scene: Scene) -> None:
-    """Nobody listens at the first: every probe is answered by the second, also one that meets the first while
-    another has found the second."""
+    """Nobody listens at the first address: the second one answers every probe.
+
+    So it is also for a probe that tries the first address after another has found the second.
+    """
     plan, check = scene.plan, scene.case.check
     (scene.case.scratch / "hosts").write_text(f"{plan.server} {NAME}\n{plan.second} {NAME}\n")
-    served: Account | Doors
+    served: Account | Connections
     if scene.protocol == "udp":
         served = account.serve(scene, address=plan.second)
     else:
-        served = Doors()
+        served = Connections()
         scene.serve(services.tcp(scene.b, plan.second, served))
     run = measure(scene, COUNT, "--interval", "5ms", wrapper=with_hosts(scene))
     check(run.verdicts() == {"ok": COUNT}, f"verdicts {run.verdicts()}")
@@ -106,6 +110,6 @@ def two_addresses(scene: Scene) -> None:
 
 
 def with_hosts(scene: Scene) -> tuple[str, ...]:
-    """What gives a program a file of names of its own, all of whose addresses count (host.conf(5))."""
+    """The command before a program that gives it its own /etc/hosts, of which it uses all addresses: host.conf(5)."""
     bound = 'mount --bind "$0" /etc/hosts && exec "$@"'
     return ("env", "RESOLV_MULTI=on", "unshare", "--mount", "sh", "-c", bound, str(scene.case.scratch / "hosts"))

@@ -1,4 +1,4 @@
-"""Firewalls: on the router, on the server, on the client itself."""
+"""Firewalls on the router, on the server, and on the client itself."""
 
 from typing import Iterator
 
@@ -8,7 +8,7 @@ from netlab.scene import Scene
 from netlab.topology import Plan
 from netlab.trial import SILENCE, each, verdict
 
-# By what nft calls them: ICMP types 3 (RFC 792, RFC 1812 section 5.2.7.1) and
+# As nft calls them: ICMP types 3 (RFC 792, RFC 1812 section 5.2.7.1) and
 # ICMPv6 type 1 (RFC 4443 section 3.1).
 REJECTIONS = {
     4: ("port-unreachable", "host-unreachable", "net-unreachable", "admin-prohibited", "host-prohibited",
@@ -40,12 +40,12 @@ def reject(plan: Plan, kind: str) -> str:
 
 
 def on(host: str, hook: str, *rules: str) -> Act:
-    """Rules alone: nobody needs to be there."""
+    """Rules on a host, and no server."""
     return lambda scene: scene.filter(getattr(scene, host), hook, *rules)
 
 
 def served(host: str, hook: str, *rules: str, before: str = "") -> Act:
-    """Rules, and a server that they stand before or behind."""
+    """Rules on a host, and a server that replies."""
 
     def prepare(scene: Scene) -> None:
         scene.filter(getattr(scene, host), hook, *rules, before=before)
@@ -55,7 +55,7 @@ def served(host: str, hook: str, *rules: str, before: str = "") -> Act:
 
 
 def of_silence(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
-    """Dropped on the way there, or on the way back; and the control, which is let through."""
+    """Datagrams and segments that are dropped on the way there or back; and the control, which is let through."""
 
     def accept(scene: Scene) -> None:
         scene.filter(scene.b, "input", to_server("accept"), "meta l4proto { tcp, udp } drop")
@@ -69,7 +69,7 @@ def of_silence(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
 
 
 def of_rejection(begin: str, plan: Plan) -> Iterator[Play]:
-    """Each ICMP error, from the router and some from the server: who sent it is named."""
+    """Each ICMP error from the router, and some from the server. The client names who sent it."""
     for kind in REJECTIONS[plan.family]:
         word = "refused" if kind == "port-unreachable" else "unreachable"
         yield play(begin, f"reject-{kind}", verdict(word, router=(plan.near,)),
@@ -80,23 +80,23 @@ def of_rejection(begin: str, plan: Plan) -> Iterator[Play]:
 
 
 def of_the_client(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
-    """The client's own firewall. UDP's send fails with EPERM; TCP hears nothing of a drop."""
+    """The client's own firewall. On a drop, UDP's send fails with EPERM, and TCP learns nothing."""
     own = (plan.client, None)
     yield play(begin, "own-drop", verdict("local" if protocol == "udp" else "timeout"),
                on("a", "output", to_server("drop")))
-    # The ICMP error comes from and to this machine: UDP's send fails besides.
+    # This machine sends the ICMP error to itself. UDP's send fails, too.
     words = ("local", "refused") if protocol == "udp" else ("refused",)
     yield play(begin, "own-reject", verdict(*words, router=own), on("a", "output", to_server("reject")))
 
 
 def of_connections(begin: str, plan: Plan) -> Iterator[Play]:
-    """What only TCP knows: resets, and a connection that stands before something goes wrong."""
+    """What only TCP can meet: resets, and connections that fail after they stood."""
     reset, data = "reject with tcp reset", f"tcp flags & psh != 0 tcp dport {PORT}"
     yield play(begin, "reset-by-router", verdict("refused"), on("r", "forward", f"tcp dport {PORT} {reset}"))
     yield play(begin, "reset-by-server", verdict("refused"), on("b", "input", f"tcp dport {PORT} {reset}"))
     yield play(begin, "message-reset", verdict("reset"), served("r", "forward", f"{data} {reset}"))
     yield play(begin, "message-dropped", verdict("no-reply"), served("r", "forward", f"{data} drop"))
-    # A socket without IP_RECVERR goes on trying; and with it nobody learns the router.
+    # Without IP_RECVERR a socket goes on trying, and with it the client does not learn the router.
     kind = "host-unreachable" if plan.family == 4 else "addr-unreachable"
     yield play(begin, "message-rejected", verdict("unreachable", "no-reply", router=(None, plan.near)),
                served("r", "forward", f"{data} {reject(plan, kind)}"))
@@ -105,7 +105,8 @@ def of_connections(begin: str, plan: Plan) -> Iterator[Play]:
     first = f"tcp dport {PORT} tcp flags & (syn|ack) == syn numgen inc mod 2 == 0 drop"
     yield play(begin, "first-syn-dropped", verdict("ok", reply=REPLIES["tcp"], longer_than_ms=FIRST_SYN_MS),
                served("r", "forward", first), timeout="3s")
-    # The error comes while nobody is in connect(2), as it does over a real
-    # network; veth delivers the answer to the first SYN within the call.
+    # The error to the second SYN comes while the client is not in connect(2), as
+    # over a real network. The answer to the first one would come within the call,
+    # because veth delivers at once.
     yield play(begin, "second-syn-rejected", verdict("unreachable", router=(plan.near,)),
                on("r", "forward", first, to_server(reject(plan, kind))), timeout="3s")

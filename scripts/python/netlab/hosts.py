@@ -1,9 +1,9 @@
 """A host: a network namespace without a name, held by a descriptor.
 
-The kernel takes it away when this process ends, with its links, routes and
-rules: there is nothing to clean up, not even after a kill -9. A thread enters a
-host, and what it starts or opens meanwhile stays there: so a server on host b
-needs no process of its own.
+The kernel removes it when this process ends, with its links, routes and rules:
+there is nothing to clean up, not even after a kill -9. A thread can enter a
+host, and what it starts or opens there stays there. So a server on host b needs
+no process of its own.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ IFF_RUNNING = 0x40
 
 
 class Host:
-    """A machine with a network of its own; it forwards if it is a router."""
+    """A machine with a network of its own."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -38,7 +38,7 @@ class Host:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """This thread, and what it starts, is on this host for as long as the block lasts."""
+        """For as long as the block lasts, this thread, and what it starts, is on this host."""
         home = namespace.open_own()
         try:
             namespace.enter(self._descriptor)
@@ -54,7 +54,7 @@ class Host:
         self._feed(["nft", "-f", "-"], commands)
 
     def counted(self, name: str) -> dict[str, int]:
-        """Packets by element of a set of the firewall, whose rules count them."""
+        """How many packets the firewall counted for each element of a set."""
         listed = json.loads(self._feed(["nft", "-j", "list", "set", "inet", "netlab", name], ()))
         found = next(each["set"] for each in listed["nftables"] if "set" in each)
         elements = [each["elem"] for each in found.get("elem", [])]
@@ -69,13 +69,13 @@ class Host:
         return done.stdout
 
     def set(self, **settings: int | str) -> None:
-        """Kernel settings, a double underscore for each slash in /proc/sys/net."""
+        """Changes kernel settings. A double underscore stands for each slash of a path in /proc/sys/net."""
         with self.entered():
             for name, value in settings.items():
                 Path("/proc/sys/net", *name.split("__")).write_text(str(value))
 
     def is_up(self, link: str) -> bool:
-        """Whether the link carries traffic: the kernel says so a moment after both ends are up."""
+        """Whether the link carries traffic, which it does a moment after both ends are up."""
         with self.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
             answer = fcntl.ioctl(asked, SIOCGIFFLAGS, struct.pack("16sH14x", link.encode(), 0))
         return bool(struct.unpack_from("16xH", answer)[0] & IFF_RUNNING)

@@ -1,4 +1,4 @@
-"""What a client said about a probe, held against what is expected."""
+"""Checks what a client prints about a probe against what is expected."""
 
 import json
 import re
@@ -11,17 +11,19 @@ from netlab.trial import Expected, describe
 
 FIELDS = {"schema", "event", "verdict", "target", "address", "local", "connect_ms", "reply_ms", "reply", "reason",
           "router", "from", "number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code"}
-CONNECTED = {"ok", "no-reply", "reset", "wrong-reply"}  # what TCP comes to once it is connected, and else never
-ANSWERED = {"ok", "wrong-reply"}
+CONNECTED = {"ok", "no-reply", "reset", "wrong-reply"}  # verdicts that TCP gives only after it has connected
+ANSWERED = {"ok", "wrong-reply"}  # verdicts with a reply
 
 
 class Said(NamedTuple):
+    """What a client said of a probe: its verdict, and that with who sent it, for the table."""
+
     verdict: str | None
     text: str
 
 
 def probe_twice(scene: Scene) -> None:
-    """Probes plainly, and then with --expect and the verdict that came of it: that one is a success."""
+    """Probes without --expect, and again with it: the verdict that came is then a success."""
     expected = scene.trial.expected
     said = check_probe(scene, scene.probe(), expected)
     scene.came = said.text
@@ -31,7 +33,7 @@ def probe_twice(scene: Scene) -> None:
 
 
 def check_probe(scene: Scene, ended: Ended, expected: Expected) -> Said:
-    """Checks a probe without --expect: the exit status, and the one line of JSON."""
+    """Checks the exit status and the JSON of a probe without --expect."""
     check = scene.case.check
     said = parse(ended.output)
     check(said is not None, f"not one JSON object: {ended}")
@@ -45,7 +47,7 @@ def check_probe(scene: Scene, ended: Ended, expected: Expected) -> Said:
     if missing := FIELDS - set(said):
         check(False, f"fields are missing: {', '.join(sorted(missing))}")
         return Said(found, str(found))
-    for wrong in (*who(scene, said, expected), *what(scene, said, expected)):
+    for wrong in (*addresses_wrong(scene, said, expected), *reply_wrong(scene, said, expected)):
         check(False, wrong)
     return Said(found, describe(str(found), said["router"], said["from"]))
 
@@ -58,7 +60,7 @@ def parse(output: bytes) -> dict[str, Any] | None:
     return said
 
 
-def who(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
+def addresses_wrong(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
     """What is wrong with the addresses."""
     plan, trial = scene.plan, scene.trial
     target = plan.endpoint(trial.target, PORT)
@@ -74,7 +76,7 @@ def who(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
         wrong.append("local is null")
     if said["router"] not in expected.router:
         wrong.append(f"router {said['router']}")
-    # Whoever names a router has its error, and what kind of error it was.
+    # A client that names a router has received its error, and so knows the type and code.
     if said["router"] is not None and None in (said["icmp_type"], said["icmp_code"]):
         wrong.append(f"ICMP type {said['icmp_type']}, code {said['icmp_code']}")
     if said["from"] != expected.sender:
@@ -82,10 +84,10 @@ def who(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
     return wrong
 
 
-def what(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
+def reply_wrong(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
     """What is wrong with the reply and the times."""
     found, wrong = said["verdict"], []
-    # After a connection that stood, the path may be lost too: with or without a time.
+    # The path may become unreachable before or after the connection stands: with or without a time.
     connected = None if found == "unreachable" else scene.protocol == "tcp" and found in CONNECTED
     wrong += time_wrong("connect_ms", said, connected)
     wrong += time_wrong("reply_ms", said, None if found == "wrong-source" else found in ANSWERED)
@@ -103,7 +105,7 @@ def what(scene: Scene, said: dict[str, Any], expected: Expected) -> list[str]:
 
 
 def time_wrong(name: str, said: dict[str, Any], is_there: bool | None) -> list[str]:
-    """None: whether it is there is left open."""
+    """What is wrong with a time. It is to be there or not, or, if `is_there` is None, may be either."""
     value = said[name]
     if is_there is not None and (value is not None) != is_there:
         return [f"{name} is {value}"]

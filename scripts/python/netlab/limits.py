@@ -1,10 +1,10 @@
-"""Runs that meet a limit: how many ICMP errors the kernel sends, and how long a lost SYN takes."""
+"""Runs that meet a limit: of ICMP errors that the kernel sends, and of how fast it sends a lost SYN again."""
 
 from typing import Iterator
 
 from lab.protocol import PORT
 from netlab import account, services
-from netlab.account import Doors
+from netlab.account import Connections
 from netlab.run import measure, port_of
 from netlab.play import Play, nothing, play
 from netlab.scene import Scene
@@ -26,9 +26,11 @@ def plays() -> Iterator[Play]:
 
 
 def limited(scene: Scene) -> None:
-    """The server's kernel as it is by default (icmp(7)); the router counts the errors by whom they go to.
+    """The server's kernel limits ICMP errors as it does by default: icmp(7).
 
-    The limit is one for each peer: so each run has a source address of its own."""
+    The router counts them by the address that they go to. Each peer has a limit of
+    its own, so each run has its own source address.
+    """
     scene.b.set(ipv4__icmp_ratelimit=1000, ipv4__icmp_ratemask=6168, ipv6__icmp__ratelimit=1000)
     add(scene.a, "a", *SOURCES[scene.plan.family])
     kind, key, icmp = (("ipv4_addr", "ip daddr", "icmp") if scene.plan.family == 4 else
@@ -37,9 +39,9 @@ def limited(scene: Scene) -> None:
 
 
 def some_refused(scene: Scene) -> None:
-    """Some get an error, and the summary says why that may be."""
+    """Some probes get an error, and the summary says why not all may get one."""
     check, (first, second, third) = scene.case.check, SOURCES[scene.plan.family]
-    # A few at least are refused: 99 percent may fail, or none.
+    # At least a few are refused: so a run succeeds if 99 percent may fail, and fails if none may.
     for source, max_loss, status in ((first, None, 1), (second, 99, 0)):
         run = measure(scene, COUNT, *FAST, "--source", source, expect="refused", max_loss=max_loss)
         errors = scene.r.counted("errors").get(source, 0)
@@ -52,7 +54,7 @@ def some_refused(scene: Scene) -> None:
 
 
 def all_refused(scene: Scene) -> None:
-    """Of that many, each: and there is nothing to remark."""
+    """Without the limit each probe gets an error, and the summary has no remark."""
     check = scene.case.check
     run = measure(scene, COUNT, *FAST, expect="refused")
     check(run.verdicts() == {"refused": COUNT} and run.status == 0, f"exit status {run.status}, {run.verdicts()}")
@@ -64,7 +66,7 @@ def all_refused(scene: Scene) -> None:
 
 
 def text_summary(scene: Scene, *options: str) -> bytes:
-    """Without the lines of the probes, which may name the error."""
+    """The summary in text, without the lines of the probes, which may name the error."""
     came = scene.came
     ended = scene.start_run(COUNT, *FAST, "--quiet", *options).end()
     scene.came = came
@@ -73,19 +75,19 @@ def text_summary(scene: Scene, *options: str) -> bytes:
 
 
 def lose_syns(scene: Scene) -> None:
-    """The first SYNs do not get past the router, which counts all of them by the port they come from."""
+    """The router drops the first SYNs. It counts all SYNs by the port that they come from."""
     syn = f"tcp dport {PORT} tcp flags & (syn|ack) == syn"
     account.count(scene, "syns", "inet_service", syn, "tcp sport", "",
                   f"{syn} numgen inc mod 1000 < {SYNS_LOST} drop")
 
 
 def syns_lost(scene: Scene) -> None:
-    """The connections stand all the same, a second later: the probe says that, and how many it took."""
-    doors, check = Doors(), scene.case.check
-    scene.serve(services.tcp(scene.b, scene.plan.server, doors))
+    """The connections stand a second later, and each probe says how many SYNs were sent again."""
+    connections, check = Connections(), scene.case.check
+    scene.serve(services.tcp(scene.b, scene.plan.server, connections))
     run = measure(scene, 2 * SYNS_LOST, "--interval", "50ms")
     check(run.verdicts() == {"ok": 2 * SYNS_LOST}, f"verdicts {run.verdicts()}")
-    check(run.by_port() == doors.by_port(), f"by port: said {run.by_port()}, were {doors.by_port()}")
+    check(run.by_port() == connections.by_port(), f"by port: said {run.by_port()}, were {connections.by_port()}")
     syns: dict[int, int] = {}
     for probe in run.probes:
         again, took = probe["syn_retransmits"], probe["connect_ms"]

@@ -1,4 +1,4 @@
-"""Address translation on the router: the server sees another client, or the client asks the router."""
+"""Address translation on the router: it hides the client from the server, or the server from the client."""
 
 import re
 from typing import Iterator
@@ -31,7 +31,7 @@ def translated(rules: tuple[str, ...], *options: str) -> Act:
 
 
 def masquerade() -> tuple[str, ...]:
-    """Who comes from a looks like the router."""
+    """To the server, what comes from a seems to come from the router."""
     return ("chain post { type nat hook postrouting priority srcnat;", 'oifname "rb" masquerade', "}")
 
 

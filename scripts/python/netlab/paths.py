@@ -1,4 +1,4 @@
-"""Runs over ways of which some fail, and to servers that say whom they see: flows, address translation."""
+"""Runs over several ways of which some fail, and to servers that reply with the address that they see."""
 
 import json
 from typing import Any, Iterator
@@ -6,13 +6,13 @@ from typing import Any, Iterator
 from lab.harness import Server
 from lab.protocol import PORT
 from netlab import account, nat, services
-from netlab.account import Account, Doors
+from netlab.account import Account, Connections
 from netlab.run import measure
 from netlab.play import Play, nothing, play
 from netlab.scene import Scene
 from netlab.trial import SILENCE, each, verdict
 
-FLOWS = 24  # source ports, at random: all odd or all even once in eight million runs
+FLOWS = 24  # random source ports: in one of eight million runs, all are odd or all are even
 COUNT = 10
 BRISK = ("--interval", "20ms")
 HOSTS = ("one", "two")
@@ -27,7 +27,7 @@ def plays() -> Iterator[Play]:
 
 
 def drop_odd(scene: Scene) -> None:
-    """The router drops what comes from odd ports, as a broken link of several does; and counts it by port."""
+    """The router drops what comes from odd ports, as if one of two links were broken, and counts it by port."""
     source = f"{scene.protocol} sport"
     account.count(scene, "odd", "inet_service", f"{scene.protocol} dport {PORT} {source} & 1 == 1", source, "drop")
 
@@ -35,12 +35,12 @@ def drop_odd(scene: Scene) -> None:
 def flows(scene: Scene) -> None:
     """Exactly the odd ports fail, each time."""
     check, per_flow = scene.case.check, 2
-    served: Account | Doors
+    served: Account | Connections
     if scene.protocol == "udp":
         served, interval = account.serve(scene), "100ms"
     else:
-        # No two of a connection's flow overlap: it can keep its port.
-        served, interval = Doors(), "800ms"
+        # The timeout is shorter than the interval, so a flow has one connection at a time, and keeps its port.
+        served, interval = Connections(), "800ms"
         scene.serve(services.tcp(scene.b, scene.plan.server, served))
     run = measure(scene, per_flow, "--flows", str(FLOWS), "--interval", interval, "--timeout", "700ms")
     said, dropped = run.summary["flows"], {int(port): n for port, n in scene.r.counted("odd").items()}
@@ -83,7 +83,7 @@ def check_witness(scene: Scene, address: str, translated: bool) -> None:
 
 
 def account_of(server: Server) -> tuple[int, list[str]]:
-    """How many it answered, and whom it saw, once it has ended."""
+    """Ends a server. Returns how many it has answered, and whom it has seen."""
     server.stop()
     said: list[dict[str, Any]] = [json.loads(line) for line in server.output.read_bytes().splitlines()]
     return server.totals()["exchanges"], [each["peer"] for each in said if each["event"] == "received"]
@@ -99,16 +99,16 @@ def balance(scene: Scene) -> None:
 
 
 def named(host: str) -> tuple[str, ...]:
-    """What gives a program a host name of its own."""
+    """The command before a program that gives it a host name of its own."""
     return ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host)
 
 
 def two_servers(scene: Scene) -> None:
-    """Behind one address, each with its own name: who answered how many."""
+    """Two servers with different names stand behind one address. The client says how many each answered."""
     addresses = (scene.plan.server, scene.plan.second)
     servers = {host: scene.start_server("--witness", "--json", address=address, wrapper=named(host))
                for host, address in zip(HOSTS, addresses)}
-    # One connection after the other goes to the next one: and so does one flow after the other.
+    # The servers take turns at connections and, of UDP, at flows.
     run = measure(scene, COUNT, *BRISK, *(("--flows", "4") if scene.protocol == "udp" else ()))
     answered = {host: account_of(server)[0] for host, server in servers.items()}
     said = {host["host"]: host["replies"] for host in run.summary["hosts"]}

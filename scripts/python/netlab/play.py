@@ -11,12 +11,12 @@ from netlab.scene import Scene
 from netlab.topology import PLANS
 from netlab.trial import Expected, Trial
 
-Act = Callable[[Scene], object]  # whatever it returns is of no interest
+Act = Callable[[Scene], object]  # nobody looks at what it returns
 
 
 @dataclass(frozen=True)
 class Play:
-    """A trial; what prepares the network for it; and what makes the probes, and checks them."""
+    """A trial, a function that prepares the network for it, and one that makes the probes and checks them."""
 
     trial: Trial
     prepare: Act
@@ -27,7 +27,7 @@ class Play:
         return self.trial.name
 
     def perform(self, case: Case) -> str:
-        """Runs it on a network of its own. Returns what came of it, in words."""
+        """Runs the case on a network of its own. Returns what came of it, in words."""
         scene = None
         with case.part(self.name), ExitStack() as stack:
             scene = Scene(self.trial, case, stack)

@@ -1,8 +1,7 @@
 """A relay that loses, duplicates, delays and so reorders datagrams; and one for connections.
 
-What becomes of a datagram is its fate: the delay of each copy, in seconds. No
-copy is a loss, and the copies of one, or of two, overtake each other where the
-later one waits less.
+The fate of a datagram is the delay of each copy, in seconds. No copy is a loss.
+A copy overtakes an earlier one if it waits for less time.
 """
 
 import select
@@ -21,7 +20,7 @@ AT_ONCE: Fate = (0.0,)
 
 
 class Relay(Service):
-    """Datagrams there and back, a socket towards the server for each client."""
+    """Passes datagrams on, there and back. Each client has a socket of its own towards the server."""
 
     def __init__(self, host: Host, address: Address, server: Address) -> None:
         self._host, self._server = host, server
@@ -55,12 +54,12 @@ class Relay(Service):
 
 
 def connections(host: Host, server: Address, delay: float = 0.0, cut: bool = False) -> Callable[[socket.socket], None]:
-    """One message there and one reply back, each after a delay; or a reset in place of the reply."""
+    """Passes on one message and one reply, each after a delay; or resets the connection instead of replying."""
 
     def behave(client: socket.socket) -> None:
         message = client.recv(BUFFER)
         if select.select([client], [], [], delay)[0]:
-            return  # gone
+            return  # the client has gone
         with host.socket(client.family, socket.SOCK_STREAM) as onwards:
             onwards.settimeout(PATIENCE)
             onwards.connect(server)

@@ -1,4 +1,4 @@
-"""A bad way: lost, duplicated, delayed and overtaken datagrams and segments."""
+"""Bad ways, on which datagrams and segments are lost, duplicated, delayed and overtaken."""
 
 from typing import Iterator
 
@@ -13,7 +13,7 @@ from netlab.trial import each, verdict
 
 DELAY = 0.15  # seconds, each way
 BOTH_WAYS_MS = 2 * DELAY * 1000
-ROUNDS = 12  # of which four in nine are lost, and take 0.3 s
+ROUNDS = 12  # probes, of which five in nine are lost there or back, and take 0.3 s
 
 
 def plays() -> Iterator[Play]:
@@ -56,7 +56,7 @@ def of_datagrams(begin: str, plan: Plan) -> Iterator[Play]:
 
 
 def bad_way(scene: Scene) -> None:
-    """Random fates, a third lost each way: each probe comes to what its datagrams came to."""
+    """Random fates, with a third lost each way. The verdict of each probe follows from its fates."""
     passing, tally = start_relay(scene), {"ok": 0, "no-reply": 0}
     for _ in range(ROUNDS):
         passing.there, passing.back = random_fate(scene), random_fate(scene)
@@ -70,7 +70,7 @@ def bad_way(scene: Scene) -> None:
 
 
 def random_fate(scene: Scene) -> Fate:
-    """Lost, or one to three copies, none delayed so much that it is late."""
+    """A loss, or one to three copies, of which none is late."""
     numbers = scene.case.random
     copies = 0 if numbers.random() < 1 / 3 else numbers.randint(1, 3)
     return tuple(numbers.uniform(0, 0.05) for _ in range(copies))
@@ -92,7 +92,7 @@ def of_connections(begin: str, plan: Plan) -> Iterator[Play]:
     yield play(begin, "relay-delays", slow, through(delay=DELAY), plan.near)
     yield play(begin, "relay-cuts", verdict("reset"), through(cut=True), plan.near)
     yield play(begin, "relay-swallows", verdict("no-reply"), swallows, plan.near)
-    # Every third segment, in both directions: TCP sends again what was lost.
+    # Every third segment is lost, in both directions, and TCP sends it again.
     third = "numgen inc mod 3 == 1 drop"
     yield play(begin, "third-lost", verdict("ok", reply=REPLIES["tcp"]),
                served("r", "forward", f"tcp dport {PORT} jump thin", f"tcp sport {PORT} jump thin",

@@ -1,4 +1,4 @@
-"""Routes and neighbours: no way there, nobody there, no way back."""
+"""Routes and neighbours: there is no way there, nobody is there, or there is no way back."""
 
 from typing import Iterator
 
@@ -9,7 +9,7 @@ from netlab.topology import Plan
 from netlab.trial import SILENCE, each, verdict
 
 NARROW = 1280  # bytes, the least that IPv6 allows
-LONG = "x" * 4000  # bytes, more than fits into a segment
+LONG = "x" * 4000  # more bytes than fit into a segment
 
 
 def plays() -> Iterator[Play]:
@@ -28,33 +28,33 @@ def route(host: str, *words: str) -> Act:
 
 def on_the_router(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     by_router = verdict("unreachable", router=(plan.near,))
-    # Nobody listens: a reset of TCP's, and an ICMP error of the server's for UDP.
+    # Nobody listens: the server's machine answers TCP with a reset, and UDP with an ICMP error.
     closed = verdict("refused", router=(plan.server,) if protocol == "udp" else (None,))
     yield play(begin, "closed-port", closed, nothing)
     yield play(begin, "blackhole", verdict(SILENCE[protocol]), route("r", f"route add blackhole {plan.server}"))
     for kind in ("unreachable", "prohibit"):
         yield play(begin, f"route-{kind}", by_router, route("r", f"route add {kind} {plan.server}"))
     yield play(begin, "no-route-on-router", by_router, nothing, plan.elsewhere)
-    # The time to live ends where it ends: both know the server's two addresses.
+    # The time to live may end on r or on b, which may answer from any of its addresses there.
     ends = (plan.server, plan.second, plan.far, plan.near)
     yield play(begin, "routing-loop", verdict("unreachable", router=ends), routing_loop, plan.elsewhere)
 
 
 def routing_loop(scene: Scene) -> None:
-    """r sends it to b, and b sends it back, until its time to live ends."""
+    """r sends a packet on to b, and b sends it back, until its time to live ends."""
     scene.r.ip(f"route add {scene.plan.elsewhere} via {scene.plan.server} dev rb")
     scene.b.set(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
 
 
 def of_neighbours(begin: str, plan: Plan) -> Iterator[Play]:
-    """Nobody has the address: the last router says so, which may be this machine."""
+    """Nobody has the address. The last router says so; on its own link, the client itself does."""
     yield play(begin, "nobody", verdict("unreachable", router=(plan.near,)), nothing, plan.nobody, timeout="3s")
     own = verdict("unreachable", router=(None, plan.client))
     yield play(begin, "nobody-near", own, nothing, plan.nobody_near, timeout="3s")
 
 
 def on_the_client(begin: str, plan: Plan) -> Iterator[Play]:
-    """Nothing leaves, and so no router says anything."""
+    """Nothing leaves the client, and so no router answers."""
     unreachable = verdict("unreachable")
     yield play(begin, "no-route", unreachable, route("a", f"route del default via {plan.near}"))
     for kind in ("unreachable", "prohibit"):
@@ -62,8 +62,11 @@ def on_the_client(begin: str, plan: Plan) -> Iterator[Play]:
 
 
 def of_a_narrow_link(begin: str, plan: Plan) -> Iterator[Play]:
-    """A link that whole segments do not fit through: TCP makes them smaller when the router tells, RFC 1191
-    and RFC 8201. That error is no failure; and where a firewall drops it, only short messages get through."""
+    """A link that whole segments do not fit through.
+
+    TCP makes segments smaller when the router says so: RFC 1191 and RFC 8201. This
+    ICMP error is no failure. If a firewall drops it, only short messages get through.
+    """
     kind = "icmp type destination-unreachable" if plan.family == 4 else "icmpv6 type packet-too-big"
 
     def black_hole(scene: Scene) -> None:

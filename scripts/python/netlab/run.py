@@ -1,4 +1,4 @@
-"""A run of a client (--count): the process, what it said, and whether that agrees with itself."""
+"""A run of a client (--count): what it printed, and whether its parts agree with each other."""
 
 import json
 from typing import Any, NamedTuple
@@ -14,11 +14,13 @@ FIELDS = {"schema", "event", "target", "address", "sent", "ok", "late", "lost", 
           "failed", "loss_percent", "failed_percent", "elapsed_ms", "resolve_ms", "verdicts", "connect_ms", "reply_ms",
           "total_ms", "from_due_ms", "flows", "hosts", "seen_as", "translated"}
 SHARES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
-ROUNDED = 0.06  # percent, that a share may be rounded by
-MICROSECOND = 0.0011  # milliseconds
+ROUNDED = 0.06  # percent by which a share may be rounded
+MICROSECOND = 0.0011  # milliseconds, and so a little more: by which rounding may make two times differ
 
 
 class Run(NamedTuple):
+    """What a run has printed, and its exit status."""
+
     status: int | None
     probes: list[dict[str, Any]]  # by number
     strays: list[dict[str, Any]]
@@ -29,7 +31,7 @@ class Run(NamedTuple):
         return ", ".join(f"{number} {name}" for number, name in counted if number)
 
     def verdicts(self) -> dict[str, int]:
-        """Those that came to be."""
+        """How many probes had each verdict, without those that none had."""
         return {word: number for word, number in self.summary["verdicts"].items() if number}
 
     def by_port(self) -> dict[int, list[str]]:
@@ -41,16 +43,16 @@ class Run(NamedTuple):
 
 
 def measure(scene: Scene, count: int, *options: str, expect: str = "ok", max_loss: float | None = None,
-            **how: Any) -> Run:
-    """A run to its end."""
+            wrapper: tuple[str, ...] = ()) -> Run:
+    """Makes a run, and checks it."""
     words = (*options, *(("--expect", expect) if expect != "ok" else ()),
              *(("--max-loss", f"{max_loss:g}") if max_loss is not None else ()))
-    running = scene.start_run(count, "--json", *words, **how)
+    running = scene.start_run(count, "--json", *words, wrapper=wrapper)
     return finish(scene, running, expect, max_loss or 0, quiet="--verbose" not in options)
 
 
 def finish(scene: Scene, running: Running, expect: str = "ok", max_loss: float = 0, quiet: bool = True) -> Run:
-    """What it came to: that the exit status and the JSON agree is checked here, and so for every case."""
+    """Waits for the end of a run. Checks that its exit status and its JSON agree, for every case."""
     ended = running.end()
     run = read(ended)
     scene.came = str(run)
@@ -75,7 +77,7 @@ def read(ended: Ended) -> Run:
 
 
 def contradictions(run: Run, expect: str, max_loss: float) -> list[str]:
-    """Where the summary does not add up."""
+    """What in the summary does not add up."""
     said, wrong = run.summary, []
     done = said["sent"] - said["unfinished"]
     if done != said["ok"] + said["late"] + said["lost"]:
@@ -98,7 +100,7 @@ def contradictions(run: Run, expect: str, max_loss: float) -> list[str]:
 
 
 def times_wrong(name: str, times: dict[str, Any] | None) -> list[str]:
-    """A percentile takes enough samples; and those that there are ascend."""
+    """What is wrong with the percentiles: there is one only of enough samples, and they ascend."""
     if times is None:
         return []
     wrong = [f"{name} {share}: {times[share]} of {times['samples']} samples" for share, percent in SHARES.items()
@@ -110,7 +112,7 @@ def times_wrong(name: str, times: dict[str, Any] | None) -> list[str]:
 
 
 def probes_wrong(run: Run) -> list[str]:
-    """Where the probes say something else than the summary."""
+    """Where the probes and the summary disagree."""
     said, wrong = run.summary, []
     numbers = [probe["number"] for probe in run.probes]
     if len(set(numbers)) != len(numbers) or not 1 <= min(numbers) <= max(numbers) <= said["sent"]:

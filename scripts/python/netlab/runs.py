@@ -1,21 +1,22 @@
-"""Runs (--count) over a bad way: each number of the summary is what the server's account says."""
+"""Runs (--count) to servers that lose, delay and duplicate: the summary has to agree with the server's account."""
 
 from typing import Iterator
 
 from lab.protocol import PORT, REPLIES
 from netlab import account, services
-from netlab.account import AT_ONCE, LOST, Doors, Fate, Reply
+from netlab.account import AT_ONCE, LOST, Connections, Fate, Reply
 from netlab.relays import DELAY
 from netlab.run import MICROSECOND, measure, port_of
 from netlab.play import Play, nothing, play
 from netlab.scene import Scene
 from netlab.trial import each, verdict
 
-COUNT = 25  # so that each is 4 percent
+COUNT = 25  # probes, so that each is 4 percent
 SHARE = 100 // COUNT
 BRISK = ("--interval", "20ms")
 TWICE: Fate = (Reply(), Reply())
-# Of a reply to the last ones nobody may learn any more: the run ends with the last probe.
+# The last probes have no special fate: a run ends with its last probe, and may not
+# see a stray reply after that.
 LAST = 3
 
 
@@ -32,13 +33,13 @@ def plays() -> Iterator[Play]:
 
 
 def chosen(scene: Scene, fates: tuple[Fate, ...], count: int) -> list[Fate]:
-    """Random ones, in which each of them occurs."""
+    """So many of these fates in random order, each of them at least once."""
     more = scene.case.random.choices(fates, k=count - len(fates))
     return scene.case.random.sample([*fates, *more], count)
 
 
 def lossy(scene: Scene) -> None:
-    """Some lost: that is a failure, unless as many percent may be."""
+    """Some datagrams are lost: the run fails, unless as many percent may be lost."""
     fates = chosen(scene, (AT_ONCE, LOST, AT_ONCE), COUNT)
     lost = SHARE * fates.count(LOST)
     served = account.serve(scene)
@@ -52,6 +53,7 @@ def lossy(scene: Scene) -> None:
 
 
 def duplicates(scene: Scene) -> None:
+    """Some replies are sent twice, or four times."""
     fates = chosen(scene, (AT_ONCE, TWICE, TWICE + TWICE), COUNT - LAST)
     served = account.serve(scene, fates)
     run = measure(scene, COUNT, "--interval", "40ms")
@@ -61,7 +63,7 @@ def duplicates(scene: Scene) -> None:
 
 
 def late(scene: Scene) -> None:
-    """After the timeout, and while others wait for a reply: it is nobody else's."""
+    """Some replies come after their timeout, while other probes wait: none is taken for another probe's."""
     delay_ms = 1000
     some = (AT_ONCE, (Reply(delay_ms / 1000, held=True),))
     served = account.serve(scene, chosen(scene, (*some, LOST, *some), 12))
@@ -73,14 +75,14 @@ def late(scene: Scene) -> None:
     for stray in run.strays:
         check(stray["kind"] == "late" and stray["after_ms"] >= delay_ms, f"a stray: {stray}")
         check(stray["local"] == locals_.get(stray["number"]), f"probe {stray['number']} had another port: {stray}")
-    # None is given to another probe, which would seem quick.
+    # Replies that are not late are sent at once: no probe that is ok took as long as a late one.
     slow = [probe["reply_ms"] for probe in run.probes if probe["verdict"] == "ok" and probe["reply_ms"] >= delay_ms]
     check(not slow, f"reply_ms {slow}, of replies that were sent at once")
     check(said["lost"] > 0, "none was lost")
 
 
 def jitter(scene: Scene) -> None:
-    """Replies that take longer than an interval, and overtake each other."""
+    """Replies take longer than an interval, and overtake each other."""
     numbers = scene.case.random
     delays = [numbers.uniform(DELAY, 2 * DELAY) for _ in range(COUNT)]
     served = account.serve(scene, [(Reply(delay),) for delay in delays])
@@ -97,7 +99,7 @@ def jitter(scene: Scene) -> None:
 
 
 def foreign(scene: Scene) -> None:
-    """Replies from another address, before the right one or in its place."""
+    """Replies come from another address, before the right one or in its place."""
     other, right = Reply(source=1), Reply()
     fates = chosen(scene, ((right,), (other, right), (other,), (other, other), LOST), COUNT - LAST)
     served = account.serve(scene, fates, (scene.plan.second, PORT))
@@ -112,7 +114,7 @@ def foreign(scene: Scene) -> None:
 
 
 def one_by_one(scene: Scene) -> None:
-    """Without an interval the next one waits for the reply, however long that takes."""
+    """With --interval 0, the next probe waits for the reply to the one before."""
     served = account.serve(scene, [(Reply(0.01),)] * COUNT)
     run = measure(scene, COUNT, "--interval", "0", "--verbose")
     account.compare(scene, run, served)
@@ -125,8 +127,9 @@ def moody(scene: Scene) -> None:
     """A server that answers, resets and closes."""
     moods = (("ok", services.replies(REPLIES["tcp"])), ("reset", services.resets), ("no-reply", services.closes),
              ("reset", services.leaves_unread))
-    doors = Doors(*moods)
-    scene.serve(services.tcp(scene.b, scene.plan.server, doors))
+    connections = Connections(*moods)
+    scene.serve(services.tcp(scene.b, scene.plan.server, connections))
     run = measure(scene, COUNT, *BRISK)
-    scene.case.check(run.by_port() == doors.by_port(), f"by port: said {run.by_port()}, were {doors.by_port()}")
+    were = connections.by_port()
+    scene.case.check(run.by_port() == were, f"by port: said {run.by_port()}, were {were}")
     scene.case.check(run.status == 1, f"exit status {run.status}")

@@ -1,4 +1,4 @@
-"""A case while it runs: a network of its own, who is on it, and the probes."""
+"""A case while it runs: its network, the servers on it, and the client."""
 
 from contextlib import ExitStack
 
@@ -13,7 +13,7 @@ from netlab.trial import Trial
 
 
 class Scene:
-    """What a case's functions are given."""
+    """What the functions of a case work with."""
 
     def __init__(self, trial: Trial, case: Case, stack: ExitStack) -> None:
         self.trial, self.case, self.plan = trial, case, trial.plan
@@ -25,39 +25,38 @@ class Scene:
         self.came = "nothing"
 
     def serve(self, service: Service) -> Service:
-        """Has a service of ours run until the case is over."""
+        """Runs a service until the case is over."""
         return self._stack.enter_context(service)
 
     def serve_reply(self, text: str, after: float = 0.0) -> None:
-        """Has a server of ours on b send this reply, after so many seconds."""
+        """Runs a server in this process, on b, that sends this reply after so many seconds."""
         if self.protocol == "tcp":
             self.serve(services.tcp(self.b, self.plan.server, services.replies(text, after)))
         else:
             self.serve(services.udp(self.b, [(self.plan.server, PORT)], services.answers(text, after=after)))
 
     def start_server(self, *options: str, address: str | None = None, wrapper: tuple[str, ...] = ()) -> Server:
-        """Our own server, on b."""
+        """Runs tcp-server or udp-server on b until the case is over."""
         listen, program = self.plan.endpoint(address or self.plan.server, PORT), f"{self.protocol}-server"
         with self.b.entered():
             return self._stack.enter_context(self.case.server(program, *options, listen=listen, wrapper=wrapper))
 
     def filter(self, host: Host, hook: str, *rules: str, before: str = "") -> None:
-        """Firewall rules of both families on a host: `input`, `output` or `forward`."""
+        """Adds firewall rules for both families to a hook of a host: `input`, `output` or `forward`."""
         chain = (f"chain {hook} {{ type filter hook {hook} priority 0; policy accept;", *rules, "}")
         host.nft("table inet netlab {", before, *chain, "}")
 
     def probe(self, *options: str, timeout: str | None = None) -> Ended:
-        """The client on a, once."""
+        """Runs the client on a for one probe."""
         trial = self.trial
         target = self.plan.endpoint(trial.target, PORT)
         words = (target, "--message", trial.message, "--timeout", timeout or trial.timeout, "--json", *trial.options)
         with self.a.entered():
             return self.case.client(f"{self.protocol}-client", *words, *options)
 
-    def start_run(self, count: int, *options: str, target: str | None = None,
-                  wrapper: tuple[str, ...] = ()) -> Running:
-        """The client on a, with so many probes to make."""
+    def start_run(self, count: int, *options: str, wrapper: tuple[str, ...] = ()) -> Running:
+        """Starts the client on a, for so many probes."""
         program, trial = f"{self.protocol}-client", self.trial
-        words = (self.plan.endpoint(target or trial.target, PORT), "--count", str(count), *options)
+        words = (self.plan.endpoint(trial.target, PORT), "--count", str(count), *options)
         with self.a.entered():
             return Running([*wrapper, self.case.path(program), *words], self.case.scratch)

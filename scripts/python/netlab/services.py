@@ -1,7 +1,7 @@
-"""Servers of our own on a host of the network: a thread each, and no process.
+"""Servers in this process, each with a thread on a host of the network.
 
-What a server does to a peer is a function: of a connection (after which it is
-closed), or of the sockets, a datagram, and its sender.
+A function says what a server does. It is given a connection, which is closed
+when the function returns; or the service, and a datagram with its sender.
 """
 
 import heapq
@@ -23,7 +23,7 @@ Datagram = tuple[bytes, Address]
 
 
 class Service:
-    """A thread that handles what its sockets receive, and does later what is due later."""
+    """A thread that handles what its sockets receive, and makes calls when they are due."""
 
     def __init__(self, sockets: list[socket.socket], handle: Callable[["Service", socket.socket], Any]) -> None:
         self.sockets, self._handle = sockets, handle
@@ -33,7 +33,7 @@ class Service:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def later(self, seconds: float, call: Callable[[], Any]) -> None:
-        """From the service's own thread."""
+        """Makes a call after so many seconds. Only the service's own thread may ask for it."""
         self._count += 1
         heapq.heappush(self._due, (time.monotonic() + seconds, self._count, call))
 
@@ -60,7 +60,7 @@ class Service:
 
 
 def attempt(call: Callable[..., Any], *arguments: Any) -> None:
-    """A peer that is gone, or a way that is not there, does not end a service."""
+    """Makes a call. An error of the network, such as a peer that has gone, does not end the service."""
     try:
         call(*arguments)
     except OSError:
@@ -77,7 +77,7 @@ def open_socket(host: Host, kind: int, address: str, port: int) -> socket.socket
 
 
 def tcp(host: Host, address: str, behave: Callable[[socket.socket], None], port: int = PORT) -> Service:
-    """A server that takes one connection after the other."""
+    """A server that serves one connection after the other."""
 
     def handle(_: Service, listener: socket.socket) -> None:
         connection, _ = listener.accept()
@@ -89,7 +89,7 @@ def tcp(host: Host, address: str, behave: Callable[[socket.socket], None], port:
 
 
 def udp(host: Host, addresses: list[Address], behave: Callable[[Service, Datagram], None]) -> Service:
-    """A server on the first address, which may answer from the others too."""
+    """A server that receives at the first address, and may reply from each of them."""
     sockets = [open_socket(host, socket.SOCK_DGRAM, *address) for address in addresses]
 
     def handle(service: Service, asked: socket.socket) -> None:
@@ -101,7 +101,7 @@ def udp(host: Host, addresses: list[Address], behave: Callable[[Service, Datagra
 
 
 def says_nothing(connection: socket.socket) -> None:
-    """Reads, until the peer has had enough."""
+    """Reads until the peer closes."""
     read_all(connection)
 
 
@@ -110,13 +110,13 @@ def closes(connection: socket.socket) -> None:
 
 
 def half_closes(connection: socket.socket) -> None:
-    """Says at once that nothing will come, and then reads: so nothing is left unread, and nothing reset."""
+    """Shuts down sending at once, and then reads. So nothing is left unread, and there is no reset."""
     connection.shutdown(socket.SHUT_WR)
     read_all(connection)
 
 
 def leaves_unread(connection: socket.socket) -> None:
-    """Closes on the message: unread data makes it a reset, RFC 2525 section 2.17."""
+    """Closes when the message is there. Because it is unread, that is a reset: RFC 2525 section 2.17."""
     select.select([connection], [], [], PATIENCE)
 
 
@@ -126,7 +126,7 @@ def resets(connection: socket.socket) -> None:
 
 
 def replies(text: str, after: float = 0.0) -> Callable[[socket.socket], None]:
-    """After a while, in which the peer may give up."""
+    """Replies after a while, unless the peer has closed by then."""
 
     def behave(connection: socket.socket) -> None:
         connection.recv(1024)
@@ -141,7 +141,7 @@ def ignores(_: Service, __: Datagram) -> None:
 
 
 def answers(text: str, *order: int, after: float = 0.0) -> Callable[[Service, Datagram], None]:
-    """After a while, from these of its sockets, one after the other."""
+    """Replies after a while from these sockets in order, or from the first."""
 
     def behave(service: Service, datagram: Datagram) -> None:
         for n in order or (0,):

@@ -3,8 +3,9 @@
     a  10.0.0.1, fd00:a::1 ---- 10.0.0.254, fd00:a::fe  r
     r  10.1.2.254, fd00:b::fe ---- 10.1.2.3 and .4, fd00:b::3 and ::4  b
 
-Every ICMP error is sent, and a neighbour that does not answer is given up after
-0.3 s in place of 3: the rest is what the kernel does by default.
+These settings differ from the kernel's defaults: ICMP errors are not limited, a
+neighbour that does not answer is given up after 0.3 s instead of 3 s, and IPv6
+addresses are neither checked for duplicates nor taken from advertisements.
 """
 
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from lab.harness import until
 from netlab.hosts import Host
 
-RETRANSMISSION_MS = 100  # of a question for a neighbour, of which there are three
+RETRANSMISSION_MS = 100  # after which a neighbour is asked for again, three times in all
 
 
 class Plan(NamedTuple):
@@ -24,9 +25,9 @@ class Plan(NamedTuple):
     far: str  # the router, seen from b
     server: str
     second: str  # the server's other address
-    nobody: str  # on the server's link
-    nobody_near: str  # on the client's link
-    elsewhere: str  # a network that only the default route leads to
+    nobody: str  # an address on the server's link that nobody has
+    nobody_near: str  # such an address on the client's link
+    elsewhere: str  # an address to which only a's default route leads
     everything: str
 
     def endpoint(self, host: str, port: int) -> str:
@@ -91,6 +92,6 @@ class Network:
 
 
 def add(host: Host, link: str, *addresses: str) -> None:
-    """Static addresses; without duplicate address detection, which would take a second."""
+    """Adds static addresses. Without duplicate address detection, which would take a second."""
     host.ip(*(f"address add {address}/64 dev {link} nodad" if ":" in address else
               f"address add {address}/24 dev {link}" for address in addresses))

@@ -5,16 +5,16 @@ from typing import Any, Iterator
 
 from netlab.topology import PLANS, Plan
 
-SILENCE = {"tcp": "timeout", "udp": "no-reply"}  # the verdict where nothing comes back at all
+SILENCE = {"tcp": "timeout", "udp": "no-reply"}  # the verdict if nothing comes back at all
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a probe is to come to.
+    """What a probe is expected to print.
 
-    `verdicts` has more than one where the kernel decides, or a race does: any
-    will do. So for `router`, where None stands for null. `reply` and `sender`
-    (the JSON's `from`) are null unless given; `reply` is a regular expression.
+    `verdicts` has several if the kernel decides, or a race does: each of them will
+    do. `router` is the same, and None in it stands for null. `reply` is a regular
+    expression; it and `sender` (`from` in the JSON) are null unless given.
     """
 
     verdicts: tuple[str, ...]
@@ -22,7 +22,7 @@ class Expected:
     reply: str | None = None
     sender: str | None = None
     has_address: bool = True
-    longer_than_ms: float = 0.0  # the whole exchange, at least
+    longer_than_ms: float = 0.0  # the least that the whole exchange takes
 
     def __str__(self) -> str:
         return describe(" or ".join(self.verdicts), self.router[0], self.sender)
@@ -55,7 +55,7 @@ class Trial:
 
 
 def each(protocols: str = "tcp udp", families: str = "4 6") -> Iterator[tuple[str, str, Plan]]:
-    """Each protocol over each family: what its cases' names begin with, protocol, addresses."""
+    """Each protocol over each family: what the names of its cases begin with, the protocol, and the addresses."""
     for protocol in protocols.split():
         for family in families.split():
             yield f"{protocol}{family}", protocol, PLANS[int(family)]

@@ -1,1 +1,1 @@
-"""What scripts/torture does: a module a topic, a function a case."""
+"""The cases of scripts/torture: a module for each topic, a function for each case."""

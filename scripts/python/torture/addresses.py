@@ -14,7 +14,8 @@ from torture import network
 def asked(case: Case) -> None:
     """Replies come from the address that was asked.
 
-    A connected socket takes no other's. The server listens on every address.
+    The client's socket is connected, and so receives from no other address. The
+    server listens on every address.
     """
     v6 = [f"fd00:a::{n}" for n in range(1, 5)]
     for host in v6:
@@ -33,9 +34,10 @@ def asked(case: Case) -> None:
 
 
 def groups(case: Case) -> None:
-    """One of several workers answers who asks a group; each of them is asked."""
+    """A datagram to a group reaches every worker: exactly one of them answers."""
     network.ip("link add group0 type veth peer name group1")
-    # The other end would hear the host's own question, and ask it again.
+    # With IPv6, the other end would receive this host's datagrams to a group, and
+    # the server would get them twice.
     Path("/proc/sys/net/ipv6/conf/group1/disable_ipv6").write_text("1")
     network.ip("link set group1 up")
     network.ip("link set group0 up")
@@ -52,7 +54,10 @@ def groups(case: Case) -> None:
 
 
 def at_a_stop(case: Case, server: Server) -> None:
-    """What a worker leaves to another one is in nobody's way when they stop."""
+    """At a stop, a worker answers all that came before it.
+
+    Datagrams to a group, which it leaves to another worker, do not keep it from that.
+    """
     server.signal(signal.SIGSTOP)
     until(server.is_stopped)
     address = ("10.77.0.1", server.address[1])
@@ -77,10 +82,12 @@ def at_a_stop(case: Case, server: Server) -> None:
 
 
 def no_way_from_there(case: Case) -> None:
-    """Where nothing may leave from the address that was asked, nothing leaves
-    from another one."""
+    """If a rule forbids the server to send from the address that was asked, it sends no reply at all.
+
+    It does not reply from another address instead.
+    """
     network.add_address("10.78.0.2/32")
-    # Ahead of the rule that lets this machine's addresses talk to each other.
+    # The new rule has to stand ahead of the rule for local addresses, which lets them reach each other.
     network.ip("rule add from all pref 100 lookup local")
     network.ip("rule del pref 0")
     network.ip("rule add from 10.78.0.2 pref 10 prohibit")
@@ -93,7 +100,7 @@ def no_way_from_there(case: Case) -> None:
 
 
 def answers(group: str, port: int) -> list[bytes]:
-    """All the answers to a datagram to a group."""
+    """Sends a datagram to a group. Returns all replies."""
     family, _, _, _, address = socket.getaddrinfo(group, port, type=socket.SOCK_DGRAM)[0]
     source = "10.77.0.1" if family == socket.AF_INET else "fe80::77%group0"
     with socket.socket(family, socket.SOCK_DGRAM) as peer:

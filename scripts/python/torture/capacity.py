@@ -1,4 +1,4 @@
-"""Many peers of tcp-server at once, and less room than they would take."""
+"""More peers of tcp-server at once than it has room for."""
 
 import resource
 import socket
@@ -12,16 +12,16 @@ from lab.protocol import HELLO
 from torture import network
 
 MEGABYTE = 1 << 20
-SILENT_MEMORY = 16 * MEGABYTE  # resident, with 10,000 connections held
-EXHAUSTED = 40  # descriptors that a server is left with
-BUSIEST = 0.05  # share of a processor while it lacks descriptors
+SILENT_MEMORY = 16 * MEGABYTE  # that may be resident while 10,000 connections are held
+EXHAUSTED = 40  # descriptors that a server may have when it is to run out of them
+BUSIEST = 0.05  # share of a processor that it may use while it lacks descriptors
 
 
 def silent(case: Case) -> None:
     """Connections held silent while others are served.
 
-    From eight source addresses, in little memory; an honest client has its
-    answer within a second all the while.
+    They come from eight source addresses. The server holds them in little
+    memory, and still answers each honest client within a second.
     """
     count = case.figure(10_000, 1_000)
     room = ["--read-timeout", "600", "--max-connections", str(count + 2_000)]
@@ -69,7 +69,7 @@ def limit(case: Case) -> None:
 
 
 def evict(case: Case, most: int, honest: int) -> None:
-    """At the limit, the oldest of the silent give way."""
+    """At the limit, the oldest silent connections are closed for the newcomers."""
     with case.server("tcp-server", "--json", "--max-connections", str(most)) as server:
         held = peers.silent(server.address, most)
         honest_clients(case, server, honest)
@@ -87,7 +87,7 @@ def evict(case: Case, most: int, honest: int) -> None:
 
 
 def refuse(case: Case, most: int) -> None:
-    """Where nobody is silent, the newcomer goes."""
+    """If no connection is silent, the newcomer is closed."""
     options = ("--json", "--linger", "30s", "--max-connections", str(most))
     with case.server("tcp-server", *options) as server:
         served = [peers.connect(server.address, source=SOURCES[n % 8]) for n in range(most)]
@@ -104,7 +104,7 @@ def refuse(case: Case, most: int) -> None:
 
 
 def per_source(case: Case, listen: str, sources: tuple[str, ...], other: str) -> None:
-    """One source has its share, and no more; others have theirs."""
+    """Checks that a source gets ten connections and no more, and that another source is still served."""
     with case.server("tcp-server", "--json", "--max-per-source", "10", listen=listen) as server:
         held = peers.silent(server.address, 10, sources)
         eleventh = peers.connect(server.address, sources[-1])
@@ -121,9 +121,9 @@ def per_source(case: Case, listen: str, sources: tuple[str, ...], other: str) ->
 def exhaustion(case: Case) -> None:
     """Rounds of descriptors running out.
 
-    Sixty clients come to a server that has room for half of them, and then
-    descriptors come free, of which no event tells those in the queue; or those
-    who hold them are silent, and give way.
+    Sixty clients come to a server that has room for fewer. Then descriptors
+    become free, which no event tells the server; or all that hold descriptors
+    are silent, and are closed for the newcomers.
     """
     rounds = case.figure(100, 10)
     ways = (served_leave, raised_limit, silent_give_way)
@@ -143,7 +143,7 @@ def limit_descriptors(server: Server, soft: int) -> None:
 
 
 def raised_limit(case: Case, server: Server, measured: bool) -> int:
-    """The limit is raised, and nobody closes or comes: only the clock can help."""
+    """The limit is raised. Nobody closes or comes, so only a timer can make the server look again."""
     limit_descriptors(server, EXHAUSTED)
     waiting = say_hello(server, 60)
     until(lambda: server.descriptors() >= EXHAUSTED)
@@ -155,7 +155,7 @@ def raised_limit(case: Case, server: Server, measured: bool) -> int:
 
 
 def served_leave(case: Case, server: Server, measured: bool) -> int:
-    """Those who hold the descriptors have had their answers, and go."""
+    """The clients that hold the descriptors have been answered, and close."""
     limit_descriptors(server, EXHAUSTED)
     held = say_hello(server, EXHAUSTED - server.descriptors())
     until(lambda: server.descriptors() >= EXHAUSTED)
@@ -169,7 +169,7 @@ def served_leave(case: Case, server: Server, measured: bool) -> int:
 
 
 def silent_give_way(_case: Case, server: Server, _measured: bool) -> int:
-    """Those who hold the descriptors have said nothing, and stay."""
+    """The clients that hold the descriptors have sent nothing, and stay."""
     limit_descriptors(server, EXHAUSTED)
     held = peers.silent(server.address, EXHAUSTED)
     waiting = say_hello(server, 60)

@@ -1,4 +1,4 @@
-"""Command lines and standard inputs that no program was written for."""
+"""Bad command lines, and bad standard inputs."""
 
 import random
 import re
@@ -10,7 +10,7 @@ from lab.protocol import ACK, LARGEST, REPLY
 
 LAST_WORDS = {"-h", "--help", "-V", "--version"}
 
-# By what --help calls a value. TEXT is anything at all, and never bad.
+# Values, by what --help calls them. TEXT may be anything, and so is never bad.
 GOOD = {"ADDR": ("127.0.0.1:0", ":0", "[::1]:0"), "DUR": ("500ms", "2s", "1h", "7"), "N": ("1", "50"),
         "PORT": ("0", "6666"), "TEXT": ("", "x" * 5000, "中文", b"\xff\xfe", "-", "\x1b[2J", "\n"),
         "VERDICT": ("ok", "refused", "no-reply"), "PERCENT": ("0", "1.5", "100%")}
@@ -25,8 +25,8 @@ BAD = {"ADDR": ("", "127.0.0.1:65536", "[::1", "1.2.3.4:x", "::1]:7", b"\xff\xfe
 def commands(case: Case) -> None:
     """Bad command lines, and bad standard inputs.
 
-    No panic and no hang; exit status 2 and a line that says why; and an input
-    is answered line for line.
+    A bad command line ends without panic or hang, with exit status 2 and a line
+    that says why. A bad input is answered line by line.
     """
     for n in range(case.figure(300, 60)):
         program = PROGRAMS[n % len(PROGRAMS)]
@@ -44,13 +44,13 @@ def commands(case: Case) -> None:
 
 
 def options(text: str) -> list[tuple[str, str | None]]:
-    """The options in a --help, each with the name of its value if it takes one."""
+    """The options that a --help text names, each with the name of its value if it takes one."""
     lines = re.findall(r"^ +(?:-\w, |-\w$)?(--?[\w-]+)(?:\.\.\.)?(?: <(\w+)>)?", text, re.MULTILINE)
     return [(option, value or None) for option, value in lines]
 
 
 def bad_words(numbers: random.Random, known: list[tuple[str, str | None]], program: str) -> list[str | bytes]:
-    """Options in any order, each with a value that is good, and one mistake."""
+    """Random options with good values, and one mistake before or behind them."""
     words: list[str | bytes] = []
     harmless = [option for option in known if option[0] not in LAST_WORDS or numbers.random() < 0.1]
     for option, value in numbers.choices(harmless, k=numbers.randint(0, 4)):
@@ -61,7 +61,7 @@ def bad_words(numbers: random.Random, known: list[tuple[str, str | None]], progr
 
 
 def mistake(numbers: random.Random, known: list[tuple[str, str | None]], program: str) -> list[str | bytes]:
-    """Words that no program takes, wherever they are."""
+    """Words that no program takes, wherever they stand."""
     valued = [(option, value) for option, value in known if value in BAD]
     option, value = numbers.choice(valued)
     flag = numbers.choice([option for option, value in known if not value and option.startswith("--")])

@@ -1,4 +1,4 @@
-"""Injected system-call faults, in all four programs."""
+"""Faults injected into the system calls of all four programs."""
 
 import socket
 import time
@@ -13,8 +13,8 @@ from lab.protocol import ACK, HELLO, REPLY
 from torture import strace
 from torture.strace import Fault, Trace
 
-# What each call may say, from its manual page. accept(2) also passes on the
-# errors of the new connection's network.
+# The errors that each call may return, from its manual page. accept(2) also
+# returns network errors of the new connection.
 ACCEPT = "ENETDOWN EPROTO ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH EOPNOTSUPP ENETUNREACH " \
          "EINTR ECONNABORTED EPERM ETIMEDOUT EMFILE ENFILE ENOBUFS ENOMEM"
 RECEIVE = "EINTR ECONNRESET ETIMEDOUT ENOMEM ENOBUFS EIO EHOSTUNREACH ENETUNREACH ECONNREFUSED " \
@@ -22,7 +22,7 @@ RECEIVE = "EINTR ECONNRESET ETIMEDOUT ENOMEM ENOBUFS EIO EHOSTUNREACH ENETUNREAC
 SEND = "EINTR EAGAIN ECONNRESET EPIPE ENOMEM ENOBUFS EHOSTUNREACH ENETUNREACH ENETDOWN EACCES " \
        "EPERM EMSGSIZE EINVAL EIO EADDRNOTAVAIL ECONNREFUSED EDESTADDRREQ"
 OPTION = "ENOMEM ENOBUFS EINVAL ENOPROTOOPT EPERM"
-# A broken pipe ends a server in order: the case `outputs` has it.
+# Not EPIPE: a broken pipe ends a server in order, which the case `outputs` checks.
 WRITE = "EIO ENOSPC EDQUOT EFBIG EINTR EAGAIN"
 # Other errors of epoll_wait end a server by design.
 WAIT = "EINTR"
@@ -48,8 +48,8 @@ CLIENT_CALLS = {
     "getsockopt": OPTION, "setsockopt": OPTION, "shutdown": "ENOTCONN ENOBUFS",
     "getpeername": "ENOTCONN ENOBUFS", "getsockname": "ENOBUFS", "write": WRITE + " EPIPE",
 }
-# What says that the socket, or the event loop, itself is broken: the server
-# gives up, with one line.
+# Errors that say that the socket, or the event loop, itself is broken: the server
+# then ends, and prints one line.
 FATAL = {
     "tcp-server": (
         (("accept4",), ("EBADF", "EINVAL", "ENOTSOCK")),
@@ -60,20 +60,20 @@ FATAL = {
         (("epoll_wait",), ("EBADF", "EINVAL", "EFAULT")),
     ),
 }
-# What passes, but not at once: the server has to rest.
+# Errors that last for a while: the server has to rest before it tries again.
 LASTING = {
     "tcp-server": ((("accept4",), ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")),),
     "udp-server": ((("recvfrom", "recvmsg", "recvmmsg"), ("ENOMEM",)),),
 }
-MOST_TRIES = 60  # of what is said to fail, in one second
+MOST_TRIES = 60  # in one second, of a call that fails each time
 
 
 def faults(case: Case) -> None:
     """Injected system-call faults.
 
-    The 1st, 2nd or 3rd call fails once, for each reason that it may have. No
+    The 1st, 2nd or 3rd call fails once, with each error that it may return. No
     program dies, and the next client is answered. A run without faults comes
-    first: it says which calls a program makes, and only those are faulted.
+    first, and shows which calls a program makes: only those are made to fail.
     """
     share = case.figure(600, 60) // len(PROGRAMS)
     for program in SERVERS:
@@ -94,7 +94,7 @@ def faults(case: Case) -> None:
 
 
 def choose(case: Case, calls: dict[str, str], made: Counter[str]) -> Iterator[Fault]:
-    """Faults without end, in calls that are made, in random order; none twice until all were."""
+    """Faults in the calls that are made, without end: all of them in random order, and then again."""
     found = [
         Fault(call, f"error={error}", when)
         for call, errors in calls.items()
@@ -105,14 +105,16 @@ def choose(case: Case, calls: dict[str, str], made: Counter[str]) -> Iterator[Fa
     return cycle(found)
 
 
-def every(kinds: Iterable[tuple[Sequence[str], Sequence[str]]], made: Counter[str], when: int | None) -> Iterator[Fault]:
+def every(kinds: Iterable[tuple[Sequence[str], Sequence[str]]], made: Counter[str],
+          when: int | None) -> Iterator[Fault]:
+    """Each of these errors in each of these calls, of which only those that are made."""
     for calls, errors in kinds:
         for call in filter(made.get, calls):
             yield from (Fault(call, f"error={error}", when) for error in errors)
 
 
 def drive(server: Server, trace: Trace, clients: int = 6) -> bool:
-    """Clients, who may well be let down, until the fault was injected."""
+    """Sends clients until the fault was injected. They need not be answered."""
     for _ in range(clients):
         peers.is_answered(server.program, server.address, 0.3)
         if until(lambda: trace.injected or not server.is_running(), 0.1):
@@ -121,7 +123,7 @@ def drive(server: Server, trace: Trace, clients: int = 6) -> bool:
 
 
 def server_baseline(case: Case, program: str) -> Counter[str]:
-    """Which calls it makes for three clients, all of whom are answered."""
+    """Counts the calls that a server makes for three clients, and checks that all three are answered."""
     with case.server(program) as server:
         with strace.attached(server, strace.tracing(SERVER_CALLS[program]), case.scratch) as trace:
             answered = []
@@ -136,7 +138,7 @@ def server_baseline(case: Case, program: str) -> Counter[str]:
 
 
 def server_faults(case: Case, program: str, chosen: Iterator[Fault], count: int) -> None:
-    """One server for all faults, for as long as it lives."""
+    """Injects so many faults into one server. If it ends, another one takes its place."""
     missed, done = 0, 0
     while done < count and missed < count:
         with case.server(program) as server:
@@ -147,7 +149,7 @@ def server_faults(case: Case, program: str, chosen: Iterator[Fault], count: int)
 
 
 def server_fault(case: Case, server: Server, fault: Fault) -> bool:
-    """Whether the fault was injected: how many calls are made is a matter of time, too."""
+    """Whether the fault was injected: how many calls a server makes depends on timing, too."""
     with strace.attached(server, fault.options, case.scratch) as trace:
         injected = drive(server, trace)
     if injected:
@@ -166,12 +168,15 @@ def fatal_fault(case: Case, program: str, fault: Fault) -> None:
 
 
 def lasting_fault(case: Case, program: str, fault: Fault) -> None:
-    """A second of nothing but errors: tried now and then, told of once, and all
-    who came meanwhile are answered afterwards."""
+    """For a second, a call does nothing but fail.
+
+    The server tries it now and then, and warns once. Afterwards it answers all
+    clients that came meanwhile.
+    """
     with case.server(program) as server:
-        come = peers.connect if program == "tcp-server" else peers.datagram_socket
+        open_peer = peers.connect if program == "tcp-server" else peers.datagram_socket
         with strace.attached(server, fault.options, case.scratch) as trace:
-            waiting = [come(server.address) for _ in range(3)]
+            waiting = [open_peer(server.address) for _ in range(3)]
             for peer in waiting:
                 peer.send(HELLO)
             time.sleep(1)
@@ -194,7 +199,7 @@ def first_bytes(peer: socket.socket, seconds: float) -> bytes | None:
 
 
 def short_send(case: Case) -> None:
-    """The kernel says that it took one byte, although it took none: the rest follows."""
+    """The kernel claims to have taken one byte, although it took none: the server sends the others."""
     with case.server("tcp-server") as server:
         with strace.attached(server, strace.tracing(["sendto", "sendmsg"]), case.scratch) as trace:
             peers.ask(server.address)
@@ -205,8 +210,10 @@ def short_send(case: Case) -> None:
 
 
 def last_of_a_count(case: Case) -> None:
-    """While the last reply of --count is held up, nobody else is heard in its
-    place; when it fails, the next one is."""
+    """While the last reply of --count cannot be sent yet, no other client is served in its place.
+
+    When that reply fails for good, the next client is served.
+    """
     with case.server("tcp-server", "--count", "1", "--linger", "1s", "--json") as server:
         held_up = Fault("sendmsg,sendto", "error=EAGAIN")
         with strace.attached(server, held_up.options, case.scratch) as trace:

@@ -1,5 +1,4 @@
-"""Datagrams with a source address that is not ours, and a tap that counts what
-really went over the wire."""
+"""Datagrams with a forged source address, and a tap that sees what really went over the wire."""
 
 import socket
 import struct
@@ -22,7 +21,7 @@ def checksum(data: bytes) -> int:
 
 
 def ipv4_datagram(source: Address, target: Address, payload: bytes) -> bytes:
-    """An IPv4 packet with one UDP datagram, its checksums right."""
+    """An IPv4 packet that holds one UDP datagram, with right checksums."""
     ends = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
     length = UDP_HEADER + len(payload)
     udp = struct.pack("!HHHH", source[1], target[1], length, 0)
@@ -33,7 +32,7 @@ def ipv4_datagram(source: Address, target: Address, payload: bytes) -> bytes:
 
 
 class Forger:
-    """Sends datagrams from any source."""
+    """Sends datagrams that seem to come from any source."""
 
     def __init__(self) -> None:
         self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
@@ -42,8 +41,8 @@ class Forger:
 
     def send(self, source: Address, target: Address, payload: bytes) -> None:
         if source[0] == "0.0.0.0":
-            # A raw socket would fill in an address, raw(7); and to a single
-            # host the kernel takes it from nobody.
+            # A raw socket would fill in a source address, raw(7). And the kernel
+            # receives a datagram from 0.0.0.0 only if it is a broadcast.
             packet = ipv4_datagram(source, ("255.255.255.255", target[1]), payload)
             self._frames.send(bytes(12) + struct.pack("!H", ETH_P_IP) + packet)
         else:
@@ -55,7 +54,7 @@ class Forger:
 
 
 class Tap:
-    """The UDP datagrams on the loopback interface, each once: as it comes in."""
+    """Sees each UDP datagram on the loopback interface once: when it comes in."""
 
     def __init__(self) -> None:
         self._frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
@@ -63,7 +62,7 @@ class Tap:
         self._frames.bind(("lo", ETH_P_IP))
 
     def next(self, seconds: float) -> tuple[Address, Address] | None:
-        """The source and target of the next datagram; None after so long without one."""
+        """The source and target of the next datagram, or None if none comes in time."""
         self._frames.settimeout(seconds or 1e-9)
         while True:
             try:
@@ -78,7 +77,7 @@ class Tap:
             return (source, ports[0]), (target, ports[1])
 
     def all(self, quiet: float, limit: int) -> list[tuple[Address, Address]]:
-        """What comes until nothing has for so long, or there is too much."""
+        """Collects datagrams until none comes for `quiet` seconds, or there are `limit` of them."""
         seen: list[tuple[Address, Address]] = []
         while len(seen) < limit and (datagram := self.next(quiet)):
             seen.append(datagram)

@@ -1,4 +1,4 @@
-"""Forged datagrams: whom udp-server does not answer, and where loops would be."""
+"""Forged datagrams: those that udp-server must not answer, and those that could start a loop."""
 
 import signal
 import socket
@@ -13,19 +13,19 @@ from lab.protocol import HELLO, REPLY
 from torture import network
 from torture.forge import Forger, Tap
 
-LONGEST_LOOP = 3  # datagrams
+LONGEST_LOOP = 3  # datagrams that a forged one may cause, itself among them
 QUIET = 0.5  # seconds after which a loop is over
-ENDLESS = 1_000  # datagrams after which a loop is one
+ENDLESS = 1_000  # datagrams after which a loop counts as endless
 
 
 def forged(case: Case) -> None:
     """Forged datagrams that must not be answered.
 
-    From addresses and ports that nobody may have, or where a reply would do
-    harm. A tap sees what the server really sends.
+    They come from addresses and ports that nobody may have, or to which a reply
+    would do harm. A tap sees what the server really sends.
     """
     count = case.figure(10_000, 500)
-    # Replies to any address are to be seen, and not to fail for want of a route.
+    # With a route to every address, a wrong reply is sent and seen, and does not fail.
     network.ip("route add default dev lo")
     network.ip("route add broadcast 255.255.255.255 dev lo")
     with case.server("udp-server", "--json", listen="0.0.0.0:0") as server:
@@ -47,8 +47,11 @@ def forged(case: Case) -> None:
 
 def forge_in_bursts(case: Case, server: Server, forger: Forger, tap: Tap,
                     kinds: list[tuple[Address, bytes]], count: int) -> int:
-    """After each burst an honest exchange: when that is over, so are those
-    before it, and none was lost for want of room. How many were honest."""
+    """Forges in bursts, with an honest exchange after each. Returns how many were honest.
+
+    When the honest exchange is over, the server has received the burst before it.
+    A burst is small enough for the receive buffer, so that nothing is lost.
+    """
     address, honest = ("127.0.0.1", server.address[1]), 0
     with peers.datagram_socket(address, seconds=2) as client:
         for at in range(0, count, 32):
@@ -73,8 +76,8 @@ def iter_taps(tap: Tap) -> Iterator[tuple[Address, Address]]:
 def loops(case: Case) -> None:
     """Reply loops: itself, a second server, echo and chargen.
 
-    One forged datagram makes the server talk to somebody who talks back: three
-    datagrams at most, and then there is silence.
+    One forged datagram makes the server reply to somebody who replies, too. There
+    may be three datagrams at most, and then there is silence.
     """
     for _ in range(case.figure(10, 1)):
         with case.server("udp-server") as server, case.server("udp-server") as second:
@@ -97,8 +100,10 @@ def loop(case: Case, name: str, source: Address, target: Address) -> None:
 
 @contextmanager
 def service(port: int, reply: bytes | None) -> Iterator[Address]:
-    """Answers each datagram with the same, or with `reply`: echo and chargen,
-    RFC 862 and 864. An endless loop ends when the block does."""
+    """A service that sends each datagram back, as echo (RFC 862), or a reply, as chargen (RFC 864).
+
+    It ends with the block, and an endless loop with it.
+    """
     answering = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     answering.bind(("127.0.0.1", port))
     over = threading.Event()
@@ -143,8 +148,10 @@ def unroutable(case: Case) -> None:
 
 
 def the_last_fails(case: Case) -> None:
-    """The reply that --count waits for cannot be sent: the next one counts,
-    although it came in the same batch."""
+    """The reply that --count waits for cannot be sent. The next one counts instead.
+
+    Both datagrams come in the same batch.
+    """
     with case.server("udp-server", "--json", "--count", "1") as server, closing(Forger()) as forger:
         with peers.datagram_socket(server.address, seconds=1) as honest:
             server.signal(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Signals, in a flood and in silence."""
+"""Signals to servers, under a flood and without one."""
 
 import signal
 import statistics
@@ -9,16 +9,16 @@ from lab.case import SERVERS, Case
 from lab.harness import Address, Crew, Server, until
 from lab.protocol import ACK, HELLO, PORT, REPLY
 
-LONGEST = 600.0  # seconds that a flood would last, were it not ended
-FLOODED = 64 << 10  # bytes of a transcript, after which the flood is on
-SOON = 1.0  # seconds to a stop
+LONGEST = 600.0  # seconds after which a flood ends by itself
+FLOODED = 64 << 10  # bytes of a transcript, by which the flood has surely begun
+SOON = 1.0  # seconds within which a server has to end
 
 
 def flood(case: Case) -> None:
     """SIGTERM under a flood, and with silent connections held.
 
-    Four processes send connections and bytes as fast as they can; the server
-    ends all the same, in order and in time.
+    Four processes open connections and send bytes as fast as they can. The server
+    still ends in order, and in time.
     """
     for program, torrent in (("tcp-server", connections_without_end), ("udp-server", datagrams_without_end)):
         flooders = Crew(torrent, [(("127.0.0.1", PORT), n) for n in range(4)])
@@ -57,7 +57,7 @@ def timed_stop(server: Server) -> float:
 
 
 def connections_without_end(address: Address, number: int) -> None:
-    """Half of the flooders open connections, the others send on one as long as it lasts."""
+    """Two of the four flooders open connections; the others send on one for as long as it lasts."""
     end, block = time.monotonic() + LONGEST, bytes(64 << 10)
     while time.monotonic() < end:
         try:
@@ -66,7 +66,7 @@ def connections_without_end(address: Address, number: int) -> None:
                 while number % 2:
                     peer.sendall(block)
         except OSError:
-            time.sleep(0.001)  # refused: between two servers
+            time.sleep(0.001)  # refused, because no server runs just now
 
 
 def datagrams_without_end(address: Address, number: int) -> None:
@@ -82,7 +82,8 @@ def datagrams_without_end(address: Address, number: int) -> None:
 def signals(case: Case) -> None:
     """Stops and continues, and SIGHUP.
 
-    As Ctrl-Z and fg, and a terminal that goes away, with and without nohup.
+    They come as with Ctrl-Z and fg, and as from a terminal that closes, with nohup
+    and without it.
     """
     for program in SERVERS:
         with case.part(program), case.server(program) as server:
@@ -93,7 +94,7 @@ def signals(case: Case) -> None:
 
 
 def stop_and_continue(case: Case, server: Server) -> None:
-    """A client that comes while it is stopped is answered when it goes on."""
+    """A client comes while the server is stopped, and is answered when the server goes on."""
     server.signal(signal.SIGSTOP)
     case.check(until(server.is_stopped, 2), f"{server.program} does not stop")
     tcp = server.program == "tcp-server"
@@ -110,7 +111,7 @@ def stop_and_continue(case: Case, server: Server) -> None:
 
 
 def hang_up(case: Case, program: str) -> None:
-    """What was ignored at the start stays ignored; else it ends the server in order."""
+    """A SIGHUP that was ignored at the start, as with nohup, stays ignored. Otherwise it ends the server in order."""
     nohup = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
     with case.server(program, wrapper=nohup) as server:
         for _ in range(3):

@@ -1,8 +1,8 @@
 """Faults injected into system calls, with strace(1).
 
-A server is attached to when it listens, and a client is only faulted in calls
-that the dynamic loader does not make: a fault in the loader says nothing about
-the program.
+strace attaches to a server once it listens. In a client, only such calls fail
+as the dynamic loader does not make: a fault in the loader would say nothing
+about the program.
 """
 
 import re
@@ -16,7 +16,7 @@ from lab.harness import Ended, Server, Word
 
 
 class Fault(NamedTuple):
-    """What a system call is made to do; `when` is which of its calls, or every one."""
+    """What a system call is made to return: every time, or only the time that `when` counts."""
 
     call: str
     result: str  # error=ERRNO or retval=N
@@ -31,12 +31,12 @@ class Fault(NamedTuple):
 
 
 def tracing(calls: Iterable[str]) -> list[str]:
-    """Options for a run without faults; `?`: a call that this machine may lack."""
+    """Options for a run without faults. A `?` stands before a call that this machine may lack."""
     return ["-e", "trace=" + ",".join("?" + call for call in calls)]
 
 
 class Trace:
-    """What strace wrote, complete once it has ended."""
+    """What strace has written. It is complete once strace has ended."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,7 +52,7 @@ class Trace:
 
 @contextmanager
 def attached(server: Server, options: Sequence[str], scratch: Path) -> Iterator[Trace]:
-    """strace on a running server, for as long as the block lasts."""
+    """Attaches strace to a running server for as long as the block lasts."""
     path, said = scratch / "trace", scratch / "strace.err"
     path.unlink(missing_ok=True)
     with open(said, "wb") as err:
@@ -61,7 +61,7 @@ def attached(server: Server, options: Sequence[str], scratch: Path) -> Iterator[
     try:
         if not harness.until(lambda: b" attached" in said.read_bytes() or process.poll() is not None):
             raise RuntimeError("strace does not attach")
-        # A fault may end the server, and strace with it, at once.
+        # A fault may end the server at once, and strace with it.
         if b" attached" not in said.read_bytes():
             raise RuntimeError(f"strace: {said.read_text().strip()}")
         yield Trace(path)
@@ -71,7 +71,7 @@ def attached(server: Server, options: Sequence[str], scratch: Path) -> Iterator[
 
 
 def run(command: Sequence[Word], options: Sequence[str], scratch: Path, **streams: Any) -> tuple[Ended, Trace]:
-    """A client under strace, which ends as its program does."""
+    """Runs a client under strace, which ends with the same status."""
     path = scratch / "trace"
     path.unlink(missing_ok=True)
     ended = harness.run(["strace", "-qq", "-f", "-o", str(path), *options, *command], scratch, **streams)

@@ -1,4 +1,4 @@
-"""Connections to tcp-server: short ones, odd ones, and those that reset."""
+"""Connections to tcp-server: short ones, odd messages, and resets."""
 
 import random
 import socket
@@ -11,14 +11,14 @@ from lab.peers import NOW, SOURCES
 from lab.protocol import ACK, HELLO
 
 MEGABYTE = 1 << 20
-GROWTH = 4 * MEGABYTE  # of what is resident, by short connections
+GROWTH = 4 * MEGABYTE  # of resident memory, that short connections may leave behind
 
 
 def short(case: Case) -> None:
     """Short connections, a tenth reset, a tenth half-closed.
 
-    All others have their reply and a clean end; afterwards the server holds as
-    many descriptors as at the start, and hardly more memory.
+    All others have their reply and a clean end. Afterwards the server holds no
+    more descriptors than at the start, and hardly more memory.
     """
     count, crew = case.figure(100_000, 5_000), 4
     with case.server("tcp-server") as server:
@@ -38,8 +38,9 @@ def short(case: Case) -> None:
 
 
 def briefly(address: Address, count: int, sources: tuple[str, ...], seed: float) -> dict[str, tuple[int, int]]:
-    """Short connections of all kinds: how many of each, and how many went wrong."""
-    kinds = {"reset before data": 1, "reset after data": 1, "half-closed": 1, "half-closed without data": 1, "plain": 16}
+    """Makes short connections of all kinds. Returns how many of each kind there were, and how many went wrong."""
+    kinds = {"reset before data": 1, "reset after data": 1, "half-closed": 1, "half-closed without data": 1,
+             "plain": 16}
     chosen = random.Random(seed).choices(list(kinds), list(kinds.values()), k=count)
     tried: Counter[str] = Counter(chosen)
     wrong: Counter[str] = Counter()
@@ -66,8 +67,8 @@ def one_short(kind: str, address: Address, source: str) -> bool:
 def sizes(case: Case) -> None:
     """Messages of 0 bytes to 8 MB, in one write and in many.
 
-    Each has its reply, and a clean end: no reset, although most of the message
-    is never read as such.
+    Each has its reply and a clean end. There is no reset, although the server
+    reads only the first 1024 bytes as the message, and discards the others.
     """
     with case.server("tcp-server") as server:
         for size in (0, 1, 1023, 1024, 1025, 64 << 10, 8 << 20):

@@ -15,13 +15,14 @@ from lab.protocol import HELLO, LARGEST, REPLY
 from torture import network
 
 MEGABYTE = 1 << 20
-MOST_RESIDENT = 32 * MEGABYTE
-CHECKED = 50 * MEGABYTE  # of a transcript
+MOST_RESIDENT = 32 * MEGABYTE  # memory of the server
+CHECKED = 50 * MEGABYTE  # of a transcript, at most
 HEADERS = 28  # bytes of IPv4 and UDP
 UDP_SEGMENT = 103  # linux/udp.h
-AMPLIFICATION = 1.7
+AMPLIFICATION = 1.7  # times as large as its request, on the wire, a reply may be
 
-# What moves a cursor, forges a line, or turns what is read around.
+# Bytes that would move a terminal's cursor, forge a line of the transcript, or
+# change the direction of text.
 NASTY = (
     b"\x1b[2J\x1b[H", b"\x1b]0;title\x07", b"\x1b]52;c;cm0gLXJmIC8=\x07", b"\r[*] forged\r\n[*] forged\n",
     "\u202e\u2066\u200f\ufeff\u2028".encode(), b"\xc2\x9b31m", b"\x00\x08\x7f", b"\xe2\x80", b"\xf4\x90\x80\x80",
@@ -33,14 +34,14 @@ CONTROLS = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066
 def datagrams(case: Case) -> None:
     """Fuzzed datagrams, and every length.
 
-    Random bytes and terminal escapes, 0 to 2,048 of them: the server answers
-    them, stays small, and its transcript holds no control character.
+    Each holds 0 to 2,048 random bytes and terminal escapes. The server answers
+    them and stays small, and its transcript holds no control character.
     """
     count, crew = case.figure(1_000_000, 50_000), 2
     with case.server("udp-server") as server:
         shares = [(server.address, count // crew, case.random.random()) for _ in range(crew)]
         answered = sum(Crew(fuzz, shares).results(600))
-        # The window keeps within the receive buffer, but this is UDP.
+        # Few enough are under way for the receive buffer, but UDP may lose some: one in a thousand may be.
         case.tally(count, max(0, count - answered - count // 1000), "fuzzed datagrams not answered")
         case.check(peers.is_answered("udp-server", server.address, 1), "the next client is not answered")
         resident = server.rss()
@@ -51,7 +52,7 @@ def datagrams(case: Case) -> None:
 
 
 def fuzz(address: Address, count: int, seed: float) -> int:
-    """Sends so many, with at most 32 of them under way: how many were answered."""
+    """Sends so many datagrams, with at most 32 under way. Returns how many were answered."""
     numbers, answered, silences = random.Random(seed), 0, 0
     with peers.datagram_socket(address, seconds=1) as peer:
         for at in range(0, count, 32):
@@ -90,7 +91,7 @@ def every_length(case: Case, address: Address, step: int) -> None:
 
 
 def check_transcript(case: Case, server: Server) -> None:
-    """UTF-8, no control character but the newline, and no line of the peers' making."""
+    """Checks that a transcript is UTF-8, with no control character but newlines, and no forged line."""
     decoder, read, before = codecs.getincrementaldecoder("utf-8")(), 0, ""
     with open(server.output, "rb") as output:
         while read < CHECKED and (chunk := output.read(MEGABYTE)):
@@ -107,8 +108,8 @@ def check_transcript(case: Case, server: Server) -> None:
 def reflection(case: Case) -> None:
     """Replies to one source, under --rate 50.
 
-    A burst of 100 and 50 a second, whatever it sends; others have all of
-    theirs; and no reply is much larger than its request.
+    A source gets a burst of 100, and then 50 a second, whatever it sends. Another
+    source gets all of its replies. No reply is much larger than its request.
     """
     rate = 50
     with case.server("udp-server", "--json", "--rate", str(rate)) as server:
@@ -131,11 +132,13 @@ def reflection(case: Case) -> None:
 
 
 def send_in_a_second(source: socket.socket, count: int, address: Address) -> tuple[int, float]:
-    """Sends evenly; in the middle of it ten of another source, each of whose
-    replies is waited for: how many came, and the seconds it all took."""
+    """Sends so many datagrams evenly over a second, and meanwhile ten exchanges of another source.
+
+    Returns how many of the ten were answered, and how many seconds it all took.
+    """
     begun, others = time.monotonic(), 0
     for n in range(count):
-        if n % 100 == 0:  # what is due by now, a hundred at a time
+        if n % 100 == 0:  # a hundred at a time, when they are due
             time.sleep(max(0, begun + n / count - time.monotonic()))
         if n % (count // 10) == count // 20:
             others += peers.is_answered("udp-server", address, 2, "127.0.0.2")
@@ -144,7 +147,7 @@ def send_in_a_second(source: socket.socket, count: int, address: Address) -> tup
 
 
 def count_replies(*sockets: socket.socket) -> int:
-    """What has come, until nothing does for half a second."""
+    """Counts the replies at each socket until none comes for half a second."""
     replies = 0
     for peer in sockets:
         peer.settimeout(0.5)
@@ -157,7 +160,7 @@ def count_replies(*sockets: socket.socket) -> int:
 
 
 def one_network(case: Case, rate: int) -> None:
-    """Two addresses of one /64 share what one source may have."""
+    """Two addresses of one /64 count as one source."""
     for host in ("fd00:a::1", "fd00:a::2", "fd00:b::1"):
         network.add_address(f"{host}/128")
     with case.server("udp-server", "--rate", str(rate), listen="[fd00:a::1]:0") as server:
@@ -175,8 +178,8 @@ def one_network(case: Case, rate: int) -> None:
 def narrow(case: Case) -> None:
     """Replies larger than the path's MTU.
 
-    They arrive in fragments, as any other program's do: alone, and as a run
-    that leaves in one call.
+    They arrive in fragments, as those of any program do: one alone, and twenty
+    that the server may send in one call.
     """
     network.ip("link set lo mtu 600")
     long = "x" * 1_000
@@ -200,7 +203,7 @@ def narrow(case: Case) -> None:
 def drops(case: Case) -> None:
     """Bursts larger than the receive buffer.
 
-    What the kernel drops is counted: answered and dropped are all that was sent.
+    The server counts what the kernel drops: answered and dropped are all that was sent.
     """
     for n in range(case.figure(10, 2)):
         with case.part(f"burst {n + 1}"):
@@ -210,8 +213,10 @@ def drops(case: Case) -> None:
 
 
 def coalesced(case: Case) -> None:
-    """Datagrams that are sent as one, and may be dropped as one: then more were
-    than are counted."""
+    """Datagrams that are sent in one call may be dropped as one, and count as one.
+
+    So more may be dropped than the server can count.
+    """
     with case.server("udp-server", "--json") as server:
         server.signal(signal.SIGSTOP)
         until(server.is_stopped)
@@ -234,8 +239,8 @@ def burst(case: Case, count: int) -> None:
             for _ in range(count):
                 peer.send(bytes(1_000))
         server.signal(signal.SIGCONT)
-        # In order: when one is answered, so are those before it. The first of
-        # these may meet a buffer that is still full.
+        # Datagrams are answered in order: after this answer, the burst is over. The
+        # first tries may meet a buffer that is still full.
         for last in range(1, 11):
             if answered := peers.is_answered("udp-server", server.address, 2):
                 break
