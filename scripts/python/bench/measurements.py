@@ -103,12 +103,12 @@ class Bench(NamedTuple):
         names = ("reply", "connect") if protocol == "tcp" else ("reply",)
 
         def ours() -> tuple[float, ...]:
-            told = run(self._client(protocol, REPLY_EXCHANGES)).told
-            return tuple(middle(told[f"{name}_ms"]["p50"]) * 1000 for name in names)
+            printed = run(self._client(protocol, REPLY_EXCHANGES)).printed
+            return tuple(middle(printed[f"{name}_ms"]["p50"]) * 1000 for name in names)
 
         def plain() -> tuple[float, ...]:
-            told = run(self._plain("pingpong", protocol, REPLY_EXCHANGES, mode=plainly)).told
-            return tuple(told[f"{name}_ns"]["p50"] / 1000 for name in names)
+            printed = run(self._plain("pingpong", protocol, REPLY_EXCHANGES, mode=plainly)).printed
+            return tuple(printed[f"{name}_ns"]["p50"] / 1000 for name in names)
 
         goals = (None if plainly == "connected" else Goal(MOST_REPLY, is_most=True), None)
         figures = [Figure(f"{plainly} {name}, us", goal, [], []) for name, goal in zip(names, goals)]
@@ -123,11 +123,11 @@ class Bench(NamedTuple):
 
         def ours() -> tuple[float, ...]:
             ran = run([*self._client(protocol, count // flows), "--flows", flows])
-            return figures_of(ran, float(ran.told["elapsed_ms"]) / 1000)
+            return figures_of(ran, float(ran.printed["elapsed_ms"]) / 1000)
 
         def plain() -> tuple[float, ...]:
             ran = run(self._plain("load", protocol, flows, count))
-            return figures_of(ran, float(ran.told["seconds"]))
+            return figures_of(ran, float(ran.printed["seconds"]))
 
         title = f"{protocol} {flows:2}"
         figures = [Figure(f"{title} rate, k/s", Goal(LEAST_RATE, is_most=False), [], []),

@@ -28,7 +28,7 @@ def compile_plain(directory: Path) -> None:
 class Ran(NamedTuple):
     """The JSON that a program printed, with its fractions as Decimals, and the CPU time of all its threads."""
 
-    told: Any
+    printed: Any
     cpu_seconds: float
 
 

@@ -49,8 +49,8 @@ def some_refused(scene: Scene) -> None:
         check(run.verdicts() == {"refused": errors, "no-reply": COUNT - errors},
               f"{run.verdicts()}, and {errors} errors passed the router")
         check(run.status == status, f"exit status {run.status} with --max-loss {max_loss}")
-    told = text_summary(scene, "--source", third)
-    check(b"ICMP" in told, f"no remark on ICMP: {told!r}")
+    text = text_summary(scene, "--source", third)
+    check(b"ICMP" in text, f"no remark on ICMP: {text!r}")
 
 
 def all_refused(scene: Scene) -> None:
@@ -61,8 +61,8 @@ def all_refused(scene: Scene) -> None:
     named = {(probe["router"], probe["icmp_type"], probe["icmp_code"]) for probe in run.probes}
     port_unreachable = (3, 3) if scene.plan.family == 4 else (1, 4)
     check(named == {(scene.plan.server, *port_unreachable)}, f"the errors: {named}")
-    told = text_summary(scene)
-    check(b"ICMP" not in told, f"a remark on ICMP: {told!r}")
+    text = text_summary(scene)
+    check(b"ICMP" not in text, f"a remark on ICMP: {text!r}")
 
 
 def text_summary(scene: Scene, *options: str) -> bytes:

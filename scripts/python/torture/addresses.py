@@ -94,8 +94,8 @@ def no_way_from_there(case: Case) -> None:
     with case.server("udp-server", "--json", listen="0.0.0.0:0") as server:
         with peers.datagram_socket(("10.78.0.2", server.address[1]), "127.0.0.1") as peer:
             peer.send(HELLO)
-            told = until(lambda: b'"unanswered"' in server.output.read_bytes(), 2)
-        case.check(told, "a reply that may not leave is not told of")
+            is_reported = until(lambda: b'"unanswered"' in server.output.read_bytes(), 2)
+        case.check(is_reported, "a reply that may not leave is not reported")
     case.check(server.totals()["exchanges"] == 0, "a reply left from another address")
 
 

@@ -166,5 +166,5 @@ def the_last_fails(case: Case) -> None:
         case.check(reply == REPLY, f"after a reply that could not be sent: {reply!r}")
         server.wait()
     totals = server.totals()
-    told = totals["datagrams"], totals["exchanges"], totals["unanswered"]
-    case.check(told == (2, 1, 1), f"datagrams, exchanges and unanswered are {told}")
+    counted = totals["datagrams"], totals["exchanges"], totals["unanswered"]
+    case.check(counted == (2, 1, 1), f"datagrams, exchanges and unanswered are {counted}")
