@@ -178,16 +178,17 @@ pub fn report(program: &str, output: Output, result: Result<(), Failure>) -> Exi
 /// to standard output, where the events are. If nothing is logged (`-qq`), only a
 /// program that could not run says so; other failures show in the exit status alone.
 pub fn say(program: &str, output: Output, failure: &Failure) {
+    // Before logging is set up the level is off, but only status 2 occurs then.
     let is_silenced = failure.status != Status::CouldNotRun && log::max_level() == LevelFilter::Off;
     if failure.words().is_none() || is_silenced {
         return;
     }
     let stamp = output.stamp();
-    // An output that is closed is no failure here: nobody is left to read of it.
+    // If an output is closed, nobody is left to read it.
     let _ = io::stderr().write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
     if output.style() == Style::Json
-        && has_room(io::stdout().as_fd())
         && let Some(object) = failure.object(stamp)
+        && has_room(io::stdout().as_fd())
     {
         let _ = StandardOutput::open().and_then(|mut out| out.write_all(object.as_bytes()));
     }

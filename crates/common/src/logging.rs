@@ -1,5 +1,5 @@
 //! Setting up [`log`]: env_logger formats each record as text or as JSON, and
-//! writes it to a target. A server's target is its transcript, a client's is
+//! writes it to an output. A server's output is its transcript, a client's is
 //! standard error.
 //!
 //! A record may have several lines (a datagram's has two). With `--timestamps`

@@ -9,13 +9,13 @@
 //!   probe was waiting for.
 //! - [`ledger`]: what became of all the probes of a run, in figures.
 //! - [`report`]: how outcomes and the ledger are printed, as text and as JSON.
-//! - [`poller`]: how a client's loop waits; [`interrupt`]: Ctrl-C;
+//! - [`poller`]: how a client's loop waits; `interrupt`: Ctrl-C;
 //!   [`error_queue`]: the ICMP errors that the kernel holds for a socket.
 
 pub mod aim;
 pub mod destination;
 pub mod error_queue;
-pub mod interrupt;
+mod interrupt;
 pub mod ledger;
 pub mod message;
 pub mod outcome;

@@ -55,13 +55,14 @@ impl Options {
     /// What the program is to do.
     ///
     /// # Errors
-    /// The options do not go together, or standard input cannot be read.
+    /// Something is wrong with the options, or standard input cannot be read.
     pub fn task(&self) -> Result<Task, Failure> {
         let message = message::given(self.message.clone(), LONGEST_MESSAGE)?;
         if message.is_empty() && !self.half_close {
             let reason = "empty: there is nothing to send, unless --half-close sends the end";
             return Err(Failure::usage("--message", reason));
         }
+        self.target.written()?;
         Ok(match self.probing.plan()? {
             None => Task::Exchange(message),
             Some(plan) => Task::Measure(message, plan),

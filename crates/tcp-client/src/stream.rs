@@ -35,7 +35,7 @@ pub struct Connection {
     stream: TcpStream,
     /// This machine's end.
     local: SocketAddr,
-    /// The other end: as it was asked for, or as the kernel has it once it was asked.
+    /// The other end: first the address that the client asked for, later the kernel's.
     peer: SocketAddr,
     /// Whether the kernel has announced that the socket is ready for writing.
     is_writable: bool,

@@ -1,4 +1,4 @@
-//! One event loop: it waits for readiness, gives everything that is ready its turn,
+//! One event loop: it waits for readiness, serves everything that is ready,
 //! and ends what has run out of time.
 //!
 //! Readiness is edge-triggered: there is no further event for what a socket already
@@ -58,7 +58,7 @@ pub struct EventLoop {
     replying: u64,
     /// Accepted connections for which there is no room yet.
     newcomers: Newcomers<TcpStream>,
-    /// The tokens of the sockets that get a turn.
+    /// The tokens of the sockets that the next turn serves.
     ready: BTreeSet<usize>,
     buffer: Box<[u8]>,
     /// When to print the totals; `None` if another loop does.

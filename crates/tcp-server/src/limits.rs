@@ -13,7 +13,7 @@ pub const BACKLOG: i32 = 4096;
 /// enough that a signal never waits long.
 pub const EVENTS_PER_TURN: usize = 1024;
 
-/// Connections accepted from one listener before other sockets get their turn.
+/// Connections accepted from one listener before other sockets are served.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
 /// How long a newcomer waits for a place: long enough to learn of connections that ended
@@ -25,7 +25,7 @@ pub const NEWCOMER_WAIT: Duration = Duration::from_millis(50);
 /// connections, so their descriptors are among [`OTHER_DESCRIPTORS`].
 pub const MOST_NEWCOMERS: usize = 16;
 
-/// Steps of one connection before other sockets get their turn, so that a peer that
+/// Steps of one connection before other sockets are served, so that a peer that
 /// sends without end slows down nobody else. A step makes one system call at most.
 pub const STEPS_PER_TURN: usize = 16;
 

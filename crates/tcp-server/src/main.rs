@@ -10,7 +10,7 @@
 //! | print "Listening"          | [`Server::announce`]                                      |
 //! | `while True`               | [`EventLoop::run`], in [`Server::serve`]                  |
 //! | `accept`                   | [`EventLoop::accept`], with [`Listener::accept`]          |
-//! | `Thread(target=serve)`     | [`EventLoop::serve`]: not a thread, but a turn of steps   |
+//! | `Thread(target=serve)`     | [`EventLoop::serve`]: not a thread, but some steps a turn |
 //! | `recv`                     | [`Connection::receive_message`], a [`Connection::step`]   |
 //! | print "Received"           | [`EventLoop::serve`], which also makes the reply          |
 //! | `sendall`                  | [`Connection::send_reply`], another step                  |

@@ -52,7 +52,7 @@ impl<S> Newcomers<S> {
         self.0.first().map(|newcomer| newcomer.until)
     }
 
-    /// From now on every newcomer has waited for long enough.
+    /// Ends the wait of every newcomer at `now`.
     pub fn expire_all(&mut self, now: Instant) {
         self.0.iter_mut().for_each(|newcomer| newcomer.until = now);
     }

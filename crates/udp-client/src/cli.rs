@@ -47,19 +47,23 @@ impl Options {
     /// What the program is to do.
     ///
     /// # Errors
-    /// The options do not go together, or standard input cannot be read.
+    /// Something is wrong with the options, or standard input cannot be read.
     pub fn task(&self) -> Result<Task, Failure> {
-        let message = self.message.clone();
-        let datagram = message.map(|text| message::given(text, MAX_DATAGRAM)).transpose()?;
-        match (datagram, self.probing.plan()?) {
-            (Some(datagram), Some(plan)) => Ok(Task::Measure(datagram, plan)),
-            (None, Some(plan)) => Ok(Task::Measure(DEFAULT_MESSAGE.into(), plan)),
-            (Some(datagram), None) => Ok(Task::Exchange(datagram)),
-            (None, None) if self.persistence.is_given() => {
-                Err(Failure::usage("--wait, --deadline", "only with --message or --count"))
-            }
-            (None, None) => Ok(Task::Prompt),
-        }
+        let Some(text) = &self.message else {
+            return match self.probing.plan()? {
+                Some(plan) => Ok(Task::Measure(DEFAULT_MESSAGE.into(), plan)),
+                None if self.persistence.is_given() => {
+                    Err(Failure::usage("--wait, --deadline", "only with --message or --count"))
+                }
+                None => Ok(Task::Prompt),
+            };
+        };
+        let datagram = message::given(text.clone(), MAX_DATAGRAM)?;
+        self.target.written()?;
+        Ok(match self.probing.plan()? {
+            None => Task::Exchange(datagram),
+            Some(plan) => Task::Measure(datagram, plan),
+        })
     }
 }
 

@@ -159,25 +159,6 @@ impl Exchange {
     }
 }
 
-/// Receives the datagrams that wait in a socket without an exchange, [`MOST_RECEIVED`] at
-/// most, and hands each sender to `on_sender`. ICMP errors belong to an earlier datagram and
-/// are dropped. Returns whether the socket is empty.
-pub fn drain(
-    socket: &impl Socket,
-    buffer: &mut [u8],
-    mut on_sender: impl FnMut(SocketAddr),
-) -> bool {
-    for _ in 0..MOST_RECEIVED {
-        match socket.receive(buffer) {
-            Ok((_, from)) => on_sender(from),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-            // There may be datagrams behind an error.
-            Err(_) => while socket.icmp_error().is_some() {},
-        }
-    }
-    false
-}
-
 /// Whether both are the same address and port, and the same link if they are link-local.
 pub fn is_same(a: SocketAddr, b: SocketAddr) -> bool {
     let link = |address| match address {

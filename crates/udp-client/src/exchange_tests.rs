@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use common::probe::outcome::icmp::Version;
 
 use super::*;
+use crate::port::drain;
 
 /// What the socket answers to each call, in order. Afterwards it sends everything, and has
 /// nothing to receive.
@@ -91,9 +92,9 @@ fn draining_takes_what_an_earlier_exchange_left_and_its_errors() {
     let socket = receiving(left.into_iter().chain([NOTHING, Ok((PEER, "ok!"))]));
     let old = IcmpError { version: Version::V4, kind: 3, code: 3, router: None };
     socket.icmp.borrow_mut().extend([old, old]);
-    let mut heard = Vec::new();
-    drain(&socket, &mut [0; 64], |from| heard.push(from.to_string()));
-    assert_eq!(heard, [PEER, "192.0.2.9:9"]);
+    let mut senders = Vec::new();
+    drain(&socket, &mut [0; 64], |from| senders.push(from.to_string()));
+    assert_eq!(senders, [PEER, "192.0.2.9:9"]);
     assert_eq!(socket.icmp.borrow().len(), 0);
     assert_eq!(sent(&mut Exchange::new(), &socket), Some(Ok("ok!".to_owned())));
 }
@@ -101,9 +102,9 @@ fn draining_takes_what_an_earlier_exchange_left_and_its_errors() {
 #[test]
 fn draining_a_flood_ends() {
     let socket = receiving((0..2 * MOST_RECEIVED).map(|_| Ok(("192.0.2.9:9", "flood"))));
-    let mut heard = 0;
-    drain(&socket, &mut [0; 64], |_| heard += 1);
-    assert_eq!(heard, MOST_RECEIVED);
+    let mut senders = 0;
+    drain(&socket, &mut [0; 64], |_| senders += 1);
+    assert_eq!(senders, MOST_RECEIVED);
 }
 
 #[test]

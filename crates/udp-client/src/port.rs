@@ -1,6 +1,6 @@
 //! A source port as the system has it: a socket, and the exchange over it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{self, SocketAddr};
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use log::debug;
 use mio::net::UdpSocket;
 use socket2::{Domain, Socket as Socket2, Type};
 
-use crate::exchange::{Ends, Exchange, Socket};
+use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Socket};
 
 /// A source port for one address of the target.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub struct Port {
     pub ends: Ends,
     /// The exchange of the port's last probe.
     pub exchange: Exchange,
-    /// Whether the datagram waits until the socket is ready for writing.
-    pub waits_to_send: bool,
+    /// Whether the socket is registered for writing too, because a datagram has to wait.
+    pub is_registered_for_writing: bool,
 }
 
 impl Port {
@@ -37,7 +37,7 @@ impl Port {
         }
         debug!("[*] Sending from: {local}");
         let (ends, socket) = (Ends { local, peer }, UdpSocket::from_std(socket));
-        Ok(Self { socket, ends, exchange: Exchange::new(), waits_to_send: false })
+        Ok(Self { socket, ends, exchange: Exchange::new(), is_registered_for_writing: false })
     }
 }
 
@@ -60,6 +60,25 @@ fn bind(source: SocketAddr) -> Result<net::UdpSocket, Trouble> {
     }
     socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
     Ok(socket.into())
+}
+
+/// Receives the datagrams that wait in a socket without an exchange, [`MOST_RECEIVED`] at
+/// most, and hands each sender to `on_sender`. ICMP errors belong to an earlier datagram and
+/// are dropped. Returns whether the socket is empty.
+pub fn drain(
+    socket: &impl Socket,
+    buffer: &mut [u8],
+    mut on_sender: impl FnMut(SocketAddr),
+) -> bool {
+    for _ in 0..MOST_RECEIVED {
+        match socket.receive(buffer) {
+            Ok((_, from)) => on_sender(from),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            // There may be datagrams behind an error.
+            Err(_) => while socket.icmp_error().is_some() {},
+        }
+    }
+    false
 }
 
 impl Socket for UdpSocket {

@@ -16,6 +16,7 @@ use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
 use common::probe::poller::earlier;
 use common::probe::stray::Stray;
+use common::probe::target::Target;
 use slab::Slab;
 
 use crate::source_port::SourcePort;
@@ -29,7 +30,7 @@ pub struct Ports<S> {
     used: Vec<usize>,
     /// From how many ports a probe is out.
     out: usize,
-    /// The first time at which something ends at any port, or an earlier time.
+    /// Nothing ends at any port before this time.
     first_end: Option<Instant>,
 }
 
@@ -42,6 +43,13 @@ pub struct Policy {
     pub quiet: Duration,
     /// Whether each flow has only one port (`--source-port`).
     pub is_fixed: bool,
+}
+
+impl Policy {
+    /// The policy for probes of `target`, with at most `most` open ports.
+    pub fn of(target: &Target, most: usize) -> Self {
+        Self { most, quiet: target.timeout(), is_fixed: target.has_source_port() }
+    }
 }
 
 #[derive(Debug)]
@@ -175,7 +183,7 @@ impl<S> Ports<S> {
         self.out -= 1;
         match trouble {
             None => state.answered(),
-            Some(trouble) if is_silence(trouble) => state.silent(at),
+            Some(trouble) if may_still_be_answered(trouble) => state.silent(at),
             // No reply will come, so the port is free.
             Some(_) => {}
         }
@@ -243,7 +251,7 @@ impl<S> Slot<S> {
 }
 
 /// Whether a reply may still come.
-fn is_silence(trouble: &Trouble) -> bool {
+fn may_still_be_answered(trouble: &Trouble) -> bool {
     matches!(trouble.verdict, Verdict::NoReply | Verdict::WrongSource)
 }
 

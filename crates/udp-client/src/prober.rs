@@ -18,8 +18,8 @@ use common::probe::run::Run;
 use common::probe::target::Target;
 use mio::{Interest, Token};
 
-use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Step, drain, is_same};
-use crate::port::Port;
+use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Step, is_same};
+use crate::port::{Port, drain};
 use crate::ports::{Expiry, Out, Policy, Ports};
 
 /// More than any datagram holds.
@@ -41,11 +41,7 @@ impl<'r> Prober<'r> {
     /// A prober of `target` that has sent nothing yet.
     pub fn new(target: &Target, expected_reply: Option<&'r [u8]>) -> Result<Self, Failure> {
         let poller = Poller::new()?;
-        let ports = Ports::new(Policy {
-            most: poller.most_sockets(),
-            quiet: target.timeout(),
-            is_fixed: target.has_source_port(),
-        });
+        let ports = Ports::new(Policy::of(target, poller.most_sockets()));
         let (buffer, datagram) = (vec![0; RECEIVE_SIZE], Vec::new());
         Ok(Self { poller, ports, buffer, datagram, expected_reply })
     }
@@ -158,18 +154,18 @@ impl<'r> Prober<'r> {
                 return Ok(());
             }
             let Self { ports, datagram, buffer, .. } = self;
-            let Some(Port { socket, ends, exchange, waits_to_send }) = ports.get_mut(key) else {
+            let Some(port) = ports.get_mut(key) else {
                 return Ok(());
             };
-            match exchange.step(socket, ends, datagram, buffer) {
+            match port.exchange.step(&port.socket, &port.ends, datagram, buffer) {
                 Step::Again => {}
                 Step::Wait => return Ok(()),
                 Step::WaitToSend => {
-                    *waits_to_send = true;
+                    port.is_registered_for_writing = true;
                     return self.reregister(key, Interest::READABLE | Interest::WRITABLE);
                 }
                 Step::Sent(at) => {
-                    let has_waited = mem::take(waits_to_send);
+                    let has_waited = mem::take(&mut port.is_registered_for_writing);
                     self.ports.sent(key, at);
                     if has_waited {
                         return self.reregister(key, Interest::READABLE);

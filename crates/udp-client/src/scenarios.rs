@@ -63,10 +63,11 @@ impl World {
             while let Some(probe) = self.run.take(self.now, |flow| self.ports.is_free(flow)) {
                 self.begin(probe);
             }
-            self.run.report_ended().unwrap();
             if self.run.is_over() {
-                return;
+                // The prober's caller concludes the run, and so enters what has ended.
+                return self.run.report_ended().unwrap();
             }
+            self.run.report_ended().unwrap();
             let input = inputs.peek().map(|input| input.at);
             let due = self.run.next_at(|flow| self.ports.is_free(flow));
             let next = [input, self.ports.first_end(), due].into_iter().flatten().min();
@@ -228,11 +229,7 @@ fn world(options: &Options, addresses: Option<Vec<SocketAddr>>, start: Instant) 
         (None, Resolved::Destination(destination)) => destination,
         (None, Resolved::Nowhere(outcome)) => panic!("{outcome}"),
     };
-    let ports = Ports::new(Policy {
-        most: MOST_PORTS,
-        quiet: target.timeout(),
-        is_fixed: target.has_source_port(),
-    });
+    let ports = Ports::new(Policy::of(target, MOST_PORTS));
     let reporter = Reporter::new(target.written().unwrap(), reporting);
     let run = Run::new(destination, plan, reporter, start, persistence.end(start));
     World { start, now: start, run, ports, names: 'a'..='z', log: String::new() }

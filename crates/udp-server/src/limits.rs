@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Events taken from the kernel at once: at most one a socket.
 pub const EVENTS_PER_TURN: usize = 64;
 
-/// Batches received from one socket before the others get their turn and the loop
+/// Batches received from one socket before the others are served and the loop
 /// looks for signals: 64 datagrams, or more if the kernel has coalesced some.
 pub const BATCHES_PER_TURN: usize = 2;
 

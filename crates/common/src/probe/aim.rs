@@ -101,7 +101,7 @@ impl Probe {
         Ended { number, delay, before: self.before, last: outcome }
     }
 
-    /// Notes that the probe is sent at `now`. Its time at this address is up no later.
+    /// Notes that the probe is sent at `now`. This gives it no more time at this address.
     pub fn begin(&mut self, now: Instant) {
         self.begun = now;
     }

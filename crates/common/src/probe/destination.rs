@@ -54,12 +54,6 @@ impl Destination {
         self.resolve
     }
 
-    /// The port to send from, if one was asked for.
-    #[must_use]
-    pub fn source_port(&self) -> Option<u16> {
-        self.sources.first().map(SocketAddr::port).filter(|port| *port != 0)
-    }
-
     /// The address that `flow` sends from to reach `peer`; none if any will do. If a
     /// port was asked for, flow 0 has that port, flow 1 the next one, and so on.
     ///

@@ -35,7 +35,7 @@ pub struct Ledger {
     pub foreign: u64,
     /// Connections that took so long that a SYN was probably lost.
     pub slow_connections: u64,
-    /// The last address of the probe that ended last.
+    /// The address that the latest probe to end went to last.
     pub address: Option<SocketAddr>,
     /// From the attempt to connect until the connection stood.
     pub connect: Times,

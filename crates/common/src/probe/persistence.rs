@@ -65,7 +65,7 @@ impl Persistence {
             let ended = attempt(end)?;
             let is_expected = reporter.is_expected(&ended.last);
             let now = Instant::now();
-            let is_cut_short = end.is_some_and(|end| end <= now) && is_silence(&ended);
+            let is_cut_short = end.is_some_and(|end| end <= now) && more_time_could_help(&ended);
             match (is_expected, is_cut_short, self.wait) {
                 (true, false, _) | (false, _, false) => return reporter.exchange(&ended),
                 (true, true, false) => return reporter.cut_short(&ended),
@@ -84,7 +84,7 @@ impl Persistence {
 }
 
 /// Whether the outcome could have been different with more time.
-fn is_silence(ended: &Ended) -> bool {
+fn more_time_could_help(ended: &Ended) -> bool {
     matches!(
         ended.last.verdict(),
         Verdict::Timeout | Verdict::NoReply | Verdict::WrongSource | Verdict::Unresolved

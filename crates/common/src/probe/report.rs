@@ -1,15 +1,15 @@
 //! How the outcome of a probe is printed, and whether it is the expected one.
 //!
-//! - [`text`]: for people; [`json`]: as objects.
-//! - [`run_report`]: a run, as it goes and in the end; [`summary`]: the figures of a run;
-//!   [`bars`]: the distribution of its times; [`progress`]: how far it has come.
+//! - `text`: for people; `json`: as objects.
+//! - `run_report`: a run, as it goes and in the end; `summary`: the figures of a run;
+//!   `bars`: the distribution of its times; `progress`: how far it has come.
 
-pub mod bars;
-pub mod json;
-pub mod progress;
-pub mod run_report;
-pub mod summary;
-pub mod text;
+pub(crate) mod bars;
+pub(crate) mod json;
+pub(crate) mod progress;
+pub(crate) mod run_report;
+pub(crate) mod summary;
+pub(crate) mod text;
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// The probes that are still to come.
 #[derive(Debug)]
 pub struct Schedule {
-    /// The pending of the flows, the earliest first. A flow has one next at most.
+    /// The next probe of each flow that has one, the earliest first.
     pending: VecDeque<Pending>,
     interval: Duration,
     /// How many probes each flow sends.

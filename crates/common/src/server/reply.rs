@@ -26,7 +26,7 @@ impl Reply {
             return Self::Text(text.0.as_slice().into());
         }
         let host = nix::unistd::gethostname().unwrap_or_default();
-        // A host name has no spaces, but nothing stops a system from having one with.
+        // A host name should have no spaces, but a system may have one that does.
         let host = host.to_string_lossy().replace(char::is_whitespace, "_");
         Self::Witness { host: host.into() }
     }

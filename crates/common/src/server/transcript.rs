@@ -59,16 +59,16 @@ impl Transcript {
         self.outbox.publish();
     }
 
-    /// Ends the transcript. With `--json`, the failure in `outcome` becomes the last
+    /// Ends the transcript. With `--json`, the failure in `result` becomes the last
     /// object; its line on standard error is left to `exit::report`.
     ///
     /// # Errors
-    /// The failure in `outcome`.
-    pub fn end(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
+    /// The failure in `result`.
+    pub fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         if self.style == Style::Text {
-            return outcome;
+            return result;
         }
-        outcome.map_err(|failure| {
+        result.map_err(|failure| {
             if log::max_level() > log::LevelFilter::Off
                 && let Some(object) = failure.object(self.stamp)
             {

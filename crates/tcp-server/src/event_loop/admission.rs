@@ -148,7 +148,7 @@ impl EventLoop {
     }
 
     /// Closes the oldest silent connection to make room. Returns false if there is
-    /// none. A connection whose message has come, but not its turn, is served instead;
+    /// none. A connection whose message has come but was not read yet is served instead;
     /// it is no longer silent.
     fn evict_oldest_silent(&mut self, now: Instant) -> bool {
         while let Some(key) = self.connections.oldest_silent() {

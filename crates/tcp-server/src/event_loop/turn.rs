@@ -13,7 +13,7 @@ use crate::events;
 use crate::limits::{ACCEPTS_PER_TURN, STEPS_PER_TURN};
 
 impl EventLoop {
-    /// Gives every socket on the list its turn. Connections come before listeners, for
+    /// Serves every socket on the list. Connections come before listeners, for
     /// those that end make room for new ones.
     pub(super) fn turn(&mut self, now: Instant) -> Result<(), Failure> {
         for (token, listener) in self.listeners.iter().enumerate() {
@@ -138,7 +138,7 @@ impl EventLoop {
         }
     }
 
-    /// Closes the connection with `key`. Gives a turn to the sockets that it may have
+    /// Closes the connection with `key`. Puts the sockets on the list that it may have
     /// kept waiting.
     pub(super) fn close(&mut self, key: usize) {
         let Some(slot) = self.connections.remove(key) else {

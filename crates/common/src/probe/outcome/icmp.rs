@@ -39,7 +39,7 @@ impl IcmpError {
         }
     }
 
-    /// Whether the packet was too large for a link on the way. The kernel has now
+    /// Whether the datagram was too large for a link on the way. The kernel has now
     /// learnt what size fits, so that sending again may succeed.
     #[must_use]
     pub fn is_too_large(&self) -> bool {

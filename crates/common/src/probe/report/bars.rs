@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::duration::Millis;
 use crate::probe::ledger::times::Times;
 
-/// The times drawn span fewer rows than this. One row more may be drawn, because rows
-/// begin at round times; and after them comes the row of all longer times.
+/// The height of a row is chosen so that the times span fewer rows than this. One more row
+/// may be drawn, because rows begin at round times, and then the row of all longer times.
 const MOST_ROWS: u128 = 15;
 
 /// Times up to this percentile have rows of their own. All longer times share one row.
