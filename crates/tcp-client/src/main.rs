@@ -6,6 +6,7 @@
 //!
 //! | in Python           | here                                                         |
 //! |---------------------|--------------------------------------------------------------|
+//! | `main`              | [`Prober::exchange`], whose loop is [`Prober::drive`]        |
 //! | `socket`, `connect` | [`Connection::connect`], called by [`Prober::connect`]       |
 //! | `sendall`           | [`Exchange::send`]                                           |
 //! | `recv`              | [`Exchange::receive`]                                        |

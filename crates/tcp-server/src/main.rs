@@ -4,17 +4,17 @@
 //!
 //! Where the steps of `scripts/tutorial/tcp_server.py` are, in its order:
 //!
-//! | in Python                  | here                                                      |
-//! |----------------------------|-----------------------------------------------------------|
-//! | `socket`, `bind`, `listen` | [`Listener::bind`], called by way of [`Server::listen`]   |
-//! | print "Listening"          | [`Server::announce`]                                      |
-//! | `while True`               | [`EventLoop::run`], in [`Server::serve`]                  |
-//! | `accept`                   | [`EventLoop::accept`], with [`Listener::accept`]          |
-//! | `Thread(target=serve)`     | [`EventLoop::serve`]: not a thread, but some steps a turn |
-//! | `recv`                     | [`Connection::receive_message`], a [`Connection::step`]   |
-//! | print "Received"           | [`EventLoop::serve`], which also makes the reply          |
-//! | `sendall`                  | [`Connection::send_reply`], another step                  |
-//! | `close`, by `with`         | [`EventLoop::close`], after [`Connection::discard`]       |
+//! | in Python                  | here                                                       |
+//! |----------------------------|------------------------------------------------------------|
+//! | `socket`, `bind`, `listen` | [`Listener::bind`], called by way of [`Server::listen`]    |
+//! | print "Listening"          | [`Server::announce`]                                       |
+//! | `while True`               | [`EventLoop::run`], in [`Server::serve`]                   |
+//! | `accept`                   | [`EventLoop::accept`], with [`Listener::accept`]           |
+//! | `Thread(target=serve)`     | [`EventLoop::serve`]: not a thread, but some steps a turn  |
+//! | `recv`                     | [`Connection::receive_message`]                            |
+//! | print "Received"           | [`EventLoop::serve`], which also makes the reply           |
+//! | `sendall`                  | [`Connection::send_reply`]                                 |
+//! | `close`, by `with`         | [`Connection::end_reply`], and later [`EventLoop::close`]  |
 //!
 //! [`Listener::bind`]: listener::Listener::bind
 //! [`Listener::accept`]: listener::Listener::accept
@@ -22,10 +22,9 @@
 //! [`EventLoop::accept`]: event_loop::EventLoop::accept
 //! [`EventLoop::serve`]: event_loop::EventLoop::serve
 //! [`EventLoop::close`]: event_loop::EventLoop::close
-//! [`Connection::step`]: connection::Connection::step
 //! [`Connection::receive_message`]: connection::Connection::receive_message
 //! [`Connection::send_reply`]: connection::Connection::send_reply
-//! [`Connection::discard`]: connection::Connection::discard
+//! [`Connection::end_reply`]: connection::Connection::end_reply
 
 mod cli;
 mod connection;
@@ -44,7 +43,7 @@ use std::process::ExitCode;
 
 use common::exit::{self, Failure};
 use common::output::Output;
-#[cfg(doc)] // For the links above.
+#[cfg(doc)] // The trait of `Listener::bind`, for the link above.
 use common::server::listen::BoundSocket;
 use common::server::notify;
 use common::server::shutdown::Shutdown;

@@ -9,6 +9,7 @@
 //! | `socket`          | [`Port::open`], which also binds: so the port is known         |
 //! | `while True`      | [`prompt::run`]                                                |
 //! | `input`           | [`prompt::read_line`]                                          |
+//! | the exchange      | [`Prober::exchange`], whose loop is [`Prober::drive`]          |
 //! | `sendto`          | [`Exchange::send`]                                             |
 //! | `recvfrom`        | [`Exchange::receive`]                                          |
 //! | print the reply   | [`Reporter::exchange`], in `common`                            |

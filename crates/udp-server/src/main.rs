@@ -13,6 +13,7 @@
 //! | `recvfrom`         | [`EventLoop::receive`]: a batch, with [`Batch::receive`]     |
 //! | print the datagram | [`EventLoop::answer`], which then asks the [`guard`]         |
 //! | `sendto`           | [`EventLoop::answer`]: a batch, with [`ReplyBatch::send`]    |
+//! | no `close`         | at the end, when the [`Server`] is dropped with its sockets  |
 //!
 //! [`ServerSocket::bind`]: socket::ServerSocket::bind
 //! [`EventLoop::run`]: event_loop::EventLoop::run
@@ -39,7 +40,7 @@ use std::process::ExitCode;
 
 use common::exit::{self, Failure};
 use common::output::Output;
-#[cfg(doc)] // For the links above.
+#[cfg(doc)] // The trait of `ServerSocket::bind`, for the link above.
 use common::server::listen::BoundSocket;
 use common::server::notify;
 use common::server::shutdown::Shutdown;
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 /// Binds, and then serves until a signal, a broken pipe, `--count` or `--idle-exit`
-/// stops the server, or until the event loop fails.
+/// stops the server, or until an event loop fails.
 fn run(options: &Options) -> Result<(), Failure> {
     descriptors::raise_limit();
     let mut server = Server::bind(options)?;
