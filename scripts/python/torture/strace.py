@@ -16,11 +16,11 @@ from lab.harness import Ended, Server, Word
 
 
 class Fault(NamedTuple):
-    """What a system call is made to return: every time, or only the time that `when` counts."""
+    """What a system call is made to return: every time, or only the times that `when` counts: `2`, or `1..3`."""
 
     call: str
     result: str  # error=ERRNO or retval=N
-    when: int | None = None
+    when: int | str | None = None
 
     def __str__(self) -> str:
         return f"{self.call}:{self.result}" + (f":when={self.when}" if self.when else "")
