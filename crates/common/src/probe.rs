@@ -10,9 +10,11 @@
 //! - [`ledger`]: what became of all the probes of a run, in figures.
 //! - [`report`]: how outcomes and the ledger are printed, as text and as JSON.
 //! - [`poller`]: how a client's loop waits; `interrupt`: Ctrl-C;
-//!   [`error_queue`]: the ICMP errors that the kernel holds for a socket.
+//!   [`error_queue`]: the ICMP errors that the kernel holds for a socket; [`arrival`]: when
+//!   something came, by the kernel's stamp.
 
 pub mod aim;
+pub mod arrival;
 pub mod destination;
 pub mod error_queue;
 mod interrupt;

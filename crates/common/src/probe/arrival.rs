@@ -1,0 +1,50 @@
+//! When something arrived at this machine, by the kernel's own stamp: `SO_TIMESTAMPNS`,
+//! socket(7). So our own delay in receiving it is not taken for the network's.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
+
+/// Makes the kernel stamp what `socket` receives.
+///
+/// # Errors
+/// The system's.
+pub fn enable(socket: &impl AsFd) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::ReceiveTimestampns, &true)?)
+}
+
+/// The time at which the kernel stamped something, on the clock that is never set. The
+/// stamp is on the wall clock, so it is taken as an age: now less the stamp.
+///
+/// Nothing arrives before `sent` or in the future. If the stamp says so (the wall clock was
+/// set meanwhile), or if there is none, it has arrived at `seen`, when the loop saw it.
+#[must_use]
+pub fn arrived(stamp: Option<TimeSpec>, sent: Instant, seen: Instant) -> Instant {
+    let age = stamp.and_then(|stamp| {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + Duration::from(stamp)).ok()
+    });
+    let by_stamp = age.and_then(|age| Instant::now().checked_sub(age));
+    by_stamp.filter(|at| *at >= sent).unwrap_or(seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_taken_as_an_age_and_an_impossible_one_is_ignored() {
+        let seen = Instant::now();
+        let sent = seen.checked_sub(Duration::from_secs(5)).unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let at = |age| arrived(Some(TimeSpec::from_duration(now - age)), sent, seen);
+        let two = seen - at(Duration::from_secs(2));
+        assert!(two.abs_diff(Duration::from_secs(2)) < Duration::from_secs(1), "{two:?}");
+        assert_eq!(at(Duration::from_secs(6)), seen, "before it was sent");
+        let future = TimeSpec::from_duration(now + Duration::from_secs(60));
+        assert_eq!(arrived(Some(future), sent, seen), seen);
+        assert_eq!(arrived(None, sent, seen), seen);
+    }
+}
