@@ -1,5 +1,5 @@
-//! Durations: as users write them (`500ms`, `2s`, `1.5m`, `1h`; a bare number is seconds),
-//! and as they print.
+//! Durations: as users write them (`500us`, `20ms`, `2s`, `1.5m`, `1h`; a bare number is
+//! seconds), and as they print.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,19 +8,38 @@ use std::time::Duration;
 /// time it could overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-const NO_DURATION: &str = "not a duration: write it as 500ms, 2s, 1.5m or 1h";
+const NO_DURATION: &str = "not a duration: write it as 500us, 20ms, 2s, 1.5m or 1h";
 
-/// The shortest duration: no option needs a shorter one.
-const SHORTEST: Duration = Duration::from_millis(1);
-
-/// Parses a duration.
+/// Parses a duration of at least a microsecond.
 ///
 /// # Errors
 /// Says what is wrong with `text`, for the user.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    match parse_any(text)? {
+        duration if duration < Duration::from_micros(1) => Err("shorter than 1us".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// Parses a duration of at least a millisecond, for a server: its loop waits in whole
+/// milliseconds (epoll_wait(2)).
+///
+/// # Errors
+/// Says what is wrong with `text`, for the user.
+pub fn parse_from_1ms(text: &str) -> Result<Duration, String> {
+    match parse_any(text)? {
+        duration if duration < Duration::from_millis(1) => Err("shorter than 1ms".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+fn parse_any(text: &str) -> Result<Duration, String> {
+    let is_of_number = |c: char| c.is_ascii_digit() || c == '.';
+    let unit_at = text.find(|c| !is_of_number(c)).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let unit = match unit {
+        // Unicode has two signs: the micro sign, and the Greek letter that keyboards have.
+        "us" | "\u{b5}s" | "\u{3bc}s" => Duration::from_micros(1),
         "ms" => Duration::from_millis(1),
         "s" | "" => Duration::from_secs(1),
         "m" => Duration::from_secs(60),
@@ -30,7 +49,6 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     let millionths = millionths(number).ok_or(NO_DURATION)?;
     let nanos = unit.as_nanos().saturating_mul(millionths) / 1_000_000;
     match u64::try_from(nanos).map(Duration::from_nanos) {
-        Ok(duration) if duration < SHORTEST => Err("shorter than 1ms".to_owned()),
         Ok(duration) if duration <= LONGEST => Ok(duration),
         _ => Err("longer than a year".to_owned()),
     }
@@ -54,13 +72,18 @@ pub(crate) fn millionths(number: &str) -> Option<u128> {
     )
 }
 
-/// `duration` in words: `5s`, `500ms`, `1m 30s`. From 100 ms on, the duration is rounded to
-/// 10 ms, because nobody wants to read more digits.
+/// `duration` in words: `5s`, `500us`, `1m 30s`. A duration is rounded to a microsecond, from
+/// 10 ms on to 100 of them, and from 100 ms on to 10 ms, because nobody wants to read more
+/// digits.
 #[must_use]
 pub fn words(duration: Duration) -> impl std::fmt::Display {
-    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let rounded = if ms < 100 { ms } else { ms.saturating_add(5) / 10 * 10 };
-    humantime::format_duration(Duration::from_millis(rounded))
+    let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let step = match us {
+        0..10_000 => 1,
+        10_000..100_000 => 100,
+        _ => 10_000,
+    };
+    humantime::format_duration(Duration::from_micros(us.saturating_add(step / 2) / step * step))
 }
 
 /// A measured time in milliseconds, to the microsecond: `1.234`. The digits are printed from
@@ -84,19 +107,32 @@ mod tests {
 
     #[test]
     fn what_users_write() {
-        for (text, ms) in [
-            ("500ms", 500),
-            ("2s", 2_000),
-            ("1.5m", 90_000),
-            ("1h", 3_600_000),
-            ("5", 5_000),
-            ("0.25", 250),
-            ("0.0010000009", 1),
-            ("1.", 1_000),
-            (".5s", 500),
+        for (text, us) in [
+            ("1us", 1),
+            ("500us", 500),
+            ("2.5ms", 2_500),
+            ("7\u{b5}s", 7),
+            ("7\u{3bc}s", 7),
+            ("0.000001", 1),
+            ("500ms", 500_000),
+            ("2s", 2_000_000),
+            ("1.5m", 90_000_000),
+            ("1h", 3_600_000_000),
+            ("5", 5_000_000),
+            ("0.25", 250_000),
+            ("0.0010000009", 1_000),
+            ("1.", 1_000_000),
+            (".5s", 500_000),
         ] {
-            assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
+            assert_eq!(parse(text), Ok(Duration::from_micros(us)), "{text}");
         }
+    }
+
+    #[test]
+    fn the_shortest() {
+        assert_eq!(parse("0.9us"), Err("shorter than 1us".to_owned()));
+        assert_eq!(parse_from_1ms("999us"), Err("shorter than 1ms".to_owned()));
+        assert_eq!(parse_from_1ms("1000us"), Ok(Duration::from_millis(1)));
     }
 
     #[test]
@@ -115,7 +151,9 @@ mod tests {
             "1 s",
             "0",
             "0ms",
-            "0.0001ms",
+            "0.0000001",
+            "5ns",
+            "1\u{b5}",
             "9999h",
             "99999999999999999999999999999999999999999999999999h",
             "1.2.3",
@@ -127,8 +165,18 @@ mod tests {
 
     #[test]
     fn words_are_short() {
-        assert_eq!(words(Duration::from_millis(2_500)).to_string(), "2s 500ms");
-        assert_eq!(words(Duration::from_nanos(1_666_666_666)).to_string(), "1s 670ms");
-        assert_eq!(words(Duration::from_millis(42)).to_string(), "42ms");
+        for (us, text) in [
+            (0, "0s"),
+            (500, "500us"),
+            (1_500, "1ms 500us"),
+            (42_000, "42ms"),
+            (42_357, "42ms 400us"),
+            (99_960, "100ms"),
+            (125_000, "130ms"),
+            (1_666_667, "1s 670ms"),
+            (2_500_000, "2s 500ms"),
+        ] {
+            assert_eq!(words(Duration::from_micros(us)).to_string(), text);
+        }
     }
 }

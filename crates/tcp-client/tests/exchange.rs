@@ -170,8 +170,11 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["7777"], "7777: not a host (a port alone is written :7777)"),
         (&["http://x/"], "http://x/: a URL is no address: write HOST:PORT"),
         (&["-4", "-6"], "-4: cannot be used with -6"),
-        (&["-W", "0"], "--timeout 0: shorter than 1ms"),
-        (&["-W", "soon"], "--timeout soon: not a duration: write it as 500ms, 2s, 1.5m or 1h"),
+        (&["-W", "0"], "--timeout 0: shorter than 1us"),
+        (
+            &["-W", "soon"],
+            "--timeout soon: not a duration: write it as 500us, 20ms, 2s, 1.5m or 1h",
+        ),
         (
             &["-s", "192.0.2.99"],
             "127.0.0.1:6666: local (cannot send from 192.0.2.99: cannot assign requested address)",

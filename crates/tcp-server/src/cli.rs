@@ -26,14 +26,14 @@ pub struct Options {
 
     /// How long a peer may send nothing
     #[arg(
-        long, value_name = "DUR", default_value = READ_TIMEOUT, value_parser = duration::parse,
+        long, value_name = "DUR", default_value = READ_TIMEOUT, value_parser = duration::parse_from_1ms,
         display_order = 21,
     )]
     read_timeout: Duration,
 
     /// How long a peer may take to accept the reply and to close
     #[arg(
-        long, value_name = "DUR", default_value = LINGER, value_parser = duration::parse,
+        long, value_name = "DUR", default_value = LINGER, value_parser = duration::parse_from_1ms,
         display_order = 22,
     )]
     linger: Duration,

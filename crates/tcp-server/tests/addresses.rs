@@ -71,6 +71,7 @@ fn an_invalid_command_line_gives_one_line_and_status_2() {
         (&["-l", "7777"], "--listen 7777: not a host (a port alone is written :7777)"),
         (&["-l", "host:99999"], "--listen host:99999: port 99999 is above 65535"),
         (&["-l", "192.0.2.99:0"], "192.0.2.99:0: cannot assign requested address"),
+        (&["--stats", "999us"], "--stats 999us: shorter than 1ms"),
         (&["-q", "-v"], "--quiet: cannot be used with --verbose"),
         (&["-D", "-D"], "--timestamps: given more than once"),
         (

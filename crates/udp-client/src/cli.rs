@@ -70,7 +70,7 @@ impl Options {
 const HELP: &str = "\
 Without --message and --count, an empty line or the end of the input ends the program.
 HOST is a name, an IPv4 or an IPv6 address ([IPV6]:PORT); :PORT alone means this machine.
-DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.
+DUR is 500us, 20ms, 2s, 1.5m or 1h; a bare number is seconds.
 
 VERDICT is ok, refused, unreachable, no-reply, wrong-reply, wrong-source, unresolved or local.
 --wait and --deadline go with --message or --count.

@@ -299,6 +299,8 @@ fn a_timeout_takes_as_long_as_it_says() {
     let ended = lines(silent.local_addr().unwrap(), &["-m", "x", "-W", "300ms"], b"");
     assert_eq!(ended.status, Some(1));
     assert!(start.elapsed() >= Duration::from_millis(300));
+    let ended = lines(silent.local_addr().unwrap(), &["-m", "x", "-W", "500us"], b"");
+    assert!(ended.stderr.ends_with(": no-reply (nothing came back within 500us)\n"), "{ended:?}");
 }
 
 #[test]

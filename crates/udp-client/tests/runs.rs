@@ -213,3 +213,11 @@ fn a_reply_other_than_the_expected_one_is_not_lost() {
     let summary = events.last().unwrap();
     assert_eq!((summary.number("lost"), summary.number("failed"), status), (0, 2, Some(1)));
 }
+
+#[test]
+fn an_interval_may_be_shorter_than_a_millisecond() {
+    let (status, events) = probes(server(|_| 1), &["-c", "100", "-i", "500us", "-q"]);
+    let elapsed = events.last().unwrap().decimal("elapsed_ms");
+    assert_eq!(status, Some(0));
+    assert!(elapsed >= 49.5, "{elapsed} ms");
+}

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::schedule::Due;
 
-/// The least time that an attempt gets, however little is left: a target on the same
-/// network answers within it.
-const SHORTEST_ATTEMPT: Duration = Duration::from_millis(1);
+/// The least time that an attempt gets, however little is left: as short as `--timeout` may
+/// be.
+const SHORTEST_ATTEMPT: Duration = Duration::from_micros(1);
 
 /// The addresses of a target.
 #[derive(Debug)]

@@ -47,7 +47,11 @@ pub struct Probing {
 
 /// Parses a duration that may be zero.
 fn parse_or_zero(text: &str) -> Result<Duration, String> {
-    if matches!(text, "0" | "0s" | "0ms") { Ok(Duration::ZERO) } else { duration::parse(text) }
+    if matches!(text, "0" | "0s" | "0ms" | "0us") {
+        Ok(Duration::ZERO)
+    } else {
+        duration::parse(text)
+    }
 }
 
 /// The run that is asked for.

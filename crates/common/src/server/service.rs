@@ -34,7 +34,7 @@ pub struct Service {
     count: Option<u64>,
 
     /// Stop when nobody has come for DUR
-    #[arg(long, value_name = "DUR", value_parser = duration::parse, display_order = 12)]
+    #[arg(long, value_name = "DUR", value_parser = duration::parse_from_1ms, display_order = 12)]
     idle_exit: Option<Duration>,
 
     /// Event loops, one thread each; 0: one per core
@@ -45,7 +45,7 @@ pub struct Service {
     workers: u64,
 
     /// Print the totals every DUR
-    #[arg(long, value_name = "DUR", value_parser = duration::parse, display_order = 14)]
+    #[arg(long, value_name = "DUR", value_parser = duration::parse_from_1ms, display_order = 14)]
     stats: Option<Duration>,
 
     /// How the server prints what it does.
