@@ -73,14 +73,13 @@ pub(crate) fn millionths(number: &str) -> Option<u128> {
 }
 
 /// `duration` in words: `5s`, `500us`, `1m 30s`. A duration is rounded to a microsecond, from
-/// 10 ms on to 100 of them, and from 100 ms on to 10 ms, because nobody wants to read more
-/// digits.
+/// 10 ms on to 1 ms, and from 100 ms on to 10 ms, because nobody wants to read more digits.
 #[must_use]
 pub fn words(duration: Duration) -> impl std::fmt::Display {
     let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let step = match us {
         0..10_000 => 1,
-        10_000..100_000 => 100,
+        10_000..100_000 => 1_000,
         _ => 10_000,
     };
     humantime::format_duration(Duration::from_micros(us.saturating_add(step / 2) / step * step))
@@ -170,7 +169,7 @@ mod tests {
             (500, "500us"),
             (1_500, "1ms 500us"),
             (42_000, "42ms"),
-            (42_357, "42ms 400us"),
+            (42_357, "42ms"),
             (99_960, "100ms"),
             (125_000, "130ms"),
             (1_666_667, "1s 670ms"),
