@@ -64,12 +64,7 @@ fn in_one_line(error: &clap::Error) -> Failure {
         }
         ErrorKind::ArgumentConflict => {
             let other = bare(&context(ContextKind::PriorArg));
-            let reason = if other == option {
-                "given more than once".to_owned()
-            } else {
-                format!("cannot be used with {other}")
-            };
-            Failure::usage(option, reason)
+            Failure::usage(option, format!("cannot be used with {other}"))
         }
         ErrorKind::InvalidValue if value.is_empty() => Failure::usage(option, "needs a value"),
         ErrorKind::TooManyValues => Failure::usage(option, "takes no value"),

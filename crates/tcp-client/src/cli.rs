@@ -18,7 +18,7 @@ pub const LONGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// Sends a message over TCP and prints the reply
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP)]
+#[command(version, after_help = HELP, args_override_self = true)]
 pub struct Options {
     #[command(flatten)]
     pub target: Target,

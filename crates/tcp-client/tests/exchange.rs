@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::process::Stdio;
 
-use common::testing::{Terminal, quiet_command, run, run_with_input};
+use common::testing::{Event, Terminal, quiet_command, run, run_with_input};
 
 use counterpart::{TCP_CLIENT, answer, assert_failed, client, reserved, server};
 
@@ -169,7 +169,7 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["--verbose=3"], "--verbose: takes no value"),
         (&["7777"], "7777: not a host (a port alone is written :7777)"),
         (&["http://x/"], "http://x/: a URL is no address: write HOST:PORT"),
-        (&["-4", "-6"], "-4: cannot be used with -6"),
+        (&["--wait", "-c", "1"], "--wait: cannot be used with --count"),
         (&["-W", "0"], "--timeout 0: shorter than 1us"),
         (
             &["-W", "soon"],
@@ -191,6 +191,19 @@ fn a_name_that_does_not_resolve_is_named() {
     // The rest of the line depends on whether there is a name server at all.
     assert!(ended.stderr.starts_with("tcp-client: nobody.invalid:7000: "), "{}", ended.stderr);
     assert_eq!((ended.stderr.lines().count(), ended.status), (1, Some(1)));
+}
+
+#[test]
+fn of_an_option_that_is_given_again_the_last_one_counts() {
+    let (_held, address) = reserved();
+    let target = address.to_string();
+    let alias = ["-6", "-W", "9s", "-m", "", "--expect", "ok", "-D", "-J"];
+    let over = ["-4", "-W", "5s", "-m", "x", "--expect", "refused", "-D", "-J", &target];
+    let ended = run(TCP_CLIENT, &[&alias[..], &over].concat());
+    assert_eq!(Event::parse(&ended.stdout).text("verdict"), "refused");
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+    // These two count how often they are given.
+    assert_eq!(run(TCP_CLIENT, &["-q", "-q", &target]).stderr, "");
 }
 
 #[test]

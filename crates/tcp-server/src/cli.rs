@@ -14,7 +14,7 @@ use crate::limits::{LINGER, READ_TIMEOUT, max_connections};
 
 /// Answers the first message of each TCP connection with ACK!
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP)]
+#[command(version, after_help = HELP, args_override_self = true)]
 pub struct Options {
     /// What to answer
     #[arg(long, value_name = "TEXT", default_value = TCP_REPLY, value_parser = text(BUFFER_SIZE))]

@@ -10,14 +10,16 @@ use common::testing::{Server, quiet_command, run};
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
 
-fn is_answered(address: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect(address) else {
-        return false;
-    };
+fn reply_of(address: SocketAddr) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
     stream.write_all(b"hello").unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
-    reply == "ACK!"
+    Some(reply)
+}
+
+fn is_answered(address: SocketAddr) -> bool {
+    reply_of(address).as_deref() == Some("ACK!")
 }
 
 #[test]
@@ -59,6 +61,17 @@ fn a_name_stands_for_all_its_addresses() {
 }
 
 #[test]
+fn of_a_reply_that_is_given_again_the_last_one_counts() {
+    let mut command = quiet_command(TCP_SERVER);
+    command.args(["--reply", "a", "-l", "[::1]:0", "--reply", "b", "-l", "127.0.0.1:0"]);
+    // Each --listen adds an address.
+    let server = Server::spawn(command, 2);
+    for &address in server.listening_on() {
+        assert_eq!(reply_of(address).unwrap(), "b");
+    }
+}
+
+#[test]
 fn an_invalid_command_line_gives_one_line_and_status_2() {
     let long = "x".repeat(1025);
     for (args, line) in [
@@ -73,7 +86,6 @@ fn an_invalid_command_line_gives_one_line_and_status_2() {
         (&["-l", "192.0.2.99:0"], "192.0.2.99:0: cannot assign requested address"),
         (&["--stats", "999us"], "--stats 999us: shorter than 1ms"),
         (&["-q", "-v"], "--quiet: cannot be used with --verbose"),
-        (&["-D", "-D"], "--timestamps: given more than once"),
         (
             &["--reply", &long],
             "--reply xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...: 1025 bytes long, and the most is 1024",

@@ -12,7 +12,7 @@ use common::protocol::{DEFAULT_MESSAGE, MAX_DATAGRAM};
 
 /// Sends each line typed as a UDP datagram and prints the replies
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP)]
+#[command(version, after_help = HELP, args_override_self = true)]
 pub struct Options {
     #[command(flatten)]
     pub target: Target,

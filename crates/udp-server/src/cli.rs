@@ -9,7 +9,7 @@ use crate::limits::MOST_RATE;
 
 /// Answers each UDP datagram with "Recvice message ok!"
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP)]
+#[command(version, after_help = HELP, args_override_self = true)]
 pub struct Options {
     /// What to answer
     #[arg(long, value_name = "TEXT", default_value = UDP_REPLY, value_parser = text(BUFFER_SIZE))]

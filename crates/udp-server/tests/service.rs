@@ -35,6 +35,13 @@ fn several_addresses_at_once() {
 }
 
 #[test]
+fn of_a_reply_that_is_given_again_the_last_one_counts() {
+    let replies = ["--reply", "no", "--reply", "Recvice message ok!"];
+    let server = Server::start(UDP_SERVER, &[&replies[..], &["-l", "127.0.0.1:0"]].concat());
+    assert!(is_answered(server.address()));
+}
+
+#[test]
 fn a_port_alone_takes_both_families() {
     let mut server = Server::start(UDP_SERVER, &["--listen", ":0"]);
     let port = server.address().port();

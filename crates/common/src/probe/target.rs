@@ -31,11 +31,11 @@ pub struct Target {
     port: Option<u16>,
 
     /// Use IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
+    #[arg(short = '4', overrides_with = "ipv6")]
     ipv4: bool,
 
     /// Use IPv6 only
-    #[arg(short = '6')]
+    #[arg(short = '6', overrides_with = "ipv4")]
     ipv6: bool,
 
     /// Send from this address of this machine
@@ -240,7 +240,8 @@ mod tests {
             (&["ff02::1"], "[ff02::1]:6666: not the address of one machine"),
             (&["box", "0"], "box:0: nobody can be reached at port 0"),
             (&["box", "hello"], "ValueValidation"),
-            (&["-4", "-6"], "ArgumentConflict"),
+            (&["-4", "-6"], "[::1]:6666"),
+            (&["-6", "-4"], "127.0.0.1:6666"),
         ] {
             assert_eq!(written(words), address, "{words:?}");
         }
