@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use nix::pty::openpty;
+use nix::pty::{OpenptyResult, openpty};
 
 use super::reaped::{PATIENCE, Reaped};
 
@@ -21,10 +21,18 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts `command` on a new terminal.
-    pub fn start(mut command: Command) -> Self {
-        let pair = openpty(None, None).expect("a terminal");
+    pub fn start(command: Command) -> Self {
+        Self::start_on(openpty(None, None).expect("a terminal"), command, None)
+    }
+
+    /// Starts `command` on a new terminal, but with this standard output.
+    pub fn start_with(stdout: Stdio, command: Command) -> Self {
+        Self::start_on(openpty(None, None).expect("a terminal"), command, Some(stdout))
+    }
+
+    fn start_on(pair: OpenptyResult, mut command: Command, stdout: Option<Stdio>) -> Self {
         let side = || pair.slave.try_clone().expect("a descriptor");
-        command.stdin(side()).stdout(side()).stderr(side());
+        command.stdin(side()).stdout(stdout.unwrap_or_else(|| side().into())).stderr(side());
         let child = Reaped::spawn(command);
         let keyboard = File::from(pair.master);
         let mut output = keyboard.try_clone().expect("a descriptor");

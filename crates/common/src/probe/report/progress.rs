@@ -1,6 +1,7 @@
 //! A line that says how far a run has come. It is drawn on standard error if that is a
 //! terminal, once a second, from the first second on.
 
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,11 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The progress of a run that begins at `now`. If the run `has_lines` of its own and
-    /// prints them on a terminal, nothing is drawn: the lines show the progress.
+    /// The progress of a run that begins at `now`. It is drawn only if it `is_wanted`, and
+    /// somebody watches.
     #[must_use]
-    pub fn new(now: Instant, has_lines: bool) -> Self {
-        let is_watched = io::stderr().is_terminal() && !(has_lines && io::stdout().is_terminal());
+    pub fn new(now: Instant, is_wanted: bool) -> Self {
+        let is_watched = is_wanted && io::stderr().is_terminal() && can_erase();
         Self { next: is_watched.then(|| now + INTERVAL), is_drawn: false }
     }
 
@@ -54,6 +55,12 @@ impl Progress {
             write("\r\x1b[K");
         }
     }
+}
+
+/// Whether the terminal can erase a line. One that is called dumb cannot, and of one without
+/// a name nothing is known (environ(7), terminfo(5)).
+fn can_erase() -> bool {
+    env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb")
 }
 
 /// The columns of a terminal.

@@ -1,7 +1,7 @@
 //! The report of a run: a line for each probe as the run goes, and the summary in the
 //! end.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -36,10 +36,11 @@ impl RunReport {
     /// The report of a run that begins at `start`.
     #[must_use]
     pub fn new(reporter: Reporter, plan: Plan, start: Instant) -> Self {
-        let has_lines = reporter.level() >= least_level(plan, false);
-        let is_silent_or_verbose =
-            reporter.level() < LevelFilter::Warn || reporter.level() > LevelFilter::Info;
-        let progress = Progress::new(start, has_lines || is_silent_or_verbose);
+        // The lines of the probes show the progress, and those of the log would mix with it.
+        let has_lines = reporter.level() >= least_level(plan, false) && io::stdout().is_terminal();
+        let has_log = log::max_level() > LevelFilter::Info;
+        let is_silent = reporter.level() < LevelFilter::Warn;
+        let progress = Progress::new(start, !(has_lines || has_log || is_silent));
         Self { reporter, plan, progress, start }
     }
 
