@@ -9,7 +9,7 @@ use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Outcome, judge};
 
 use crate::exchange::{Exchange, Request, Step};
-use crate::stream::{Connecting, Connection};
+use crate::stream::Connection;
 
 /// A probe whose connection is being made, or stands.
 #[derive(Debug)]
@@ -57,9 +57,9 @@ impl<'m> Attempt<'m> {
     fn connected(&mut self) {
         let now = Instant::now();
         self.connected = Some(now);
-        if now - self.probe.begun > FIRST_RETRANSMISSION {
-            self.syn_retransmits = self.exchange.stream_mut().retransmits();
-        }
+        let retransmits = self.exchange.stream_mut().stands();
+        self.syn_retransmits =
+            retransmits.filter(|_| now - self.probe.begun > FIRST_RETRANSMISSION);
     }
 
     /// The outcome, when the probe's time is up.

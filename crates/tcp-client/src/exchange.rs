@@ -36,6 +36,8 @@ pub struct Exchange<'m, S> {
     request: Request<'m>,
     received: Vec<u8>,
     state: State,
+    /// Whether an error was taken for a passing one.
+    has_passed: bool,
 }
 
 #[derive(Debug)]
@@ -74,7 +76,7 @@ pub enum Step {
 impl<'m, S: Connecting> Exchange<'m, S> {
     /// An exchange over `stream`, which is being connected.
     pub fn new(stream: S, request: Request<'m>) -> Self {
-        Self { stream, request, received: Vec::new(), state: State::Connecting }
+        Self { stream, request, received: Vec::new(), state: State::Connecting, has_passed: false }
     }
 
     /// Makes the next call.
@@ -104,6 +106,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 self.go_on(State::Receiving { unsent: Some(error.into()) })
             }
+            Err(_) if self.is_passing() => Step::Again,
             Err(error) => Step::Done(Err(self.trouble(error))),
         }
     }
@@ -146,10 +149,11 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         self.go_on(State::Receiving { unsent: Some(Trouble::connected(error)) })
     }
 
-    /// Whether the last error is only an ICMP error. If so, the connection still stands, and
-    /// whatever is in its way may go away (RFC 1122, section 4.2.3.9).
-    fn is_passing(&self) -> bool {
-        self.stream.icmp_error().is_some()
+    /// Whether the last error is only an ICMP error, which does not end a connection: it may
+    /// have come while the kernel still reported them. There is one at most, since the kernel
+    /// has room for one, and reports them until the connection is known to stand.
+    fn is_passing(&mut self) -> bool {
+        !mem::replace(&mut self.has_passed, true) && self.stream.still_stands()
     }
 
     fn sent(&mut self) -> Step {

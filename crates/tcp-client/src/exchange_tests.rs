@@ -15,11 +15,14 @@ use common::probe::outcome::icmp::{IcmpError, Version};
 struct Script {
     connects: VecDeque<Result<bool, ErrorKind>>,
     sends: VecDeque<Result<usize, ErrorKind>>,
+    ends: VecDeque<Result<(), ErrorKind>>,
     receives: VecDeque<Result<&'static [u8], ErrorKind>>,
     sent: Vec<u8>,
     held_back: bool,
     ended: bool,
     icmp: Option<IcmpError>,
+    /// Whether the connection stands after an error.
+    still_stands: bool,
 }
 
 impl Connecting for Script {
@@ -35,8 +38,8 @@ impl Connecting for Script {
         self.icmp
     }
 
-    fn retransmits(&self) -> Option<u32> {
-        None
+    fn still_stands(&self) -> bool {
+        self.still_stands
     }
 }
 
@@ -47,6 +50,7 @@ impl Stream for Script {
     }
 
     fn end(&mut self) -> io::Result<()> {
+        self.ends.pop_front().unwrap_or(Ok(()))?;
         self.ended = true;
         Ok(())
     }
@@ -224,17 +228,33 @@ fn once_the_connection_stands_a_lost_way_is_no_reply() {
 }
 
 #[test]
-fn once_the_connection_stands_icmp_ends_nothing() {
-    let kind = ErrorKind::HostUnreachable;
-    let script = Script {
-        sends: [Err(kind)].into(),
-        receives: [Err(kind), Ok(&b"ACK!"[..])].into(),
-        icmp: Some(IcmpError { version: Version::V4, kind: 3, code: 1, router: None }),
-        ..Script::default()
-    };
-    let mut exchange = Exchange::new(script, REQUEST);
-    assert_eq!(step_on(&mut exchange), Some(Ok(b"ACK!".to_vec())));
-    assert_eq!(exchange.stream.sent, MESSAGE);
+fn once_the_connection_stands_an_icmp_error_ends_nothing() {
+    // The kernel returns the error from the next call, and queues nothing.
+    let error = ErrorKind::HostUnreachable;
+    let stands = || Script { still_stands: true, ..Script::default() };
+    for script in [
+        Script { connects: [Err(error)].into(), ..stands() },
+        Script { sends: [Ok(4), Err(error)].into(), ..stands() },
+        Script { ends: [Err(error)].into(), ..stands() },
+        Script { receives: [Err(BLOCKS), Err(error)].into(), ..stands() },
+    ] {
+        let mut exchange = Exchange::new(script, HALF_CLOSE);
+        assert_eq!((step_on(&mut exchange), step_on(&mut exchange)), (None, None));
+        exchange.stream.receives.push_back(Ok(b"ACK!"));
+        assert_eq!(step_on(&mut exchange), Some(Ok(b"ACK!".to_vec())));
+        assert!(exchange.stream.sent == MESSAGE && exchange.stream.ended);
+    }
+}
+
+#[test]
+fn an_error_that_stays_ends_the_exchange() {
+    let errors = [Err(ErrorKind::OutOfMemory), Err(ErrorKind::OutOfMemory)];
+    let script = Script { receives: errors.into(), still_stands: true, ..Script::default() };
+    let outcome = step_on(&mut Exchange::new(script, REQUEST));
+    assert!(
+        matches!(&outcome, Some(Err(trouble)) if trouble.verdict == Verdict::Local),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -257,6 +277,7 @@ fn any_error() -> impl Strategy<Value = ErrorKind> {
         1 => Just(ErrorKind::Interrupted),
         1 => Just(ErrorKind::ConnectionReset),
         1 => Just(ErrorKind::BrokenPipe),
+        1 => Just(ErrorKind::HostUnreachable),
     ]
 }
 
@@ -269,11 +290,12 @@ proptest! {
         sends in prop::collection::vec(prop_oneof![(1..9usize).prop_map(Ok), any_error().prop_map(Err)], 0..9),
         receives in prop::collection::vec(
             prop_oneof![Just(Ok(&b"ACK!"[..])), Just(Ok(&b""[..])), any_error().prop_map(Err)], 0..9),
+        still_stands: bool,
         events in 0..20usize,
     ) {
         let script = Script {
             connects: connects.into(), sends: sends.into(), receives: receives.into(),
-            ..Script::default()
+            still_stands, ..Script::default()
         };
         let mut exchange = Exchange::new(script, REQUEST);
         for _ in 0..events {

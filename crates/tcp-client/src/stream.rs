@@ -22,11 +22,12 @@ pub trait Connecting: Stream {
     /// Whether both ends of the connection are the same.
     fn is_own_peer(&self) -> bool;
 
-    /// The next ICMP error that came back, if there is one.
+    /// The ICMP error because of which there is no connection, if there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 
-    /// How many segments were sent again; none if the system does not say.
-    fn retransmits(&self) -> Option<u32>;
+    /// Whether the connection still stands, or is still being made, although a call on it
+    /// has failed.
+    fn still_stands(&self) -> bool;
 }
 
 /// A connection that is being made, or stands.
@@ -49,6 +50,10 @@ pub enum Chooser {
     /// connect(2)
     Connect,
 }
+
+/// The state of a connection that has ended, or could not be made: `tcpi_state`, whose values
+/// are those of Linux's `enum` in tcp_states.h.
+const TCP_CLOSE: u8 = 7;
 
 sockopt_impl!(
     /// tcp(7): what the kernel knows of a connection.
@@ -115,6 +120,20 @@ impl Connection {
         self.is_writable = true;
     }
 
+    /// How often the SYN was sent again; none if the system does not say. Notes that the
+    /// connection stands: from now on ICMP errors are the kernel's own affair. With
+    /// `IP_RECVERR` each would make the next call fail, although the connection still stands
+    /// and whatever is in its way may go away (RFC 1122, section 4.2.3.9; ip(7)).
+    pub fn stands(&mut self) -> Option<u32> {
+        // If this fails, an ICMP error ends the exchange, as a lost way.
+        let _ = error_queue::disable(&self.stream, self.peer.is_ipv6());
+        self.info().map(|info| info.tcpi_total_retrans)
+    }
+
+    fn info(&self) -> Option<libc::tcp_info> {
+        getsockopt(&self.stream, TcpInfo).ok()
+    }
+
     /// The socket, to register it.
     pub fn source(&mut self) -> &mut impl Source {
         &mut self.stream
@@ -150,8 +169,10 @@ impl Connecting for Connection {
         error_queue::next(&self.stream)
     }
 
-    fn retransmits(&self) -> Option<u32> {
-        getsockopt(&self.stream, TcpInfo).ok().map(|info| info.tcpi_total_retrans)
+    /// A reset and a retransmission that timed out have closed the connection; an ICMP error
+    /// has not.
+    fn still_stands(&self) -> bool {
+        self.info().is_some_and(|info| info.tcpi_state != TCP_CLOSE)
     }
 }
 

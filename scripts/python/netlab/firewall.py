@@ -96,10 +96,12 @@ def of_connections(begin: str, plan: Plan) -> Iterator[Play]:
     yield play(begin, "reset-by-server", verdict("refused"), on("b", "input", f"tcp dport {PORT} {reset}"))
     yield play(begin, "message-reset", verdict("reset"), served("r", "forward", f"{data} {reset}"))
     yield play(begin, "message-dropped", verdict("no-reply"), served("r", "forward", f"{data} drop"))
-    # Without IP_RECVERR a socket goes on trying, and with it the client does not learn the router.
+    # An ICMP error does not end a connection that stands: the client sends the message again. The
+    # error to the first segment comes within the send call, where it ends nothing anyway.
     kind = "host-unreachable" if plan.family == 4 else "addr-unreachable"
-    yield play(begin, "message-rejected", verdict("unreachable", "no-reply", router=(None, plan.near)),
-               served("r", "forward", f"{data} {reject(plan, kind)}"))
+    yield play(begin, "message-rejected", verdict("no-reply"), served("r", "forward", f"{data} {reject(plan, kind)}"))
+    yield play(begin, "message-rejected-twice", verdict("ok", reply=REPLIES["tcp"]),
+               served("r", "forward", f"{data} numgen inc mod 1000 < 2 {reject(plan, kind)}"), timeout="3s")
     yield play(begin, "reply-dropped", verdict("no-reply"),
                served("r", "forward", f"tcp flags & (fin|psh) != 0 tcp sport {PORT} drop"))
     first = f"tcp dport {PORT} tcp flags & (syn|ack) == syn numgen inc mod 2 == 0 drop"

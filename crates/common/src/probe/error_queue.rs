@@ -21,12 +21,23 @@ use crate::probe::outcome::icmp::{IcmpError, Version};
 /// # Errors
 /// The system's.
 pub fn enable(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
+    Ok(set(socket, is_ipv6, true)?)
+}
+
+/// Makes the kernel deal with ICMP errors by itself again.
+///
+/// # Errors
+/// The system's.
+pub fn disable(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
+    Ok(set(socket, is_ipv6, false)?)
+}
+
+fn set(socket: &impl AsFd, is_ipv6: bool, is_on: bool) -> nix::Result<()> {
     if is_ipv6 {
-        setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
+        setsockopt(socket, sockopt::Ipv6RecvErr, &is_on)
     } else {
-        setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
+        setsockopt(socket, sockopt::Ipv4RecvErr, &is_on)
     }
-    Ok(())
 }
 
 /// Takes the next ICMP error from the queue; `None` if there is none. The queue also
