@@ -52,6 +52,11 @@ impl<'m> Attempt<'m> {
         }
     }
 
+    /// Whether the connection stands, or has stood.
+    pub fn stands(&self) -> bool {
+        self.connected.is_some()
+    }
+
     /// Notes that the connection stands. The message is sent next, so the reply's time begins
     /// here.
     fn connected(&mut self) {
@@ -59,12 +64,12 @@ impl<'m> Attempt<'m> {
         self.connected = Some(now);
         let retransmits = self.exchange.stream_mut().stands();
         self.syn_retransmits =
-            retransmits.filter(|_| now - self.probe.begun > FIRST_RETRANSMISSION);
+            retransmits.filter(|_| now - self.probe.begun() > FIRST_RETRANSMISSION);
     }
 
     /// The outcome, when the probe's time is up.
     pub fn timed_out(&mut self) -> Outcome {
-        let result = self.exchange.timed_out(self.probe.limit);
+        let result = self.exchange.timed_out(self.probe.limit());
         self.outcome(result, Instant::now())
     }
 
@@ -87,7 +92,7 @@ impl<'m> Attempt<'m> {
         let result = result.and_then(|reply| judge(reply, self.request.expected_reply));
         Outcome {
             local: Some(self.local),
-            connect: self.connected.map(|connected| connected - self.probe.begun),
+            connect: self.connected.map(|connected| connected - self.probe.begun()),
             syn_retransmits: self.syn_retransmits,
             reply,
             ..Outcome::of(Some(self.probe.address()), result)

@@ -37,20 +37,22 @@ use common::{logging, options};
 use crate::cli::{Options, Task};
 use crate::prober::Prober;
 
+const PROGRAM: &str = env!("CARGO_BIN_NAME");
+
 fn main() -> ExitCode {
     let mut output = Output::default();
     let result = options::parse().and_then(|options: Options| {
         output = options.reporting.output;
         run(&options)
     });
-    exit::report(env!("CARGO_BIN_NAME"), output, result)
+    exit::report(PROGRAM, output, result)
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
     let Options { target, persistence, reporting, .. } = options;
     logging::to_stderr(reporting.output)?;
     let task = options.task()?;
-    let reporter = Reporter::new(target.written()?, reporting);
+    let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
     match task {
         Task::Exchange(message) => {
             let mut prober = Prober::new(target, options.request(&message))?;

@@ -69,27 +69,23 @@ impl<'m> Prober<'m> {
         loop {
             let now = Instant::now();
             run.begin_turn(now);
-            while let Some(probe) = run.take(now, |flow| self.is_free(flow)) {
-                self.begin(probe, run)?;
+            while let Some(probe) = run.take(now, &|flow| self.is_free(flow)) {
+                self.begin(probe, run);
             }
-            if run.is_over() {
-                self.attempts.clear();
+            if run.is_over(now, None) {
                 return Ok(());
             }
             run.report_ended()?;
-            let next = run.next_at(|flow| self.is_free(flow));
+            let next = run.next_at(&|flow| self.is_free(flow), None);
             let woken = self.poller.wait(earlier(next, self.first_end))?;
             if woken.is_interrupted {
-                run.stop();
+                run.interrupt(woken.at);
             }
             for Ready { key, is_for_writing } in woken.ready {
-                let attempt = self.attempts.get_mut(key);
-                if let Some(outcome) = attempt.and_then(|it| it.step(woken.at, is_for_writing)) {
-                    self.end(key, outcome, woken.at, run)?;
-                }
+                self.step(key, woken.at, is_for_writing, run);
             }
             if self.first_end.is_some_and(|end| end <= woken.at) {
-                self.end_expired(woken.at, run)?;
+                self.end_expired(woken.at, run);
             }
         }
     }
@@ -98,32 +94,51 @@ impl<'m> Prober<'m> {
     fn is_free(&self, flow: u32) -> bool {
         let mut attempts = self.attempts.iter();
         self.attempts.len() < self.poller.most_sockets()
-            && !(self.is_port_fixed && attempts.any(|(_, attempt)| attempt.probe.due.flow == flow))
+            && !(self.is_port_fixed && attempts.any(|(_, attempt)| attempt.probe.flow() == flow))
     }
 
-    /// Sends `probe`. If that fails at once, goes on to the next addresses.
-    fn begin(&mut self, mut probe: Probe, run: &mut Run) -> Result<(), Failure> {
-        loop {
-            probe.begin(Instant::now());
-            let trouble = match self.connect(&probe, run) {
-                Ok(connection) => {
-                    self.first_end = earlier(self.first_end, Some(probe.ends_at()));
-                    self.attempts.insert(Attempt::new(probe, connection, self.request));
-                    return Ok(());
-                }
-                Err(trouble) => trouble,
-            };
-            let outcome = Outcome::failed(Some(probe.address()), trouble);
-            match run.take_in(probe, outcome, Instant::now()) {
-                Some(next) => probe = next,
-                None => return Ok(()),
+    /// Sends `probe`.
+    fn begin(&mut self, mut probe: Probe, run: &mut Run) {
+        run.begin(&mut probe, Instant::now());
+        match self.connect(&probe, run) {
+            Ok(connection) => {
+                self.first_end = earlier(self.first_end, Some(probe.ends_at()));
+                self.attempts.insert(Attempt::new(probe, connection, self.request));
+            }
+            Err(trouble) => {
+                let outcome = Outcome::failed(Some(probe.address()), trouble);
+                run.take_in(&probe, outcome, Instant::now());
             }
         }
     }
 
+    /// Goes on with the attempt at `key` as far as possible. The socket was ready at `woken`.
+    fn step(&mut self, key: usize, woken: Instant, is_for_writing: bool, run: &mut Run) {
+        let Some(attempt) = self.attempts.get_mut(key) else {
+            return;
+        };
+        let stood = attempt.stands();
+        let outcome = attempt.step(woken, is_for_writing);
+        if attempt.stands() && !stood {
+            let probe = attempt.probe;
+            if run.won(&probe, woken) {
+                self.give_up_rivals(key, &probe);
+            }
+        }
+        if let Some(outcome) = outcome {
+            self.end(key, outcome, woken, run);
+        }
+    }
+
+    /// Gives up the attempts of `probe` at other addresses than the one at `key`, which has
+    /// connected.
+    fn give_up_rivals(&mut self, key: usize, probe: &Probe) {
+        self.attempts.retain(|at, other| at == key || other.probe.number() != probe.number());
+    }
+
     /// Starts to connect for `probe`, and registers the connection with the poller.
     fn connect(&mut self, probe: &Probe, run: &Run) -> Result<Connection, Trouble> {
-        let (flow, peer) = (probe.due.flow, probe.address());
+        let (flow, peer) = (probe.flow(), probe.address());
         debug!("[*] Connecting to: {peer}");
         let source = run.destination().source_of_flow(peer, flow)?;
         // On Linux connect(2) prefers ports of one parity, and bind(2) those of the other.
@@ -154,34 +169,26 @@ impl<'m> Prober<'m> {
     }
 
     /// Ends the attempt at `key` with `outcome`, and closes its connection.
-    fn end(
-        &mut self,
-        key: usize,
-        outcome: Outcome,
-        now: Instant,
-        run: &mut Run,
-    ) -> Result<(), Failure> {
+    fn end(&mut self, key: usize, outcome: Outcome, now: Instant, run: &mut Run) {
         let attempt = self.attempts.remove(key);
         if run.keeps_ports() {
-            *self.kept_port(attempt.probe.due.flow) = Some(attempt.source_port());
+            *self.kept_port(attempt.probe.flow()) = Some(attempt.source_port());
         }
-        match run.take_in(attempt.close(), outcome, now) {
-            Some(next) => self.begin(next, run),
-            None => Ok(()),
-        }
+        run.take_in(&attempt.close(), outcome, now);
     }
 
     /// Ends the attempts whose time is up, after one more look at each socket: a reply that
     /// came while the process was stopped (Ctrl-Z and fg) is not late.
-    fn end_expired(&mut self, now: Instant, run: &mut Run) -> Result<(), Failure> {
+    fn end_expired(&mut self, now: Instant, run: &mut Run) {
         let is_over = |attempt: &Attempt<'_>| attempt.probe.ends_at() <= now;
         while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| is_over(attempt)) {
-            let attempt = &mut self.attempts[key];
-            let outcome = attempt.step(now, false).unwrap_or_else(|| attempt.timed_out());
-            self.end(key, outcome, now, run)?;
+            self.step(key, now, false, run);
+            if let Some(attempt) = self.attempts.get_mut(key).filter(|attempt| is_over(attempt)) {
+                let outcome = attempt.timed_out();
+                self.end(key, outcome, now, run);
+            }
         }
         self.first_end = self.attempts.iter().map(|(_, attempt)| attempt.probe.ends_at()).min();
-        Ok(())
     }
 
     /// The source port that `flow` keeps.

@@ -119,7 +119,11 @@ fn refusals_are_failures_unless_they_are_expected() {
     let ended = run(TCP_CLIENT, &args);
     let failure = format!("tcp-client: {address}: 3 of 3 probes failed (100.0 %)\n");
     assert_eq!((ended.stderr, ended.status), (failure, Some(1)));
-    assert!(ended.stdout.ends_with(": 0 ok, 3 refused, 100.0 % lost\n"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.ends_with(": 0 ok, 3 refused, 0.0 % lost, 100.0 % failed\n"),
+        "{}",
+        ended.stdout
+    );
 
     let ended = run(TCP_CLIENT, &[&args[..], &["--expect", "refused"]].concat());
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));

@@ -39,7 +39,7 @@ fn a_reply_that_came_while_the_client_was_stopped_is_in_time() {
 }
 
 #[test]
-fn an_interrupt_ends_a_run_with_its_summary() {
+fn an_interrupt_ends_a_run_with_its_summary_and_what_is_open_is_no_success() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let (listener, address) = server();
         let client = Running::start(TCP_CLIENT, &[&address, "-c", "1000", "-i", "0"]);
@@ -53,7 +53,8 @@ fn an_interrupt_ends_a_run_with_its_summary() {
         client.signal(signal);
         let ended = client.finish();
         assert!(ended.stdout.contains(": 3 ok, 1 unfinished, 0.0 % lost\n"), "{ended:?}");
-        assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+        let failure = format!("tcp-client: {address}: 1 of 4 probes did not end (25.0 %)\n");
+        assert_eq!((ended.stderr, ended.status), (failure, Some(1)));
     }
 }
 

@@ -57,7 +57,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let Options { target, persistence, reporting, .. } = options;
     logging::to_stderr(reporting.output)?;
     let task = options.task()?;
-    let reporter = Reporter::new(target.written()?, reporting);
+    let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
     let mut prober = Prober::new(target, reporting.expected_reply())?;
     match task {
         Task::Prompt => {

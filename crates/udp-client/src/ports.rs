@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use common::probe::aim::Probe;
 use common::probe::outcome::trouble::Trouble;
-use common::probe::outcome::verdict::Verdict;
 use common::probe::poller::earlier;
 use common::probe::stray::Stray;
 use common::probe::target::Target;
@@ -102,10 +101,11 @@ impl<S> Ports<S> {
             .or_else(|| self.slots.iter().find(|(_, slot)| is_free(slot)).map(|(key, _)| key))
     }
 
-    /// Makes room for one more port of `flow`. Returns the port that was closed for it: with
-    /// `--source-port` the flow's only port, which is for another address; otherwise, if no
-    /// more ports may be open, the one that has been quiet for longest, or else a free one.
-    pub fn make_room(&mut self, flow: u32) -> Option<S> {
+    /// Makes room for one more port of `flow`. Returns the port that was closed for it, and the
+    /// probe that was out from there: with `--source-port` the flow's only port, which is for
+    /// another address; otherwise, if no more ports may be open, the one that has been quiet
+    /// for longest, or else a free one.
+    pub fn make_room(&mut self, flow: u32) -> Option<(S, Option<Out>)> {
         let mut slots = self.slots.iter();
         let closed = if self.policy.is_fixed {
             slots.find(|(_, slot)| slot.flow == flow)
@@ -116,7 +116,9 @@ impl<S> Ports<S> {
             None
         };
         let key = closed?.0;
-        Some(self.slots.remove(key).socket)
+        let Slot { socket, out, .. } = self.slots.remove(key);
+        self.out -= usize::from(out.is_some());
+        Some((socket, out))
     }
 
     /// The key that [`Ports::add`] returns next.
@@ -152,7 +154,7 @@ impl<S> Ports<S> {
 
     /// Notes that `probe` goes out from a port that is free.
     pub fn begin(&mut self, key: usize, probe: Probe) {
-        let flow = probe.due.flow as usize;
+        let flow = probe.flow() as usize;
         if self.used.len() <= flow {
             self.used.resize(flow + 1, key);
         }
@@ -163,14 +165,15 @@ impl<S> Ports<S> {
     }
 
     /// Notes that the datagram of a port's probe was sent. It may be sent again: the probe
-    /// begins with the first datagram, and the reply's time with the last one.
-    pub fn sent(&mut self, key: usize, at: Instant) {
+    /// begins with the first datagram, when `begin` is called, and the reply's time with the
+    /// last one.
+    pub fn sent(&mut self, key: usize, at: Instant, begin: impl FnOnce(&mut Probe)) {
         let Slot { out: Some(out), state, .. } = &mut self.slots[key] else {
             return;
         };
         if out.sent.is_none() {
-            out.probe.begin(at);
-            state.sent(out.probe.due.number, at);
+            begin(&mut out.probe);
+            state.sent(out.probe.number(), at);
         }
         out.sent = Some(at);
     }
@@ -183,7 +186,7 @@ impl<S> Ports<S> {
         self.out -= 1;
         match trouble {
             None => state.answered(),
-            Some(trouble) if may_still_be_answered(trouble) => state.silent(at),
+            Some(trouble) if trouble.is_silence => state.silent(at),
             // No reply will come, so the port is free.
             Some(_) => {}
         }
@@ -191,9 +194,21 @@ impl<S> Ports<S> {
         Some(ended)
     }
 
-    /// Notes that the probe that has just ended at a port has gone on to another address.
-    pub fn given_up(&mut self, key: usize) {
-        self.slots[key].state.given_up();
+    /// Notes that the probe with this number has been answered at another port: whatever
+    /// comes to its other ports is a further answer.
+    pub fn settle(&mut self, number: u64) {
+        let slots = self.slots.iter_mut().filter(|(_, slot)| slot.state.last() == Some(number));
+        self.out -= slots
+            .map(|(_, slot)| {
+                slot.state.answered();
+                usize::from(slot.out.take().is_some())
+            })
+            .sum::<usize>();
+    }
+
+    /// Until when a late reply may still come; none if none may.
+    pub fn listens_until(&self) -> Option<Instant> {
+        self.slots.iter().filter_map(|(_, slot)| slot.state.listens_until()).max()
     }
 
     /// Notes a datagram that no probe was waiting for. It came to a port, from the target if
@@ -247,39 +262,5 @@ impl<S> Slot<S> {
     fn next_end(&self) -> Option<Instant> {
         let quiet_until = || self.state.quiet_until();
         self.out.as_ref().map(|out| out.probe.ends_at()).or_else(quiet_until)
-    }
-}
-
-/// Whether a reply may still come.
-fn may_still_be_answered(trouble: &Trouble) -> bool {
-    matches!(trouble.verdict, Verdict::NoReply | Verdict::WrongSource)
-}
-
-#[cfg(test)]
-mod tests {
-    use common::probe::aim::Aim;
-    use common::probe::schedule::Schedule;
-
-    use super::*;
-
-    #[test]
-    fn if_no_more_ports_may_be_open_the_one_quiet_for_longest_is_closed() {
-        let (start, quiet) = (Instant::now(), Duration::from_secs(1));
-        let address = "192.0.2.1:6666".parse().unwrap();
-        let mut schedule = Schedule::new(start, Duration::from_secs(1), 3, 1);
-        let aim = Aim::new(&[address], quiet);
-        let mut probe = |at| aim.first(schedule.take(at, |_| true).unwrap(), at, None);
-        let mut ports = Ports::new(Policy { most: 3, quiet, is_fixed: false });
-        assert_eq!(ports.make_room(0), None, "there is room");
-        let keys = [0, 1, 2].map(|flow| ports.add(flow, address, ["a", "b", "c"][flow as usize]));
-        for (key, silent_at) in [(keys[0], 2), (keys[1], 1)] {
-            let at = start + Duration::from_secs(silent_at);
-            ports.begin(key, probe(at));
-            ports.end(key, Some(&Trouble::no_reply(quiet)), at);
-        }
-        assert_eq!(ports.make_room(3), Some("b"));
-        assert_eq!(ports.make_room(3), None, "there is room again");
-        ports.add(3, address, "d");
-        assert_eq!(ports.make_room(4), Some("a"), "a quiet port before a free one");
     }
 }

@@ -74,17 +74,18 @@ impl<'r> Prober<'r> {
         loop {
             let now = Instant::now();
             run.begin_turn(now);
-            while let Some(probe) = run.take(now, |flow| self.ports.is_free(flow)) {
+            while let Some(probe) = run.take(now, &|flow| self.ports.is_free(flow)) {
                 self.begin(probe, run)?;
             }
-            if run.is_over() {
+            let listening = self.ports.listens_until();
+            if run.is_over(now, listening) {
                 return self.drain_all(run);
             }
             run.report_ended()?;
-            let next = run.next_at(|flow| self.ports.is_free(flow));
+            let next = run.next_at(&|flow| self.ports.is_free(flow), listening);
             let woken = self.poller.wait(earlier(next, self.ports.first_end()))?;
             if woken.is_interrupted {
-                run.stop();
+                run.interrupt(woken.at);
             }
             for Ready { key, .. } in woken.ready {
                 self.on_ready(key, woken.at, run)?;
@@ -95,29 +96,30 @@ impl<'r> Prober<'r> {
         }
     }
 
-    /// Sends `probe`. If that fails at once, goes on to the next addresses.
-    fn begin(&mut self, mut probe: Probe, run: &mut Run) -> Result<(), Failure> {
-        loop {
-            let trouble = match self.port_for(&probe, run.destination()) {
-                Ok(key) => return self.send(key, probe, run),
-                Err(trouble) => trouble,
-            };
-            let outcome = Outcome::failed(Some(probe.address()), trouble);
-            match run.take_in(probe, outcome, Instant::now()) {
-                Some(next) => probe = next,
-                None => return Ok(()),
+    /// Sends `probe`.
+    fn begin(&mut self, probe: Probe, run: &mut Run) -> Result<(), Failure> {
+        match self.port_for(&probe, run) {
+            Ok(key) => self.send(key, probe, run),
+            Err(trouble) => {
+                let outcome = Outcome::failed(Some(probe.address()), trouble);
+                run.take_in(&probe, outcome, Instant::now());
+                Ok(())
             }
         }
     }
 
     /// The port that `probe` leaves from: one that is free, or else a new one.
-    fn port_for(&mut self, probe: &Probe, destination: &Destination) -> Result<usize, Trouble> {
-        let (flow, address) = (probe.due.flow, probe.address());
+    fn port_for(&mut self, probe: &Probe, run: &mut Run) -> Result<usize, Trouble> {
+        let (flow, address) = (probe.flow(), probe.address());
         if let Some(key) = self.ports.free_port(flow, address) {
             return Ok(key);
         }
-        let source = destination.source_of_flow(address, flow)?;
-        self.ports.make_room(flow);
+        let source = run.destination().source_of_flow(address, flow)?;
+        if let Some((_, Some(Out { probe, .. }))) = self.ports.make_room(flow) {
+            // With --source-port there is no other port for the probe's next address.
+            let trouble = Trouble::no_reply(probe.begun().elapsed());
+            run.take_in(&probe, Outcome::failed(Some(probe.address()), trouble), Instant::now());
+        }
         let mut port = Port::open(address, source)?;
         let token = Token(self.ports.next_key());
         // Not for writing: the loop would be woken each time that a datagram has left.
@@ -127,7 +129,7 @@ impl<'r> Prober<'r> {
 
     /// Sends `probe` from the port at `key`.
     fn send(&mut self, key: usize, probe: Probe, run: &mut Run) -> Result<(), Failure> {
-        let now = probe.begun;
+        let now = probe.begun();
         self.ports.begin(key, probe);
         if let Some(port) = self.ports.get_mut(key) {
             port.exchange = Exchange::new();
@@ -166,7 +168,7 @@ impl<'r> Prober<'r> {
                 }
                 Step::Sent(at) => {
                     let has_waited = mem::take(&mut port.is_registered_for_writing);
-                    self.ports.sent(key, at);
+                    self.ports.sent(key, at, |probe| run.begin(probe, at));
                     if has_waited {
                         return self.reregister(key, Interest::READABLE);
                     }
@@ -196,12 +198,10 @@ impl<'r> Prober<'r> {
         // If the datagram could not be sent, the probe has failed just now.
         let arrived = if sent.is_some() { arrived } else { Instant::now() };
         let outcome = self.outcome(key, &probe, sent, result, arrived);
-        let next = run.take_in(probe, outcome, arrived);
-        if next.is_some() {
-            self.ports.given_up(key);
+        if run.take_in(&probe, outcome, arrived) {
+            self.ports.settle(probe.number());
         }
-        self.drain(key, arrived, run)?;
-        next.map_or(Ok(()), |next| self.begin(next, run))
+        self.drain(key, arrived, run)
     }
 
     /// What came of `probe` at `key`, whose reply was there at `arrived`.
@@ -217,8 +217,10 @@ impl<'r> Prober<'r> {
         let since = |sent| if arrived > sent { arrived - sent } else { sent.elapsed() };
         let reply = sent.filter(|_| result.is_ok()).map(since);
         let local = self.ports.get(key).map(|port| port.ends.local);
+        // A datagram is all of a reply.
+        let complete = result.is_ok().then_some(true);
         let result = result.and_then(|reply| judge(reply, self.expected_reply));
-        Outcome { local, reply, ..Outcome::of(Some(probe.address()), result) }
+        Outcome { local, reply, complete, ..Outcome::of(Some(probe.address()), result) }
             .without_own_address_as_router()
     }
 
@@ -251,7 +253,7 @@ impl<'r> Prober<'r> {
         let (Some(probe), Some(port)) = (self.ports.probe(key), self.ports.get(key)) else {
             return Ok(());
         };
-        let trouble = port.exchange.timed_out(probe.limit);
+        let trouble = port.exchange.timed_out(probe.limit());
         self.end(key, Err(trouble), now, run)
     }
 

@@ -60,16 +60,17 @@ impl World {
         let mut inputs = inputs.into_iter().peekable();
         loop {
             self.run.begin_turn(self.now);
-            while let Some(probe) = self.run.take(self.now, |flow| self.ports.is_free(flow)) {
+            while let Some(probe) = self.run.take(self.now, &|flow| self.ports.is_free(flow)) {
                 self.begin(probe);
             }
-            if self.run.is_over() {
+            let listening = self.ports.listens_until();
+            if self.run.is_over(self.now, listening) {
                 // The prober's caller concludes the run, and so enters what has ended.
                 return self.run.report_ended().unwrap();
             }
             self.run.report_ended().unwrap();
             let input = inputs.peek().map(|input| input.at);
-            let due = self.run.next_at(|flow| self.ports.is_free(flow));
+            let due = self.run.next_at(&|flow| self.ports.is_free(flow), listening);
             let next = [input, self.ports.first_end(), due].into_iter().flatten().min();
             self.now = self.now.max(next.expect("the run waits for something"));
             while let Some(input) = inputs.next_if(|input| input.at <= self.now) {
@@ -80,10 +81,14 @@ impl World {
     }
 
     fn begin(&mut self, probe: Probe) {
-        let (flow, address) = (probe.due.flow, probe.address());
+        let (flow, address) = (probe.flow(), probe.address());
         let key = self.ports.free_port(flow, address).unwrap_or_else(|| {
-            if let Some(closed) = self.ports.make_room(flow) {
+            if let Some((closed, out)) = self.ports.make_room(flow) {
                 self.say('=', &format!("port {} is closed", closed.name));
+                if let Some(Out { probe, .. }) = out {
+                    let trouble = Trouble::no_reply(self.now - probe.begun());
+                    self.take_in(&probe, Outcome::failed(Some(probe.address()), trouble));
+                }
             }
             let name = self.names.next().expect("a name");
             self.ports.add(flow, address, Port { name, address, stranger: None })
@@ -93,11 +98,12 @@ impl World {
             0 => String::new(),
             late => format!(", due {late} ms ago"),
         };
-        let what = format!("probe {} from {name}{}{late}", probe.due.number, self.of(address));
+        let what = format!("probe {} from {name}{}{late}", probe.number(), self.of(address));
         self.say('>', &what);
         self.ports.begin(key, probe);
         self.ports.get_mut(key).unwrap().stranger = None;
-        self.ports.sent(key, self.now);
+        let Self { ports, run, now, .. } = self;
+        ports.sent(key, *now, |probe| run.begin(probe, *now));
     }
 
     /// `reply to a`, `stranger to a`, `refusal to a`, `interrupt`
@@ -105,7 +111,7 @@ impl World {
         self.say('<', text);
         let Some((what, name)) = text.split_once(" to ") else {
             assert_eq!(text, "interrupt");
-            return self.run.stop();
+            return self.run.interrupt(self.now);
         };
         let is_named = |key: &usize| name.starts_with(self.ports.get(*key).unwrap().name);
         let key = self.ports.keys().into_iter().find(is_named);
@@ -135,11 +141,14 @@ impl World {
         let out = self.ports.end(key, result.as_ref().err(), self.now);
         let Out { probe, .. } = out.expect("a probe is out");
         let outcome = Outcome::of(Some(probe.address()), result);
-        let words = format!("probe {}: {}", probe.due.number, outcome.verdict());
+        self.take_in(&probe, outcome);
+    }
+
+    fn take_in(&mut self, probe: &Probe, outcome: Outcome) {
+        let words = format!("probe {}: {}", probe.number(), outcome.verdict());
         self.say('=', &format!("{words}{}", self.of(probe.address())));
-        if let Some(next) = self.run.take_in(probe, outcome, self.now) {
-            self.ports.given_up(key);
-            self.begin(next);
+        if self.run.take_in(probe, outcome, self.now) {
+            self.ports.settle(probe.number());
         }
     }
 
@@ -147,7 +156,7 @@ impl World {
         for key in self.ports.keys() {
             match self.ports.expiry(key, self.now) {
                 Some(Expiry::Probe) => {
-                    let silence = Trouble::no_reply(self.ports.probe(key).unwrap().limit);
+                    let silence = Trouble::no_reply(self.ports.probe(key).unwrap().limit());
                     let stranger = self.ports.get(key).unwrap().stranger;
                     self.end(key, Err(stranger.map_or(silence, Trouble::wrong_source)));
                 }
@@ -185,6 +194,8 @@ impl World {
         }
         for (count, what) in [
             (ledger.unfinished(), "unfinished"),
+            (ledger.skipped, "skipped"),
+            (ledger.held, "held"),
             (ledger.late, "late"),
             (ledger.duplicate, "duplicate"),
             (ledger.foreign, "foreign"),
@@ -193,7 +204,9 @@ impl World {
                 write!(text, " {count} {what},").unwrap();
             }
         }
-        format!("{text} {} % lost\n", Percent::of(ledger.lost(), ledger.ended_in_all()))
+        let share = Percent::of(ledger.lost(), ledger.ended_on_the_way());
+        let lost = if ledger.ended_on_the_way() > 0 { format!("{share} %") } else { "-".into() };
+        format!("{text} {lost} lost\n")
     }
 }
 
@@ -230,7 +243,7 @@ fn world(options: &Options, addresses: Option<Vec<SocketAddr>>, start: Instant) 
         (None, Resolved::Nowhere(outcome)) => panic!("{outcome}"),
     };
     let ports = Ports::new(Policy::of(target, MOST_PORTS));
-    let reporter = Reporter::new(target.written().unwrap(), reporting);
+    let reporter = Reporter::new("udp-client", target.written().unwrap(), reporting);
     let run = Run::new(destination, plan, reporter, start, persistence.end(start));
     World { start, now: start, run, ports, names: 'a'..='z', log: String::new() }
 }

@@ -52,10 +52,14 @@ impl SourcePort {
         self.quiet_until = Some(now + self.quiet);
     }
 
-    /// Notes that the port's probe has gone on to another address. If the port still gets a
-    /// reply, that counts as a second reply.
-    pub fn given_up(&mut self) {
-        self.is_answered = true;
+    /// The probe that was last sent from the port.
+    pub fn last(&self) -> Option<u64> {
+        self.last.map(|(number, _)| number)
+    }
+
+    /// Until when a reply to the port's last probe may still come; none if none may.
+    pub fn listens_until(&self) -> Option<Instant> {
+        self.quiet_until.filter(|_| !self.is_answered)
     }
 
     /// Ends the port's quiet.
@@ -107,7 +111,7 @@ mod tests {
         let mut port = SourcePort::new(QUIET);
         port.sent(1, start);
         port.silent(start);
-        port.given_up();
+        port.answered();
         assert_eq!(port.stray(true, start).unwrap().kind, Kind::Duplicate);
     }
 }

@@ -37,6 +37,8 @@ pub enum Field {
     Millis(Millis),
     /// A share in percent.
     Percent(Percent),
+    /// `true` or `false`
+    Truth(bool),
     /// An object with fields of its own.
     Object(Vec<(&'static str, Field)>),
     /// A list of values.
@@ -76,6 +78,7 @@ fn write_value(out: &mut Vec<u8>, value: &Field) -> io::Result<()> {
         Field::Number(number) => write!(out, "{number}")?,
         Field::Millis(time) => write!(out, "{time}")?,
         Field::Percent(percent) => write!(out, "{percent}")?,
+        Field::Truth(truth) => write!(out, "{truth}")?,
         Field::Nothing => out.write_all(b"null")?,
         Field::Object(fields) => {
             let mut separator = '{';

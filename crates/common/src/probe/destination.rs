@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::probe::aim::Aim;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 
@@ -16,8 +17,8 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// A target with these `addresses`, at least one, in the order in which they are
-    /// tried. One exchange may take `timeout`. Any address of this machine may send.
+    /// A target with these `addresses`, in the order in which they are tried. Without any,
+    /// nothing is sent. One exchange may take `timeout`. Any address of this machine may send.
     #[must_use]
     pub fn new(addresses: Vec<SocketAddr>, timeout: Duration) -> Self {
         Self { addresses, sources: Vec::new(), timeout, resolve: None }
@@ -36,10 +37,15 @@ impl Destination {
         Self { resolve, ..self }
     }
 
-    /// The addresses, at least one, in the order in which they are tried.
+    /// The addresses, in the order in which they are tried.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Which of the addresses probes go to.
+    pub(crate) fn aim(&self) -> Aim {
+        Aim::new(&self.addresses, self.timeout)
     }
 
     /// How long one exchange may take.

@@ -7,8 +7,8 @@ pub mod times;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::probe::outcome::Ended;
 use crate::probe::outcome::verdict::Verdict;
+use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
 use sightings::Sightings;
 use times::Times;
@@ -24,12 +24,21 @@ pub struct Ledger {
     pub sent: u64,
     /// How many probes had each verdict, in the order of [`Verdict::ALL`].
     verdicts: [u64; Verdict::ALL.len()],
-    /// How many probes did not come out as expected.
+    /// How many probes did not come out as expected, other than by this machine's own fault.
     pub failed: u64,
+    /// How many probes failed by this machine's own fault, and were expected not to.
+    pub failed_here: u64,
+    /// How many probes ended because nothing came back for them in time.
+    silent: u64,
+    /// How many probes were due and never sent, because this machine was held up.
+    pub skipped: u64,
+    /// How many probes were sent late, because this machine was held up.
+    pub sent_late: u64,
+    /// How many probes had to wait for a source port.
+    pub held: u64,
     /// Replies to probes that had ended without a reply.
     pub late: u64,
-    /// Further replies to probes that had been answered, or that had gone on to another
-    /// address.
+    /// Further answers to probes that had one: a reply, an ICMP error, or another address's.
     pub duplicate: u64,
     /// Datagrams from somebody other than the target.
     pub foreign: u64,
@@ -37,7 +46,10 @@ pub struct Ledger {
     pub slow_connections: u64,
     /// The address that the latest probe to end went to last.
     pub address: Option<SocketAddr>,
-    /// From the attempt to connect until the connection stood.
+    /// Addresses of the target that did not count, and for how many probes.
+    pub others: Vec<(SocketAddr, u64)>,
+    /// From the attempt to connect until the connection stood. Like the next two, without the
+    /// probes that were sent late.
     pub connect: Times,
     /// From the message until the reply.
     pub reply: Times,
@@ -89,13 +101,31 @@ impl Ledger {
     pub fn ended(&mut self, ended: &Ended, is_expected: bool) {
         let outcome = &ended.last;
         self.verdicts[outcome.verdict() as usize] += 1;
-        self.failed += u64::from(!is_expected);
+        let is_ours = outcome.verdict() == Verdict::Local;
+        self.failed += u64::from(!is_expected && !is_ours);
+        self.failed_here += u64::from(!is_expected && is_ours);
+        self.silent += u64::from(outcome.is_silence());
         self.address = outcome.address.or(self.address);
         if let (Some(ports), Some(local)) = (&mut self.ports, outcome.local) {
             let share = ports.at(local.port());
             share.sent += 1;
             share.failed += u64::from(!is_expected);
         }
+        ended.others.iter().for_each(|other| self.other(other.address));
+        self.sent_late += u64::from(ended.is_sent_late);
+        if !ended.is_sent_late {
+            self.times_of(outcome);
+        }
+        if let Some(reply) = outcome.reply {
+            let delay = ended.delay.unwrap_or_default();
+            self.from_due.add(delay + outcome.connect.unwrap_or_default() + reply);
+        }
+        if let Ok(reply) = &outcome.result {
+            self.sightings.note(reply, outcome.local);
+        }
+    }
+
+    fn times_of(&mut self, outcome: &Outcome) {
         if let Some(connect) = outcome.connect {
             self.connect.add(connect);
             self.slow_connections += u64::from(connect > FIRST_RETRANSMISSION);
@@ -105,11 +135,14 @@ impl Ledger {
             if let Some(connect) = outcome.connect {
                 self.total.add(connect + reply);
             }
-            let delay = ended.delay.unwrap_or_default();
-            self.from_due.add(delay + outcome.connect.unwrap_or_default() + reply);
         }
-        if let Ok(reply) = &outcome.result {
-            self.sightings.note(reply, outcome.local);
+    }
+
+    /// Counts an address that did not count for a probe.
+    fn other(&mut self, address: SocketAddr) {
+        match self.others.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, probes)) => *probes += 1,
+            None => self.others.push((address, 1)),
         }
     }
 
@@ -140,11 +173,23 @@ impl Ledger {
         self.verdicts.iter().sum()
     }
 
-    /// How many probes had no reply, not even a late one.
+    /// How many probes nothing came back for, not even late.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        let replied = self.count(Verdict::Ok) + self.count(Verdict::WrongReply);
-        (self.ended_in_all() - replied).saturating_sub(self.late)
+        self.silent.saturating_sub(self.late)
+    }
+
+    /// How many probes have ended, other than by this machine's own fault. The shares in
+    /// percent are shares of this number.
+    #[must_use]
+    pub fn ended_on_the_way(&self) -> u64 {
+        self.ended_in_all() - self.count(Verdict::Local)
+    }
+
+    /// How many probes are no success: they failed, or have not ended.
+    #[must_use]
+    pub fn unsuccessful(&self) -> u64 {
+        self.failed + self.failed_here + self.unfinished()
     }
 
     /// How many probes were sent and have not ended.

@@ -28,6 +28,9 @@ pub struct Outcome {
     pub syn_retransmits: Option<u32>,
     /// From sending the message's first byte until the reply's first byte was here.
     pub reply: Option<Duration>,
+    /// Whether the reply is all that the target had to say; none if that is not known, or
+    /// without a reply.
+    pub complete: Option<bool>,
     /// The reply, or why there is none.
     pub result: Result<Vec<u8>, Trouble>,
 }
@@ -40,23 +43,32 @@ pub struct Ended {
     /// How long after its due time it was sent to the last address. None for a single
     /// exchange, which has no due time.
     pub delay: Option<Duration>,
-    /// The outcomes at the addresses that were tried in vain.
-    pub before: Vec<Outcome>,
-    /// The outcome at the last address, which is the outcome of the probe.
+    /// Whether this machine was held up so long that the probe was sent late. Its times are
+    /// then not the network's alone.
+    pub is_sent_late: bool,
+    /// The other addresses that were tried, in the order in which they were.
+    pub others: Vec<Other>,
+    /// The outcome at the address that has won, or else at the last one. It is the outcome of
+    /// the probe.
     pub last: Outcome,
 }
 
-impl Ended {
-    /// The outcomes at all addresses, in the order in which they were tried.
-    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
-        self.before.iter().chain([&self.last])
-    }
+/// An address that a probe has tried, other than the one that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// The address.
+    pub address: SocketAddr,
+    /// How long the probe was under way there.
+    pub waited: Duration,
+    /// Why the address failed; none if it had neither answered nor failed when another one
+    /// won. Then nobody knows what would have come of it.
+    pub trouble: Option<Trouble>,
 }
 
 impl From<Outcome> for Ended {
     /// A single exchange that has tried one address, or none.
     fn from(last: Outcome) -> Self {
-        Self { number: 1, delay: None, before: Vec::new(), last }
+        Self { number: 1, delay: None, is_sent_late: false, others: Vec::new(), last }
     }
 }
 
@@ -94,6 +106,7 @@ impl Outcome {
             connect: None,
             syn_retransmits: None,
             reply: None,
+            complete: None,
             result,
         }
     }
@@ -116,6 +129,12 @@ impl Outcome {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.result.as_ref().map_or_else(|trouble| trouble.verdict, |_| Verdict::Ok)
+    }
+
+    /// Whether nothing came back from the address in time.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        self.result.as_ref().is_err_and(|trouble| trouble.is_silence)
     }
 
     /// Whether the address has answered, even if another reply was expected.

@@ -2,11 +2,12 @@
 //!
 //! - `text`: for people; `json`: as objects.
 //! - `run_report`: a run, as it goes and in the end; `summary`: the figures of a run;
-//!   `bars`: the distribution of its times; `progress`: how far it has come.
+//!   `remarks`: what has to be said with them; `bars`: the distribution of its times; `progress`: how far it has come.
 
 pub(crate) mod bars;
 pub(crate) mod json;
 pub(crate) mod progress;
+pub(crate) mod remarks;
 pub(crate) mod run_report;
 pub(crate) mod summary;
 pub(crate) mod text;
@@ -16,7 +17,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use clap::Args;
-use log::LevelFilter;
+use log::{LevelFilter, warn};
 
 use crate::address::Address;
 use crate::exit::Failure;
@@ -59,16 +60,17 @@ impl Reporting {
 /// Reports the probes of one target.
 #[derive(Clone, Debug)]
 pub struct Reporter {
+    program: &'static str,
     target: Address,
     expected: Verdict,
     output: Output,
 }
 
 impl Reporter {
-    /// Reports the probes of `target` as `reporting` asks.
+    /// Reports the probes that `program` makes of `target`, as `reporting` asks.
     #[must_use]
-    pub fn new(target: Address, reporting: &Reporting) -> Self {
-        Self { target, expected: reporting.expect, output: reporting.output }
+    pub fn new(program: &'static str, target: Address, reporting: &Reporting) -> Self {
+        Self { program, target, expected: reporting.expect, output: reporting.output }
     }
 
     /// The level that `-q` and `-v` ask for.
@@ -91,6 +93,10 @@ impl Reporter {
     pub fn exchange(&self, ended: &Ended) -> Result<(), Failure> {
         let is_expected = self.is_expected(&ended.last);
         self.print(ended, is_expected)?;
+        if ended.last.result.is_ok() && !ended.others.is_empty() {
+            let words = text::others(&self.target, ended);
+            warn!("{}: {}: {words}", self.program, self.target);
+        }
         if is_expected {
             return Ok(());
         }

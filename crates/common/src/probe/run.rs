@@ -4,19 +4,22 @@
 //! A run has no socket and reads no clock. The loop asks the run which probe is due,
 //! sends the probe, and hands its outcome back.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use log::debug;
 
 use crate::exit::Failure;
-use crate::probe::aim::{Aim, Probe};
+use crate::probe::aim::{Aim, Probe, Race};
 use crate::probe::destination::Destination;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
-use crate::probe::plan::{MOST_SOCKETS, Plan};
+use crate::probe::plan::Plan;
+use crate::probe::poller::earlier;
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
 use crate::probe::schedule::Schedule;
@@ -25,7 +28,7 @@ use crate::probe::stray::Stray;
 /// The most probes that one turn of the loop sends. Probes that fail at once hold no
 /// socket. Without this limit a turn could send them for ever, and would see no signal
 /// and no deadline.
-const MOST_A_TURN: usize = MOST_SOCKETS;
+const MOST_A_TURN: usize = 1000;
 
 /// The probes of one target.
 #[derive(Debug)]
@@ -38,9 +41,15 @@ pub struct Run {
     report: Option<RunReport>,
     /// When the exchange or the run ends at the latest.
     end: Option<Instant>,
-    under_way: u64,
+    /// When the caller wants the loop back, even if nothing has ended.
+    pause: Option<Instant>,
+    /// The probes under way, by number.
+    races: BTreeMap<u64, Race>,
+    /// When races go on to their next address. Some of these may be over by then.
+    starts: BinaryHeap<Reverse<(Instant, u64)>>,
     left_of_turn: usize,
     is_stopped: bool,
+    is_interrupted: bool,
     /// Probes that have ended and are not reported yet.
     ended: Vec<Ended>,
 }
@@ -71,13 +80,16 @@ impl Run {
     fn of(destination: Destination, schedule: Schedule, ledger: Ledger) -> Self {
         Self {
             schedule,
-            aim: Aim::new(destination.addresses(), destination.timeout()),
+            aim: destination.aim(),
             ledger,
             report: None,
             end: None,
-            under_way: 0,
+            pause: None,
+            races: BTreeMap::new(),
+            starts: BinaryHeap::new(),
             left_of_turn: MOST_A_TURN,
             is_stopped: false,
+            is_interrupted: false,
             ended: Vec::new(),
             destination,
         }
@@ -104,38 +116,103 @@ impl Run {
     /// Begins a turn of the loop. Stops the run if its time is up, and draws the progress.
     pub fn begin_turn(&mut self, now: Instant) {
         self.left_of_turn = MOST_A_TURN;
-        if self.stops_at().is_some_and(|end| end <= now) {
-            self.stop();
+        if self.report.is_some() && self.end.is_some_and(|end| end <= now + self.grace()) {
+            self.schedule.stop();
         }
+        if self.stops_at().is_some_and(|end| end <= now) {
+            self.is_stopped = true;
+        }
+        (self.ledger.skipped, self.ledger.held) = (self.schedule.skipped(), self.schedule.held());
         if let Some(report) = &mut self.report {
             report.draw_progress(&self.ledger, now);
         }
     }
 
-    /// Takes the next probe that is due and whose flow `is_free` to send one. `None` if
-    /// there is no such probe, or if this turn has sent enough.
-    pub fn take(&mut self, now: Instant, is_free: impl Fn(u32) -> bool) -> Option<Probe> {
+    /// How long the replies to the probes that are out may take: twice the longest time so
+    /// far. No probe is sent that has less time left before the end of the run.
+    fn grace(&self) -> Duration {
+        (self.ledger.from_sending().greatest() * 2).min(self.aim.timeout())
+    }
+
+    /// Takes the next probe: one that goes on to its next address, or one that is due and
+    /// whose flow `is_free` to send it. `None` if there is no such probe, or if this turn has
+    /// sent enough.
+    pub fn take(&mut self, now: Instant, is_free: &dyn Fn(u32) -> bool) -> Option<Probe> {
         self.left_of_turn = self.left_of_turn.checked_sub(1)?;
+        if let Some(probe) = self.take_next_address(now) {
+            return Some(probe);
+        }
+        if self.destination.addresses().is_empty() || self.is_stopped {
+            return None;
+        }
         let due = self.schedule.take(now, is_free)?;
         // A single exchange has to be over at `end`; a run leaves its probe unfinished.
         let end = self.end.filter(|_| self.report.is_none());
-        self.under_way += 1;
+        let mut race = self.aim.race(due, now, end);
+        let probe = race.next(now);
         self.ledger.sent += 1;
-        Some(self.aim.first(due, now, end))
+        self.races.insert(due.number, race);
+        probe
     }
 
-    /// Takes in the `outcome` of `probe` at the address that it went to. Returns the
-    /// probe if it goes on to another address; otherwise the probe has ended.
-    pub fn take_in(&mut self, probe: Probe, mut outcome: Outcome, now: Instant) -> Option<Probe> {
+    /// Takes the next probe that goes on to its next address by `now`.
+    fn take_next_address(&mut self, now: Instant) -> Option<Probe> {
+        while let Some(Reverse((at, number))) = self.starts.peek().copied() {
+            if at > now || self.is_stopped {
+                return None;
+            }
+            self.starts.pop();
+            let Some(race) = self.races.get_mut(&number).filter(|race| race.next_at() == Some(at))
+            else {
+                continue;
+            };
+            if let Some(probe) = race.next(now) {
+                return Some(probe);
+            }
+            self.end_race(number, now);
+        }
+        None
+    }
+
+    /// Notes that `probe` is sent at `now`: its time is counted from then.
+    pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
+        if let Some(race) = self.races.get_mut(&probe.number()) {
+            race.begin(probe, now);
+            self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
+        }
+    }
+
+    /// Notes that `probe` has won at `now`: the other addresses do not count any more. Returns
+    /// whether the probe is under way to any of them. If so, the caller gives those up.
+    pub fn won(&mut self, probe: &Probe, now: Instant) -> bool {
+        self.aim.narrow(probe.address());
+        self.races.get_mut(&probe.number()).is_some_and(|race| race.won(probe, now))
+    }
+
+    /// Takes in the `outcome` of `probe` at the address that it went to. An answer wins.
+    /// Returns whether the probe is still under way to other addresses that do not count any
+    /// more. If so, the caller gives those up.
+    pub fn take_in(&mut self, probe: &Probe, mut outcome: Outcome, now: Instant) -> bool {
         outcome.resolve = self.destination.resolve();
         debug!("[*] {}: {outcome}", probe.address());
-        if self.aim.goes_on(&probe, &outcome) {
-            return Some(probe.go_on(outcome, now));
+        let has_rivals = outcome.is_answered() && self.won(probe, now);
+        let Some(race) = self.races.get_mut(&probe.number()) else {
+            return has_rivals;
+        };
+        race.take_in(probe, outcome, now);
+        self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
+        if race.is_over() {
+            self.end_race(probe.number(), now);
         }
-        self.under_way -= 1;
-        self.schedule.ended(probe.due, now);
-        self.ended.push(probe.end(outcome));
-        None
+        has_rivals
+    }
+
+    fn end_race(&mut self, number: u64, now: Instant) {
+        let ended = self.races.remove(&number).map(|race| (race.due(), race.end()));
+        if let Some((due, ended)) = ended {
+            self.schedule.ended(due, now);
+            self.ended.extend(ended);
+        }
     }
 
     /// Takes in a datagram that no probe was waiting for, and reports it.
@@ -171,28 +248,56 @@ impl Run {
         })
     }
 
-    /// When the loop has to act next, apart from probes under way: a probe is due whose
-    /// flow `is_free` to send it, the run ends, or progress is to be drawn.
-    pub fn next_at(&self, is_free: impl Fn(u32) -> bool) -> Option<Instant> {
+    /// When the loop has to act next, apart from the end of a probe's time: a probe is due
+    /// whose flow `is_free` to send it, or goes on to its next address; the run ends; progress
+    /// is to be drawn. The loop listens for late replies until `listening`, if at all.
+    pub fn next_at(
+        &self,
+        is_free: &dyn Fn(u32) -> bool,
+        listening: Option<Instant>,
+    ) -> Option<Instant> {
         let progress = self.report.as_ref().and_then(RunReport::next_at);
-        [self.schedule.next_at(is_free), self.stops_at(), progress].into_iter().flatten().min()
+        let next_address = self.starts.peek().map(|Reverse((at, _))| *at);
+        let end_of_listening = listening.filter(|_| self.has_ended());
+        let due = self.schedule.next_at(is_free);
+        let times = [due, next_address, self.stops_at(), end_of_listening, progress];
+        times.into_iter().flatten().min()
     }
 
     /// When the run stops. A single exchange that is under way ends by itself.
     fn stops_at(&self) -> Option<Instant> {
-        self.end.filter(|_| self.report.is_some() || self.under_way == 0)
+        let end = self.end.filter(|_| self.report.is_some() || self.races.is_empty());
+        earlier(end, self.pause)
     }
 
-    /// Stops the run: no further probe is sent, and those under way stay unfinished.
-    pub fn stop(&mut self) {
+    /// Ends the run early, because a signal asks for it at `now`: no further probe is sent,
+    /// and those that are out have as long as replies have taken so far.
+    pub fn interrupt(&mut self, now: Instant) {
         self.schedule.stop();
-        self.is_stopped = true;
+        self.is_interrupted = true;
+        self.end = earlier(self.end, Some(now + self.grace()));
+        self.is_stopped |= self.report.is_none();
     }
 
-    /// Whether the run is over: stopped, or every probe has ended.
+    /// Whether a signal has ended the run.
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.is_stopped || (self.under_way == 0 && self.schedule.is_empty())
+    pub fn is_interrupted(&self) -> bool {
+        self.is_interrupted
+    }
+
+    /// Whether the run is over at `now`: stopped, or every probe has ended, and the loop does
+    /// not listen for late replies any more, as it does until `listening`. A single exchange is
+    /// over as soon as it has ended.
+    #[must_use]
+    pub fn is_over(&self, now: Instant, listening: Option<Instant>) -> bool {
+        let is_quiet = listening.is_none_or(|until| until <= now) || self.report.is_none();
+        let has_outcome = self.report.is_none() && !self.ended.is_empty();
+        self.is_stopped || has_outcome || (self.has_ended() && is_quiet)
+    }
+
+    /// Whether every probe has ended.
+    fn has_ended(&self) -> bool {
+        self.races.is_empty() && self.schedule.is_empty()
     }
 
     /// What came of a single exchange. If the exchange waited for its port until its end,
@@ -200,8 +305,26 @@ impl Run {
     #[must_use]
     pub fn into_ended(mut self) -> Ended {
         let unsent = || Trouble::new(Verdict::NoReply, "no time was left for it");
-        let ended = self.ended.pop().unwrap_or_else(|| Outcome::failed(None, unsent()).into());
-        Ended { delay: None, ..ended }
+        self.take_ended().unwrap_or_else(|| Outcome::failed(None, unsent()).into())
+    }
+
+    /// A single exchange that has ended, if there is one.
+    pub fn take_ended(&mut self) -> Option<Ended> {
+        let ended = self.ended.pop()?;
+        Some(Ended { delay: None, ..ended })
+    }
+
+    /// Makes one more exchange, at `now`, beside those that are under way. The loop comes back
+    /// as soon as any of them has ended, and at `pause` at the latest.
+    pub fn again(&mut self, now: Instant, pause: Instant) {
+        self.schedule.add_one(now);
+        (self.pause, self.is_stopped) = (Some(pause), false);
+    }
+
+    /// Goes to `destination` from now on.
+    pub fn go_to(&mut self, destination: Destination) {
+        self.aim = destination.aim();
+        self.destination = destination;
     }
 
     /// Ends the run with its summary.
@@ -224,19 +347,19 @@ mod tests {
         let start = Instant::now();
         let timeout = Duration::from_secs(5);
         let destination = Destination::new(vec!["192.0.2.1:7000".parse().unwrap()], timeout);
-        let schedule = Schedule::new(start, Duration::from_millis(1), 1, u64::MAX);
+        let schedule = Schedule::new(start, Duration::ZERO, 1, u64::MAX);
         let mut run = Run::of(destination, schedule, Ledger::default());
         let now = start + Duration::from_secs(60);
         for _ in 0..3 {
             run.begin_turn(now);
             let mut sent = 0;
-            while let Some(probe) = run.take(now, |_| true) {
+            while let Some(probe) = run.take(now, &|_| true) {
                 let trouble = Trouble::new(Verdict::Local, "no way");
-                assert!(run.take_in(probe, Outcome::failed(None, trouble), now).is_none());
+                run.take_in(&probe, Outcome::failed(None, trouble), now);
                 sent += 1;
             }
             assert_eq!(sent, MOST_A_TURN);
-            assert!(run.next_at(|_| true).unwrap() < now, "there is more to do at once");
+            assert!(run.next_at(&|_| true, None).unwrap() <= now, "there is more to do at once");
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Details {
     pub verdict: Verdict,
     /// The reason in words, safe to print.
     pub reason: String,
+    /// Whether nothing at all came back from the target, so that a reply may still come.
+    pub is_silence: bool,
     /// Who sent the ICMP error.
     pub router: Option<IpAddr>,
     /// The type and the code of the ICMP error.
@@ -110,7 +112,14 @@ impl Trouble {
     pub fn new(verdict: Verdict, reason: impl fmt::Display) -> Self {
         let reason = reason.to_string();
         let (router, icmp, from, reply) = (None, None, None, None);
-        Self(Box::new(Details { verdict, reason, router, icmp, from, reply }))
+        Self(Box::new(Details { verdict, reason, is_silence: false, router, icmp, from, reply }))
+    }
+
+    /// Trouble with this verdict, because nothing came back from the target in time.
+    fn silence(verdict: Verdict, reason: impl fmt::Display) -> Self {
+        let mut trouble = Self::new(verdict, reason);
+        trouble.is_silence = true;
+        trouble
     }
 
     /// Nothing can be sent from `source`: bind(2) fails.
@@ -169,27 +178,28 @@ impl Trouble {
     #[must_use]
     pub fn no_connection(limit: Duration) -> Self {
         let limit = duration::words(limit);
-        Self::new(Verdict::Timeout, format_args!("no connection within {limit}"))
+        Self::silence(Verdict::Timeout, format_args!("no connection within {limit}"))
     }
 
     /// The connection stood, and nothing came within `limit`.
     #[must_use]
     pub fn silent(limit: Duration) -> Self {
         let limit = duration::words(limit);
-        Self::new(Verdict::NoReply, format_args!("connected, and then nothing within {limit}"))
+        Self::silence(Verdict::NoReply, format_args!("connected, and then nothing within {limit}"))
     }
 
     /// Nothing came back within `limit`.
     #[must_use]
     pub fn no_reply(limit: Duration) -> Self {
         let limit = duration::words(limit);
-        Self::new(Verdict::NoReply, format_args!("nothing came back within {limit}"))
+        Self::silence(Verdict::NoReply, format_args!("nothing came back within {limit}"))
     }
 
     /// Only `from`, which is not the target, answered.
     #[must_use]
     pub fn wrong_source(from: SocketAddr) -> Self {
-        let mut trouble = Self::new(Verdict::WrongSource, format_args!("{from} answered instead"));
+        let reason = format_args!("{from} answered instead");
+        let mut trouble = Self::silence(Verdict::WrongSource, reason);
         trouble.from = Some(from);
         trouble
     }

@@ -11,8 +11,8 @@ use crate::percent::Percent;
 use crate::printable::printable;
 use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ledger, Share};
-use crate::probe::outcome::Ended;
 use crate::probe::outcome::verdict::Verdict;
+use crate::probe::outcome::{Ended, Other};
 use crate::probe::report::summary::{PERCENTILES, Summary};
 use crate::probe::stray::Stray;
 use crate::protocol::BUFFER_SIZE;
@@ -50,12 +50,14 @@ pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
         ("syn_retransmits", number(outcome.syn_retransmits)),
         ("reply_ms", millis(outcome.reply)),
         ("bytes", reply.map_or(Field::Nothing, |reply| Field::Number(reply.len() as u64))),
+        ("complete", outcome.complete.map_or(Field::Nothing, Field::Truth)),
         ("reply", text(shown)),
         ("reason", text(trouble.map(|trouble| &trouble.reason))),
         ("icmp_type", number(icmp.map(|(kind, _)| kind))),
         ("icmp_code", number(icmp.map(|(_, code)| code))),
         ("router", text(trouble.and_then(|trouble| trouble.router))),
         ("from", text(trouble.and_then(|trouble| trouble.from))),
+        ("others", Field::List(ended.others.iter().map(other).collect())),
     ];
     json::object("probe", stamp.time(), &fields)
 }
@@ -74,7 +76,7 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: S
 
 /// The summary of a run.
 pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
-    let (ledger, ended) = (summary.ledger, summary.ended());
+    let ledger = summary.ledger;
     let verdicts = Verdict::ALL.map(|v| (v.as_str(), Field::Number(ledger.count(v))));
     let sightings = &ledger.sightings;
     let is_seen = sightings.seen_as.is_some();
@@ -86,11 +88,14 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("late", Field::Number(ledger.late)),
         ("lost", Field::Number(ledger.lost())),
         ("unfinished", Field::Number(ledger.unfinished())),
+        ("skipped", Field::Number(ledger.skipped)),
+        ("sent_late", Field::Number(ledger.sent_late)),
+        ("held", Field::Number(ledger.held)),
         ("duplicate", Field::Number(ledger.duplicate)),
         ("foreign", Field::Number(ledger.foreign)),
         ("failed", Field::Number(ledger.failed)),
-        ("loss_percent", Field::Percent(Percent::of(ledger.lost(), ended))),
-        ("failed_percent", Field::Percent(Percent::of(ledger.failed, ended))),
+        ("loss_percent", share(summary.loss())),
+        ("failed_percent", share(summary.failures())),
         ("verdicts", Field::Object(verdicts.into())),
         ("elapsed_ms", Field::Millis(Millis(summary.elapsed))),
         ("resolve_ms", millis(summary.resolve)),
@@ -102,8 +107,30 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("hosts", if is_seen { hosts(ledger) } else { Field::Nothing }),
         ("seen_as", text(sightings.seen_as)),
         ("translated", number(is_seen.then_some(sightings.translated))),
+        ("others", Field::List(ledger.others.iter().map(others_of_run).collect())),
     ];
     json::object("summary", stamp.time(), &fields)
+}
+
+fn share(share: Option<Percent>) -> Field {
+    share.map_or(Field::Nothing, Field::Percent)
+}
+
+fn others_of_run((address, probes): &(SocketAddr, u64)) -> Field {
+    Field::Object(vec![
+        ("address", Field::Text(address.to_string())),
+        ("probes", Field::Number(*probes)),
+    ])
+}
+
+fn other(other: &Other) -> Field {
+    let trouble = other.trouble.as_ref();
+    Field::Object(vec![
+        ("address", Field::Text(other.address.to_string())),
+        ("verdict", text(trouble.map(|trouble| trouble.verdict))),
+        ("reason", text(trouble.map(|trouble| &trouble.reason))),
+        ("waited_ms", Field::Millis(Millis(other.waited))),
+    ])
 }
 
 fn times(times: &Times) -> Field {
@@ -167,8 +194,8 @@ mod tests {
                 r#"{"schema":1,"event":"probe","number":1,"verdict":"ok","target":"192.0.2.1:6666","#,
                 r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
-                r#""bytes":5,"reply":"ACK!\\n","reason":null,"icmp_type":null,"icmp_code":null,"#,
-                r#""router":null,"from":null}"#,
+                r#""bytes":5,"complete":null,"reply":"ACK!\\n","reason":null,"icmp_type":null,"icmp_code":null,"#,
+                r#""router":null,"from":null,"others":[]}"#,
                 "\n"
             )
         );

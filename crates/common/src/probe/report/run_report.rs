@@ -120,7 +120,7 @@ impl RunReport {
         now: Instant,
     ) -> Result<(), Failure> {
         self.progress.clear();
-        let Reporter { target, expected, output } = &self.reporter;
+        let Reporter { target, expected, output, .. } = &self.reporter;
         let elapsed = now.saturating_duration_since(self.start);
         let summary = Summary { target, expected: *expected, ledger, elapsed, resolve };
         if output.level() >= LevelFilter::Warn {
@@ -150,23 +150,30 @@ fn least_level(plan: Plan, has_failed: bool) -> LevelFilter {
     }
 }
 
-/// Whether the run is a success.
+/// Whether the run is a success. Probes that have not ended are none.
 fn verdict_on(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
-    let (ledger, ended) = (summary.ledger, summary.ended());
-    if ended == 0 {
+    let ledger = summary.ledger;
+    if ledger.ended_in_all() == 0 {
         return Err(Failure::outcome(summary.target, "no probe has ended").without_object());
     }
-    if !max_loss.is_exceeded(ledger.failed, ended) {
+    let (bad, sent) = (ledger.unsuccessful(), ledger.sent);
+    if !max_loss.is_exceeded(bad, sent) {
         return Ok(());
     }
-    let share = Percent::of(ledger.failed, ended);
-    let what = match summary.expected {
+    let failed = match summary.expected {
         Verdict::Ok => "failed".to_owned(),
         expected => format!("came to something else than {expected}"),
     };
-    let words = format!("{} of {ended} probes {what} ({share} %)", ledger.failed);
-    let is_local = ledger.count(Verdict::Local) == ledger.failed;
-    let failure = if is_local {
+    let kinds = [
+        (ledger.failed, failed.as_str()),
+        (ledger.failed_here, "failed on this machine"),
+        (ledger.unfinished(), "did not end"),
+    ];
+    let kinds = kinds.iter().filter(|(count, _)| *count > 0);
+    let kinds: Vec<_> =
+        kinds.map(|(count, what)| format!("{count} of {sent} probes {what}")).collect();
+    let words = format!("{} ({} %)", kinds.join(", "), Percent::of(bad, sent));
+    let failure = if ledger.failed_here == bad {
         Failure::local(summary.target, words)
     } else {
         Failure::outcome(summary.target, words)

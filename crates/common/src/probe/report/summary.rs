@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::address::Address;
+use crate::percent::Percent;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::verdict::Verdict;
 
@@ -32,10 +33,23 @@ pub const PERCENTILES: [(u64, &str); 4] =
 pub(crate) const NOISE: Duration = Duration::from_millis(1);
 
 impl Summary<'_> {
-    /// How many probes have ended. The shares in percent are shares of this number.
+    /// The share of the probes that have ended for which nothing came back. None if none has
+    /// ended but by this machine's own fault.
     #[must_use]
-    pub fn ended(&self) -> u64 {
-        self.ledger.ended_in_all()
+    pub fn loss(&self) -> Option<Percent> {
+        self.share(self.ledger.lost())
+    }
+
+    /// The share of the probes that have ended that did not come out as expected, as for
+    /// [`Summary::loss`].
+    #[must_use]
+    pub fn failures(&self) -> Option<Percent> {
+        self.share(self.ledger.failed)
+    }
+
+    fn share(&self, part: u64) -> Option<Percent> {
+        let whole = self.ledger.ended_on_the_way();
+        (whole > 0).then(|| Percent::of(part, whole))
     }
 
     /// Whether probes were sent so late after their due times that the figures show it.

@@ -7,30 +7,51 @@ use std::time::Duration;
 use crate::address::{Address, Host};
 use crate::duration::{self, Millis};
 use crate::percent::Percent;
-use crate::printable::printable;
 use crate::probe::destination::list;
+use crate::probe::ledger::Ledger;
 use crate::probe::ledger::times::Times;
-use crate::probe::ledger::{Ledger, Share};
-use crate::probe::outcome::Ended;
 use crate::probe::outcome::verdict::Verdict;
+use crate::probe::outcome::{Ended, Other};
+use crate::probe::report::remarks;
 use crate::probe::report::summary::{NOISE, PERCENTILES, Summary};
 use crate::probe::stray::{Kind, Stray};
-
-/// How many source ports and hosts are named. More names would hide the rest.
-const MOST_NAMED: usize = 8;
 
 /// `refused (a reset came back)`. If the target is a name, each outcome comes after the
 /// addresses that had it: `::1: refused (...); 192.0.2.1: no-reply (...)`.
 pub(crate) fn words(target: &Address, ended: &Ended) -> String {
+    let last = match &ended.last.result {
+        Ok(_) => Verdict::Ok.to_string(),
+        Err(trouble) => trouble.to_string(),
+    };
+    let others = ended.others.iter().map(|other| (words_of_other(other), Some(other.address)));
+    grouped(target, others.chain([(last, ended.last.address)]))
+}
+
+/// `::1: refused (a reset came back); 192.0.2.1 answered`: what became of the other addresses,
+/// if one has answered.
+pub(crate) fn others(target: &Address, ended: &Ended) -> String {
+    let others = ended.others.iter().map(|other| (words_of_other(other), Some(other.address)));
+    let answered = ended.last.address.map(|address| format!("; {} answered", address.ip()));
+    grouped(target, others) + &answered.unwrap_or_default()
+}
+
+fn words_of_other(other: &Other) -> String {
+    match &other.trouble {
+        Some(trouble) => trouble.to_string(),
+        None => format!("neither an answer nor an error in {}", duration::words(other.waited)),
+    }
+}
+
+/// Each outcome once, after the addresses that had it if the target is a name.
+fn grouped(
+    target: &Address,
+    outcomes: impl Iterator<Item = (String, Option<SocketAddr>)>,
+) -> String {
     let mut groups: Vec<(String, Vec<SocketAddr>)> = Vec::new();
-    for outcome in ended.outcomes() {
-        let words = match &outcome.result {
-            Ok(_) => Verdict::Ok.to_string(),
-            Err(trouble) => trouble.to_string(),
-        };
+    for (words, address) in outcomes {
         match groups.iter_mut().find(|(known, _)| *known == words) {
-            Some((_, addresses)) => addresses.extend(outcome.address),
-            None => groups.push((words, outcome.address.into_iter().collect())),
+            Some((_, addresses)) => addresses.extend(address),
+            None => groups.push((words, address.into_iter().collect())),
         }
     }
     let is_name = matches!(target.host, Host::Name(_));
@@ -88,6 +109,8 @@ pub(crate) fn probe(target: &Address, ended: &Ended, has_flows: bool) -> String 
     }
     if outcome.result.is_err() {
         line += &format!(" {}", words(target, ended));
+    } else if !ended.others.is_empty() {
+        line += &format!(" ({})", others(target, ended));
     }
     line + "\n"
 }
@@ -117,7 +140,7 @@ pub(crate) fn progress(ledger: &Ledger, all: u64) -> String {
 /// The summary of a run, in several lines.
 pub(crate) fn summary(summary: &Summary<'_>) -> String {
     let mut text = heading(summary) + &counts(summary) + &times(summary);
-    for remark in remarks(summary) {
+    for remark in remarks::of(summary) {
         text += &remark;
         text.push('\n');
     }
@@ -148,6 +171,7 @@ fn counts(summary: &Summary<'_>) -> String {
     }
     for (count, what) in [
         (ledger.unfinished(), "unfinished"),
+        (ledger.skipped, "skipped"),
         (ledger.late, "late"),
         (ledger.duplicate, "duplicate"),
         (ledger.foreign, "foreign"),
@@ -156,11 +180,17 @@ fn counts(summary: &Summary<'_>) -> String {
             line += &format!(" {count} {what},");
         }
     }
-    let (share, what) = match expected {
-        Verdict::Ok => (ledger.lost(), "lost"),
-        _ => (ledger.failed, "not as expected"),
+    let of = |share: Option<Percent>, what: &str| share.map(|share| format!("{share} % {what}"));
+    let shares = match expected {
+        Verdict::Ok if ledger.failed == ledger.lost() + ledger.late => {
+            vec![of(summary.loss(), "lost")]
+        }
+        Verdict::Ok => vec![of(summary.loss(), "lost"), of(summary.failures(), "failed")],
+        _ => vec![of(summary.failures(), "not as expected")],
     };
-    line + &format!(" {} % {what}\n", Percent::of(share, summary.ended()))
+    let shares: Vec<_> = shares.into_iter().flatten().collect();
+    let known = if shares.is_empty() { "nothing known".to_owned() } else { shares.join(", ") };
+    format!("{line} {known}\n")
 }
 
 /// A table with a row for each kind of time.
@@ -204,82 +234,6 @@ fn cell(table: &mut String, text: impl Display) {
     let _ = write!(table, " {text:>8}");
 }
 
-/// Remarks on the figures.
-fn remarks(summary: &Summary<'_>) -> Vec<String> {
-    let ledger = summary.ledger;
-    let mut remarks = Vec::from_iter(lossy_ports(summary));
-    if ledger.slow_connections > 0 {
-        remarks.push(format!(
-            "{} took over 1 s to connect: a SYN, or its answer, was probably lost.",
-            ledger.slow_connections
-        ));
-    }
-    let of_icmp = ledger.count(Verdict::Refused) + ledger.count(Verdict::Unreachable);
-    if ledger.connect.samples() == 0 && of_icmp > 0 && ledger.count(Verdict::NoReply) > 0 {
-        remarks.push(
-            "Hosts send only so many ICMP errors (Linux: one a second to one peer, after\n\
-             a burst of six): what had no reply may have been refused, too."
-                .to_owned(),
-        );
-    }
-    remarks.extend(witnessed(summary));
-    remarks
-}
-
-/// The source ports from which probes failed, unless probes failed from all ports: a path
-/// may be bad while others are good.
-fn lossy_ports(summary: &Summary<'_>) -> Option<String> {
-    let ports = summary.ledger.ports.as_ref()?;
-    let good = ports.used().filter(|(_, share)| share.failed == 0).count();
-    let bad = ports.used().filter(|(_, share)| share.failed > 0);
-    let words = |(port, share): (usize, Share)| {
-        (share.failed, format!("{port} ({} of {})", share.failed, share.sent))
-    };
-    let bad: Vec<_> = bad.map(words).collect();
-    if bad.is_empty() || good == 0 {
-        return None;
-    }
-    let others = match good {
-        1 => "the other none did".to_owned(),
-        _ => format!("{good} others none did"),
-    };
-    Some(format!("Failed from source ports {}; from {others}.", most(bad)))
-}
-
-/// Which hosts answered, and how they saw this machine.
-fn witnessed(summary: &Summary<'_>) -> Vec<String> {
-    let sightings = &summary.ledger.sightings;
-    let (Some(seen), Some(local)) = (sightings.seen_as, sightings.local) else {
-        return Vec::new();
-    };
-    let words = |(host, replies): &(String, u64)| {
-        (*replies, format!("{} ({replies})", printable(host.as_bytes())))
-    };
-    let answered = most(sightings.hosts.iter().map(words).collect());
-    let how = if sightings.translated == 0 {
-        format!("Seen as our own address, {}: nothing translates it.", local.ip())
-    } else {
-        format!("Seen as {seen}, and not as {local}: addresses are translated on the way.")
-    };
-    vec![format!("Answered by {answered}."), how]
-}
-
-/// The words with the highest counts, the highest first, and how many more there are.
-fn most(mut words: Vec<(u64, String)>) -> String {
-    let mut named = String::new();
-    for nth in 0..MOST_NAMED {
-        let Some(next) = (0..words.len()).rev().max_by_key(|at| words[*at].0) else {
-            return named;
-        };
-        let separator = if nth > 0 { ", " } else { "" };
-        named = named + separator + &words.remove(next).1;
-    }
-    if !words.is_empty() {
-        named += &format!(" and {} more", words.len());
-    }
-    named
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +248,11 @@ mod tests {
         Outcome::failed(address(at), Trouble::new(Verdict::Refused, "connection refused"))
     }
 
+    fn other(at: &str) -> Other {
+        let trouble = refused(at).result.err();
+        Other { address: at.parse().unwrap(), waited: Duration::from_millis(260), trouble }
+    }
+
     fn words_for(target: &str, ended: impl Into<Ended>) -> String {
         words(&target.parse().unwrap(), &ended.into())
     }
@@ -302,11 +261,19 @@ mod tests {
     fn each_address_of_a_name_has_its_outcome() {
         let silent = Trouble::no_reply(Duration::from_secs(5));
         let silent = Ended::from(Outcome::failed(address("192.0.2.1:7000"), silent));
-        let before = vec![refused("[::1]:7000"), refused("127.0.0.1:7000")];
+        let others = ["[::1]:7000", "127.0.0.1:7000"].map(other).into();
         assert_eq!(
-            words_for("box:7000", Ended { before, ..silent }),
+            words_for("box:7000", Ended { others, ..silent }),
             "::1, 127.0.0.1: refused (connection refused); \
              192.0.2.1: no-reply (nothing came back within 5s)"
+        );
+        let open = Other { trouble: None, ..other("[::1]:7000") };
+        let others = vec![other("[::2]:7000"), open];
+        let answered = Outcome { result: Ok(Vec::new()), ..refused("127.0.0.1:7000") };
+        assert_eq!(
+            super::others(&"box:7000".parse().unwrap(), &Ended { others, ..answered.into() }),
+            "::2: refused (connection refused); \
+             ::1: neither an answer nor an error in 260ms; 127.0.0.1 answered"
         );
         let one = words_for("127.0.0.1:7000", refused("127.0.0.1:7000"));
         assert_eq!(one, "refused (connection refused)");

@@ -1,0 +1,125 @@
+//! What has to be said with the figures of a run, so that nobody misreads them.
+
+use std::net::SocketAddr;
+
+use crate::printable::printable;
+use crate::probe::ledger::{Ledger, Share};
+use crate::probe::outcome::verdict::Verdict;
+use crate::probe::report::summary::Summary;
+
+/// How many source ports, hosts and addresses are named. More names would hide the rest.
+const MOST_NAMED: usize = 8;
+
+/// The remarks, each of one line or two.
+pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
+    let ledger = summary.ledger;
+    let mut remarks: Vec<_> = ours(ledger).into_iter().chain(lossy_ports(summary)).collect();
+    remarks.extend(other_addresses(ledger));
+    if ledger.slow_connections > 0 {
+        remarks.push(format!(
+            "{} took over 1 s to connect: a SYN, or its answer, was probably lost.",
+            ledger.slow_connections
+        ));
+    }
+    let of_icmp = ledger.count(Verdict::Refused) + ledger.count(Verdict::Unreachable);
+    if ledger.connect.samples() == 0 && of_icmp > 0 && ledger.count(Verdict::NoReply) > 0 {
+        remarks.push(
+            "Hosts send only so many ICMP errors (Linux: one a second to one peer, after\n\
+             a burst of six): what had no reply may have been refused, too."
+                .to_owned(),
+        );
+    }
+    if ledger.ports.is_none() && ledger.lost() > 0 && ledger.count(Verdict::Ok) > 0 {
+        remarks.push(
+            "If a balancer stands in between, or several paths, --flows says whether the loss\n\
+             depends on the source port."
+                .to_owned(),
+        );
+    }
+    remarks.extend(witnessed(summary));
+    remarks
+}
+
+/// What in the figures is due to this machine, and not to the network.
+fn ours(ledger: &Ledger) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if ledger.skipped > 0 {
+        remarks.push(format!(
+            "{} skipped: this machine was held up when they were due, and never sent them.",
+            ledger.skipped
+        ));
+    }
+    if ledger.sent_late > 0 {
+        remarks.push(format!(
+            "{} sent late, because this machine was held up: their times are only in \"from due\".",
+            ledger.sent_late
+        ));
+    }
+    if ledger.held > 0 {
+        remarks.push(format!("{} had to wait for a free source port.", ledger.held));
+    }
+    remarks
+}
+
+/// The addresses of the target that did not count.
+fn other_addresses(ledger: &Ledger) -> Option<String> {
+    let words = |(address, probes): &(SocketAddr, u64)| {
+        (*probes, format!("{} ({probes} of {})", address.ip(), ledger.sent))
+    };
+    let words: Vec<_> = ledger.others.iter().map(words).collect();
+    (!words.is_empty()).then(|| format!("Tried in vain: {}.", most(words)))
+}
+
+/// The source ports from which probes failed, unless probes failed from all ports: a path
+/// may be bad while others are good.
+fn lossy_ports(summary: &Summary<'_>) -> Option<String> {
+    let ports = summary.ledger.ports.as_ref()?;
+    let good = ports.used().filter(|(_, share)| share.failed == 0).count();
+    let bad = ports.used().filter(|(_, share)| share.failed > 0);
+    let words = |(port, share): (usize, Share)| {
+        (share.failed, format!("{port} ({} of {})", share.failed, share.sent))
+    };
+    let bad: Vec<_> = bad.map(words).collect();
+    if bad.is_empty() || good == 0 {
+        return None;
+    }
+    let others = match good {
+        1 => "the other none did".to_owned(),
+        _ => format!("{good} others none did"),
+    };
+    Some(format!("Failed from source ports {}; from {others}.", most(bad)))
+}
+
+/// Which hosts answered, and how they saw this machine.
+fn witnessed(summary: &Summary<'_>) -> Vec<String> {
+    let sightings = &summary.ledger.sightings;
+    let (Some(seen), Some(local)) = (sightings.seen_as, sightings.local) else {
+        return Vec::new();
+    };
+    let words = |(host, replies): &(String, u64)| {
+        (*replies, format!("{} ({replies})", printable(host.as_bytes())))
+    };
+    let answered = most(sightings.hosts.iter().map(words).collect());
+    let how = if sightings.translated == 0 {
+        format!("Seen as our own address, {}: nothing translates it.", local.ip())
+    } else {
+        format!("Seen as {seen}, and not as {local}: addresses are translated on the way.")
+    };
+    vec![format!("Answered by {answered}."), how]
+}
+
+/// The words with the highest counts, the highest first, and how many more there are.
+fn most(mut words: Vec<(u64, String)>) -> String {
+    let mut named = String::new();
+    for nth in 0..MOST_NAMED {
+        let Some(next) = (0..words.len()).rev().max_by_key(|at| words[*at].0) else {
+            return named;
+        };
+        let separator = if nth > 0 { ", " } else { "" };
+        named = named + separator + &words.remove(next).1;
+    }
+    if !words.is_empty() {
+        named += &format!(" and {} more", words.len());
+    }
+    named
+}
