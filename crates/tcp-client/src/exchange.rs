@@ -106,7 +106,6 @@ impl<'m, S: Connecting> Exchange<'m, S> {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 self.go_on(State::Receiving { unsent: Some(error.into()) })
             }
-            Err(_) if self.is_passing() => Step::Again,
             Err(error) => Step::Done(Err(self.trouble(error))),
         }
     }

@@ -25,8 +25,7 @@ pub trait Connecting: Stream {
     /// The ICMP error because of which there is no connection, if there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 
-    /// Whether the connection still stands, or is still being made, although a call on it
-    /// has failed.
+    /// Whether the connection, which stood, still stands although a call on it has failed.
     fn still_stands(&self) -> bool;
 }
 
