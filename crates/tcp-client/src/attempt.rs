@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use common::probe::aim::Probe;
-use common::probe::ledger::FIRST_RETRANSMISSION;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Outcome, judge};
 
@@ -62,9 +61,9 @@ impl<'m> Attempt<'m> {
     fn connected(&mut self) {
         let now = Instant::now();
         self.connected = Some(now);
-        let retransmits = self.exchange.stream_mut().stands();
-        self.syn_retransmits =
-            retransmits.filter(|_| now - self.probe.begun() > FIRST_RETRANSMISSION);
+        let connection = self.exchange.stream_mut();
+        connection.stands();
+        self.syn_retransmits = connection.syn_retransmits();
     }
 
     /// The outcome, when the probe's time is up.
@@ -84,11 +83,14 @@ impl<'m> Attempt<'m> {
         }
     }
 
-    fn outcome(&self, result: Result<Vec<u8>, Trouble>, woken: Instant) -> Outcome {
+    fn outcome(&mut self, result: Result<Vec<u8>, Trouble>, woken: Instant) -> Outcome {
         let reply = self.connected.filter(|_| result.is_ok()).map(|connected| {
             let arrived = self.answered.unwrap_or_else(|| self.arrived(woken));
             arrived.saturating_duration_since(connected)
         });
+        if self.connected.is_none() {
+            self.syn_retransmits = self.exchange.stream_mut().syn_retransmits();
+        }
         let result = result.and_then(|reply| judge(reply, self.request.expected_reply));
         Outcome {
             local: Some(self.local),

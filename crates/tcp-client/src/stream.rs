@@ -119,13 +119,17 @@ impl Connection {
         self.is_writable = true;
     }
 
-    /// How often the SYN was sent again; none if the system does not say. Notes that the
-    /// connection stands: from now on ICMP errors are the kernel's own affair. With
-    /// `IP_RECVERR` each would make the next call fail, although the connection still stands
-    /// and whatever is in its way may go away (RFC 1122, section 4.2.3.9; ip(7)).
-    pub fn stands(&mut self) -> Option<u32> {
+    /// Notes that the connection stands: from now on ICMP errors are the kernel's own affair.
+    /// With `IP_RECVERR` each would make the next call fail, although the connection still
+    /// stands and whatever is in its way may go away (RFC 1122, section 4.2.3.9; ip(7)).
+    pub fn stands(&mut self) {
         // If this fails, an ICMP error ends the exchange, as a lost way.
         let _ = error_queue::disable(&self.stream, self.peer.is_ipv6());
+    }
+
+    /// How often the SYN was sent again, before anything else is sent; none if the system does
+    /// not say.
+    pub fn syn_retransmits(&self) -> Option<u32> {
         self.info().map(|info| info.tcpi_total_retrans)
     }
 

@@ -67,6 +67,10 @@ fn no_connection_in_time() {
     let _queued = TcpStream::connect(address).unwrap();
     let ended = client(address, &["-W", "0.2"]);
     assert_failed(&ended, 1, &format!("{address}: timeout (no connection within 200ms)"));
+    // TCP sends the SYN again after a second (RFC 6298, section 2.1).
+    let probe = object(&client(address, &["-J", "-W", "1500ms"]));
+    assert_eq!(probe.text("verdict"), "timeout");
+    assert_ne!(probe.number("syn_retransmits"), 0);
 }
 
 #[test]
@@ -130,6 +134,7 @@ fn an_outcome_is_a_json_object() {
     assert_eq!(probe.text("target"), address.to_string());
     assert!(probe.text("local").starts_with("127.0.0.1:"));
     assert!(probe.decimal("connect_ms") > 0.0 && probe.decimal("reply_ms") > 0.0);
+    assert_eq!(probe.number("syn_retransmits"), 0);
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
 
     let (_reserved, address) = reserved();

@@ -91,6 +91,8 @@ def reply_wrong(scene: Scene, said: dict[str, Any], expected: Expected) -> list[
     connected = None if found == "unreachable" else scene.protocol == "tcp" and found in CONNECTED
     wrong += time_wrong("connect_ms", said, connected)
     wrong += time_wrong("reply_ms", said, None if found == "wrong-source" else found in ANSWERED)
+    if (said["syn_retransmits"] is not None) != (scene.protocol == "tcp" and said["local"] is not None):
+        wrong.append(f"syn_retransmits {said['syn_retransmits']}")
     if (said["number"], said["delay_ms"]) != (1, None):
         wrong.append(f"number {said['number']}, delay_ms {said['delay_ms']}, of a single exchange")
     pattern = expected.reply if found in ANSWERED else None

@@ -91,7 +91,7 @@ def syns_lost(scene: Scene) -> None:
     syns: dict[int, int] = {}
     for probe in run.probes:
         again, took = probe["syn_retransmits"], probe["connect_ms"]
-        check((again is not None) == (took > 1000), f"syn_retransmits {again}, connect_ms {took}")
+        check((again > 0) == (took > 1000), f"syn_retransmits {again}, connect_ms {took}")
         port = port_of(probe["local"])
         syns[port] = syns.get(port, 0) + 1 + (again or 0)
     seen = {int(port): number for port, number in scene.r.counted("syns").items()}

@@ -23,8 +23,7 @@ pub struct Outcome {
     pub resolve: Option<Duration>,
     /// From the attempt to connect until the connection stood.
     pub connect: Option<Duration>,
-    /// How often the SYN was sent again. The kernel is asked only if connecting took
-    /// long.
+    /// How often the SYN was sent again.
     pub syn_retransmits: Option<u32>,
     /// From sending the message's first byte until the reply's first byte was here.
     pub reply: Option<Duration>,
