@@ -1,14 +1,14 @@
 //! A probe over a connection: the exchange, and its times.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::probe::aim::Probe;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Outcome, judge};
 
 use crate::exchange::{Exchange, Request, Step};
-use crate::stream::Connection;
+use crate::stream::{Connection, Handshake};
 
 /// A probe whose connection is being made, or stands.
 #[derive(Debug)]
@@ -17,18 +17,27 @@ pub struct Attempt<'m> {
     request: Request<'m>,
     exchange: Exchange<'m, Connection>,
     local: SocketAddr,
-    connected: Option<Instant>,
+    connected: Option<Connected>,
     /// When the first piece of the reply arrived, if the reply came in pieces.
     answered: Option<Instant>,
-    syn_retransmits: Option<u32>,
+    handshake: Option<Handshake>,
+}
+
+/// A connection that stands.
+#[derive(Clone, Copy, Debug)]
+struct Connected {
+    /// How long it took to connect.
+    took: Duration,
+    /// When the message began to be sent.
+    sent: Instant,
 }
 
 impl<'m> Attempt<'m> {
     /// An attempt of `probe` over `connection`, which is being made.
     pub fn new(probe: Probe, connection: Connection, request: Request<'m>) -> Self {
         let (local, exchange) = (connection.local(), Exchange::new(connection, request));
-        let (connected, answered, syn_retransmits) = (None, None, None);
-        Self { probe, request, exchange, local, connected, answered, syn_retransmits }
+        let (connected, answered, handshake) = (None, None, None);
+        Self { probe, request, exchange, local, connected, answered, handshake }
     }
 
     /// Goes on with the exchange as far as possible, and returns the outcome once there is
@@ -56,14 +65,17 @@ impl<'m> Attempt<'m> {
         self.connected.is_some()
     }
 
-    /// Notes that the connection stands. The message is sent next, so the reply's time begins
-    /// here.
+    /// Notes that the connection stands, and how long that took: as the kernel measured it, so
+    /// that the loop's own delay is not the network's, or else until now. The message is sent
+    /// next, so the reply's time begins here.
     fn connected(&mut self) {
-        let now = Instant::now();
-        self.connected = Some(now);
+        let seen = Instant::now();
         let connection = self.exchange.stream_mut();
         connection.stands();
-        self.syn_retransmits = connection.syn_retransmits();
+        self.handshake = connection.handshake();
+        let measured = self.handshake.and_then(|handshake| handshake.round_trip);
+        let took = measured.unwrap_or_else(|| seen - self.probe.begun());
+        self.connected = Some(Connected { took, sent: Instant::now() });
     }
 
     /// The outcome, when the probe's time is up.
@@ -76,7 +88,7 @@ impl<'m> Attempt<'m> {
     /// connection stood, that was at `woken`, when the socket was ready. If the loop did not
     /// have to wait, they count as arrived now.
     fn arrived(&self, woken: Instant) -> Instant {
-        if self.connected.is_some_and(|connected| woken > connected) {
+        if self.connected.is_some_and(|connected| woken > connected.sent) {
             woken
         } else {
             Instant::now()
@@ -86,16 +98,16 @@ impl<'m> Attempt<'m> {
     fn outcome(&mut self, result: Result<Vec<u8>, Trouble>, woken: Instant) -> Outcome {
         let reply = self.connected.filter(|_| result.is_ok()).map(|connected| {
             let arrived = self.answered.unwrap_or_else(|| self.arrived(woken));
-            arrived.saturating_duration_since(connected)
+            arrived.saturating_duration_since(connected.sent)
         });
         if self.connected.is_none() {
-            self.syn_retransmits = self.exchange.stream_mut().syn_retransmits();
+            self.handshake = self.exchange.stream_mut().handshake();
         }
         let result = result.and_then(|reply| judge(reply, self.request.expected_reply));
         Outcome {
             local: Some(self.local),
-            connect: self.connected.map(|connected| connected - self.probe.begun()),
-            syn_retransmits: self.syn_retransmits,
+            connect: self.connected.map(|connected| connected.took),
+            syn_retransmits: self.handshake.map(|handshake| handshake.syn_retransmits),
             reply,
             ..Outcome::of(Some(self.probe.address()), result)
         }

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use common::probe::destination::any_address;
 use common::probe::error_queue;
@@ -39,6 +40,18 @@ pub struct Connection {
     peer: SocketAddr,
     /// Whether the kernel has announced that the socket is ready for writing.
     is_writable: bool,
+}
+
+/// How the making of a connection went, as the kernel saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// How often the SYN was sent again.
+    pub syn_retransmits: u32,
+    /// From sending the SYN until its answer came: the first sample of the round-trip time
+    /// (RFC 6298, section 2.2; `tcpi_rtt`), which the kernel takes to the microsecond, however
+    /// late the loop wakes. None if no answer has come, or if it could be that of any of
+    /// several SYNs (RFC 6298, section 3), or in less than a microsecond.
+    pub round_trip: Option<Duration>,
 }
 
 /// Which call chooses the source port of a flow if no port was asked for.
@@ -127,10 +140,14 @@ impl Connection {
         let _ = error_queue::disable(&self.stream, self.peer.is_ipv6());
     }
 
-    /// How often the SYN was sent again, before anything else is sent; none if the system does
-    /// not say.
-    pub fn syn_retransmits(&self) -> Option<u32> {
-        self.info().map(|info| info.tcpi_total_retrans)
+    /// How the handshake went so far; none if the system does not say. To be asked before
+    /// anything is sent: later the kernel knows more, and of the handshake alone no longer.
+    pub fn handshake(&self) -> Option<Handshake> {
+        let info = self.info()?;
+        let syn_retransmits = info.tcpi_total_retrans;
+        let is_measured = syn_retransmits == 0 && info.tcpi_rtt > 0;
+        let round_trip = is_measured.then(|| Duration::from_micros(info.tcpi_rtt.into()));
+        Some(Handshake { syn_retransmits, round_trip })
     }
 
     fn info(&self) -> Option<libc::tcp_info> {
@@ -194,5 +211,32 @@ impl Stream for Connection {
 
     fn end(&mut self) -> io::Result<()> {
         self.stream.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    // A test fails by panicking.
+    #![allow(clippy::unwrap_used)]
+
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_round_trip_holds_no_delay_of_our_own() {
+        let late = Duration::from_millis(200);
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(any).unwrap();
+            let peer = listener.local_addr().unwrap();
+            let mut connection = Connection::connect(peer, None, None).unwrap();
+            let _accepted = listener.accept().unwrap();
+            thread::sleep(late);
+            assert!(connection.is_connected().unwrap());
+            let Handshake { syn_retransmits, round_trip } = connection.handshake().unwrap();
+            assert_eq!(syn_retransmits, 0);
+            assert!(round_trip.is_some_and(|took| took < late), "{round_trip:?}");
+        }
     }
 }

@@ -21,7 +21,7 @@ pub struct Outcome {
     pub local: Option<SocketAddr>,
     /// How long it took to resolve the target's name.
     pub resolve: Option<Duration>,
-    /// From the attempt to connect until the connection stood.
+    /// How long the TCP handshake took.
     pub connect: Option<Duration>,
     /// How often the SYN was sent again.
     pub syn_retransmits: Option<u32>,
