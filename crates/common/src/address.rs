@@ -12,10 +12,12 @@
 //! When a server listens on port 0, the system chooses the port.
 
 use std::fmt;
-use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
+
+use crate::exit;
 use crate::protocol;
 
 /// A host as it was written.
@@ -184,26 +186,49 @@ impl Host {
     /// [`Host::Any`]. Blocks for as long as the system's resolver takes.
     ///
     /// # Errors
-    /// Those of the resolver.
-    pub fn resolve(&self, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let resolved = match self {
-            Self::Any => return Ok(Vec::new()),
-            Self::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
+    /// The resolver knows of no address, or it is not there.
+    pub fn resolve(&self, port: u16) -> Result<Vec<SocketAddr>, Unresolved> {
+        match self {
+            Self::Any => Ok(Vec::new()),
+            Self::Ip(ip) => Ok(vec![SocketAddr::new(*ip, port)]),
             // Only the system's resolver knows the interfaces' numbers.
-            Self::Scoped(..) => (self.to_string(), port)
-                .to_socket_addrs()
-                .map_err(|_| io::Error::other("no such interface, or no need of one"))?,
-            Self::Name(name) => (name.as_str(), port).to_socket_addrs()?,
-        };
-        let mut addresses = Vec::new();
-        for address in resolved {
-            // A name that is twice in /etc/hosts resolves to the same address twice.
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
+            Self::Scoped(..) => look_up(&self.to_string(), port).map_err(|unresolved| {
+                let reason = "no such interface, or no need of one".to_owned();
+                Unresolved { reason, ..unresolved }
+            }),
+            Self::Name(name) => look_up(name, port),
         }
-        Ok(addresses)
     }
+}
+
+/// Why a host has no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// Whether the resolver says so: there is no such name, or it has no address. Otherwise
+    /// the resolver could not be asked, or did not answer.
+    pub is_no_such_name: bool,
+    /// The reason in words.
+    pub reason: String,
+}
+
+/// Asks the system's resolver. The standard library would not say which of the errors of
+/// getaddrinfo(3) it is.
+fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unresolved> {
+    // Without a type, each address would come once for every type of socket.
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(|error| Unresolved {
+        is_no_such_name: matches!(error.kind(), LookupErrorKind::NoName | LookupErrorKind::NoData),
+        reason: exit::reason(&error.into()),
+    })?;
+    let mut addresses = Vec::new();
+    for mut address in found.flatten().map(|found| found.sockaddr) {
+        address.set_port(port);
+        // A name that is twice in /etc/hosts resolves to the same address twice.
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ from netlab import services
 from netlab.play import Act, Play, nothing, play
 from netlab.scene import Scene
 from netlab.services import Datagram, Service
-from netlab.topology import PLANS, Plan
+from netlab.topology import Plan
 from netlab.trial import Expected, each, verdict
 
 OTHER = "NOPE"  # what none of our servers replies
@@ -24,9 +24,6 @@ def plays() -> Iterator[Play]:
         yield from of_connections(begin)
     for begin, _, plan in each("udp"):
         yield from of_sources(begin, plan)
-    for protocol in REPLIES:
-        yield play(f"{protocol}4", "unresolved", verdict("unresolved", has_address=False), no_name_server,
-                   "nowhere.invalid", timeout="2s")
 
 
 def tcp(behave: Callable[[socket.socket], None]) -> Act:
@@ -85,8 +82,3 @@ def of_this_machine(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     yield play(begin, "not-our-address", local, nothing, options=("--source", plan.nobody_near))
     yield play(begin, "port-taken", local, take_port,
                options=("--source", plan.client, "--source-port", str(PORT)))
-
-
-def no_name_server(scene: Scene) -> None:
-    """Without a route, no question to a name server leaves the client: the resolver gives up at once."""
-    scene.a.ip(*(f"route del default via {plan.near}" for plan in PLANS.values()))

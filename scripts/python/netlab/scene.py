@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 
+from lab import harness
 from lab.case import Case
 from lab.harness import Ended, Running, Server
 from lab.protocol import PORT
@@ -46,13 +47,14 @@ class Scene:
         chain = (f"chain {hook} {{ type filter hook {hook} priority 0; policy accept;", *rules, "}")
         host.nft("table inet netlab {", before, *chain, "}")
 
-    def probe(self, *options: str, timeout: str | None = None) -> Ended:
+    def probe(self, *options: str, timeout: str | None = None, wrapper: tuple[str, ...] = ()) -> Ended:
         """Runs the client on a for one probe."""
         trial = self.trial
         target = self.plan.endpoint(trial.target, PORT)
         words = (target, "--message", trial.message, "--timeout", timeout or trial.timeout, "--json", *trial.options)
         with self.a.entered():
-            return self.case.client(f"{self.protocol}-client", *words, *options)
+            command = [*wrapper, self.case.path(f"{self.protocol}-client"), *words, *options]
+            return harness.run(command, self.case.scratch)
 
     def start_run(self, count: int, *options: str, wrapper: tuple[str, ...] = ()) -> Running:
         """Starts the client on a, for so many probes."""

@@ -1,5 +1,6 @@
 //! What came of a probe: at each address that was tried, and in the end.
 
+pub mod cause;
 pub mod icmp;
 pub mod trouble;
 pub mod verdict;
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::duration::Millis;
+use cause::Cause;
 use trouble::Trouble;
 use verdict::Verdict;
 
@@ -134,6 +136,12 @@ impl Outcome {
     #[must_use]
     pub fn is_silence(&self) -> bool {
         self.result.as_ref().is_err_and(|trouble| trouble.is_silence)
+    }
+
+    /// What is behind the verdict, if the verdict has several causes.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.result.as_ref().err().and_then(|trouble| trouble.cause)
     }
 
     /// Whether the address has answered, even if another reply was expected.

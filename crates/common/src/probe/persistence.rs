@@ -9,6 +9,7 @@ use clap::Args;
 use crate::duration;
 use crate::exit::Failure;
 use crate::probe::outcome::Ended;
+use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::report::Reporter;
 
@@ -85,8 +86,9 @@ impl Persistence {
 
 /// Whether the outcome could have been different with more time.
 fn more_time_could_help(ended: &Ended) -> bool {
-    matches!(
-        ended.last.verdict(),
-        Verdict::Timeout | Verdict::NoReply | Verdict::WrongSource | Verdict::Unresolved
-    )
+    match ended.last.verdict() {
+        Verdict::Timeout | Verdict::NoReply | Verdict::WrongSource => true,
+        Verdict::Unresolved => ended.last.cause() == Some(Cause::NoResolver),
+        _ => false,
+    }
 }

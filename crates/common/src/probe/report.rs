@@ -26,6 +26,7 @@ use crate::output::stdout::{StandardOutput, has_room};
 use crate::output::{Output, Style};
 use crate::printable::message;
 use crate::probe::interrupt::interruptible;
+use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
@@ -79,10 +80,11 @@ impl Reporter {
         self.output.level()
     }
 
-    /// Whether `outcome` is the expected one.
+    /// Whether `outcome` is the expected one. A resolver that does not answer says nothing
+    /// about the name, and so does not prove that it is `unresolved`.
     #[must_use]
     pub fn is_expected(&self, outcome: &Outcome) -> bool {
-        outcome.verdict() == self.expected
+        outcome.verdict() == self.expected && outcome.cause() != Some(Cause::NoResolver)
     }
 
     /// Reports a single exchange. Prints a reply or an expected failure to standard

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use log::debug;
 
-use crate::address::{Address, Host, parse_port};
+use crate::address::{Address, Host, Unresolved, parse_port};
 use crate::duration;
 use crate::exit::{Failure, reason};
 use crate::probe::destination::{Destination, list};
 use crate::probe::outcome::Outcome;
+use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 use crate::protocol::{PORT, TARGET_HOST};
@@ -69,8 +70,14 @@ pub enum Resolved {
 }
 
 impl Resolved {
-    fn nowhere(verdict: Verdict, why: impl Display) -> Self {
-        Self::Nowhere(Outcome::failed(None, Trouble::new(verdict, why)))
+    fn nowhere(verdict: Verdict, cause: Option<Cause>, why: impl Display) -> Self {
+        let mut trouble = Trouble::new(verdict, why);
+        trouble.cause = cause;
+        Self::Nowhere(Outcome::failed(None, trouble))
+    }
+
+    fn unresolved(cause: Cause, why: impl Display) -> Self {
+        Self::nowhere(Verdict::Unresolved, Some(cause), why)
     }
 }
 
@@ -135,21 +142,24 @@ impl Target {
         let written = self.written()?;
         let sources = match self.resolve_source(limit()) {
             Ok(sources) => sources,
-            Err(why) => return Ok(Resolved::nowhere(Verdict::Local, why)),
+            Err(why) => return Ok(Resolved::nowhere(Verdict::Local, None, why)),
         };
         let is_name = matches!(written.host, Host::Name(_));
         let start = Instant::now();
         let mut addresses = match resolve_within(&written.host, written.port(), limit()) {
             Ok(addresses) => addresses,
-            Err(why) if is_name => return Ok(Resolved::nowhere(Verdict::Unresolved, why)),
-            Err(why) => return Err(Failure::local(&written, why)),
+            Err(Unresolved { is_no_such_name, reason }) if is_name => {
+                let cause = if is_no_such_name { Cause::NoSuchName } else { Cause::NoResolver };
+                return Ok(Resolved::unresolved(cause, reason));
+            }
+            Err(unresolved) => return Err(Failure::local(&written, unresolved.reason)),
         };
         let resolve = is_name.then(|| start.elapsed());
         addresses.retain(|address| self.admits(address));
         if addresses.is_empty() {
             let family = if self.ipv4 { "no IPv4 address" } else { "no IPv6 address" };
             if is_name {
-                return Ok(Resolved::nowhere(Verdict::Unresolved, family));
+                return Ok(Resolved::unresolved(Cause::NoSuchName, family));
             }
             return Err(Failure::usage(&written, family));
         }
@@ -174,7 +184,7 @@ impl Target {
             return Ok(if self.source_port.is_some() { every.into() } else { Vec::new() });
         };
         let failed = |why: String| format!("cannot send from {host}: {why}");
-        let sources = resolve_within(host, port, limit).map_err(failed)?;
+        let sources = resolve_within(host, port, limit).map_err(|error| failed(error.reason))?;
         // If this machine does not have the source address, say so once here, and not for
         // each attempt.
         if let &[mut source] = sources.as_slice() {
@@ -187,20 +197,20 @@ impl Target {
 
 /// Resolves `host` on a thread of its own, because the system's resolver takes no time
 /// limit.
-fn resolve_within(host: &Host, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, String> {
+fn resolve_within(host: &Host, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, Unresolved> {
     if let Host::Ip(ip) = host {
         return Ok(vec![SocketAddr::new(*ip, port)]);
     }
+    let no_answer = |reason| Unresolved { is_no_such_name: false, reason };
     let (sender, resolved) = mpsc::channel();
     let host = host.clone();
     thread::Builder::new()
         .name("resolver".to_owned())
         .spawn(move || sender.send(host.resolve(port)))
-        .map_err(|error| reason(&error))?;
-    match resolved.recv_timeout(limit) {
-        Ok(addresses) => addresses.map_err(|error| reason(&error)),
-        Err(_) => Err(format!("name not resolved within {}", duration::words(limit))),
-    }
+        .map_err(|error| no_answer(reason(&error)))?;
+    resolved.recv_timeout(limit).unwrap_or_else(|_| {
+        Err(no_answer(format!("name not resolved within {}", duration::words(limit))))
+    })
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ fn bind_resolved<T>(
     let resolved = address.host.resolve(address.port());
     let mut bound = Vec::new();
     let mut missing = None;
-    for address in resolved.map_err(|error| Failure::local(address, reason(&error)))? {
+    for address in resolved.map_err(|error| Failure::local(address, error.reason))? {
         match bind(address, Families::Own) {
             Ok(socket) => bound.push(socket),
             Err(error) if is_missing(&error) => missing = Some((address, error)),

@@ -11,6 +11,7 @@ use nix::Error as Errno;
 use crate::duration;
 use crate::exit::reason;
 use crate::printable::printable;
+use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::icmp::IcmpError;
 use crate::probe::outcome::verdict::Verdict;
 
@@ -24,6 +25,8 @@ pub struct Trouble(Box<Details>);
 pub struct Details {
     /// The trouble in one word; never [`Verdict::Ok`].
     pub verdict: Verdict,
+    /// What is behind the verdict, if the verdict has several causes.
+    pub cause: Option<Cause>,
     /// The reason in words, safe to print.
     pub reason: String,
     /// Whether nothing at all came back from the target, so that a reply may still come.
@@ -57,9 +60,14 @@ impl DerefMut for Trouble {
 }
 
 impl fmt::Display for Trouble {
-    /// `refused (port unreachable, says 192.0.2.1)`
+    /// `refused (port unreachable, says 192.0.2.1)`,
+    /// `unresolved (no-resolver: temporary failure in name resolution)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}", self.verdict, self.reason)?;
+        write!(f, "{} (", self.verdict)?;
+        if let Some(cause) = self.cause.filter(|cause| cause.says_more()) {
+            write!(f, "{cause}: ")?;
+        }
+        f.write_str(&self.reason)?;
         if let Some(router) = self.router {
             write!(f, ", says {router}")?;
         }
@@ -111,8 +119,9 @@ impl Trouble {
     #[must_use]
     pub fn new(verdict: Verdict, reason: impl fmt::Display) -> Self {
         let reason = reason.to_string();
-        let (router, icmp, from, reply) = (None, None, None, None);
-        Self(Box::new(Details { verdict, reason, is_silence: false, router, icmp, from, reply }))
+        let (cause, router, icmp, from, reply) = (None, None, None, None, None);
+        let is_silence = false;
+        Self(Box::new(Details { verdict, cause, reason, is_silence, router, icmp, from, reply }))
     }
 
     /// Trouble with this verdict, because nothing came back from the target in time.

@@ -52,6 +52,7 @@ pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
         ("bytes", reply.map_or(Field::Nothing, |reply| Field::Number(reply.len() as u64))),
         ("complete", outcome.complete.map_or(Field::Nothing, Field::Truth)),
         ("reply", text(shown)),
+        ("cause", text(trouble.and_then(|trouble| trouble.cause))),
         ("reason", text(trouble.map(|trouble| &trouble.reason))),
         ("icmp_type", number(icmp.map(|(kind, _)| kind))),
         ("icmp_code", number(icmp.map(|(_, code)| code))),
@@ -128,6 +129,7 @@ fn other(other: &Other) -> Field {
     Field::Object(vec![
         ("address", Field::Text(other.address.to_string())),
         ("verdict", text(trouble.map(|trouble| trouble.verdict))),
+        ("cause", text(trouble.and_then(|trouble| trouble.cause))),
         ("reason", text(trouble.map(|trouble| &trouble.reason))),
         ("waited_ms", Field::Millis(Millis(other.waited))),
     ])
@@ -194,8 +196,8 @@ mod tests {
                 r#"{"schema":1,"event":"probe","number":1,"verdict":"ok","target":"192.0.2.1:6666","#,
                 r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
-                r#""bytes":5,"complete":null,"reply":"ACK!\\n","reason":null,"icmp_type":null,"icmp_code":null,"#,
-                r#""router":null,"from":null,"others":[]}"#,
+                r#""bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
+                r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"others":[]}"#,
                 "\n"
             )
         );

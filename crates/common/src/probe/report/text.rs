@@ -67,6 +67,9 @@ pub(crate) fn failure(target: &Address, ended: &Ended, expected: Verdict) -> Str
     let words = words(target, ended);
     match expected {
         Verdict::Ok => words,
+        Verdict::Unresolved if ended.last.verdict() == expected => {
+            format!("{words}, which says nothing about the name")
+        }
         expected => format!("{words}, and not {expected}"),
     }
 }

@@ -1,0 +1,80 @@
+//! Names that do not resolve, with a resolver of the test's own.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+use common::testing::{Event, Finished, quiet_command, run_command, skipped};
+
+const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
+
+/// What nsswitch.conf(5) says of a resolver that only reads /etc/hosts, and so knows what
+/// names there are.
+const FILES: &str = "hosts: files";
+
+/// The same of one that asks a name server. There is none: the network of a test has nobody.
+const DNS: &str = "hosts: files dns";
+
+/// Whether this machine lets a test have files and a network of its own.
+fn may_have_its_own() -> bool {
+    let tried = Command::new("unshare").args(["--map-root-user", "--mount", "--net", "true"]).output();
+    let may = tried.is_ok_and(|tried| tried.status.success());
+    if !may {
+        skipped("no namespaces of its own (unshare)");
+    }
+    may
+}
+
+/// Runs the client with this resolver.
+fn with(resolver: &str, args: &[&str]) -> Finished {
+    let script = r#"
+        mount -t tmpfs none /mnt
+        echo "$0" >/mnt/nsswitch.conf
+        echo nameserver 127.0.0.1 >/mnt/resolv.conf
+        for file in nsswitch.conf resolv.conf; do mount --bind /mnt/$file /etc/$file; done
+        exec "$@"
+    "#;
+    let mut command = quiet_command("unshare");
+    command.args(["--map-root-user", "--mount", "--net", "sh", "-ec", script, resolver, TCP_CLIENT]).args(args);
+    run_command(command, b"")
+}
+
+/// The line on standard error.
+fn line(ended: &Finished) -> String {
+    ended.stderr.replace("tcp-client: nowhere.example:6666: ", "")
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_told_apart_from_a_resolver_that_does_not_answer() {
+    if !may_have_its_own() {
+        return;
+    }
+    for (resolver, cause) in [(FILES, "no-such-name"), (DNS, "no-resolver")] {
+        let ended = with(resolver, &["nowhere.example", "--json"]);
+        let probe = Event::as_documented(ended.stdout.trim_end(), "tcp-client");
+        assert_eq!((probe.text("verdict"), probe.text("cause")), ("unresolved", cause));
+        assert_eq!(ended.status, Some(1));
+    }
+    let unknown = with(FILES, &["nowhere.example"]);
+    assert_eq!(line(&unknown), "unresolved (name or service not known)\n");
+    let dead = with(DNS, &["nowhere.example"]);
+    assert_eq!(line(&dead), "unresolved (no-resolver: temporary failure in name resolution)\n");
+}
+
+#[test]
+fn a_dead_resolver_does_not_prove_that_there_is_no_such_name() {
+    if !may_have_its_own() {
+        return;
+    }
+    let expect = ["nowhere.example", "--expect", "unresolved"];
+    let unknown = with(FILES, &expect);
+    assert_eq!((unknown.stderr.as_str(), unknown.status), ("", Some(0)));
+    let dead = with(DNS, &expect);
+    let why = "unresolved (no-resolver: temporary failure in name resolution), \
+               which says nothing about the name";
+    assert_eq!((line(&dead), dead.status), (format!("{why}\n"), Some(1)));
+    let waited = with(DNS, &[&expect[..], &["--wait", "-w", "300ms"]].concat());
+    assert!(line(&waited).starts_with(&format!("{why}, for ")), "{waited:?}");
+    assert_eq!(waited.status, Some(124));
+}
