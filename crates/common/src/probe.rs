@@ -2,7 +2,8 @@
 //!
 //! - [`target`]: what a client talks to, and how its name is resolved;
 //!   [`destination`]: the target's addresses; [`message`]: what is sent.
-//! - [`persistence`]: `--wait` and `--deadline`; [`plan`]: the options of a run.
+//! - [`persistence`]: the options `--wait` and `--deadline`; [`waiting`]: what `--wait` does;
+//!   [`plan`]: the options of a run.
 //! - [`run`]: the probes of a run, or a single exchange, for a client's loop;
 //!   [`schedule`]: when probes are due; [`aim`]: which address they go to.
 //! - [`outcome`]: what came of a probe: a verdict, and why; [`stray`]: a datagram that no
@@ -29,3 +30,4 @@ pub mod run;
 pub mod schedule;
 pub mod stray;
 pub mod target;
+pub mod waiting;

@@ -47,6 +47,8 @@ pub struct Options {
 pub enum Task {
     /// Send one message.
     Exchange(Vec<u8>),
+    /// Send one message, again and again until the outcome is as expected.
+    Wait(Vec<u8>),
     /// Send a message again and again, and measure.
     Measure(Vec<u8>, Plan),
 }
@@ -64,6 +66,7 @@ impl Options {
         }
         self.target.written()?;
         Ok(match self.probing.plan()? {
+            None if self.persistence.waits() => Task::Wait(message),
             None => Task::Exchange(message),
             Some(plan) => Task::Measure(message, plan),
         })

@@ -32,6 +32,7 @@ use common::output::Output;
 use common::probe::report::Reporter;
 use common::probe::run::Run;
 use common::probe::target::Resolved;
+use common::probe::waiting::Waiting;
 use common::{logging, options};
 
 use crate::cli::{Options, Task};
@@ -56,10 +57,15 @@ fn run(options: &Options) -> Result<(), Failure> {
     match task {
         Task::Exchange(message) => {
             let mut prober = Prober::new(target, options.request(&message))?;
-            persistence.run(&reporter, |end| match target.resolve(end)? {
+            persistence.once(&reporter, |end| match target.resolve(end)? {
                 Resolved::Destination(destination) => prober.exchange(destination, end),
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
+        }
+        Task::Wait(message) => {
+            let mut prober = Prober::new(target, options.request(&message))?;
+            prober.stop_on_signals()?;
+            Waiting::new(target, *persistence, &reporter).run(|run| prober.drive(run))
         }
         Task::Measure(message, plan) => {
             let mut prober = Prober::new(target, options.request(&message))?;

@@ -78,8 +78,8 @@ impl<'m> Prober<'m> {
             run.report_ended()?;
             let next = run.next_at(&|flow| self.is_free(flow), None);
             let woken = self.poller.wait(earlier(next, self.first_end))?;
-            if woken.is_interrupted {
-                run.interrupt(woken.at);
+            if let Some(signal) = woken.signal {
+                run.interrupt(signal, woken.at);
             }
             for Ready { key, is_for_writing } in woken.ready {
                 self.step(key, woken.at, is_for_writing, run);

@@ -18,7 +18,8 @@ const DNS: &str = "hosts: files dns";
 
 /// Whether this machine lets a test have files and a network of its own.
 fn may_have_its_own() -> bool {
-    let tried = Command::new("unshare").args(["--map-root-user", "--mount", "--net", "true"]).output();
+    let tried =
+        Command::new("unshare").args(["--map-root-user", "--mount", "--net", "true"]).output();
     let may = tried.is_ok_and(|tried| tried.status.success());
     if !may {
         skipped("no namespaces of its own (unshare)");
@@ -36,7 +37,9 @@ fn with(resolver: &str, args: &[&str]) -> Finished {
         exec "$@"
     "#;
     let mut command = quiet_command("unshare");
-    command.args(["--map-root-user", "--mount", "--net", "sh", "-ec", script, resolver, TCP_CLIENT]).args(args);
+    command
+        .args(["--map-root-user", "--mount", "--net", "sh", "-ec", script, resolver, TCP_CLIENT])
+        .args(args);
     run_command(command, b"")
 }
 

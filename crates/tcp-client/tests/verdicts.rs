@@ -205,8 +205,14 @@ fn with_wait_the_client_gives_up_at_the_deadline() {
     let begun = Instant::now();
     let ended = client(address, &["--wait", "-w", "1200ms"]);
     assert!((1000..30_000).contains(&begun.elapsed().as_millis()), "until near the deadline");
-    let line = format!("tcp-client: {address}: refused (a reset came back), for ");
-    assert!(ended.stderr.starts_with(&line), "{}", ended.stderr);
+    let words = format!("tcp-client: {address}: refused (a reset came back)");
+    let lines: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(
+        (lines.len(), lines[0]),
+        (2, format!("{words}; trying again").as_str()),
+        "{lines:?}"
+    );
+    assert!(lines[1].starts_with(&format!("{words}, for ")), "{}", ended.stderr);
     assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(124)));
     // Silence proves nothing if the deadline cut it short.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -39,6 +39,8 @@ pub enum Task {
     Prompt,
     /// Send one datagram.
     Exchange(Vec<u8>),
+    /// Send one datagram, again and again until the outcome is as expected.
+    Wait(Vec<u8>),
     /// Send a datagram again and again, and measure.
     Measure(Vec<u8>, Plan),
 }
@@ -61,6 +63,7 @@ impl Options {
         let datagram = message::given(text.clone(), MAX_DATAGRAM)?;
         self.target.written()?;
         Ok(match self.probing.plan()? {
+            None if self.persistence.waits() => Task::Wait(datagram),
             None => Task::Exchange(datagram),
             Some(plan) => Task::Measure(datagram, plan),
         })

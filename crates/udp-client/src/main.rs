@@ -37,6 +37,7 @@ use common::output::Output;
 use common::probe::report::Reporter;
 use common::probe::run::Run;
 use common::probe::target::Resolved;
+use common::probe::waiting::Waiting;
 use common::{logging, options};
 
 use crate::cli::{Options, Task};
@@ -69,10 +70,14 @@ fn run(options: &Options) -> Result<(), Failure> {
             prompt::run(&mut prober, &destination, &reporter, say)
         }
         Task::Exchange(datagram) => {
-            persistence.run(&reporter, |end| match target.resolve(end)? {
+            persistence.once(&reporter, |end| match target.resolve(end)? {
                 Resolved::Destination(destination) => prober.exchange(&destination, &datagram, end),
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
+        }
+        Task::Wait(datagram) => {
+            prober.stop_on_signals()?;
+            Waiting::new(target, *persistence, &reporter).run(|run| prober.drive(run, &datagram))
         }
         Task::Measure(datagram, plan) => {
             let end = persistence.end(Instant::now());

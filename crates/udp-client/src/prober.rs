@@ -84,8 +84,8 @@ impl<'r> Prober<'r> {
             run.report_ended()?;
             let next = run.next_at(&|flow| self.ports.is_free(flow), listening);
             let woken = self.poller.wait(earlier(next, self.ports.first_end()))?;
-            if woken.is_interrupted {
-                run.interrupt(woken.at);
+            if let Some(signal) = woken.signal {
+                run.interrupt(signal, woken.at);
             }
             for Ready { key, .. } in woken.ready {
                 self.on_ready(key, woken.at, run)?;

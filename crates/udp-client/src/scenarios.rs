@@ -24,6 +24,7 @@ use common::probe::outcome::verdict::Verdict;
 use common::probe::report::Reporter;
 use common::probe::run::Run;
 use common::probe::target::Resolved;
+use nix::sys::signal::Signal;
 
 use crate::cli::{Options, Task};
 use crate::ports::{Expiry, Out, Policy, Ports};
@@ -111,7 +112,7 @@ impl World {
         self.say('<', text);
         let Some((what, name)) = text.split_once(" to ") else {
             assert_eq!(text, "interrupt");
-            return self.run.interrupt(self.now);
+            return self.run.interrupt(Signal::SIGINT, self.now);
         };
         let is_named = |key: &usize| name.starts_with(self.ports.get(*key).unwrap().name);
         let key = self.ports.keys().into_iter().find(is_named);

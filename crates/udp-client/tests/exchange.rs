@@ -328,3 +328,22 @@ fn help_and_version() {
     let version = run(UDP_CLIENT, &["-V"]);
     assert_eq!(version.stdout, concat!("udp-client ", env!("CARGO_PKG_VERSION"), "\n"));
 }
+
+#[test]
+fn attempts_do_not_wait_for_the_time_outs_of_those_before() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let target = server.local_addr().unwrap().to_string();
+    let client =
+        thread::spawn(move || run(UDP_CLIENT, &[&target, "-m", "x", "--wait", "-w", "2s"]));
+    let mut ports = Vec::new();
+    for _ in 0..3 {
+        let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+        ports.push(peer.port());
+    }
+    // The first attempt is still under way: it has 5 s. Its reply counts, too.
+    server.send_to(b"ok", ("127.0.0.1", ports[0])).unwrap();
+    let ended = client.join().unwrap();
+    assert_eq!((ended.stdout.as_str(), ended.status), ("ok\n", Some(0)));
+    ports.dedup();
+    assert_eq!(ports.len(), 3, "each attempt has a port of its own");
+}

@@ -112,3 +112,23 @@ fn an_interrupt_ends_a_single_exchange_at_once() {
     client.signal(Signal::SIGINT);
     assert_eq!(client.finish().status, None, "ended by the signal");
 }
+
+#[test]
+fn an_interrupt_ends_a_wait_by_the_signal_with_the_last_verdict() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let (server, address) = server();
+        let args = [&address, "-m", "x", "--wait", "-W", "10ms"];
+        let client = Running::start(UDP_CLIENT, &args);
+        // The second attempt is made long after the first one has ended.
+        server.recv_from(&mut [0; 1024]).unwrap();
+        server.recv_from(&mut [0; 1024]).unwrap();
+        client.signal(signal);
+        let ended = client.finish();
+        let words = format!("udp-client: {address}: no-reply (nothing came back within 10ms)");
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (2, format!("{words}; trying again").as_str()));
+        assert!(lines[1].starts_with(&format!("{words}, for ")), "{lines:?}");
+        assert!(lines[1].ends_with(", interrupted"), "{lines:?}");
+        assert_eq!(ended.status, None, "ended by the signal");
+    }
+}

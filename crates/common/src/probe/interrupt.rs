@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::exit::Failure;
 
 /// Signals that are events of a loop.
 #[derive(Debug)]
@@ -54,14 +56,31 @@ impl Interrupt {
         Ok(Self { pending })
     }
 
-    /// Whether a signal has come. If so, the next one ends the process as usual.
-    pub fn is_requested(&mut self) -> bool {
-        if !matches!(self.pending.read_signal(), Ok(Some(_))) {
-            return false;
-        }
-        // If unblocking failed, the next signal would be an event too.
-        let _ = signals().thread_unblock();
-        IS_CAUGHT.store(false, Ordering::Relaxed);
-        true
+    /// The signal that has come, if one has. If so, the next one ends the process as usual.
+    pub fn signal(&mut self) -> Option<Signal> {
+        let Ok(Some(came)) = self.pending.read_signal() else {
+            return None;
+        };
+        release();
+        Some(if came.ssi_signo == Signal::SIGTERM as u32 {
+            Signal::SIGTERM
+        } else {
+            Signal::SIGINT
+        })
     }
+}
+
+/// Makes signals end the process again.
+fn release() {
+    // If unblocking failed, the next signal would be an event too.
+    let _ = signals().thread_unblock();
+    IS_CAUGHT.store(false, Ordering::Relaxed);
+}
+
+/// Ends the process by `signal`, as if it had never been caught: a shell then ends its script,
+/// too. Returns `failure` if the process ignores the signal.
+pub(crate) fn end_by(signal: Signal, failure: Failure) -> Failure {
+    release();
+    let _ = raise(signal);
+    failure
 }

@@ -144,6 +144,12 @@ impl Outcome {
         self.result.as_ref().err().and_then(|trouble| trouble.cause)
     }
 
+    /// Whether more time could have brought another outcome.
+    #[must_use]
+    pub fn could_change_with_time(&self) -> bool {
+        self.is_silence() || self.cause() == Some(Cause::NoResolver)
+    }
+
     /// Whether the address has answered, even if another reply was expected.
     #[must_use]
     pub fn is_answered(&self) -> bool {

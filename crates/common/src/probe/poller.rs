@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use mio::event::{Event, Source};
 use mio::{Events, Interest, Poll, Registry, Token};
+use nix::sys::signal::Signal;
 
 use crate::descriptors;
 use crate::exit::Failure;
@@ -39,8 +40,8 @@ pub struct Woken {
     pub at: Instant,
     /// The sockets that are ready.
     pub ready: Vec<Ready>,
-    /// Whether a signal asks to stop.
-    pub is_interrupted: bool,
+    /// The signal that asks to stop, if one has come.
+    pub signal: Option<Signal>,
 }
 
 /// A socket that is ready.
@@ -109,13 +110,12 @@ impl Poller {
     /// The system's.
     pub fn wait(&mut self, until: Option<Instant>) -> Result<Woken, Failure> {
         self.wait_for_events(until).map_err(|error| Failure::cannot_poll(&error))?;
-        let mut woken = Woken { at: Instant::now(), ready: Vec::new(), is_interrupted: false };
+        let mut woken = Woken { at: Instant::now(), ready: Vec::new(), signal: None };
         for event in &self.events {
             match event.token() {
                 ALARM => self.alarm.gone_off(),
                 INTERRUPT => {
-                    let interrupt = self.interrupt.as_mut();
-                    woken.is_interrupted = interrupt.is_some_and(Interrupt::is_requested);
+                    woken.signal = self.interrupt.as_mut().and_then(Interrupt::signal);
                 }
                 Token(key) => {
                     woken.ready.push(Ready { key, is_for_writing: is_for_writing(event) })

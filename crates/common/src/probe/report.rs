@@ -20,7 +20,7 @@ use clap::Args;
 use log::{LevelFilter, warn};
 
 use crate::address::Address;
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::options::{Text, text as text_of};
 use crate::output::stdout::{StandardOutput, has_room};
 use crate::output::{Output, Style};
@@ -133,6 +133,28 @@ impl Reporter {
             text::give_up(&self.target, ended, self.expected, elapsed)
         };
         Err(in_words(Failure::deadline(&self.target, ""), words))
+    }
+
+    /// `tcp-client: box:22: refused (a reset came back)`: why an exchange did not come out as
+    /// expected.
+    #[must_use]
+    pub fn words(&self, ended: &Ended) -> String {
+        let words = text::failure(&self.target, ended, self.expected);
+        format!("{}: {}: {words}", self.program, self.target)
+    }
+
+    /// Reports the last of several exchanges, if one has ended. A signal has ended the client
+    /// after `elapsed`. The failure has been said.
+    pub(crate) fn interrupted(&self, last: Option<&Ended>, elapsed: Duration) -> Failure {
+        let Some(ended) = last else {
+            return Failure::outcome(&self.target, "interrupted").said();
+        };
+        // Whoever interrupts the client need not read its standard output.
+        let _ = self.print(ended, false);
+        let words = text::give_up(&self.target, ended, self.expected, elapsed) + ", interrupted";
+        let failure = in_words(Failure::outcome(&self.target, ""), words);
+        exit::say(self.program, self.output, &failure);
+        failure.said()
     }
 
     /// Prints what goes to standard output. With `-q` that is only the object of an

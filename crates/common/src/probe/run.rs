@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use log::debug;
+use nix::sys::signal::Signal;
 
 use crate::exit::Failure;
 use crate::probe::aim::{Aim, Probe, Race};
@@ -49,7 +50,8 @@ pub struct Run {
     starts: BinaryHeap<Reverse<(Instant, u64)>>,
     left_of_turn: usize,
     is_stopped: bool,
-    is_interrupted: bool,
+    /// The signal that has ended the run.
+    signal: Option<Signal>,
     /// Probes that have ended and are not reported yet.
     ended: Vec<Ended>,
 }
@@ -59,6 +61,13 @@ impl Run {
     #[must_use]
     pub fn once(destination: Destination, start: Instant, end: Option<Instant>) -> Self {
         let schedule = Schedule::new(start, Duration::ZERO, 1, 1);
+        Self { end, ..Self::of(destination, schedule, Ledger::new(false)) }
+    }
+
+    /// Exchanges, one after each call of [`Run::attempt`]. They end at `end` at the latest.
+    #[must_use]
+    pub fn again(destination: Destination, start: Instant, end: Option<Instant>) -> Self {
+        let schedule = Schedule::new(start, Duration::ZERO, 1, 0);
         Self { end, ..Self::of(destination, schedule, Ledger::new(false)) }
     }
 
@@ -89,7 +98,7 @@ impl Run {
             starts: BinaryHeap::new(),
             left_of_turn: MOST_A_TURN,
             is_stopped: false,
-            is_interrupted: false,
+            signal: None,
             ended: Vec::new(),
             destination,
         }
@@ -141,9 +150,6 @@ impl Run {
         self.left_of_turn = self.left_of_turn.checked_sub(1)?;
         if let Some(probe) = self.take_next_address(now) {
             return Some(probe);
-        }
-        if self.destination.addresses().is_empty() || self.is_stopped {
-            return None;
         }
         let due = self.schedule.take(now, is_free)?;
         // A single exchange has to be over at `end`; a run leaves its probe unfinished.
@@ -210,7 +216,9 @@ impl Run {
     fn end_race(&mut self, number: u64, now: Instant) {
         let ended = self.races.remove(&number).map(|race| (race.due(), race.end()));
         if let Some((due, ended)) = ended {
-            self.schedule.ended(due, now);
+            if self.report.is_some() {
+                self.schedule.ended(due, now);
+            }
             self.ended.extend(ended);
         }
     }
@@ -267,22 +275,22 @@ impl Run {
     /// When the run stops. A single exchange that is under way ends by itself.
     fn stops_at(&self) -> Option<Instant> {
         let end = self.end.filter(|_| self.report.is_some() || self.races.is_empty());
-        earlier(end, self.pause)
+        self.pause.or(end)
     }
 
-    /// Ends the run early, because a signal asks for it at `now`: no further probe is sent,
+    /// Ends the run early, because `signal` asks for it at `now`: no further probe is sent,
     /// and those that are out have as long as replies have taken so far.
-    pub fn interrupt(&mut self, now: Instant) {
+    pub fn interrupt(&mut self, signal: Signal, now: Instant) {
         self.schedule.stop();
-        self.is_interrupted = true;
+        self.signal = Some(signal);
         self.end = earlier(self.end, Some(now + self.grace()));
         self.is_stopped |= self.report.is_none();
     }
 
-    /// Whether a signal has ended the run.
+    /// The signal that has ended the run.
     #[must_use]
-    pub fn is_interrupted(&self) -> bool {
-        self.is_interrupted
+    pub fn signal(&self) -> Option<Signal> {
+        self.signal
     }
 
     /// Whether the run is over at `now`: stopped, or every probe has ended, and the loop does
@@ -292,7 +300,8 @@ impl Run {
     pub fn is_over(&self, now: Instant, listening: Option<Instant>) -> bool {
         let is_quiet = listening.is_none_or(|until| until <= now) || self.report.is_none();
         let has_outcome = self.report.is_none() && !self.ended.is_empty();
-        self.is_stopped || has_outcome || (self.has_ended() && is_quiet)
+        let is_waiting = self.pause.is_some_and(|pause| now < pause);
+        self.is_stopped || has_outcome || (self.has_ended() && is_quiet && !is_waiting)
     }
 
     /// Whether every probe has ended.
@@ -308,16 +317,18 @@ impl Run {
         self.take_ended().unwrap_or_else(|| Outcome::failed(None, unsent()).into())
     }
 
-    /// A single exchange that has ended, if there is one.
+    /// An exchange that has ended, if there is one.
     pub fn take_ended(&mut self) -> Option<Ended> {
-        let ended = self.ended.pop()?;
-        Some(Ended { delay: None, ..ended })
+        let first = (!self.ended.is_empty()).then(|| self.ended.remove(0))?;
+        Some(Ended { delay: None, ..first })
     }
 
-    /// Makes one more exchange, at `now`, beside those that are under way. The loop comes back
-    /// as soon as any of them has ended, and at `pause` at the latest.
-    pub fn again(&mut self, now: Instant, pause: Instant) {
-        self.schedule.add_one(now);
+    /// Makes one more exchange, at `now`, if there is an address to go to. Others may be under
+    /// way. The loop comes back as soon as any of them has ended, and at `pause` at the latest.
+    pub fn attempt(&mut self, now: Instant, pause: Instant) {
+        if !self.destination.addresses().is_empty() {
+            self.schedule.add_one(now);
+        }
         (self.pause, self.is_stopped) = (Some(pause), false);
     }
 

@@ -88,6 +88,14 @@ impl Target {
         self.timeout
     }
 
+    /// Whether the target or the source is a name, which takes time to resolve.
+    #[must_use]
+    pub fn has_name(&self) -> bool {
+        let is_name = |host: &Host| matches!(host, Host::Name(_));
+        self.address.as_ref().is_some_and(|address| is_name(&address.host))
+            || self.source.as_ref().is_some_and(is_name)
+    }
+
     /// Whether a port to send from was asked for.
     #[must_use]
     pub fn has_source_port(&self) -> bool {

@@ -1,0 +1,194 @@
+//! `--wait`: tries again and again, until an exchange has the expected outcome.
+//!
+//! Each attempt has its whole time, and the next one does not wait for it. So a service that
+//! comes up is found at the next attempt, however long `--timeout` is.
+
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::info;
+
+use crate::exit::{Failure, reason};
+use crate::probe::destination::Destination;
+use crate::probe::interrupt;
+use crate::probe::outcome::Ended;
+use crate::probe::persistence::Persistence;
+use crate::probe::report::Reporter;
+use crate::probe::run::Run;
+use crate::probe::target::{Resolved, Target};
+
+/// The attempts, until one has the expected outcome.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    target: &'a Target,
+    reporter: &'a Reporter,
+    run: Run,
+    /// The name that is being resolved; none if it is not, or if there is no name.
+    resolving: Option<Resolving>,
+    start: Instant,
+    interval: Duration,
+    /// When to give up, if ever.
+    end: Option<Instant>,
+    /// What came of the last attempt that has ended.
+    last: Option<Ended>,
+    /// What was last said of an attempt.
+    said: String,
+}
+
+impl<'a> Waiting<'a> {
+    /// Attempts to reach `target`, as `persistence` asks.
+    #[must_use]
+    pub fn new(target: &'a Target, persistence: Persistence, reporter: &'a Reporter) -> Self {
+        let start = Instant::now();
+        let end = persistence.end(start);
+        let nowhere = Destination::new(Vec::new(), target.timeout());
+        Self {
+            target,
+            reporter,
+            run: Run::again(nowhere, start, end),
+            resolving: None,
+            start,
+            interval: persistence.interval(),
+            end,
+            last: None,
+            said: String::new(),
+        }
+    }
+
+    /// Makes attempts, one each interval. `drive` sends the probes of a run until it is over.
+    ///
+    /// # Errors
+    /// No outcome was the expected one before the deadline, or a signal came.
+    pub fn run(
+        mut self,
+        mut drive: impl FnMut(&mut Run) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut due = self.start;
+        while self.end.is_none_or(|end| due < end) {
+            let next = due + self.interval;
+            if let Some(nowhere) = self.resolve(next)?
+                && self.is_expected(nowhere)
+            {
+                break;
+            }
+            let until = self.end.map_or(next, |end| end.min(next));
+            self.run.attempt(due.max(Instant::now()), until);
+            if self.drive_until(until, &mut drive)? {
+                break;
+            }
+            due = next.max(Instant::now());
+        }
+        self.conclude()
+    }
+
+    /// Drives the run until `until`. Returns whether there is nothing to wait for any more.
+    fn drive_until(
+        &mut self,
+        until: Instant,
+        drive: &mut impl FnMut(&mut Run) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        loop {
+            drive(&mut self.run)?;
+            while let Some(ended) = self.run.take_ended() {
+                if self.is_expected(ended) {
+                    return Ok(true);
+                }
+            }
+            if self.run.signal().is_some() {
+                return Ok(true);
+            }
+            if until <= Instant::now() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Resolves the target anew, for its addresses may change. The first attempt waits for its
+    /// addresses until `until`; meanwhile the later ones go to those that are known. Returns
+    /// the outcome if there are none.
+    fn resolve(&mut self, until: Instant) -> Result<Option<Ended>, Failure> {
+        let resolving = match self.resolving.take() {
+            Some(resolving) => resolving,
+            None => Resolving::start(self.target, self.end)?,
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        let limit =
+            if self.run.destination().addresses().is_empty() { left } else { Duration::ZERO };
+        match resolving.resolved(limit) {
+            Some(resolved) => match resolved? {
+                Resolved::Destination(destination) => self.run.go_to(destination),
+                Resolved::Nowhere(outcome) => {
+                    self.run.go_to(Destination::new(Vec::new(), self.target.timeout()));
+                    return Ok(Some(outcome.into()));
+                }
+            },
+            None => self.resolving = Some(resolving),
+        }
+        Ok(None)
+    }
+
+    /// Notes what came of an attempt, and says so if it is news. Returns whether it is the
+    /// expected outcome. If only the deadline has ended the attempt, it proves nothing, and
+    /// says less than an attempt before.
+    fn is_expected(&mut self, ended: Ended) -> bool {
+        let is_cut_short = self.end.is_some_and(|end| end <= Instant::now())
+            && ended.last.could_change_with_time();
+        if is_cut_short {
+            self.last.get_or_insert(ended);
+            return false;
+        }
+        let is_expected = self.reporter.is_expected(&ended.last);
+        let words = self.reporter.words(&ended);
+        if !is_expected && words != self.said {
+            info!("{words}; trying again");
+            self.said = words;
+        }
+        self.last = Some(ended);
+        is_expected
+    }
+
+    /// Reports the last attempt.
+    fn conclude(self) -> Result<(), Failure> {
+        let Self { reporter, end, last, .. } = self;
+        let elapsed = self.start.elapsed();
+        if let Some(signal) = self.run.signal() {
+            let interrupted = reporter.interrupted(last.as_ref(), elapsed);
+            return Err(interrupt::end_by(signal, interrupted));
+        }
+        let ended = last.unwrap_or_else(|| self.run.into_ended());
+        let is_over = end.is_some_and(|end| end <= Instant::now());
+        if reporter.is_expected(&ended.last) && !(is_over && ended.last.could_change_with_time()) {
+            reporter.exchange(&ended)
+        } else {
+            reporter.give_up(&ended, elapsed)
+        }
+    }
+}
+
+/// A target that is being resolved.
+#[derive(Debug)]
+struct Resolving(Receiver<Result<Resolved, Failure>>);
+
+impl Resolving {
+    /// Resolves `target`: on a thread of its own if it has a name, which may take long.
+    fn start(target: &Target, end: Option<Instant>) -> Result<Self, Failure> {
+        let (sender, receiver) = mpsc::channel();
+        if !target.has_name() {
+            // Nobody else holds the receiver, so that sending does not fail.
+            let _ = sender.send(target.resolve(end));
+            return Ok(Self(receiver));
+        }
+        let target = target.clone();
+        // If the wait is over by then, nobody receives this.
+        let resolve = move || drop(sender.send(target.resolve(end)));
+        let thread = thread::Builder::new().name("resolver".to_owned()).spawn(resolve);
+        thread.map_err(|error| Failure::local("resolver", reason(&error)))?;
+        Ok(Self(receiver))
+    }
+
+    /// The addresses, if they are known within `limit`.
+    fn resolved(&self, limit: Duration) -> Option<Result<Resolved, Failure>> {
+        self.0.recv_timeout(limit).ok()
+    }
+}
