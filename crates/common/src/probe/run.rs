@@ -216,9 +216,7 @@ impl Run {
     fn end_race(&mut self, number: u64, now: Instant) {
         let ended = self.races.remove(&number).map(|race| (race.due(), race.end()));
         if let Some((due, ended)) = ended {
-            if self.report.is_some() {
-                self.schedule.ended(due, now);
-            }
+            self.schedule.ended(due, now);
             self.ended.extend(ended);
         }
     }

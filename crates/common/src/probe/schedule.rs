@@ -137,10 +137,9 @@ impl Schedule {
         }
     }
 
-    /// Schedules one more probe of the first flow, due at `now`.
+    /// Schedules one probe more than the count, due at `now`, of the first flow.
     pub fn add_one(&mut self, now: Instant) {
-        self.count = u64::MAX;
-        self.add(Pending { flow: 0, nth: self.taken, at: now, is_held: false });
+        self.pending.push_back(Pending { flow: 0, nth: self.count, at: now, is_held: false });
     }
 
     /// Takes all further probes off the schedule.
