@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use common::probe::aim::Probe;
+use common::probe::arrival;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Outcome, judge};
 
@@ -84,22 +85,24 @@ impl<'m> Attempt<'m> {
         self.outcome(result, Instant::now())
     }
 
-    /// When the bytes that are received now arrived. If the loop waited for them after the
-    /// connection stood, that was at `woken`, when the socket was ready. If the loop did not
-    /// have to wait, they count as arrived now.
-    fn arrived(&self, woken: Instant) -> Instant {
-        if self.connected.is_some_and(|connected| woken > connected.sent) {
-            woken
-        } else {
-            Instant::now()
-        }
+    /// When the bytes that were just received arrived, by the kernel's stamp. Without one: if
+    /// the loop waited for them after the connection stood, at `woken`, when the socket was
+    /// ready; if it did not have to wait, now.
+    fn arrived(&mut self, woken: Instant) -> Instant {
+        let sent = self.connected.map(|connected| connected.sent);
+        let seen = if sent.is_some_and(|sent| woken > sent) { woken } else { Instant::now() };
+        let stamp = self.exchange.stream_mut().stamp();
+        arrival::arrived(stamp, sent.unwrap_or(seen), seen)
     }
 
     fn outcome(&mut self, result: Result<Vec<u8>, Trouble>, woken: Instant) -> Outcome {
-        let reply = self.connected.filter(|_| result.is_ok()).map(|connected| {
-            let arrived = self.answered.unwrap_or_else(|| self.arrived(woken));
-            arrived.saturating_duration_since(connected.sent)
-        });
+        let connected = self.connected.filter(|_| result.is_ok());
+        let answered = connected.map(|_| self.answered.unwrap_or_else(|| self.arrived(woken)));
+        // A reply is in time if it came in time, however late it is read.
+        let is_late = answered.is_some_and(|at| at > self.probe.ends_at());
+        let result = if is_late { Err(Trouble::silent(self.probe.limit())) } else { result };
+        let reply = answered.filter(|_| !is_late).zip(connected);
+        let reply = reply.map(|(at, connected)| at.saturating_duration_since(connected.sent));
         if self.connected.is_none() {
             self.handshake = self.exchange.stream_mut().handshake();
         }

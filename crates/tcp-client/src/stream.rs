@@ -1,18 +1,20 @@
 //! The calls that an exchange makes, and how its socket is made.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use common::probe::destination::any_address;
-use common::probe::error_queue;
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
+use common::probe::{arrival, error_queue};
 use common::stream::Stream;
 use mio::event::Source;
 use mio::net::TcpStream;
-use nix::sys::socket::{getsockopt, setsockopt};
-use nix::{Error as Errno, getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, getsockopt, recvmsg, setsockopt};
+use nix::sys::time::TimeSpec;
+use nix::{Error as Errno, cmsg_space, getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
 use socket2::{Domain, Socket, Type};
 
 /// A byte stream that is being connected. None of the calls blocks.
@@ -40,6 +42,8 @@ pub struct Connection {
     peer: SocketAddr,
     /// Whether the kernel has announced that the socket is ready for writing.
     is_writable: bool,
+    /// When what was received last had come, by the kernel's stamp.
+    stamp: Option<TimeSpec>,
 }
 
 /// How the making of a connection went, as the kernel saw it.
@@ -99,6 +103,7 @@ impl Connection {
             socket.set_only_v6(true)?;
         }
         error_queue::enable(&socket, peer.is_ipv6())?;
+        arrival::enable(&socket)?;
         if source.is_some() || chooser.is_some() {
             // An earlier connection from this port may be in TIME_WAIT. To share the port,
             // both sockets need the option.
@@ -117,7 +122,8 @@ impl Connection {
             }
             _ => {
                 let stream = TcpStream::from_std(socket.into());
-                Ok(Self { local: stream.local_addr()?, stream, peer, is_writable: false })
+                let (local, is_writable, stamp) = (stream.local_addr()?, false, None);
+                Ok(Self { stream, local, peer, is_writable, stamp })
             }
         }
     }
@@ -152,6 +158,12 @@ impl Connection {
 
     fn info(&self) -> Option<libc::tcp_info> {
         getsockopt(&self.stream, TcpInfo).ok()
+    }
+
+    /// When the bytes that were received last had come to this machine, by the kernel's stamp:
+    /// that of the last segment, if they came in several.
+    pub fn stamp(&self) -> Option<TimeSpec> {
+        self.stamp
     }
 
     /// The socket, to register it.
@@ -197,8 +209,17 @@ impl Connecting for Connection {
 }
 
 impl Stream for Connection {
+    /// Receives some bytes, with the kernel's stamp.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.receive(buffer)
+        let mut control = cmsg_space!(TimeSpec);
+        let mut into = [IoSliceMut::new(buffer)];
+        let (fd, flags) = (self.stream.as_raw_fd(), MsgFlags::empty());
+        let received = recvmsg::<()>(fd, &mut into, Some(&mut control), flags)?;
+        self.stamp = received.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
+            _ => None,
+        });
+        Ok(received.bytes)
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {

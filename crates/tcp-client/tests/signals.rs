@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Running;
+use common::testing::{Event, Running};
 use nix::sys::signal::Signal;
 
 use counterpart::TCP_CLIENT;
@@ -22,20 +22,33 @@ fn server() -> (TcpListener, String) {
     (listener, address)
 }
 
-#[test]
-fn a_reply_that_came_while_the_client_was_stopped_is_in_time() {
+/// What a client says that is stopped until its time is up. The server replies meanwhile: at
+/// once, or only at the end if `is_late`.
+fn stopped(is_late: bool) -> Event {
     let (listener, address) = server();
-    let client = Running::start(TCP_CLIENT, &[&address, "-W", "300ms"]);
+    let client = Running::start(TCP_CLIENT, &[&address, "-W", "300ms", "--json"]);
     let (mut stream, _) = listener.accept().unwrap();
     assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
     client.stop();
-    stream.write_all(b"ACK!").unwrap();
-    // More time has to pass than the client's timeout.
+    if !is_late {
+        stream.write_all(b"ACK!").unwrap();
+    }
     thread::sleep(Duration::from_millis(400));
+    if is_late {
+        stream.write_all(b"ACK!").unwrap();
+    }
     client.go_on();
-    let ended = client.finish();
-    assert_eq!((ended.stderr.as_str(), ended.stdout.as_str()), ("", "ACK!\n"));
-    assert_eq!(ended.status, Some(0));
+    Event::as_documented(&client.finish().stdout, "tcp-client")
+}
+
+#[test]
+fn a_reply_is_in_time_if_it_came_in_time_however_late_it_is_read() {
+    let in_time = stopped(false);
+    assert_eq!(in_time.text("verdict"), "ok");
+    assert!(in_time.decimal("reply_ms") < 300.0, "{in_time:?}");
+    let late = stopped(true);
+    assert_eq!(late.text("verdict"), "no-reply");
+    assert_eq!(late.text("reason"), "connected, and then nothing within 300ms");
 }
 
 #[test]
