@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use common::probe::aim::Probe;
 use common::probe::arrival;
+use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
-use common::probe::outcome::{Outcome, judge};
 
 use crate::exchange::{Exchange, Request, Step};
 use crate::stream::{Connection, Handshake};
@@ -106,7 +106,7 @@ impl<'m> Attempt<'m> {
         if self.connected.is_none() {
             self.handshake = self.exchange.stream_mut().handshake();
         }
-        let result = result.and_then(|reply| judge(reply, self.request.expected_reply));
+        let result = result.and_then(|reply| self.request.expected_reply.judge(reply));
         Outcome {
             local: Some(self.local),
             connect: self.connected.map(|connected| connected.took),

@@ -12,6 +12,7 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::time::Duration;
 
+use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
 use common::protocol::BUFFER_SIZE;
@@ -24,9 +25,9 @@ pub struct Request<'m> {
     pub message: &'m [u8],
     /// Whether this side of the connection is ended after the message.
     pub half_close: bool,
-    /// The only reply that counts, if there is one. The exchange waits for the whole expected
-    /// reply. Without one, the reply is what one receive returns, as in the tutorial.
-    pub expected_reply: Option<&'m [u8]>,
+    /// What the reply is expected to be. The exchange waits for all that is expected. If
+    /// nothing is, the reply is what one receive returns, as in the tutorial.
+    pub expected_reply: ExpectedReply<'m>,
 }
 
 /// One exchange over a connection that is being made.
@@ -179,7 +180,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
             }
             Ok(len) => {
                 self.received.extend_from_slice(&buffer[..len]);
-                if self.is_beginning() {
+                if self.request.expected_reply.needs_more(&self.received) {
                     return Step::Received;
                 }
                 return Step::Done(Ok(mem::take(&mut self.received)));
@@ -193,13 +194,6 @@ impl<'m, S: Connecting> Exchange<'m, S> {
             },
         };
         Step::Done(self.ended(trouble))
-    }
-
-    /// Whether the bytes received are the beginning of the expected reply.
-    fn is_beginning(&self) -> bool {
-        self.request.expected_reply.is_some_and(|expected| {
-            self.received.len() < expected.len() && expected.starts_with(&self.received)
-        })
     }
 
     /// The result when nothing more will come: the bytes received are the reply, if there are

@@ -88,7 +88,8 @@ fn failed(verdict: Verdict, why: &str) -> Option<Result<Vec<u8>, Trouble>> {
 }
 
 const MESSAGE: &[u8] = b"hehe, just for a test!";
-const REQUEST: Request<'_> = Request { message: MESSAGE, half_close: false, expected_reply: None };
+const REQUEST: Request<'_> =
+    Request { message: MESSAGE, half_close: false, expected_reply: ExpectedReply::Any };
 const HALF_CLOSE: Request<'_> = Request { half_close: true, ..REQUEST };
 const BLOCKS: ErrorKind = ErrorKind::WouldBlock;
 
@@ -195,9 +196,15 @@ fn icmp_says_why_there_is_no_connection() {
 
 #[test]
 fn the_expected_reply_may_come_in_pieces() {
+    for expected_reply in [ExpectedReply::Whole(b"ACK!"), ExpectedReply::Prefix(b"ACK!")] {
+        pieces_of_ack(expected_reply);
+    }
+}
+
+fn pieces_of_ack(expected_reply: ExpectedReply<'static>) {
     let expecting = |receives: Vec<Result<&'static [u8], ErrorKind>>| {
         let script = Script { receives: receives.into(), ..Script::default() };
-        Exchange::new(script, Request { expected_reply: Some(b"ACK!"), ..REQUEST })
+        Exchange::new(script, Request { expected_reply, ..REQUEST })
     };
     let whole = Some(Ok(b"ACK!".to_vec()));
     assert_eq!(step_on(&mut expecting(vec![Ok(b"AC"), Ok(b"K!")])), whole);

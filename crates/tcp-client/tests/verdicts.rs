@@ -174,11 +174,31 @@ fn a_reply_other_than_the_expected_one_is_a_failure() {
 }
 
 #[test]
+fn a_reply_that_does_not_begin_as_expected_is_a_failure() {
+    let prefix = ["--expect-prefix", "SSH-2.0-"];
+    // The prefix comes in two pieces.
+    let (address, _) = server("127.0.0.1:0", |mut stream| {
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(b"SSH").unwrap();
+        stream.read_exact(&mut [0; 5]).unwrap();
+        stream.write_all(b"-2.0-box\r\n").unwrap();
+    });
+    let ended = client(address, &[&prefix[..], &["-m", "hello"]].concat());
+    assert_eq!((ended.stdout.as_str(), ended.status), ("SSH-2.0-box\r\n\n", Some(0)));
+    let (address, _) = server("127.0.0.1:0", answer(b"SSH-1.99-box"));
+    let why = "wrong-reply ('SSH-1.99-box', which does not begin with 'SSH-2.0-')";
+    assert_failed(&client(address, &prefix), 1, &format!("{address}: {why}"));
+    let ended = run(TCP_CLIENT, &[&prefix[..], &["--expect-reply", "x"]].concat());
+    let line = "tcp-client: --expect-prefix: cannot be used with --expect-reply\n";
+    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)));
+}
+
+#[test]
 fn a_name_without_an_address_is_unresolved() {
     let target = "no-such-name.invalid";
-    let ended = run(TCP_CLIENT, &[target, "--json", "--expect", "unresolved"]);
+    let ended = run(TCP_CLIENT, &[target, "--json"]);
     let probe = object(&ended);
-    assert_eq!((probe.text("verdict"), ended.status), ("unresolved", Some(0)));
+    assert_eq!((probe.text("verdict"), ended.status), ("unresolved", Some(1)));
     let ended = run(TCP_CLIENT, &[target]);
     assert!(ended.stderr.starts_with(&format!("tcp-client: {target}:6666: unresolved (")));
     assert_eq!(ended.status, Some(1));

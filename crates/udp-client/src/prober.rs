@@ -11,8 +11,9 @@ use std::time::Instant;
 use common::exit::Failure;
 use common::probe::aim::Probe;
 use common::probe::destination::Destination;
+use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
-use common::probe::outcome::{Ended, Outcome, judge};
+use common::probe::outcome::{Ended, Outcome};
 use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::run::Run;
 use common::probe::target::Target;
@@ -33,13 +34,13 @@ pub struct Prober<'r> {
     buffer: Vec<u8>,
     /// What each probe sends.
     datagram: Vec<u8>,
-    /// The only reply that counts, if there is one.
-    expected_reply: Option<&'r [u8]>,
+    /// What a reply is expected to be.
+    expected_reply: ExpectedReply<'r>,
 }
 
 impl<'r> Prober<'r> {
     /// A prober of `target` that has sent nothing yet.
-    pub fn new(target: &Target, expected_reply: Option<&'r [u8]>) -> Result<Self, Failure> {
+    pub fn new(target: &Target, expected_reply: ExpectedReply<'r>) -> Result<Self, Failure> {
         let poller = Poller::new()?;
         let ports = Ports::new(Policy::of(target, poller.most_sockets()));
         let (buffer, datagram) = (vec![0; RECEIVE_SIZE], Vec::new());
@@ -219,7 +220,7 @@ impl<'r> Prober<'r> {
         let local = self.ports.get(key).map(|port| port.ends.local);
         // A datagram is all of a reply.
         let complete = result.is_ok().then_some(true);
-        let result = result.and_then(|reply| judge(reply, self.expected_reply));
+        let result = result.and_then(|reply| self.expected_reply.judge(reply));
         Outcome { local, reply, complete, ..Outcome::of(Some(probe.address()), result) }
             .without_own_address_as_router()
     }

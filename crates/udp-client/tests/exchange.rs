@@ -196,6 +196,11 @@ fn the_expected_verdict_is_a_success_and_another_reply_is_none() {
     let ended = lines(address, &["-m", "x", "--expect-reply", "pong"], b"");
     let why = "wrong-reply ('Recvice message ok!', and not 'pong')";
     assert_eq!((ended.stderr, ended.status), (format!("udp-client: {address}: {why}\n"), Some(1)));
+    let (address, _) = server("127.0.0.1:0", answer(OK, 2));
+    let prefix = |text| lines(address, &["-m", "x", "--expect-prefix", text], b"");
+    assert_eq!(prefix("Recvice ").status, Some(0));
+    let why = "wrong-reply ('Recvice message ok!', which does not begin with 'pong')";
+    assert_eq!(prefix("pong").stderr, format!("udp-client: {address}: {why}\n"));
     let ended = lines(address, &["-m", "x", "--expect", "bogus"], b"");
     let line = "udp-client: --expect bogus: not a verdict (see --help)\n";
     assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)));

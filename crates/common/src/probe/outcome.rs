@@ -1,6 +1,7 @@
 //! What came of a probe: at each address that was tried, and in the end.
 
 pub mod cause;
+pub mod expected_reply;
 pub mod icmp;
 pub mod trouble;
 pub mod verdict;
@@ -154,17 +155,5 @@ impl Outcome {
     #[must_use]
     pub fn is_answered(&self) -> bool {
         matches!(self.verdict(), Verdict::Ok | Verdict::WrongReply)
-    }
-}
-
-/// The result of an exchange in which `reply` came: the reply, unless another one is
-/// `expected`.
-///
-/// # Errors
-/// The reply differs from the expected one: [`Verdict::WrongReply`].
-pub fn judge(reply: Vec<u8>, expected: Option<&[u8]>) -> Result<Vec<u8>, Trouble> {
-    match expected {
-        Some(expected) if reply != expected => Err(Trouble::wrong_reply(reply, expected)),
-        _ => Ok(reply),
     }
 }

@@ -27,6 +27,7 @@ use crate::output::{Output, Style};
 use crate::printable::message;
 use crate::probe::interrupt::interruptible;
 use crate::probe::outcome::cause::Cause;
+use crate::probe::outcome::expected_reply::ExpectedReply;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
@@ -45,16 +46,27 @@ pub struct Reporting {
     )]
     expect_reply: Option<Text>,
 
+    /// What the reply begins with; another one is wrong-reply
+    #[arg(
+        long, value_name = "TEXT", value_parser = text_of(MAX_DATAGRAM), allow_hyphen_values = true,
+        conflicts_with = "expect_reply", display_order = 11,
+    )]
+    expect_prefix: Option<Text>,
+
     /// How the client prints.
     #[command(flatten)]
     pub output: Output,
 }
 
 impl Reporting {
-    /// The only reply that counts, if there is one.
+    /// What a reply is expected to be.
     #[must_use]
-    pub fn expected_reply(&self) -> Option<&[u8]> {
-        self.expect_reply.as_ref().map(|text| text.0.as_slice())
+    pub fn expected_reply(&self) -> ExpectedReply<'_> {
+        match (&self.expect_reply, &self.expect_prefix) {
+            (Some(whole), _) => ExpectedReply::Whole(&whole.0),
+            (None, Some(prefix)) => ExpectedReply::Prefix(&prefix.0),
+            (None, None) => ExpectedReply::Any,
+        }
     }
 }
 

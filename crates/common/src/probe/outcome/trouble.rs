@@ -213,11 +213,12 @@ impl Trouble {
         trouble
     }
 
-    /// A reply came, and it is not the expected one.
+    /// A reply came, and it is not as expected: `but` says in which way.
     #[must_use]
-    pub fn wrong_reply(reply: Vec<u8>, expected: &[u8]) -> Self {
+    pub fn wrong_reply(reply: Vec<u8>, but: &str, expected: &[u8]) -> Self {
         let same = reply.iter().zip(expected).take_while(|(a, b)| a == b).count();
-        let reason = format!("'{}', and not '{}'", excerpt(&reply, same), excerpt(expected, same));
+        let (came, wanted) = (excerpt(&reply, same), excerpt(expected, same));
+        let reason = format!("'{came}', {but} '{wanted}'");
         let mut trouble = Self::new(Verdict::WrongReply, reason);
         trouble.reply = Some(reply);
         trouble
@@ -245,7 +246,7 @@ mod tests {
     fn a_wrong_reply_shows_where_it_differs() {
         let (mut reply, expected) = (vec![b'x'; 200], vec![b'x'; 200]);
         reply[100] = b'\n';
-        let trouble = Trouble::wrong_reply(reply.clone(), &expected);
+        let trouble = Trouble::wrong_reply(reply.clone(), "and not", &expected);
         let (same, rest) = ("x".repeat(16), "x".repeat(47));
         let reason = format!("'...{same}\\n{rest}...', and not '...{same}x{rest}...'");
         assert_eq!((trouble.verdict, &trouble.reason), (Verdict::WrongReply, &reason));
