@@ -9,7 +9,8 @@
 //! - [`outcome`]: what came of a probe: a verdict, and why; [`stray`]: a datagram that no
 //!   probe was waiting for.
 //! - [`ledger`]: what became of all the probes of a run, in figures.
-//! - [`report`]: how outcomes and the ledger are printed, as text and as JSON.
+//! - [`report`]: how outcomes and the ledger are printed, as text and as JSON; [`verbose`]:
+//!   what `-v` adds.
 //! - [`poller`]: how a client's loop waits; `interrupt`: Ctrl-C;
 //!   [`error_queue`]: the ICMP errors that the kernel holds for a socket; [`arrival`]: when
 //!   something came, by the kernel's stamp.
@@ -30,4 +31,5 @@ pub mod run;
 pub mod schedule;
 pub mod stray;
 pub mod target;
+pub mod verbose;
 pub mod waiting;

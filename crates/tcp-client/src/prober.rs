@@ -12,7 +12,7 @@ use common::probe::outcome::{Ended, Outcome};
 use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::run::Run;
 use common::probe::target::Target;
-use log::debug;
+use common::probe::verbose;
 use mio::{Interest, Token};
 use slab::Slab;
 
@@ -76,6 +76,7 @@ impl<'m> Prober<'m> {
                 return Ok(());
             }
             run.report_ended()?;
+            self.poller.watch_output(run.is_waiting_for_reader());
             let next = run.next_at(&|flow| self.is_free(flow), None);
             let woken = self.poller.wait(earlier(next, self.first_end))?;
             if let Some(signal) = woken.signal {
@@ -139,7 +140,7 @@ impl<'m> Prober<'m> {
     /// Starts to connect for `probe`, and registers the connection with the poller.
     fn connect(&mut self, probe: &Probe, run: &Run) -> Result<Connection, Trouble> {
         let (flow, peer) = (probe.flow(), probe.address());
-        debug!("[*] Connecting to: {peer}");
+        verbose::say(format_args!("[*] Connecting to: {peer}"));
         let source = run.destination().source_of_flow(peer, flow)?;
         // On Linux connect(2) prefers ports of one parity, and bind(2) those of the other.
         // Flows use both, so that they take as many paths as possible.

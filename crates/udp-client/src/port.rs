@@ -8,7 +8,7 @@ use common::probe::destination::any_address;
 use common::probe::error_queue;
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
-use log::debug;
+use common::probe::verbose;
 use mio::net::UdpSocket;
 use socket2::{Domain, Socket as Socket2, Type};
 
@@ -35,7 +35,7 @@ impl Port {
         if local == peer {
             return Err(Trouble::connected_to_itself());
         }
-        debug!("[*] Sending from: {local}");
+        verbose::say(format_args!("[*] Sending from: {local}"));
         let (ends, socket) = (Ends { local, peer }, UdpSocket::from_std(socket));
         Ok(Self { socket, ends, exchange: Exchange::new(), is_registered_for_writing: false })
     }

@@ -83,6 +83,7 @@ impl<'r> Prober<'r> {
                 return self.drain_all(run);
             }
             run.report_ended()?;
+            self.poller.watch_output(run.is_waiting_for_reader());
             let next = run.next_at(&|flow| self.ports.is_free(flow), listening);
             let woken = self.poller.wait(earlier(next, self.ports.first_end()))?;
             if let Some(signal) = woken.signal {

@@ -105,6 +105,28 @@ fn an_interrupt_ends_a_run_that_nobody_reads() {
 }
 
 #[test]
+fn a_reader_that_has_stopped_does_not_hold_up_the_probes() {
+    let (server, address) = server();
+    // Some 300 bytes a line: far more than a pipe holds.
+    let client = Running::start(UDP_CLIENT, &[&address, "-c", "2000", "-i", "1ms", "--json"]);
+    // Nobody reads what the client prints before it is finished. If the machine is too busy
+    // for some of the probes, they are skipped.
+    let until_the_last = Duration::from_millis(500);
+    server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut served = 0;
+    while let Ok((_, peer)) = server.recv_from(&mut [0; 1024]) {
+        server.send_to(OK, peer).unwrap();
+        served += 1;
+        if served > 1000 {
+            server.set_read_timeout(Some(until_the_last)).unwrap();
+        }
+    }
+    assert!(served > 1000, "only {served} were sent");
+    let ended = client.finish();
+    assert_eq!((ended.stdout.lines().count(), ended.status), (served + 1, Some(0)));
+}
+
+#[test]
 fn an_interrupt_ends_a_single_exchange_at_once() {
     let (server, address) = server();
     let client = Running::start(UDP_CLIENT, &[&address, "-m", "x"]);

@@ -17,11 +17,11 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// A target with these `addresses`, in the order in which they are tried. Without any,
-    /// nothing is sent. One exchange may take `timeout`. Any address of this machine may send.
+    /// A target with these `addresses`, in the resolver's order. They are tried in that order,
+    /// but the two families by turns. Without any address, nothing is sent. One exchange may take `timeout`. Any address of this machine may send.
     #[must_use]
     pub fn new(addresses: Vec<SocketAddr>, timeout: Duration) -> Self {
-        Self { addresses, sources: Vec::new(), timeout, resolve: None }
+        Self { addresses: by_turns(addresses), sources: Vec::new(), timeout, resolve: None }
     }
 
     /// The same target, to be reached from `sources`: each of its addresses from the first
@@ -82,6 +82,20 @@ impl Destination {
     }
 }
 
+/// The addresses of the two families by turns, beginning with the family of the first one. So a
+/// family that does not work costs no more than one head start: RFC 8305, section 4.
+fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let is_first = |address: &SocketAddr| address.is_ipv6() == addresses[0].is_ipv6();
+    let (first, second): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(is_first);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut turns = Vec::with_capacity(addresses.len());
+    while turns.len() < addresses.len() {
+        turns.extend(first.next());
+        turns.extend(second.next());
+    }
+    turns
+}
+
 const NO_SUCH_PORT: &str = "cannot send from a port above 65535";
 
 /// Any address of the family of `peer`, and any port.
@@ -97,4 +111,24 @@ pub fn any_address(peer: SocketAddr) -> SocketAddr {
 /// The IP addresses of `addresses`, with commas between them.
 pub(crate) fn list(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_families_take_turns() {
+        let addresses = |ips: &[&str]| {
+            ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 1)).collect::<Vec<_>>()
+        };
+        for (given, tried) in [
+            (&["::1", "::2", "10.0.0.1", "::3"][..], &["::1", "10.0.0.1", "::2", "::3"][..]),
+            (&["10.0.0.1", "10.0.0.2", "::1"], &["10.0.0.1", "::1", "10.0.0.2"]),
+            (&[], &[]),
+        ] {
+            let target = Destination::new(addresses(given), Duration::from_secs(1));
+            assert_eq!(target.addresses(), addresses(tried));
+        }
+    }
 }

@@ -3,9 +3,11 @@
 mod alarm;
 
 use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use mio::event::{Event, Source};
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 use nix::sys::signal::Signal;
 
@@ -22,6 +24,7 @@ const OTHER_DESCRIPTORS: usize = 24;
 
 const ALARM: Token = Token(usize::MAX);
 const INTERRUPT: Token = Token(usize::MAX - 1);
+const OUTPUT: Token = Token(usize::MAX - 2);
 
 /// Waits for sockets, a time and signals.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ pub struct Poller {
     most_sockets: usize,
     alarm: Alarm,
     interrupt: Option<Interrupt>,
+    is_output_watched: bool,
 }
 
 /// Why a wait has ended.
@@ -64,7 +68,7 @@ impl Poller {
         let most_sockets = left.clamp(1, MOST_SOCKETS);
         let poll = Poll::new().map_err(|error| Failure::cannot_poll(&error))?;
         let (events, alarm) = (Events::with_capacity(most_sockets), Alarm::new(ALARM));
-        Ok(Self { poll, events, most_sockets, alarm, interrupt: None })
+        Ok(Self { poll, events, most_sockets, alarm, interrupt: None, is_output_watched: false })
     }
 
     /// How many sockets may be open at once. Probes that need more are sent later.
@@ -81,6 +85,22 @@ impl Poller {
         let interrupt = Interrupt::new(self.poll.registry(), INTERRUPT);
         self.interrupt = Some(interrupt.map_err(|error| Failure::cannot_poll(&error))?);
         Ok(())
+    }
+
+    /// Ends a wait when standard output has room again, if the caller `is_waiting` for that.
+    /// A file always has room, and cannot be waited for.
+    pub fn watch_output(&mut self, is_waiting: bool) {
+        if is_waiting == self.is_output_watched {
+            return;
+        }
+        let fd = io::stdout().as_fd().as_raw_fd();
+        let mut output = SourceFd(&fd);
+        let _ = if is_waiting {
+            self.registry().register(&mut output, OUTPUT, Interest::WRITABLE)
+        } else {
+            self.registry().deregister(&mut output)
+        };
+        self.is_output_watched = is_waiting;
     }
 
     /// The registry of the sockets to wait for.
@@ -114,6 +134,8 @@ impl Poller {
         for event in &self.events {
             match event.token() {
                 ALARM => self.alarm.gone_off(),
+                // The loop writes whenever it is woken.
+                OUTPUT => {}
                 INTERRUPT => {
                     woken.signal = self.interrupt.as_mut().and_then(Interrupt::signal);
                 }

@@ -2,10 +2,13 @@
 //!
 //! - `text`: for people; `json`: as objects.
 //! - `run_report`: a run, as it goes and in the end; `summary`: the figures of a run;
-//!   `remarks`: what has to be said with them; `bars`: the distribution of its times; `progress`: how far it has come.
+//!   `remarks`: what has to be said with them; `bars`: the distribution of its times;
+//!   `progress`: how far it has come.
+//! - `outbox`: lines on their way to standard output.
 
 pub(crate) mod bars;
 pub(crate) mod json;
+pub(crate) mod outbox;
 pub(crate) mod progress;
 pub(crate) mod remarks;
 pub(crate) mod run_report;
@@ -13,7 +16,6 @@ pub(crate) mod summary;
 pub(crate) mod text;
 
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use clap::Args;
@@ -22,14 +24,14 @@ use log::{LevelFilter, warn};
 use crate::address::Address;
 use crate::exit::{self, Failure};
 use crate::options::{Text, text as text_of};
-use crate::output::stdout::{StandardOutput, has_room};
+use crate::output::stdout::StandardOutput;
 use crate::output::{Output, Style};
 use crate::printable::message;
-use crate::probe::interrupt::interruptible;
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::expected_reply::ExpectedReply;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
+use crate::probe::report::outbox::Outbox;
 use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
 
 /// The options that say what is expected, and how it is reported.
@@ -209,14 +211,9 @@ fn print_reply(reply: &[u8], output: Output) -> Result<(), Failure> {
     written.map_err(|_| Failure::unread())
 }
 
-/// What a pipe takes at once if it has room: pipe(7), `PIPE_BUF`.
-const AT_ONCE: usize = 4096;
-
-/// Writes to standard output. While a write waits for a reader, a signal ends the process:
-/// nobody would see a summary.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let write = || StandardOutput::open().and_then(|mut out| out.write_all(text.as_bytes()));
-    let is_quick = text.len() <= AT_ONCE && has_room(io::stdout().as_fd());
-    let written = if is_quick { write() } else { interruptible(write) };
-    written.map_err(|_| Failure::unread())
+/// Writes to standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut outbox = Outbox::default();
+    outbox.push(text)?;
+    outbox.flush()
 }

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use log::debug;
 use nix::sys::signal::Signal;
 
 use crate::exit::Failure;
@@ -25,6 +24,7 @@ use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
 use crate::probe::schedule::Schedule;
 use crate::probe::stray::Stray;
+use crate::probe::verbose;
 
 /// The most probes that one turn of the loop sends. Probes that fail at once hold no
 /// socket. Without this limit a turn could send them for ever, and would see no signal
@@ -200,7 +200,7 @@ impl Run {
     /// more. If so, the caller gives those up.
     pub fn take_in(&mut self, probe: &Probe, mut outcome: Outcome, now: Instant) -> bool {
         outcome.resolve = self.destination.resolve();
-        debug!("[*] {}: {outcome}", probe.address());
+        verbose::say(format_args!("[*] {}: {outcome}", probe.address()));
         let has_rivals = outcome.is_answered() && self.won(probe, now);
         let Some(race) = self.races.get_mut(&probe.number()) else {
             return has_rivals;
@@ -251,7 +251,15 @@ impl Run {
             let is_expected = report.is_expected(&ended);
             self.ledger.ended(&ended, is_expected);
             report.probe(&ended, is_expected)
-        })
+        })?;
+        report.write()
+    }
+
+    /// Whether lines wait until standard output takes them. The loop then has to come back as
+    /// soon as there is room.
+    #[must_use]
+    pub fn is_waiting_for_reader(&self) -> bool {
+        self.report.as_ref().is_some_and(RunReport::is_waiting)
     }
 
     /// When the loop has to act next, apart from the end of a probe's time: a probe is due

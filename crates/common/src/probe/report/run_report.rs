@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use log::LevelFilter;
 
+use super::outbox::Outbox;
 use super::progress::{self, Progress};
 use super::summary::Summary;
-use super::{Reporter, bars, json, print, text};
+use super::{Reporter, bars, json, text};
 use crate::exit::Failure;
 use crate::output::Style;
 use crate::percent::Percent;
@@ -29,6 +30,7 @@ pub struct RunReport {
     reporter: Reporter,
     plan: Plan,
     progress: Progress,
+    outbox: Outbox,
     start: Instant,
 }
 
@@ -41,7 +43,7 @@ impl RunReport {
         let has_log = log::max_level() > LevelFilter::Info;
         let is_silent = reporter.level() < LevelFilter::Warn;
         let progress = Progress::new(start, !(has_lines || has_log || is_silent));
-        Self { reporter, plan, progress, start }
+        Self { reporter, plan, progress, outbox: Outbox::default(), start }
     }
 
     /// Whether `--flows` was given.
@@ -68,6 +70,20 @@ impl RunReport {
         self.progress.draw(now, || text::progress(ledger, all));
     }
 
+    /// Writes what has been reported, as far as standard output takes it at once.
+    ///
+    /// # Errors
+    /// Standard output takes no more.
+    pub fn write(&mut self) -> Result<(), Failure> {
+        self.outbox.write()
+    }
+
+    /// Whether lines wait until standard output takes them.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.outbox.is_waiting()
+    }
+
     /// Reports a probe that has ended.
     ///
     /// # Errors
@@ -80,8 +96,11 @@ impl RunReport {
         self.progress.clear();
         let (target, stamp) = (&reporter.target, reporter.output.stamp());
         match reporter.output.style() {
-            Style::Json => print(&json::probe(target, ended, stamp)),
-            Style::Text => print(&format!("{stamp}{}", text::probe(target, ended, plan.has_flows))),
+            Style::Json => self.outbox.push(&json::probe(target, ended, stamp)),
+            Style::Text => {
+                let line = text::probe(target, ended, plan.has_flows);
+                self.outbox.push(&format!("{stamp}{line}"))
+            }
         }
     }
 
@@ -102,9 +121,10 @@ impl RunReport {
         self.progress.clear();
         let stamp = self.reporter.output.stamp();
         match self.reporter.output.style() {
-            Style::Json => print(&json::stray(stray, from, local, stamp)),
+            Style::Json => self.outbox.push(&json::stray(stray, from, local, stamp)),
             Style::Text => {
-                print(&format!("{stamp}{}", text::stray(stray, from, strays == MOST_STRAYS)))
+                let line = text::stray(stray, from, strays == MOST_STRAYS);
+                self.outbox.push(&format!("{stamp}{line}"))
             }
         }
     }
@@ -120,15 +140,17 @@ impl RunReport {
         now: Instant,
     ) -> Result<(), Failure> {
         self.progress.clear();
+        let histogram = self.histogram(ledger);
         let Reporter { target, expected, output, .. } = &self.reporter;
         let elapsed = now.saturating_duration_since(self.start);
         let summary = Summary { target, expected: *expected, ledger, elapsed, resolve };
         if output.level() >= LevelFilter::Warn {
             match output.style() {
-                Style::Json => print(&json::summary(&summary, output.stamp()))?,
-                Style::Text => print(&(text::summary(&summary) + &self.histogram(ledger)))?,
+                Style::Json => self.outbox.push(&json::summary(&summary, output.stamp()))?,
+                Style::Text => self.outbox.push(&(text::summary(&summary) + &histogram))?,
             }
         }
+        self.outbox.flush()?;
         verdict_on(&summary, self.plan.max_loss)
     }
 
