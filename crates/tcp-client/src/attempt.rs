@@ -8,8 +8,13 @@ use common::probe::arrival;
 use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
 
-use crate::exchange::{Exchange, Request, Step};
+use crate::exchange::{Exchange, Reply, Request, Step};
 use crate::stream::{Connection, Handshake};
+
+/// How long to wait for more of a reply whose peer has not ended its side, or twice the time
+/// to connect, if that is longer. A server that writes its reply in pieces writes them sooner
+/// than this, unless it has to compute.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// A probe whose connection is being made, or stands.
 #[derive(Debug)]
@@ -19,8 +24,10 @@ pub struct Attempt<'m> {
     exchange: Exchange<'m, Connection>,
     local: SocketAddr,
     connected: Option<Connected>,
-    /// When the first piece of the reply arrived, if the reply came in pieces.
+    /// When the first bytes of the reply arrived.
     answered: Option<Instant>,
+    /// When the reply is taken for whole, unless more of it comes; none before it begins.
+    settles_at: Option<Instant>,
     handshake: Option<Handshake>,
 }
 
@@ -37,25 +44,25 @@ impl<'m> Attempt<'m> {
     /// An attempt of `probe` over `connection`, which is being made.
     pub fn new(probe: Probe, connection: Connection, request: Request<'m>) -> Self {
         let (local, exchange) = (connection.local(), Exchange::new(connection, request));
-        let (connected, answered, handshake) = (None, None, None);
-        Self { probe, request, exchange, local, connected, answered, handshake }
+        let (connected, answered, settles_at, handshake) = (None, None, None, None);
+        Self { probe, request, exchange, local, connected, answered, settles_at, handshake }
     }
 
     /// Goes on with the exchange as far as possible, and returns the outcome once there is
     /// one. The socket was ready at `woken`. If it was ready for writing alone
     /// (`is_for_writing`), there is nothing to receive yet, and the reply will wake the loop
-    /// again. The lengths of the message and of the expected reply bound how long this takes.
+    /// again. The lengths of the message and of the longest reply bound how long this takes.
     pub fn step(&mut self, woken: Instant, is_for_writing: bool) -> Option<Outcome> {
         if is_for_writing {
             self.exchange.stream_mut().note_writable();
         }
         loop {
             match self.exchange.step() {
-                Step::Done(result) => return Some(self.outcome(result, woken)),
+                Step::Done(result) => return Some(self.done(result, woken)),
                 Step::Connected => self.connected(),
                 Step::Sent if is_for_writing => return None,
                 Step::Wait => return None,
-                Step::Received => self.answered = self.answered.or(Some(self.arrived(woken))),
+                Step::Received => self.received(woken),
                 Step::Again | Step::Sent => {}
             }
         }
@@ -79,10 +86,46 @@ impl<'m> Attempt<'m> {
         self.connected = Some(Connected { took, sent: Instant::now() });
     }
 
-    /// The outcome, when the probe's time is up.
+    /// Notes that some of the reply was received. The rest may still come.
+    fn received(&mut self, woken: Instant) {
+        self.note_answer(woken);
+        let is_settling = !self.exchange.needs_more();
+        self.settles_at = is_settling.then(|| Instant::now() + self.settle());
+    }
+
+    /// Notes when the first bytes of the reply arrived.
+    fn note_answer(&mut self, woken: Instant) {
+        if self.answered.is_none() {
+            self.answered = Some(self.arrived(woken));
+        }
+    }
+
+    /// How long to wait for more of the reply.
+    fn settle(&self) -> Duration {
+        let round_trip = self.connected.map_or(Duration::ZERO, |connected| connected.took);
+        SETTLE.max(round_trip * 2)
+    }
+
+    /// When nothing more is waited for: the probe's time is up, or no more of the reply has
+    /// come for a while.
+    pub fn ends_at(&self) -> Instant {
+        let ends_at = self.probe.ends_at();
+        self.settles_at.map_or(ends_at, |settles_at| settles_at.min(ends_at))
+    }
+
+    /// The outcome when nothing more is waited for.
     pub fn timed_out(&mut self) -> Outcome {
         let result = self.exchange.timed_out(self.probe.limit());
-        self.outcome(result, Instant::now())
+        self.outcome(result)
+    }
+
+    /// The outcome of an exchange that is over, by bytes that were just received if
+    /// none came before.
+    fn done(&mut self, result: Result<Reply, Trouble>, woken: Instant) -> Outcome {
+        if result.is_ok() {
+            self.note_answer(woken);
+        }
+        self.outcome(result)
     }
 
     /// When the bytes that were just received arrived, by the kernel's stamp. Without one: if
@@ -92,26 +135,27 @@ impl<'m> Attempt<'m> {
         let sent = self.connected.map(|connected| connected.sent);
         let seen = if sent.is_some_and(|sent| woken > sent) { woken } else { Instant::now() };
         let stamp = self.exchange.stream_mut().stamp();
-        arrival::arrived(stamp, sent.unwrap_or(seen), seen)
+        arrival::arrived(stamp, sent.unwrap_or(self.probe.begun()), seen)
     }
 
-    fn outcome(&mut self, result: Result<Vec<u8>, Trouble>, woken: Instant) -> Outcome {
-        let connected = self.connected.filter(|_| result.is_ok());
-        let answered = connected.map(|_| self.answered.unwrap_or_else(|| self.arrived(woken)));
-        // A reply is in time if it came in time, however late it is read.
-        let is_late = answered.is_some_and(|at| at > self.probe.ends_at());
-        let result = if is_late { Err(Trouble::silent(self.probe.limit())) } else { result };
-        let reply = answered.filter(|_| !is_late).zip(connected);
-        let reply = reply.map(|(at, connected)| at.saturating_duration_since(connected.sent));
+    fn outcome(&mut self, result: Result<Reply, Trouble>) -> Outcome {
         if self.connected.is_none() {
             self.handshake = self.exchange.stream_mut().handshake();
         }
-        let result = result.and_then(|reply| self.request.expected_reply.judge(reply));
+        // A reply is in time if it came in time, however late it is read.
+        let result = match self.answered {
+            Some(at) if at > self.probe.ends_at() => Err(Trouble::silent(self.probe.limit())),
+            _ => result,
+        };
+        let answered = self.answered.filter(|_| result.is_ok()).zip(self.connected);
+        let complete = result.as_ref().map_or(None, |reply| reply.complete);
+        let result = result.and_then(|reply| self.request.expected_reply.judge(reply.bytes));
         Outcome {
             local: Some(self.local),
             connect: self.connected.map(|connected| connected.took),
             syn_retransmits: self.handshake.map(|handshake| handshake.syn_retransmits),
-            reply,
+            reply: answered.map(|(at, connected)| at.saturating_duration_since(connected.sent)),
+            complete,
             ..Outcome::of(Some(self.probe.address()), result)
         }
         .without_own_address_as_router()

@@ -16,6 +16,13 @@ use crate::exchange::Request;
 /// transfer, and there are better programs for that.
 pub const LONGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
+/// How many bytes of a reply are read. It is held in memory, too.
+pub const LONGEST_REPLY: usize = 1024 * 1024;
+
+/// How many bytes of a reply are read in a run, which may have thousands of connections. The
+/// longest reply that can be expected is shorter.
+pub const LONGEST_REPLY_IN_A_RUN: usize = 64 * 1024;
+
 /// Sends a message over TCP and prints the reply
 #[derive(Debug, Parser)]
 #[command(version, after_help = HELP, args_override_self = true)]
@@ -73,9 +80,10 @@ impl Options {
     }
 
     /// What an exchange of `message` sends, and what is expected of the reply.
-    pub fn request<'m>(&'m self, message: &'m [u8]) -> Request<'m> {
+    /// So many bytes of the reply are read.
+    pub fn request<'m>(&'m self, message: &'m [u8], longest_reply: usize) -> Request<'m> {
         let expected_reply = self.reporting.expected_reply();
-        Request { message, half_close: self.half_close, expected_reply }
+        Request { message, half_close: self.half_close, expected_reply, longest_reply }
     }
 }
 

@@ -15,9 +15,11 @@ use std::time::Duration;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
-use common::protocol::BUFFER_SIZE;
 
 use crate::stream::Connecting;
+
+/// How many bytes are received at once. A usual reply fits in, and a long one takes few calls.
+const AT_ONCE: usize = 4096;
 
 /// What is sent, and what is expected of the reply.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +27,19 @@ pub struct Request<'m> {
     pub message: &'m [u8],
     /// Whether this side of the connection is ended after the message.
     pub half_close: bool,
-    /// What the reply is expected to be. The exchange waits for all that is expected. If
-    /// nothing is, the reply is what one receive returns, as in the tutorial.
+    /// What the reply is expected to be.
     pub expected_reply: ExpectedReply<'m>,
+    /// How many bytes of the reply are read.
+    pub longest_reply: usize,
+}
+
+/// What the peer said.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub bytes: Vec<u8>,
+    /// Whether that is all: the peer has ended its side. It is not all if the reply is longer
+    /// than is read. None if the peer has not ended its side, and has said no more so far.
+    pub complete: Option<bool>,
 }
 
 /// One exchange over a connection that is being made.
@@ -66,12 +78,12 @@ pub enum Step {
     Connected,
     /// The whole message is sent.
     Sent,
-    /// The beginning of the reply is here.
+    /// Some of the reply is here.
     Received,
     /// Nothing to do until the socket is ready.
     Wait,
     /// The exchange is over: the reply, or why there is none.
-    Done(Result<Vec<u8>, Trouble>),
+    Done(Result<Reply, Trouble>),
 }
 
 impl<'m, S: Connecting> Exchange<'m, S> {
@@ -166,24 +178,24 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         Step::Again
     }
 
-    /// Receives the reply, even after a failed send: the reply may have come before that.
+    /// Receives more of the reply, even after a failed send: the reply may have come before
+    /// that. The reply ends when the peer ends its side; the tutorial's is what one receive
+    /// returns, but a longer one comes in pieces.
     fn receive(&mut self) -> Step {
-        let mut buffer = [0; BUFFER_SIZE];
+        let mut buffer = [0; AT_ONCE];
         let unsent = match &self.state {
             State::Receiving { unsent } => unsent.clone(),
             _ => None,
         };
         let trouble = match self.stream.receive(&mut buffer) {
+            Ok(0) if !self.received.is_empty() => return self.reply(Some(true)),
             Ok(0) => {
                 let closed = || Trouble::new(Verdict::NoReply, "closed without a reply");
                 unsent.unwrap_or_else(closed)
             }
             Ok(len) => {
                 self.received.extend_from_slice(&buffer[..len]);
-                if self.request.expected_reply.needs_more(&self.received) {
-                    return Step::Received;
-                }
-                return Step::Done(Ok(mem::take(&mut self.received)));
+                return self.received();
             }
             Err(error) => match (error.kind(), unsent) {
                 (ErrorKind::Interrupted, _) => return Step::Again,
@@ -196,14 +208,40 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         Step::Done(self.ended(trouble))
     }
 
-    /// The result when nothing more will come: the bytes received are the reply, if there are
-    /// any.
-    fn ended(&mut self, trouble: Trouble) -> Result<Vec<u8>, Trouble> {
-        if self.received.is_empty() { Err(trouble) } else { Ok(mem::take(&mut self.received)) }
+    /// More of the reply is here. There is no need to read on if it is too long, or cannot
+    /// become the expected one.
+    fn received(&mut self) -> Step {
+        if self.received.len() > self.request.longest_reply {
+            self.received.truncate(self.request.longest_reply);
+            return self.reply(Some(false));
+        }
+        if self.request.expected_reply.is_ruled_out(&self.received) {
+            return self.reply(None);
+        }
+        Step::Received
     }
 
-    /// The result when `limit` has passed.
-    pub fn timed_out(&mut self, limit: Duration) -> Result<Vec<u8>, Trouble> {
+    fn reply(&mut self, complete: Option<bool>) -> Step {
+        Step::Done(Ok(Reply { bytes: mem::take(&mut self.received), complete }))
+    }
+
+    /// Whether the bytes received are only the beginning of what is expected.
+    pub fn needs_more(&self) -> bool {
+        self.request.expected_reply.needs_more(&self.received)
+    }
+
+    /// The result when nothing more will come: the bytes received are the reply, if there are
+    /// any.
+    fn ended(&mut self, trouble: Trouble) -> Result<Reply, Trouble> {
+        if self.received.is_empty() {
+            return Err(trouble);
+        }
+        Ok(Reply { bytes: mem::take(&mut self.received), complete: None })
+    }
+
+    /// The result when nothing more is waited for: `limit` has passed, or nothing more of the
+    /// reply has come for a while.
+    pub fn timed_out(&mut self, limit: Duration) -> Result<Reply, Trouble> {
         match self.state {
             State::Connecting => Err(Trouble::no_connection(limit)),
             State::Sending { .. } | State::Ending | State::Receiving { .. } => {

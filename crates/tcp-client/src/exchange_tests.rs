@@ -72,7 +72,7 @@ impl Stream for Script {
 const MOST_STEPS: usize = 50;
 
 /// Steps until the exchange is over. `None` if it waits.
-fn step_on(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Trouble>> {
+fn step_on(exchange: &mut Exchange<'_, Script>) -> Option<Result<Reply, Trouble>> {
     for _ in 0..MOST_STEPS {
         match exchange.step() {
             Step::Again | Step::Connected | Step::Sent | Step::Received => {}
@@ -83,22 +83,38 @@ fn step_on(exchange: &mut Exchange<'_, Script>) -> Option<Result<Vec<u8>, Troubl
     panic!("the exchange spins: {exchange:?}");
 }
 
-fn failed(verdict: Verdict, why: &str) -> Option<Result<Vec<u8>, Trouble>> {
+fn failed(verdict: Verdict, why: &str) -> Option<Result<Reply, Trouble>> {
     Some(Err(Trouble::new(verdict, why)))
 }
 
+/// A reply, and whether it is complete.
+fn replied(bytes: &[u8], complete: Option<bool>) -> Option<Result<Reply, Trouble>> {
+    Some(Ok(Reply { bytes: bytes.to_vec(), complete }))
+}
+
+/// The tutorial's reply, whole.
+fn ack() -> Option<Result<Reply, Trouble>> {
+    replied(b"ACK!", Some(true))
+}
+
 const MESSAGE: &[u8] = b"hehe, just for a test!";
-const REQUEST: Request<'_> =
-    Request { message: MESSAGE, half_close: false, expected_reply: ExpectedReply::Any };
+const REQUEST: Request<'_> = Request {
+    message: MESSAGE,
+    half_close: false,
+    expected_reply: ExpectedReply::Any,
+    longest_reply: 1024,
+};
 const HALF_CLOSE: Request<'_> = Request { half_close: true, ..REQUEST };
 const BLOCKS: ErrorKind = ErrorKind::WouldBlock;
+const REPLY: Result<&[u8], ErrorKind> = Ok(b"ACK!");
+const END: Result<&[u8], ErrorKind> = Ok(b"");
 
 #[test]
 fn it_connects_sends_and_receives() {
     let script = Script {
         connects: [Ok(false), Ok(true)].into(),
         sends: [Ok(4), Err(BLOCKS)].into(),
-        receives: [Err(BLOCKS), Err(BLOCKS), Ok(&b"ACK!"[..])].into(),
+        receives: [Err(BLOCKS), Err(BLOCKS), REPLY, END].into(),
         ..Script::default()
     };
     let mut exchange = Exchange::new(script, REQUEST);
@@ -111,7 +127,7 @@ fn it_connects_sends_and_receives() {
     assert_eq!(step_on(&mut exchange), None, "it waits to send the rest");
     assert_eq!(step_on(&mut exchange), None, "it waits for the reply");
     assert_eq!(Some(exchange.timed_out(limit)), Some(Err(Trouble::silent(Duration::from_secs(5)))));
-    assert_eq!(step_on(&mut exchange), Some(Ok(b"ACK!".to_vec())));
+    assert_eq!(step_on(&mut exchange), ack());
     assert_eq!(exchange.stream.sent, MESSAGE);
 }
 
@@ -119,10 +135,10 @@ fn it_connects_sends_and_receives() {
 fn a_reply_that_comes_before_the_message_is_sent_counts() {
     let script = Script {
         sends: [Ok(4), Err(BLOCKS)].into(),
-        receives: [Ok(&b"ACK!"[..])].into(),
+        receives: [REPLY, END].into(),
         ..Script::default()
     };
-    assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), Some(Ok(b"ACK!".to_vec())));
+    assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), ack());
 }
 
 #[test]
@@ -130,22 +146,19 @@ fn after_a_failed_send_the_reply_is_still_received() {
     for error in [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset] {
         let script = Script {
             sends: [Ok(4), Err(error)].into(),
-            receives: [Ok(&b"ACK!"[..])].into(),
+            receives: [REPLY, END].into(),
             ..Script::default()
         };
-        assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), Some(Ok(b"ACK!".to_vec())));
+        assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), ack());
     }
 }
 
 #[test]
 fn a_connection_that_was_reset_already_may_have_brought_the_reply() {
-    for (receive, outcome) in [
-        (Ok(&b"ACK!"[..]), Some(Ok(b"ACK!".to_vec()))),
-        (Ok(&b""[..]), failed(Verdict::Reset, "connection reset")),
-    ] {
+    for (receive, outcome) in [(REPLY, ack()), (END, failed(Verdict::Reset, "connection reset"))] {
         let script = Script {
             connects: [Err(ErrorKind::ConnectionReset)].into(),
-            receives: [receive].into(),
+            receives: [receive, END].into(),
             ..Script::default()
         };
         assert_eq!(step_on(&mut Exchange::new(script, REQUEST)), outcome);
@@ -154,7 +167,7 @@ fn a_connection_that_was_reset_already_may_have_brought_the_reply() {
 
 #[test]
 fn without_a_reply_the_failed_send_is_the_reason() {
-    for receive in [Ok(&b""[..]), Err(BLOCKS)] {
+    for receive in [END, Err(BLOCKS)] {
         let script = Script {
             sends: [Err(ErrorKind::BrokenPipe)].into(),
             receives: [receive].into(),
@@ -168,8 +181,8 @@ fn without_a_reply_the_failed_send_is_the_reason() {
 #[test]
 fn what_the_peer_does_instead_of_answering_is_the_reason() {
     for (connect, receive, verdict, why) in [
-        (Err(ErrorKind::ConnectionRefused), Ok(&b""[..]), Verdict::Refused, "a reset came back"),
-        (Ok(true), Ok(&b""[..]), Verdict::NoReply, "closed without a reply"),
+        (Err(ErrorKind::ConnectionRefused), END, Verdict::Refused, "a reset came back"),
+        (Ok(true), END, Verdict::NoReply, "closed without a reply"),
         (Ok(true), Err(ErrorKind::ConnectionReset), Verdict::Reset, "connection reset"),
     ] {
         let script =
@@ -194,27 +207,53 @@ fn icmp_says_why_there_is_no_connection() {
     }
 }
 
-#[test]
-fn the_expected_reply_may_come_in_pieces() {
-    for expected_reply in [ExpectedReply::Whole(b"ACK!"), ExpectedReply::Prefix(b"ACK!")] {
-        pieces_of_ack(expected_reply);
-    }
+/// An exchange that receives this, and expects `expected_reply`.
+fn receiving(
+    receives: &[Result<&'static [u8], ErrorKind>],
+    expected_reply: ExpectedReply<'static>,
+) -> Exchange<'static, Script> {
+    let script = Script { receives: receives.to_vec().into(), ..Script::default() };
+    Exchange::new(script, Request { expected_reply, longest_reply: 8, ..REQUEST })
 }
 
-fn pieces_of_ack(expected_reply: ExpectedReply<'static>) {
-    let expecting = |receives: Vec<Result<&'static [u8], ErrorKind>>| {
-        let script = Script { receives: receives.into(), ..Script::default() };
-        Exchange::new(script, Request { expected_reply, ..REQUEST })
-    };
-    let whole = Some(Ok(b"ACK!".to_vec()));
-    assert_eq!(step_on(&mut expecting(vec![Ok(b"AC"), Ok(b"K!")])), whole);
-    let mut waiting = expecting(vec![Ok(b"AC"), Err(BLOCKS), Ok(b"K!")]);
-    assert_eq!((step_on(&mut waiting), step_on(&mut waiting)), (None, whole));
-    // The reply differs, or ends early, or its time is up: then it is what has come so far.
-    assert_eq!(step_on(&mut expecting(vec![Ok(b"AX"), Ok(b"K!")])), Some(Ok(b"AX".to_vec())));
-    assert_eq!(step_on(&mut expecting(vec![Ok(b"AC"), Ok(b"")])), Some(Ok(b"AC".to_vec())));
-    let mut late = expecting(vec![Ok(b"AC")]);
-    assert_eq!((step_on(&mut late), late.timed_out(Duration::ZERO)), (None, Ok(b"AC".to_vec())));
+#[test]
+fn the_reply_ends_when_the_peer_ends_its_side() {
+    let mut waiting = receiving(&[Ok(b"AC"), Err(BLOCKS), Ok(b"K!"), END], ExpectedReply::Any);
+    assert_eq!((step_on(&mut waiting), step_on(&mut waiting)), (None, ack()));
+    // The peer does not end it, or is reset, or it is too long: then it is what has come so far.
+    let mut open = receiving(&[REPLY], ExpectedReply::Any);
+    assert_eq!(step_on(&mut open), None);
+    assert_eq!(Some(open.timed_out(Duration::ZERO)), replied(b"ACK!", None));
+    let reset = &[REPLY, Err(ErrorKind::ConnectionReset)];
+    assert_eq!(step_on(&mut receiving(reset, ExpectedReply::Any)), replied(b"ACK!", None));
+    let just_fits = &[Ok(b"ACK!".as_slice()), REPLY, END];
+    assert_eq!(
+        step_on(&mut receiving(just_fits, ExpectedReply::Any)),
+        replied(b"ACK!ACK!", Some(true))
+    );
+    let too_long = &[Ok(b"ACK!".as_slice()), REPLY, Ok(b"!")];
+    assert_eq!(
+        step_on(&mut receiving(too_long, ExpectedReply::Any)),
+        replied(b"ACK!ACK!", Some(false))
+    );
+}
+
+#[test]
+fn the_expected_reply_is_waited_for_and_another_one_is_not() {
+    let expected = ExpectedReply::Whole(b"ACK!");
+    let mut waiting = receiving(&[Ok(b"AC"), Err(BLOCKS), Ok(b"K!"), Err(BLOCKS), END], expected);
+    assert_eq!((step_on(&mut waiting), waiting.needs_more()), (None, true));
+    assert_eq!((step_on(&mut waiting), waiting.needs_more()), (None, false));
+    assert_eq!(step_on(&mut waiting), ack());
+    // It ends early, or differs, or goes on after what was expected.
+    assert_eq!(step_on(&mut receiving(&[Ok(b"AC"), END], expected)), replied(b"AC", Some(true)));
+    assert_eq!(step_on(&mut receiving(&[Ok(b"AX")], expected)), replied(b"AX", None));
+    assert_eq!(step_on(&mut receiving(&[REPLY, Ok(b"!")], expected)), replied(b"ACK!!", None));
+    let prefix = ExpectedReply::Prefix(b"ACK");
+    assert_eq!(step_on(&mut receiving(&[REPLY, END], prefix)), ack());
+    let mut late = receiving(&[Ok(b"AC")], expected);
+    assert_eq!(step_on(&mut late), None);
+    assert_eq!(Some(late.timed_out(Duration::ZERO)), replied(b"AC", None));
 }
 
 #[test]
@@ -228,7 +267,7 @@ fn once_the_connection_stands_a_lost_way_is_no_reply() {
     // The peer closed at once, so that the send of a half-close finds no connection.
     let script = Script {
         sends: [Err(ErrorKind::NotConnected)].into(),
-        receives: [Ok(&b""[..])].into(),
+        receives: [END].into(),
         ..Script::default()
     };
     let outcome = step_on(&mut Exchange::new(script, HALF_CLOSE));
@@ -247,8 +286,8 @@ fn once_the_connection_stands_an_icmp_error_ends_nothing() {
     ] {
         let mut exchange = Exchange::new(script, HALF_CLOSE);
         assert_eq!((step_on(&mut exchange), step_on(&mut exchange)), (None, None));
-        exchange.stream.receives.push_back(Ok(b"ACK!"));
-        assert_eq!(step_on(&mut exchange), Some(Ok(b"ACK!".to_vec())));
+        exchange.stream.receives.extend([REPLY, END]);
+        assert_eq!(step_on(&mut exchange), ack());
         assert!(exchange.stream.sent == MESSAGE && exchange.stream.ended);
     }
 }
@@ -296,7 +335,7 @@ proptest! {
         connects in prop::collection::vec(prop_oneof![Just(Ok(false)), any_error().prop_map(Err)], 0..3),
         sends in prop::collection::vec(prop_oneof![(1..9usize).prop_map(Ok), any_error().prop_map(Err)], 0..9),
         receives in prop::collection::vec(
-            prop_oneof![Just(Ok(&b"ACK!"[..])), Just(Ok(&b""[..])), any_error().prop_map(Err)], 0..9),
+            prop_oneof![Just(Ok(&b"ACK!"[..])), Just(END), any_error().prop_map(Err)], 0..9),
         still_stands: bool,
         events in 0..20usize,
     ) {
@@ -311,7 +350,8 @@ proptest! {
             match outcome {
                 None => {}
                 Some(Ok(reply)) => {
-                    prop_assert_eq!(&reply, b"ACK!");
+                    prop_assert!(b"ACK!".repeat(9).starts_with(&reply.bytes));
+                    prop_assert!(!reply.bytes.is_empty());
                     break;
                 }
                 Some(Err(_)) => break,

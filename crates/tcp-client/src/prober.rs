@@ -120,6 +120,9 @@ impl<'m> Prober<'m> {
         };
         let stood = attempt.stands();
         let outcome = attempt.step(woken, is_for_writing);
+        if outcome.is_none() {
+            self.first_end = earlier(self.first_end, Some(attempt.ends_at()));
+        }
         if attempt.stands() && !stood {
             let probe = attempt.probe;
             if run.won(&probe, woken) {
@@ -181,7 +184,7 @@ impl<'m> Prober<'m> {
     /// Ends the attempts whose time is up, after one more look at each socket: a reply that
     /// came while the process was stopped (Ctrl-Z and fg) is not late.
     fn end_expired(&mut self, now: Instant, run: &mut Run) {
-        let is_over = |attempt: &Attempt<'_>| attempt.probe.ends_at() <= now;
+        let is_over = |attempt: &Attempt<'_>| attempt.ends_at() <= now;
         while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| is_over(attempt)) {
             self.step(key, now, false, run);
             if let Some(attempt) = self.attempts.get_mut(key).filter(|attempt| is_over(attempt)) {
@@ -189,7 +192,7 @@ impl<'m> Prober<'m> {
                 self.end(key, outcome, now, run);
             }
         }
-        self.first_end = self.attempts.iter().map(|(_, attempt)| attempt.probe.ends_at()).min();
+        self.first_end = self.attempts.iter().map(|(_, attempt)| attempt.ends_at()).min();
     }
 
     /// The source port that `flow` keeps.

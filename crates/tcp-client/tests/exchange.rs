@@ -8,10 +8,11 @@ mod counterpart;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::ffi::OsStringExt;
 use std::process::Stdio;
 
-use common::testing::{Event, Terminal, quiet_command, run, run_with_input};
+use common::testing::{Event, Finished, Terminal, quiet_command, run, run_with_input};
 
 use counterpart::{TCP_CLIENT, answer, assert_failed, client, reserved, server};
 
@@ -57,6 +58,57 @@ fn a_message_byte_for_byte() {
     let (address, served) = server("127.0.0.1:0", answer(b"ACK!"));
     assert_eq!(client(address, &["-m", "-v"]).stdout, "ACK!\n");
     assert_eq!(served.join().unwrap().0, b"-v");
+}
+
+/// What the client prints whose server replies with `len` bytes, and then ends its side.
+fn reply_of(len: usize, args: &[&str]) -> Finished {
+    let (address, _) = server("127.0.0.1:0", move |mut stream| {
+        stream.read_exact(&mut [0; 1]).unwrap();
+        // A client that has read enough closes the connection.
+        let _ = stream.write_all(&vec![b'x'; len]);
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    client(address, args)
+}
+
+#[test]
+fn a_long_reply_is_read_to_its_end_or_to_a_limit() {
+    let ended = reply_of(100_000, &[]);
+    assert_eq!((ended.stdout, ended.stderr.as_str()), ("x".repeat(100_000) + "\n", ""));
+    let limit = 1024 * 1024;
+    let ended = reply_of(limit + 1, &[]);
+    let line = ": longer than 1048576 bytes: the rest was not read\n";
+    assert_eq!((ended.stdout.len(), ended.status), (limit + 1, Some(0)));
+    assert!(ended.stderr.ends_with(line), "{}", ended.stderr);
+    // In JSON, bytes and complete say so.
+    let sizes = |len, args: &[&str]| {
+        let ended = reply_of(len, &[&["--json"], args].concat());
+        let probe = Event::as_documented(ended.stdout.lines().next().unwrap(), "tcp-client");
+        assert_eq!((probe.text("verdict"), ended.stderr.as_str()), ("ok", ""));
+        (probe.number("bytes"), probe.truth("complete"))
+    };
+    assert_eq!(sizes(limit, &[]), (limit as u64, Some(true)));
+    assert_eq!(sizes(limit + 1, &[]), (limit as u64, Some(false)));
+    assert_eq!(sizes(65_537, &["-c", "1"]), (65_536, Some(false)));
+    let ended = reply_of(5_000, &["--expect-reply", &"x".repeat(1024)]);
+    assert!(ended.stderr.contains(": wrong-reply ("), "{ended:?}");
+}
+
+#[test]
+fn a_peer_that_does_not_end_its_side_is_not_waited_for() {
+    for (option, verdict) in [("--expect-reply=ACK!", "ok"), ("--expect-reply=ACK", "wrong-reply")]
+    {
+        let (address, served) = server("127.0.0.1:0", |mut stream| {
+            stream.read_exact(&mut [0; 1]).unwrap();
+            stream.write_all(b"ACK!").unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let ended = client(address, &["--json", "-W", "60s", option]);
+        let probe = Event::as_documented(&ended.stdout, "tcp-client");
+        assert_eq!((probe.text("verdict"), probe.truth("complete")), (verdict, None));
+        served.join().unwrap();
+    }
 }
 
 #[test]

@@ -183,6 +183,10 @@ impl Reporter {
         if is_object {
             print(&json::probe(&self.target, ended, stamp))
         } else if let Ok(reply) = &ended.last.result {
+            if ended.last.complete == Some(false) {
+                let (program, target, len) = (self.program, &self.target, reply.len());
+                warn!("{program}: {target}: longer than {len} bytes: the rest was not read");
+            }
             print_reply(reply, self.output)
         } else if is_expected {
             print(&format!("{stamp}{}: {}\n", self.target, text::words(&self.target, ended)))

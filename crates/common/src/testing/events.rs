@@ -42,6 +42,12 @@ impl Event {
         self.0[field].as_u64().unwrap_or_else(|| panic!("no number {field}: {}", self.0))
     }
 
+    /// A field that is true, false or null.
+    #[must_use]
+    pub fn truth(&self, field: &str) -> Option<bool> {
+        self.0[field].as_bool()
+    }
+
     #[must_use]
     pub fn decimal(&self, field: &str) -> f64 {
         self.0[field].as_f64().unwrap_or_else(|| panic!("no number {field}: {}", self.0))

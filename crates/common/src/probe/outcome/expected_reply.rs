@@ -33,6 +33,19 @@ impl ExpectedReply<'_> {
         }
     }
 
+    /// Whether `received`, which came over TCP, is not the expected reply, whatever comes after
+    /// it.
+    #[must_use]
+    pub fn is_ruled_out(self, received: &[u8]) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Whole(expected) => !expected.starts_with(received),
+            Self::Prefix(expected) => {
+                !expected.starts_with(received) && !received.starts_with(expected)
+            }
+        }
+    }
+
     /// Whether `received`, which came over TCP, may become the expected reply if more comes.
     #[must_use]
     pub fn needs_more(self, received: &[u8]) -> bool {
@@ -82,5 +95,16 @@ mod tests {
             assert!(!expected.needs_more(b"SSH") && !expected.needs_more(b"SX"));
         }
         assert!(!ExpectedReply::Any.needs_more(b""));
+    }
+
+    #[test]
+    fn a_reply_is_ruled_out_as_soon_as_it_differs() {
+        for expected in [ExpectedReply::Whole(b"SSH"), ExpectedReply::Prefix(b"SSH")] {
+            assert!(!expected.is_ruled_out(b"SS") && !expected.is_ruled_out(b"SSH"));
+            assert!(expected.is_ruled_out(b"SX") && expected.is_ruled_out(b"SX-2"));
+        }
+        assert!(ExpectedReply::Whole(b"SSH").is_ruled_out(b"SSH-2"));
+        assert!(!ExpectedReply::Prefix(b"SSH").is_ruled_out(b"SSH-2"));
+        assert!(!ExpectedReply::Any.is_ruled_out(b"SSH"));
     }
 }
