@@ -47,7 +47,13 @@ pub fn next(socket: &impl AsFd) -> Option<IcmpError> {
     loop {
         // The datagram comes back with the error; it is not needed.
         let mut nothing = [IoSliceMut::new(&mut [])];
-        let mut control = cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
+        // The time and the address that it came to may come first, if the socket asks for them.
+        let mut control = cmsg_space!(
+            libc::timespec,
+            libc::in6_pktinfo,
+            libc::sock_extended_err,
+            libc::sockaddr_in6
+        );
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
         let fd = socket.as_fd().as_raw_fd();
         let queued =
