@@ -52,7 +52,7 @@ def asked(scene: Scene) -> int:
 
 
 def deadline(scene: Scene) -> None:
-    """A probe that the deadline cuts short has no verdict, and is no failure."""
+    """A probe that the deadline cuts short has no verdict, and is no success."""
     run = measure(scene, MANY, *PATIENT, "--deadline", f"{DEADLINE_MS}ms")
     check_unfinished(scene, run, ANSWERED)
     elapsed = run.summary["elapsed_ms"]

@@ -12,10 +12,15 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A probe is not skipped before it is overdue by this time, or by half the interval if that
-/// is longer. At 10,000 probes a second, 200 are then sent at once: fewer than the receive
-/// buffer of a socket usually holds (`net.core.rmem_default`).
-const TOLERANCE: Duration = Duration::from_millis(20);
+/// A probe that is overdue by more than this is skipped.
+const TOLERANCE: Duration = Duration::from_millis(250);
+
+/// If more probes than this would be sent at once, fewer are: so many small datagrams fit into
+/// the receive buffer of a socket, more than twice (`net.core.rmem_default`).
+const MOST_AT_ONCE: u32 = 128;
+
+/// A probe that is overdue by less than this is never skipped: such delays are usual.
+const LEAST_TOLERANCE: Duration = Duration::from_millis(10);
 
 /// A probe that was held up for longer than this counts as sent late. Probes that were sent
 /// late are sent close together, so that their times are not the network's.
@@ -27,6 +32,8 @@ pub struct Schedule {
     /// The next probe of each flow that has one, the earliest first.
     pending: VecDeque<Pending>,
     interval: Duration,
+    /// A probe that is overdue by more is skipped.
+    tolerance: Duration,
     /// How many probes each flow sends.
     count: u64,
     /// How many probes have been taken so far, by all flows together.
@@ -69,7 +76,9 @@ impl Schedule {
             Pending { flow, nth: 0, at, is_held: false }
         };
         let pending = (0..flows).map(next).filter(|_| count > 0).collect();
-        Self { pending, interval, count, taken: 0, skipped: 0, held: 0 }
+        let at_once = interval.saturating_mul(MOST_AT_ONCE) / flows;
+        let tolerance = at_once.clamp(LEAST_TOLERANCE, TOLERANCE);
+        Self { pending, interval, tolerance, count, taken: 0, skipped: 0, held: 0 }
     }
 
     /// When the next probe is due of a flow that `is_free` to send one.
@@ -106,11 +115,10 @@ impl Schedule {
 
     /// How many probes of a flow are skipped, from the `next` one on, which is `overdue`.
     fn to_skip(&self, next: &Pending, overdue: Duration) -> u64 {
-        let most = TOLERANCE.max(self.interval / 2);
-        if next.is_held || self.interval.is_zero() || overdue <= most {
+        if next.is_held || self.interval.is_zero() || overdue <= self.tolerance {
             return 0;
         }
-        let intervals = (overdue - most).as_nanos().div_ceil(self.interval.as_nanos());
+        let intervals = (overdue - self.tolerance).as_nanos().div_ceil(self.interval.as_nanos());
         u64::try_from(intervals).unwrap_or(u64::MAX).min(self.count - next.nth)
     }
 
@@ -197,16 +205,24 @@ mod tests {
     fn after_a_stall_what_was_due_is_skipped_and_not_sent_at_once() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut schedule = Schedule::new(start, Duration::from_millis(10), 1, 1000);
+        let mut schedule = Schedule::new(start, Duration::from_millis(100), 1, 1000);
         assert!(!schedule.take(start, &ANY).unwrap().is_sent_late);
         let stall = at(5_005);
-        let late = [schedule.take(stall, &ANY).unwrap(), schedule.take(stall, &ANY).unwrap()];
-        assert_eq!(
-            late.map(|due| (due.at, due.is_sent_late)),
-            [(at(4_990), true), (at(5_000), false)]
-        );
-        assert_eq!(schedule.take(stall, &ANY), None);
-        assert_eq!((schedule.taken, schedule.skipped()), (3, 498));
+        let sent: Vec<_> = std::iter::from_fn(|| schedule.take(stall, &ANY)).collect();
+        let sent: Vec<_> = sent.iter().map(|due| (due.at, due.is_sent_late)).collect();
+        assert_eq!(sent, [(at(4_800), true), (at(4_900), true), (at(5_000), false)]);
+        assert_eq!((schedule.taken, schedule.skipped()), (4, 47));
+    }
+
+    #[test]
+    fn no_more_are_sent_at_once_than_a_buffer_holds() {
+        let start = Instant::now();
+        for (flows, micros) in [(1, 1_000), (1, 100), (8, 1_000)] {
+            let mut schedule = Schedule::new(start, Duration::from_micros(micros), flows, u64::MAX);
+            let stall = start + Duration::from_secs(60);
+            let sent = std::iter::from_fn(|| schedule.take(stall, &ANY)).count();
+            assert!(sent <= MOST_AT_ONCE as usize + flows as usize, "{sent}, {flows}");
+        }
     }
 
     #[test]
@@ -252,7 +268,7 @@ mod tests {
                     prop_assert!(due.nth >= *place);
                     let nth = u32::try_from(due.nth).unwrap();
                     prop_assert_eq!(due.at, start + interval * due.flow / flows + interval * nth);
-                    prop_assert!(due.at <= now && now <= due.at + TOLERANCE.max(interval / 2));
+                    prop_assert!(due.at <= now && now <= due.at + TOLERANCE);
                     *place = due.nth + 1;
                 }
                 prop_assert!(schedule.next_at(&ANY).is_none_or(|at| at > now));
