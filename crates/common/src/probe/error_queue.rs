@@ -84,3 +84,25 @@ fn as_icmp(message: ControlMessageOwned) -> Option<IcmpError> {
     };
     Some(IcmpError { version, kind: error.ee_type, code: error.ee_code, router })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::probe::arrival;
+
+    #[test]
+    fn an_error_names_its_sender_also_if_it_is_stamped() {
+        for (own, version) in [("127.0.0.1:0", Version::V4), ("[::1]:0", Version::V6)] {
+            let (socket, closed) = (UdpSocket::bind(own).unwrap(), UdpSocket::bind(own).unwrap());
+            let address = closed.local_addr().unwrap();
+            enable(&socket, address.is_ipv6()).unwrap();
+            arrival::enable(&socket).unwrap();
+            drop(closed);
+            socket.send_to(b"hello", address).unwrap();
+            let error = next(&socket).unwrap();
+            assert_eq!((error.version, error.router), (version, Some(address.ip())));
+        }
+    }
+}
