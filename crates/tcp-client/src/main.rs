@@ -53,6 +53,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let Options { target, persistence, reporting, .. } = options;
     logging::to_stderr(reporting.output)?;
     let task = options.task()?;
+    let target = &persistence.with_turns(target);
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
     match task {
         Task::Exchange(message) => {

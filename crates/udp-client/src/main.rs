@@ -58,6 +58,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let Options { target, persistence, reporting, .. } = options;
     logging::to_stderr(reporting.output)?;
     let task = options.task()?;
+    let target = &persistence.with_turns(target);
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
     let mut prober = Prober::new(target, reporting.expected_reply())?;
     match task {
@@ -67,7 +68,7 @@ fn run(options: &Options) -> Result<(), Failure> {
                 Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
             };
             let say = |failure: &Failure| exit::say(PROGRAM, reporting.output, failure);
-            prompt::run(&mut prober, &destination, &reporter, say)
+            prompt::run(&mut prober, destination, &reporter, say)
         }
         Task::Exchange(datagram) => {
             persistence.once(&reporter, |end| match target.resolve(end)? {

@@ -25,7 +25,7 @@ pub enum Line {
 /// the next line is read.
 pub fn run(
     prober: &mut Prober<'_>,
-    destination: &Destination,
+    mut destination: Destination,
     reporter: &Reporter,
     say: impl Fn(&Failure),
 ) -> Result<(), Failure> {
@@ -38,7 +38,13 @@ pub fn run(
             .map_err(|error| Failure::local("standard input", reason(&error)))?;
         let result = match line {
             Line::Text(line) if line.is_empty() => break,
-            Line::Text(line) => reporter.exchange(&prober.exchange(destination, &line, None)?),
+            Line::Text(line) => {
+                let ended = prober.exchange(&destination, &line, None)?;
+                if let Some(address) = ended.last.address.filter(|_| ended.last.is_answered()) {
+                    destination = destination.narrowed(address);
+                }
+                reporter.exchange(&ended)
+            }
             Line::TooLong(len) => Err(Failure::outcome(
                 "a line",
                 format!("{len} bytes are more than a datagram holds ({MAX_DATAGRAM})"),

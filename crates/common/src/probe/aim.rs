@@ -2,7 +2,7 @@
 //!
 //! The addresses are tried in order. Each has a head start before the next, and goes on after
 //! that until the probe's time is up. The first address to answer wins; over TCP, the first
-//! one to connect. Later probes go to the winner alone.
+//! one to connect. Once an address has answered, later probes go there alone.
 
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -48,6 +48,12 @@ impl Destination {
         Aim::new(&self.addresses, self.timeout)
     }
 
+    /// The same target, of which `address` has answered: nothing goes to the others any more.
+    #[must_use]
+    pub fn narrowed(self, address: SocketAddr) -> Self {
+        Self { addresses: vec![address], ..self }
+    }
+
     /// How long one exchange may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {

@@ -9,6 +9,7 @@ use crate::duration;
 use crate::exit::Failure;
 use crate::probe::outcome::Ended;
 use crate::probe::report::Reporter;
+use crate::probe::target::Target;
 
 /// The time from the beginning of an attempt to the beginning of the next: short enough for
 /// whoever waits, long enough to burden nobody.
@@ -54,6 +55,13 @@ impl Persistence {
     pub fn interval(&self) -> Duration {
         let tenth = |deadline: Duration| (deadline / 10).clamp(SHORTEST_INTERVAL, INTERVAL);
         self.deadline.map_or(INTERVAL, tenth)
+    }
+
+    /// The `target`, as attempts go there: with `--wait` and only one source port they have to
+    /// take turns, and none of them may take long.
+    #[must_use]
+    pub fn with_turns(&self, target: &Target) -> Target {
+        if self.wait { target.by_turns(INTERVAL) } else { target.clone() }
     }
 
     /// Makes one attempt, and reports it. `attempt` is given the instant at which everything

@@ -191,7 +191,6 @@ impl Run {
     /// Notes that `probe` has won at `now`: the other addresses do not count any more. Returns
     /// whether the probe is under way to any of them. If so, the caller gives those up.
     pub fn won(&mut self, probe: &Probe, now: Instant) -> bool {
-        self.aim.narrow(probe.address());
         self.races.get_mut(&probe.number()).is_some_and(|race| race.won(probe, now))
     }
 
@@ -201,7 +200,11 @@ impl Run {
     pub fn take_in(&mut self, probe: &Probe, mut outcome: Outcome, now: Instant) -> bool {
         outcome.resolve = self.destination.resolve();
         verbose::say(format_args!("[*] {}: {outcome}", probe.address()));
-        let has_rivals = outcome.is_answered() && self.won(probe, now);
+        let is_answered = outcome.is_answered();
+        if is_answered {
+            self.aim.narrow(probe.address());
+        }
+        let has_rivals = is_answered && self.won(probe, now);
         let Some(race) = self.races.get_mut(&probe.number()) else {
             return has_rivals;
         };

@@ -88,6 +88,14 @@ impl Target {
         self.timeout
     }
 
+    /// The target for an exchange that others follow at once. If all of them have to leave from
+    /// one port, each has `limit` at most, so that the next one can.
+    #[must_use]
+    pub fn by_turns(&self, limit: Duration) -> Self {
+        let timeout = if self.has_source_port() { self.timeout.min(limit) } else { self.timeout };
+        Self { timeout, ..self.clone() }
+    }
+
     /// Whether the target or the source is a name, which takes time to resolve.
     #[must_use]
     pub fn has_name(&self) -> bool {
