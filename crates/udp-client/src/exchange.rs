@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
+use nix::sys::time::TimeSpec;
 
 /// The calls that an exchange makes. The socket is not connected, so that it also receives
 /// what somebody other than the target answers. None of the calls blocks.
@@ -16,12 +17,24 @@ pub trait Socket {
     /// Sends `datagram` whole to `peer`. Returns the time right before the call.
     fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<Instant>;
 
-    /// Receives a datagram. Returns its length and its sender. Bytes that do not fit into
-    /// `buffer` are lost.
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
+    /// Receives a datagram. Bytes that do not fit into `buffer` are lost.
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received>;
 
     /// The next ICMP error that came back, if there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
+}
+
+/// A datagram that was received into a buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Received {
+    /// Its length.
+    pub len: usize,
+    /// Its sender.
+    pub from: SocketAddr,
+    /// This machine's address that it came to, and the port, if the kernel says so.
+    pub to: Option<SocketAddr>,
+    /// When it came to this machine, if the kernel says so.
+    pub stamp: Option<TimeSpec>,
 }
 
 /// One exchange over a socket.
@@ -66,13 +79,13 @@ pub enum Step {
     /// The datagram was sent at this time. Nothing to do until the socket is ready.
     Sent(Instant),
     /// Somebody other than the target has sent a datagram.
-    Foreign(SocketAddr),
+    Foreign(Received),
     /// Nothing to do until a datagram comes.
     Wait,
     /// The datagram cannot be sent until the socket is ready for writing.
     WaitToSend,
-    /// The exchange is over: the length of the reply in the buffer, or why there is none.
-    Done(Result<usize, Trouble>),
+    /// The exchange is over: the reply, which is in the buffer, or why there is none.
+    Done(Result<Received, Trouble>),
 }
 
 impl Exchange {
@@ -109,23 +122,23 @@ impl Exchange {
 
     fn receive(&mut self, socket: &impl Socket, ends: &Ends, buffer: &mut [u8]) -> Step {
         match socket.receive(buffer) {
-            Ok((len, from)) if is_same(from, ends.peer) => Step::Done(Ok(len)),
-            // The sender is this socket. Its address may differ from the target's: the kernel
-            // may send from another of this machine's addresses.
-            Ok((_, from)) if is_same(from, ends.local) => {
+            Ok(received) if is_own(&received, ends) => {
                 Step::Done(Err(Trouble::connected_to_itself()))
             }
-            Ok((_, from)) => {
-                self.stranger = self.stranger.or(Some(from));
-                Step::Foreign(from)
+            Ok(received) if is_same(received.from, ends.peer) => Step::Done(Ok(received)),
+            Ok(received) => {
+                self.stranger = self.stranger.or(Some(received.from));
+                Step::Foreign(received)
             }
             Err(error) => self.failed(socket, error),
         }
     }
 
     /// Why the exchange fails when `limit` has passed.
-    pub fn timed_out(&self, limit: Duration) -> Trouble {
-        self.stranger.map_or_else(|| Trouble::no_reply(limit), Trouble::wrong_source)
+    pub fn timed_out(&mut self, limit: Duration) -> Trouble {
+        let silence =
+            || self.stranger.map_or_else(|| Trouble::no_reply(limit), Trouble::wrong_source);
+        self.trouble.take().unwrap_or_else(silence)
     }
 
     /// Decides what the `error` of a call means. The kernel returns an error before it hands
@@ -157,6 +170,14 @@ impl Exchange {
         self.trouble = Some(trouble);
         Step::Again
     }
+}
+
+/// Whether this socket itself has sent the datagram. Its address may differ from the target's
+/// and from what it was at first: the kernel chooses among this machine's addresses for each
+/// datagram.
+fn is_own(received: &Received, ends: &Ends) -> bool {
+    let is_sender = |own| is_same(received.from, own);
+    is_sender(ends.local) || received.to.is_some_and(is_sender)
 }
 
 /// Whether both are the same address and port, and the same link if they are link-local.

@@ -13,12 +13,13 @@ use crate::port::drain;
 #[derive(Debug, Default)]
 struct Script {
     sends: RefCell<VecDeque<ErrorKind>>,
-    receives: RefCell<VecDeque<Received>>,
+    receives: RefCell<VecDeque<Receive>>,
     icmp: RefCell<VecDeque<IcmpError>>,
     sent: Cell<u32>,
 }
 
-type Received = Result<(&'static str, &'static str), ErrorKind>;
+/// The sender and the text of a datagram.
+type Receive = Result<(&'static str, &'static str), ErrorKind>;
 
 impl Socket for Script {
     fn send(&self, _: &[u8], _: SocketAddr) -> io::Result<Instant> {
@@ -29,11 +30,12 @@ impl Socket for Script {
         Ok(Instant::now())
     }
 
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         let next = self.receives.borrow_mut().pop_front();
         let (from, text) = next.unwrap_or(NOTHING)?;
         buffer[..text.len()].copy_from_slice(text.as_bytes());
-        Ok((text.len(), from.parse().unwrap()))
+        let (len, from) = (text.len(), from.parse().unwrap());
+        Ok(Received { len, from, to: Some(OTHER.parse().unwrap()), stamp: None })
     }
 
     fn icmp_error(&self) -> Option<IcmpError> {
@@ -41,11 +43,13 @@ impl Socket for Script {
     }
 }
 
-const NOTHING: Received = Err(ErrorKind::WouldBlock);
+const NOTHING: Receive = Err(ErrorKind::WouldBlock);
 const PEER: &str = "192.0.2.1:6666";
+/// The address that datagrams come to. At first another one led to the target.
+const OTHER: &str = "192.0.2.8:40000";
 const LIMIT: Duration = Duration::from_secs(5);
 
-fn receiving(receives: impl IntoIterator<Item = Received>) -> Script {
+fn receiving(receives: impl IntoIterator<Item = Receive>) -> Script {
     let receives = RefCell::new(receives.into_iter().collect());
     Script { receives, ..Script::default() }
 }
@@ -62,7 +66,8 @@ fn step_on(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Tr
             Step::Again | Step::Foreign(_) => {}
             Step::Wait | Step::WaitToSend | Step::Sent(_) => return None,
             Step::Done(outcome) => {
-                let text = |len| String::from_utf8_lossy(&buffer[..len]).into_owned();
+                let text =
+                    |reply: Received| String::from_utf8_lossy(&buffer[..reply.len]).into_owned();
                 return Some(outcome.map(text));
             }
         }
@@ -93,7 +98,7 @@ fn draining_takes_what_an_earlier_exchange_left_and_its_errors() {
     let old = IcmpError { version: Version::V4, kind: 3, code: 3, router: None };
     socket.icmp.borrow_mut().extend([old, old]);
     let mut senders = Vec::new();
-    drain(&socket, &mut [0; 64], |from| senders.push(from.to_string()));
+    drain(&socket, &mut [0; 64], |datagram| senders.push(datagram.from.to_string()));
     assert_eq!(senders, [PEER, "192.0.2.9:9"]);
     assert_eq!(socket.icmp.borrow().len(), 0);
     assert_eq!(sent(&mut Exchange::new(), &socket), Some(Ok("ok!".to_owned())));
@@ -139,9 +144,11 @@ fn a_reply_that_has_come_counts_although_an_error_is_returned_first() {
 
 #[test]
 fn a_datagram_from_the_own_socket_is_no_reply() {
-    let socket = receiving([Ok(("192.0.2.7:40000", "hello"))]);
-    let itself = Trouble::connected_to_itself();
-    assert_eq!(sent(&mut Exchange::new(), &socket), Some(Err(itself)));
+    for own in ["192.0.2.7:40000", OTHER] {
+        let socket = receiving([Ok((own, "hello"))]);
+        let itself = Trouble::connected_to_itself();
+        assert_eq!(sent(&mut Exchange::new(), &socket), Some(Err(itself)));
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod prober;
 mod prompt;
 #[cfg(test)]
 mod scenarios;
+mod socket;
 mod source_port;
 
 use std::process::ExitCode;

@@ -1,28 +1,28 @@
 //! A source port as the system has it: a socket, and the exchange over it.
 
-use std::io::{self, ErrorKind};
-use std::net::{self, SocketAddr};
-use std::time::Instant;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
 
 use common::probe::destination::any_address;
-use common::probe::error_queue;
-use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::verbose;
-use mio::net::UdpSocket;
 use socket2::{Domain, Socket as Socket2, Type};
 
-use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Socket};
+use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Received, Socket};
+use crate::socket::PortSocket;
 
 /// A source port for one address of the target.
 #[derive(Debug)]
 pub struct Port {
-    pub socket: UdpSocket,
+    pub socket: PortSocket,
     pub ends: Ends,
     /// The exchange of the port's last probe.
     pub exchange: Exchange,
     /// Whether the socket is registered for writing too, because a datagram has to wait.
     pub is_registered_for_writing: bool,
+    /// The address and the source that were asked for.
+    address: SocketAddr,
+    source: Option<SocketAddr>,
 }
 
 impl Port {
@@ -30,14 +30,24 @@ impl Port {
     pub fn open(address: SocketAddr, source: Option<SocketAddr>) -> Result<Self, Trouble> {
         let Ends { mut local, peer } = ends(address, source)?;
         let socket = bind(source.unwrap_or(any_address(address)))?;
-        error_queue::enable(&socket, address.is_ipv6())?;
-        local.set_port(socket.local_addr()?.port());
+        let socket = PortSocket::new(socket, address.is_ipv6())?;
+        local.set_port(socket.port());
         if local == peer {
             return Err(Trouble::connected_to_itself());
         }
         verbose::say(format_args!("[*] Sending from: {local}"));
-        let (ends, socket) = (Ends { local, peer }, UdpSocket::from_std(socket));
-        Ok(Self { socket, ends, exchange: Exchange::new(), is_registered_for_writing: false })
+        let (ends, exchange) = (Ends { local, peer }, Exchange::new());
+        Ok(Self { socket, ends, exchange, is_registered_for_writing: false, address, source })
+    }
+
+    /// Asks anew which of this machine's addresses leads to the target, because routes change.
+    /// If none does now, it is the last one that did.
+    pub fn update_local(&mut self) -> SocketAddr {
+        if let Ok(Ends { mut local, .. }) = ends(self.address, self.source) {
+            local.set_port(self.socket.port());
+            self.ends.local = local;
+        }
+        self.ends.local
     }
 }
 
@@ -52,7 +62,7 @@ fn ends(address: SocketAddr, source: Option<SocketAddr>) -> Result<Ends, Trouble
 }
 
 /// Binds a non-blocking socket, of one family alone, to `source`.
-fn bind(source: SocketAddr) -> Result<net::UdpSocket, Trouble> {
+fn bind(source: SocketAddr) -> Result<UdpSocket, Trouble> {
     let kind = Type::DGRAM.nonblocking();
     let socket = Socket2::new(Domain::for_address(source), kind, None)?;
     if source.is_ipv6() {
@@ -63,36 +73,20 @@ fn bind(source: SocketAddr) -> Result<net::UdpSocket, Trouble> {
 }
 
 /// Receives the datagrams that wait in a socket without an exchange, [`MOST_RECEIVED`] at
-/// most, and hands each sender to `on_sender`. ICMP errors belong to an earlier datagram and
+/// most, and hands each one to `on_datagram`. ICMP errors belong to an earlier datagram and
 /// are dropped. Returns whether the socket is empty.
 pub fn drain(
     socket: &impl Socket,
     buffer: &mut [u8],
-    mut on_sender: impl FnMut(SocketAddr),
+    mut on_datagram: impl FnMut(Received),
 ) -> bool {
     for _ in 0..MOST_RECEIVED {
         match socket.receive(buffer) {
-            Ok((_, from)) => on_sender(from),
+            Ok(received) => on_datagram(received),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
             // There may be datagrams behind an error.
             Err(_) => while socket.icmp_error().is_some() {},
         }
     }
     false
-}
-
-impl Socket for UdpSocket {
-    fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<Instant> {
-        // Taken right before the call, because the reply's time begins here.
-        let now = Instant::now();
-        self.send_to(datagram, peer).map(|_| now)
-    }
-
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.recv_from(buffer)
-    }
-
-    fn icmp_error(&self) -> Option<IcmpError> {
-        error_queue::next(self)
-    }
 }

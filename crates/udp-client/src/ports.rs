@@ -152,6 +152,12 @@ impl<S> Ports<S> {
         self.slots.get(key)?.out.as_ref().map(|out| &out.probe)
     }
 
+    /// When the last datagram was sent from a port.
+    pub fn sent_at(&self, key: usize) -> Option<Instant> {
+        let slot = self.slots.get(key)?;
+        slot.out.as_ref().map_or_else(|| slot.state.sent_at(), |out| out.sent)
+    }
+
     /// Notes that `probe` goes out from a port that is free.
     pub fn begin(&mut self, key: usize, probe: Probe) {
         let flow = probe.flow() as usize;

@@ -5,11 +5,11 @@
 //! [`exchange`](crate::exchange) makes the calls. The loop only brings the three together.
 
 use std::mem;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use common::exit::Failure;
 use common::probe::aim::Probe;
+use common::probe::arrival;
 use common::probe::destination::Destination;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
@@ -19,7 +19,7 @@ use common::probe::run::Run;
 use common::probe::target::Target;
 use mio::{Interest, Token};
 
-use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Step, is_same};
+use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Received, Step, is_same};
 use crate::port::{Port, drain};
 use crate::ports::{Expiry, Out, Policy, Ports};
 
@@ -125,7 +125,7 @@ impl<'r> Prober<'r> {
         let mut port = Port::open(address, source)?;
         let token = Token(self.ports.next_key());
         // Not for writing: the loop would be woken each time that a datagram has left.
-        self.poller.registry().register(&mut port.socket, token, Interest::READABLE)?;
+        self.poller.registry().register(port.socket.source(), token, Interest::READABLE)?;
         Ok(self.ports.add(flow, address, port))
     }
 
@@ -176,65 +176,86 @@ impl<'r> Prober<'r> {
                     }
                     return Ok(());
                 }
-                Step::Foreign(from) => self.stray(key, from, woken, run)?,
-                Step::Done(result) => {
-                    let result = result.map(|len| self.buffer[..len].to_vec());
-                    return self.end(key, result, woken, run);
+                Step::Foreign(datagram) => self.stray(key, datagram, woken, run)?,
+                Step::Done(Ok(reply)) => return self.take_reply(key, reply, woken, run),
+                Step::Done(Err(trouble)) => {
+                    self.fail(key, trouble, woken, run);
+                    return self.drain(key, woken, run);
                 }
             }
         }
         self.reregister(key, Interest::READABLE)
     }
 
-    /// Ends the probe at `key` with `result`. A reply was there at `arrived`.
-    fn end(
+    /// Ends the probe at `key` with `reply`, which is in the buffer. Whether the reply is late
+    /// depends on when it came, and not on when the loop saw it.
+    fn take_reply(
         &mut self,
         key: usize,
-        result: Result<Vec<u8>, Trouble>,
-        arrived: Instant,
+        reply: Received,
+        woken: Instant,
         run: &mut Run,
     ) -> Result<(), Failure> {
-        let Some(Out { probe, sent }) = self.ports.end(key, result.as_ref().err(), arrived) else {
-            return Ok(());
+        let at = self.arrived(key, &reply, woken);
+        if self.ports.probe(key).is_some_and(|probe| probe.ends_at() < at) {
+            self.time_out(key, woken, run);
+            self.stray(key, reply, woken, run)?;
+        } else if let Some(Out { probe, sent }) = self.ports.end(key, None, woken) {
+            let local = reply.to.or(self.ports.get(key).map(|port| port.ends.local));
+            let time = sent.map(|sent| at.saturating_duration_since(sent));
+            let text = self.buffer[..reply.len].to_vec();
+            // A datagram is all of a reply.
+            let outcome = Outcome {
+                local,
+                reply: time,
+                complete: Some(true),
+                ..Outcome::of(Some(probe.address()), self.expected_reply.judge(text))
+            };
+            self.take_in(&probe, outcome, woken, run);
+        }
+        self.drain(key, woken, run)
+    }
+
+    /// When `datagram` came to the port at `key`, which was ready at `woken`.
+    fn arrived(&self, key: usize, datagram: &Received, woken: Instant) -> Instant {
+        let Some(sent) = self.ports.sent_at(key) else {
+            return woken;
         };
-        // If the datagram could not be sent, the probe has failed just now.
-        let arrived = if sent.is_some() { arrived } else { Instant::now() };
-        let outcome = self.outcome(key, &probe, sent, result, arrived);
-        if run.take_in(&probe, outcome, arrived) {
+        // If the loop did not have to wait for the datagram, it is seen now.
+        let seen = if woken > sent { woken } else { Instant::now() };
+        arrival::arrived(datagram.stamp, sent, seen)
+    }
+
+    /// Ends the probe at `key`, which failed at `now`.
+    fn fail(&mut self, key: usize, trouble: Trouble, now: Instant, run: &mut Run) {
+        if let Some(Out { probe, sent }) = self.ports.end(key, Some(&trouble), now) {
+            // If the datagram could not be sent, the probe has failed just now.
+            let now = if sent.is_some() { now } else { Instant::now() };
+            let local = self.ports.get_mut(key).map(Port::update_local);
+            let outcome = Outcome { local, ..Outcome::failed(Some(probe.address()), trouble) };
+            self.take_in(&probe, outcome.without_own_address_as_router(), now, run);
+        }
+    }
+
+    /// Hands the `outcome` of `probe` to the run.
+    fn take_in(&mut self, probe: &Probe, outcome: Outcome, now: Instant, run: &mut Run) {
+        if run.take_in(probe, outcome, now) {
             self.ports.settle(probe.number());
         }
-        self.drain(key, arrived, run)
     }
 
-    /// What came of `probe` at `key`, whose reply was there at `arrived`.
-    fn outcome(
-        &self,
-        key: usize,
-        probe: &Probe,
-        sent: Option<Instant>,
-        result: Result<Vec<u8>, Trouble>,
-        arrived: Instant,
-    ) -> Outcome {
-        // If the loop did not have to wait for the reply, it counts as arrived now.
-        let since = |sent| if arrived > sent { arrived - sent } else { sent.elapsed() };
-        let reply = sent.filter(|_| result.is_ok()).map(since);
-        let local = self.ports.get(key).map(|port| port.ends.local);
-        // A datagram is all of a reply.
-        let complete = result.is_ok().then_some(true);
-        let result = result.and_then(|reply| self.expected_reply.judge(reply));
-        Outcome { local, reply, complete, ..Outcome::of(Some(probe.address()), result) }
-            .without_own_address_as_router()
-    }
-
-    /// Ends the probes whose time is up, after one more look at each socket: a reply that
-    /// came while the process was stopped (Ctrl-Z and fg) is not late. Also ends the quiet
-    /// of ports.
+    /// Ends the probes whose time is up, after one more look at each socket: a reply that came
+    /// in time is in time, even if the process was stopped meanwhile (Ctrl-Z and fg). Also ends
+    /// the quiet of ports.
     fn end_expired(&mut self, now: Instant, run: &mut Run) -> Result<(), Failure> {
         for key in self.ports.keys() {
             match self.ports.expiry(key, now) {
                 Some(Expiry::Probe) => {
                     self.step(key, now, run)?;
-                    self.time_out(key, now, run)?;
+                    if self.ports.expiry(key, now) == Some(Expiry::Probe) {
+                        self.time_out(key, now, run);
+                        self.drain(key, now, run)?;
+                    }
                 }
                 Some(Expiry::Quiet) => {
                     self.drain(key, now, run)?;
@@ -247,16 +268,13 @@ impl<'r> Prober<'r> {
         Ok(())
     }
 
-    /// Ends the probe at `key`, if one is still out whose time is up.
-    fn time_out(&mut self, key: usize, now: Instant, run: &mut Run) -> Result<(), Failure> {
-        if self.ports.expiry(key, now) != Some(Expiry::Probe) {
-            return Ok(());
+    /// Ends the probe at `key`, whose time is up.
+    fn time_out(&mut self, key: usize, now: Instant, run: &mut Run) {
+        let limit = self.ports.probe(key).map(Probe::limit);
+        if let (Some(limit), Some(port)) = (limit, self.ports.get_mut(key)) {
+            let trouble = port.exchange.timed_out(limit);
+            self.fail(key, trouble, now, run);
         }
-        let (Some(probe), Some(port)) = (self.ports.probe(key), self.ports.get(key)) else {
-            return Ok(());
-        };
-        let trouble = port.exchange.timed_out(probe.limit());
-        self.end(key, Err(trouble), now, run)
     }
 
     /// Receives strays at all ports from which no probe is out.
@@ -269,32 +287,35 @@ impl<'r> Prober<'r> {
         let Some(port) = self.ports.get(key).filter(|_| self.ports.probe(key).is_none()) else {
             return Ok(());
         };
-        let mut senders = Vec::new();
-        let is_empty = drain(&port.socket, &mut self.buffer, |from| senders.push(from));
-        senders.into_iter().try_for_each(|from| self.stray(key, from, now, run))?;
+        let mut datagrams = Vec::new();
+        let is_empty = drain(&port.socket, &mut self.buffer, |datagram| datagrams.push(datagram));
+        datagrams.into_iter().try_for_each(|datagram| self.stray(key, datagram, now, run))?;
         if is_empty { Ok(()) } else { self.reregister(key, Interest::READABLE) }
     }
 
-    /// Reports a datagram from `from` that no probe at the port at `key` was waiting for.
+    /// Reports a datagram that no probe at the port at `key`, which was ready at `woken`, was
+    /// waiting for.
     fn stray(
         &mut self,
         key: usize,
-        from: SocketAddr,
-        now: Instant,
+        datagram: Received,
+        woken: Instant,
         run: &mut Run,
     ) -> Result<(), Failure> {
         let Some(Ends { local, peer }) = self.ports.get(key).map(|port| port.ends) else {
             return Ok(());
         };
-        let stray = self.ports.stray(key, is_same(from, peer), now);
-        stray.map_or(Ok(()), |stray| run.stray(stray, from, local))
+        let at = self.arrived(key, &datagram, woken);
+        let stray = self.ports.stray(key, is_same(datagram.from, peer), at);
+        let local = datagram.to.unwrap_or(local);
+        stray.map_or(Ok(()), |stray| run.stray(stray, datagram.from, local))
     }
 
     /// Registers the socket at `key` again: because the loop now waits for something else, or
     /// to have the datagrams that are left announced again (epoll(7), edge-triggered).
     fn reregister(&mut self, key: usize, interest: Interest) -> Result<(), Failure> {
         match self.ports.get_mut(key) {
-            Some(port) => self.poller.reregister(&mut port.socket, key, interest),
+            Some(port) => self.poller.reregister(port.socket.source(), key, interest),
             None => Ok(()),
         }
     }

@@ -57,6 +57,11 @@ impl SourcePort {
         self.last.map(|(number, _)| number)
     }
 
+    /// When that probe was sent.
+    pub fn sent_at(&self) -> Option<Instant> {
+        self.last.map(|(_, at)| at)
+    }
+
     /// Until when a reply to the port's last probe may still come; none if none may.
     pub fn listens_until(&self) -> Option<Instant> {
         self.quiet_until.filter(|_| !self.is_answered)

@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Running;
+use common::testing::{Event, Running};
 use nix::sys::signal::Signal;
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
@@ -32,6 +32,35 @@ fn a_reply_that_came_while_the_client_was_stopped_is_in_time() {
     client.go_on();
     let ended = client.finish();
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+}
+
+#[test]
+fn a_reply_that_came_too_late_while_the_client_was_stopped_is_late() {
+    let (server, address) = server();
+    let client = Running::start(UDP_CLIENT, &[&address, "-c", "1", "-W", "300ms"]);
+    let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+    client.stop();
+    // More time has to pass than the client's timeout.
+    thread::sleep(Duration::from_millis(400));
+    server.send_to(OK, peer).unwrap();
+    client.go_on();
+    let ended = client.finish();
+    assert!(ended.stdout.contains(" 0 ok, 1 no-reply, 1 late, 0.0 % lost\n"), "{ended:?}");
+}
+
+#[test]
+fn the_time_for_which_the_client_was_stopped_is_not_the_replys() {
+    let (server, address) = server();
+    let client = Running::start(UDP_CLIENT, &[&address, "-m", "x", "--json"]);
+    let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+    client.stop();
+    server.send_to(OK, peer).unwrap();
+    thread::sleep(Duration::from_millis(1000));
+    client.go_on();
+    let ended = client.finish();
+    let probe = Event::parse(&ended.stdout);
+    assert_eq!(probe.text("verdict"), "ok");
+    assert!(probe.decimal("reply_ms") < 1000.0, "{probe:?}");
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! The socket of a source port: the calls of an exchange, and when and to which address a
+//! datagram came.
+
+use std::io::{self, ErrorKind, IoSliceMut};
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+use common::probe::outcome::icmp::IcmpError;
+use common::probe::{arrival, error_queue};
+use mio::event::Source;
+use mio::net::UdpSocket;
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
+
+use crate::exchange::{Received, Socket};
+
+/// Room for the control messages of a datagram: its time in 32 bytes, and the address that it
+/// came to in 40 at most.
+const CONTROL_SIZE: usize = 96;
+
+/// Control messages, which are aligned structures (cmsg(3)).
+#[repr(align(8))]
+struct Control([u8; CONTROL_SIZE]);
+
+/// The socket of a source port.
+#[derive(Debug)]
+pub struct PortSocket {
+    socket: UdpSocket,
+    /// The socket's own port.
+    port: u16,
+}
+
+impl PortSocket {
+    /// Takes a non-blocking socket that is bound, and makes the kernel say more about what
+    /// comes: ICMP errors, and of each datagram the time and the address that it came to.
+    pub fn new(socket: net::UdpSocket, is_ipv6: bool) -> io::Result<Self> {
+        error_queue::enable(&socket, is_ipv6)?;
+        arrival::enable(&socket)?;
+        if is_ipv6 {
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+        } else {
+            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        }
+        let port = socket.local_addr()?.port();
+        Ok(Self { socket: UdpSocket::from_std(socket), port })
+    }
+
+    /// The socket's own port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What the loop waits for.
+    pub fn source(&mut self) -> &mut impl Source {
+        &mut self.socket
+    }
+}
+
+impl Socket for PortSocket {
+    fn send(&self, datagram: &[u8], peer: SocketAddr) -> io::Result<Instant> {
+        // Taken right before the call, because the reply's time begins here.
+        let now = Instant::now();
+        self.socket.send_to(datagram, peer).map(|_| now)
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        let mut control = Control([0; CONTROL_SIZE]);
+        let mut into = [IoSliceMut::new(buffer)];
+        let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
+        let datagram = recvmsg::<SockaddrStorage>(fd, &mut into, Some(&mut control.0), flags)?;
+        let from = datagram.address.as_ref().and_then(address).ok_or(ErrorKind::InvalidData)?;
+        let mut received = Received { len: datagram.bytes, from, to: None, stamp: None };
+        // Without control messages the datagram is as good, and only less is known of it.
+        for message in datagram.cmsgs().into_iter().flatten() {
+            match message {
+                ControlMessageOwned::ScmTimestampns(stamp) => received.stamp = Some(stamp),
+                ControlMessageOwned::Ipv4PacketInfo(info) => {
+                    let ip = Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr));
+                    received.to = Some((ip, self.port).into());
+                }
+                ControlMessageOwned::Ipv6PacketInfo(info) => {
+                    received.to = Some(end(&info, self.port).into());
+                }
+                _ => {}
+            }
+        }
+        Ok(received)
+    }
+
+    fn icmp_error(&self) -> Option<IcmpError> {
+        error_queue::next(&self.socket)
+    }
+}
+
+fn address(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = || address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
+    let v6 = || address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into()));
+    v4().or_else(v6)
+}
+
+/// This machine's end of a datagram that came over IPv6. Only a link-local address needs to
+/// have its link named.
+fn end(info: &libc::in6_pktinfo, port: u16) -> SocketAddrV6 {
+    let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+    let link = if ip.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
+    SocketAddrV6::new(ip, port, 0, link)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_datagram_comes_with_its_time_and_the_address_that_it_came_to() {
+        for (bind, to, from) in [("0.0.0.0:0", "127.0.0.9", "127.0.0.1"), ("[::]:0", "::1", "::1")]
+        {
+            let socket = net::UdpSocket::bind(bind).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let socket = PortSocket::new(socket, bind.starts_with('[')).unwrap();
+            let to = SocketAddr::new(to.parse().unwrap(), socket.port());
+            let peer = net::UdpSocket::bind((from, 0)).unwrap();
+            peer.send_to(b"hello", to).unwrap();
+            let mut buffer = [0; 64];
+            // Over the loopback interface, a datagram that was sent has come.
+            let received = socket.receive(&mut buffer).unwrap();
+            assert_eq!(&buffer[..received.len], b"hello");
+            assert_eq!((received.from, received.to), (peer.local_addr().unwrap(), Some(to)));
+            let stamp = SystemTime::UNIX_EPOCH + Duration::from(received.stamp.unwrap());
+            assert!(stamp.elapsed().unwrap() < Duration::from_secs(60));
+            let nothing = socket.receive(&mut buffer).unwrap_err();
+            assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+        }
+    }
+}
