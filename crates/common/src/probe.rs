@@ -5,7 +5,7 @@
 //! - [`persistence`]: the options `--wait` and `--deadline`; [`waiting`]: what `--wait` does;
 //!   [`plan`]: the options of a run.
 //! - [`run`]: the probes of a run, or a single exchange, for a client's loop;
-//!   [`schedule`]: when probes are due; [`aim`]: which address they go to.
+//!   [`schedule`]: when probes are due; [`aim`] and [`race`]: which address they go to.
 //! - [`outcome`]: what came of a probe: a verdict, and why; [`stray`]: a datagram that no
 //!   probe was waiting for.
 //! - [`ledger`]: what became of all the probes of a run, in figures.
@@ -26,6 +26,8 @@ pub mod outcome;
 pub mod persistence;
 pub mod plan;
 pub mod poller;
+pub mod race;
+mod races;
 pub mod report;
 pub mod run;
 pub mod schedule;

@@ -13,7 +13,7 @@ const CRATES: [&str; 5] = ["common", "tcp-server", "tcp-client", "udp-server", "
 
 /// The state machines, which are tested without sockets, or with scripted ones. `run` is one
 /// too, but logs what came of each exchange.
-const STATE_MACHINES: [&str; 10] = [
+const STATE_MACHINES: [&str; 11] = [
     "tcp-server/src/connection.rs",
     "tcp-client/src/exchange.rs",
     "udp-server/src/guard.rs",
@@ -21,6 +21,7 @@ const STATE_MACHINES: [&str; 10] = [
     "udp-client/src/ports.rs",
     "udp-client/src/source_port.rs",
     "common/src/probe/aim.rs",
+    "common/src/probe/race.rs",
     "common/src/probe/ledger.rs",
     "common/src/probe/schedule.rs",
     "common/src/server/goal.rs",

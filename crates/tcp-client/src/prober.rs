@@ -4,12 +4,12 @@
 use std::time::Instant;
 
 use common::exit::Failure;
-use common::probe::aim::Probe;
 use common::probe::destination::{Destination, any_address};
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
 use common::probe::outcome::{Ended, Outcome};
 use common::probe::poller::{Poller, Ready, earlier};
+use common::probe::race::Probe;
 use common::probe::run::Run;
 use common::probe::target::Target;
 use common::probe::verbose;

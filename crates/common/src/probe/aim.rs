@@ -1,70 +1,23 @@
-//! Which of a target's addresses a probe goes to: a race, as in RFC 8305 (happy eyeballs).
-//!
-//! The addresses are tried in order. Each has a head start before the next, and goes on after
-//! that until the probe's time is up. The first address to answer wins; over TCP, the first
-//! one to connect. Once an address has answered, later probes go there alone.
+//! Which of a target's addresses probes go to: all of them race, until one has answered. Later
+//! probes go there alone.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-
-use crate::probe::outcome::{Ended, Other, Outcome};
-use crate::probe::schedule::Due;
+use std::time::Duration;
 
 /// The time after which the next address is tried, too: the "Connection Attempt Delay" of
 /// RFC 8305, section 5.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The addresses of a target.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Aim {
     /// In the order in which they are tried.
-    addresses: Rc<[SocketAddr]>,
+    pub(crate) addresses: Rc<[SocketAddr]>,
     /// How long a probe may take.
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     /// How long an address is tried alone before the next one is tried, too.
-    head_start: Duration,
-}
-
-/// A probe under way to one address.
-#[derive(Clone, Copy, Debug)]
-pub struct Probe {
-    /// When the probe was due, and which flow sends it.
-    pub due: Due,
-    address: SocketAddr,
-    /// Which of the race's addresses it is.
-    lane: usize,
-    begun: Instant,
-    ends_at: Instant,
-}
-
-/// A probe on its way to one address, or to several.
-#[derive(Debug)]
-pub struct Race {
-    due: Due,
-    addresses: Rc<[SocketAddr]>,
-    head_start: Duration,
-    /// How long the probe may take from when it is first sent, and when it ends at the latest.
-    timeout: Duration,
-    end: Option<Instant>,
-    /// When the probe's time is up; none before the probe is first sent.
-    ends_at: Option<Instant>,
-    /// The addresses that were tried, in order.
-    lanes: Vec<Lane>,
-    /// Which of them has won.
-    winner: Option<usize>,
-    /// When the next address is tried, if there is one left.
-    next_at: Option<Instant>,
-}
-
-/// An address that was tried.
-#[derive(Debug)]
-struct Lane {
-    begun: Instant,
-    /// How long the probe was under way there; none if it still is.
-    waited: Option<Duration>,
-    /// What came of it; none before that, and if another address has won.
-    outcome: Option<Outcome>,
+    pub(crate) head_start: Duration,
 }
 
 impl Aim {
@@ -76,29 +29,6 @@ impl Aim {
         Self { addresses: addresses.into(), timeout, head_start: HEAD_START.min(share) }
     }
 
-    /// How long a probe may take.
-    #[must_use]
-    pub fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// A race for the probe that is `due`. The loop takes the probe at `now`, and its time is
-    /// up at `end` at the latest.
-    #[must_use]
-    pub fn race(&self, due: Due, now: Instant, end: Option<Instant>) -> Race {
-        Race {
-            due,
-            addresses: self.addresses.clone(),
-            head_start: self.head_start,
-            timeout: self.timeout,
-            end,
-            ends_at: None,
-            lanes: Vec::with_capacity(1),
-            winner: None,
-            next_at: Some(now),
-        }
-    }
-
     /// Aims later probes at the `winner` of a race alone.
     pub fn narrow(&mut self, winner: SocketAddr) {
         if self.addresses.len() > 1 {
@@ -107,250 +37,18 @@ impl Aim {
     }
 }
 
-impl Race {
-    /// When the next address is tried; none if none is left, or before that is known.
-    #[must_use]
-    pub fn next_at(&self) -> Option<Instant> {
-        self.next_at
-    }
-
-    /// The probe to the next address, which the loop takes at `now`; none if the time is up.
-    pub fn next(&mut self, now: Instant) -> Option<Probe> {
-        self.next_at = None;
-        let lane = self.lanes.len();
-        let is_over = self.ends_at.is_some_and(|end| end <= now);
-        let address = *self.addresses.get(lane).filter(|_| !is_over)?;
-        self.lanes.push(Lane { begun: now, waited: None, outcome: None });
-        let ends_at = self.ends_at.unwrap_or_else(|| self.end_of(now));
-        Some(Probe { due: self.due, address, lane, begun: now, ends_at })
-    }
-
-    /// Notes that `probe` is sent at `now`. The time of all addresses is counted from when the
-    /// probe is first sent.
-    pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
-        let ends_at = self.ends_at.unwrap_or_else(|| self.end_of(now));
-        self.ends_at = Some(ends_at);
-        (probe.begun, probe.ends_at) = (now, ends_at);
-        self.lanes[probe.lane].begun = now;
-        if self.is_one_left() {
-            self.next_at = Some(now + self.head_start);
-        }
-    }
-
-    /// Notes that `probe` has won at `now`: the other addresses do not count any more. Returns
-    /// whether the probe is under way to any of them; the caller gives those up.
-    pub fn won(&mut self, probe: &Probe, now: Instant) -> bool {
-        self.winner = Some(probe.lane);
-        self.next_at = None;
-        let rivals = self.lanes.iter_mut().enumerate();
-        let rivals = rivals.filter(|(at, lane)| *at != probe.lane && lane.waited.is_none());
-        let give_up = |lane: &mut Lane| {
-            lane.waited = Some(now.saturating_duration_since(lane.begun));
-        };
-        rivals.map(|(_, lane)| give_up(lane)).count() > 0
-    }
-
-    /// Notes `outcome` of `probe`. If the probe is under way nowhere else and has no answer,
-    /// the next address is tried at once.
-    pub fn take_in(&mut self, probe: &Probe, outcome: Outcome, now: Instant) {
-        let lane = &mut self.lanes[probe.lane];
-        lane.waited = Some(now.saturating_duration_since(lane.begun));
-        lane.outcome = Some(outcome);
-        let is_over = self.ends_at.is_some_and(|end| end <= now);
-        if is_over {
-            self.next_at = None;
-        } else if self.is_one_left() && !self.is_under_way() {
-            self.next_at = Some(now);
-        }
-    }
-
-    /// The probe's place in the schedule.
-    #[must_use]
-    pub fn due(&self) -> Due {
-        self.due
-    }
-
-    /// Whether nothing more will come of any address.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        !self.is_under_way() && self.next_at.is_none()
-    }
-
-    /// What came of the probe, whose race is over. The outcome at the address that has won
-    /// counts, or else the one at the last address.
-    #[must_use]
-    pub fn end(mut self) -> Option<Ended> {
-        let counts = self.winner.unwrap_or(self.lanes.len().checked_sub(1)?);
-        let lane = self.lanes.remove(counts);
-        let mut addresses = self.addresses.to_vec();
-        addresses.remove(counts);
-        let other = |(lane, address): (Lane, SocketAddr)| Other {
-            address,
-            waited: lane.waited.unwrap_or_default(),
-            trouble: lane.outcome.and_then(|outcome| outcome.result.err()),
-        };
-        Some(Ended {
-            number: self.due.number,
-            delay: Some(lane.begun.saturating_duration_since(self.due.at)),
-            is_sent_late: self.due.is_sent_late,
-            others: self.lanes.into_iter().zip(addresses).map(other).collect(),
-            last: lane.outcome?,
-        })
-    }
-
-    fn end_of(&self, begun: Instant) -> Instant {
-        let end = begun + self.timeout;
-        self.end.map_or(end, |most| most.min(end))
-    }
-
-    fn is_one_left(&self) -> bool {
-        self.winner.is_none() && self.lanes.len() < self.addresses.len()
-    }
-
-    fn is_under_way(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.waited.is_none())
-    }
-}
-
-impl Probe {
-    /// Which of the run's probes it is, from 1.
-    #[must_use]
-    pub fn number(&self) -> u64 {
-        self.due.number
-    }
-
-    /// Which flow sends it, from 0.
-    #[must_use]
-    pub fn flow(&self) -> u32 {
-        self.due.flow
-    }
-
-    /// The address that the probe is under way to.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// When the probe was sent to this address; before that, when the loop took it.
-    #[must_use]
-    pub fn begun(&self) -> Instant {
-        self.begun
-    }
-
-    /// When the probe's time is up, at this address and at all others.
-    #[must_use]
-    pub fn ends_at(&self) -> Instant {
-        self.ends_at
-    }
-
-    /// How long the probe may take at this address.
-    #[must_use]
-    pub fn limit(&self) -> Duration {
-        self.ends_at.saturating_duration_since(self.begun)
-    }
-
-    /// How long after its due time the probe was sent to this address.
-    #[must_use]
-    pub fn delay(&self) -> Duration {
-        self.begun.saturating_duration_since(self.due.at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::outcome::trouble::Trouble;
-    use crate::probe::outcome::verdict::Verdict;
-    use crate::probe::schedule::Schedule;
-
-    const TIMEOUT: Duration = Duration::from_secs(6);
-
-    fn race(timeout: Duration, start: Instant) -> Race {
-        let addresses = ["[::1]:7000", "127.0.0.1:7000", "127.0.0.2:7000"];
-        let aim = Aim::new(&addresses.map(|a| a.parse().unwrap()), timeout);
-        let due = Schedule::new(start, Duration::ZERO, 1, 1).take(start, &|_| true).unwrap();
-        aim.race(due, start, None)
-    }
-
-    fn refused(probe: &Probe) -> Outcome {
-        Outcome::failed(Some(probe.address()), Trouble::new(Verdict::Refused, "refused"))
-    }
-
-    fn answered(probe: &Probe) -> Outcome {
-        Outcome { result: Ok(Vec::new()), ..refused(probe) }
-    }
 
     #[test]
-    fn an_address_has_a_head_start_and_goes_on_until_the_time_is_up() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let mut race = race(TIMEOUT, start);
-        let mut first = race.next(start).unwrap();
-        race.begin(&mut first, at(1));
-        assert_eq!(
-            (first.ends_at(), first.limit()),
-            (at(1) + TIMEOUT, TIMEOUT),
-            "from its sending"
-        );
-        assert_eq!(race.next_at(), Some(at(251)));
-        let mut second = race.next(at(251)).unwrap();
-        race.begin(&mut second, at(252));
-        assert_eq!((second.ends_at(), second.delay()), (first.ends_at(), at(252) - start));
-        assert!(race.won(&second, at(300)), "the first address has to be given up");
-        race.take_in(&second, answered(&second), at(310));
-        assert!(race.is_over());
-        let ended = race.end().unwrap();
-        let Other { address, waited, trouble } = &ended.others[0];
-        assert_eq!((*address, *waited, trouble), (first.address(), at(300) - at(1), &None));
-        assert_eq!((ended.others.len(), ended.last.address), (1, Some(second.address())));
-    }
-
-    #[test]
-    fn after_a_failure_the_next_address_is_tried_at_once() {
-        let start = Instant::now();
-        let later = start + Duration::from_millis(10);
-        let mut race = race(TIMEOUT, start);
-        for _ in 0..3 {
-            let mut probe = race.next(start).unwrap();
-            race.begin(&mut probe, start);
-            assert!(!race.is_over());
-            race.take_in(&probe, refused(&probe), later);
-        }
-        assert!(race.is_over());
-        let ended = race.end().unwrap();
-        assert_eq!(ended.last.address, Some("127.0.0.2:7000".parse().unwrap()));
-        assert!(ended.others.iter().all(|other| other.trouble.is_some()));
-    }
-
-    #[test]
-    fn a_short_time_is_shared() {
-        let start = Instant::now();
-        let mut race = race(Duration::from_millis(30), start);
-        let mut first = race.next(start).unwrap();
-        race.begin(&mut first, start);
-        assert_eq!(race.next_at(), Some(start + Duration::from_millis(10)));
-    }
-
-    #[test]
-    fn no_address_is_tried_after_the_end() {
-        let start = Instant::now();
-        let mut race = race(TIMEOUT, start);
-        let mut first = race.next(start).unwrap();
-        race.begin(&mut first, start);
-        race.take_in(&first, refused(&first), start + TIMEOUT);
-        assert!(race.is_over());
-    }
-
-    #[test]
-    fn later_probes_go_to_the_winner_alone() {
+    fn a_short_time_is_shared_and_later_probes_go_to_the_winner_alone() {
         let addresses = ["127.0.0.1:7000", "127.0.0.2:7000"].map(|a| a.parse().unwrap());
-        let mut aim = Aim::new(&addresses, TIMEOUT);
+        let aim = |timeout| Aim::new(&addresses, Duration::from_millis(timeout));
+        assert_eq!(aim(5000).head_start, HEAD_START);
+        assert_eq!(aim(30).head_start, Duration::from_millis(15));
+        let mut aim = aim(30);
         aim.narrow(addresses[1]);
-        let start = Instant::now();
-        let due = Schedule::new(start, Duration::ZERO, 1, 1).take(start, &|_| true).unwrap();
-        let mut race = aim.race(due, start, None);
-        let mut probe = race.next(start).unwrap();
-        race.begin(&mut probe, start);
-        assert_eq!((probe.address(), race.next_at()), (addresses[1], None));
+        assert_eq!(*aim.addresses, addresses[1..]);
     }
 }

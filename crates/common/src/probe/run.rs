@@ -4,15 +4,13 @@
 //! A run has no socket and reads no clock. The loop asks the run which probe is due,
 //! sends the probe, and hands its outcome back.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use crate::exit::Failure;
-use crate::probe::aim::{Aim, Probe, Race};
+use crate::probe::aim::Aim;
 use crate::probe::destination::Destination;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::trouble::Trouble;
@@ -20,6 +18,8 @@ use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
 use crate::probe::poller::earlier;
+use crate::probe::race::{Probe, Race};
+use crate::probe::races::Races;
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
 use crate::probe::schedule::Schedule;
@@ -44,10 +44,8 @@ pub struct Run {
     end: Option<Instant>,
     /// When the caller wants the loop back, even if nothing has ended.
     pause: Option<Instant>,
-    /// The probes under way, by number.
-    races: BTreeMap<u64, Race>,
-    /// When races go on to their next address. Some of these may be over by then.
-    starts: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// The probes under way.
+    races: Races,
     left_of_turn: usize,
     is_stopped: bool,
     /// The signal that has ended the run.
@@ -94,8 +92,7 @@ impl Run {
             report: None,
             end: None,
             pause: None,
-            races: BTreeMap::new(),
-            starts: BinaryHeap::new(),
+            races: Races::default(),
             left_of_turn: MOST_A_TURN,
             is_stopped: false,
             signal: None,
@@ -140,7 +137,7 @@ impl Run {
     /// How long the replies to the probes that are out may take: twice the longest time so
     /// far. No probe is sent that has less time left before the end of the run.
     fn grace(&self) -> Duration {
-        (self.ledger.from_sending().greatest() * 2).min(self.aim.timeout())
+        (self.ledger.from_sending().greatest() * 2).min(self.aim.timeout)
     }
 
     /// Takes the next probe: one that goes on to its next address, or one that is due and
@@ -148,50 +145,29 @@ impl Run {
     /// sent enough.
     pub fn take(&mut self, now: Instant, is_free: &dyn Fn(u32) -> bool) -> Option<Probe> {
         self.left_of_turn = self.left_of_turn.checked_sub(1)?;
-        if let Some(probe) = self.take_next_address(now) {
+        if self.is_stopped {
+            return None;
+        }
+        if let Some(probe) = self.races.next(now) {
             return Some(probe);
         }
+        self.note_ended(now);
         let due = self.schedule.take(now, is_free)?;
         // A single exchange has to be over at `end`; a run leaves its probe unfinished.
         let end = self.end.filter(|_| self.report.is_none());
-        let mut race = self.aim.race(due, now, end);
-        let probe = race.next(now);
         self.ledger.sent += 1;
-        self.races.insert(due.number, race);
-        probe
-    }
-
-    /// Takes the next probe that goes on to its next address by `now`.
-    fn take_next_address(&mut self, now: Instant) -> Option<Probe> {
-        while let Some(Reverse((at, number))) = self.starts.peek().copied() {
-            if at > now || self.is_stopped {
-                return None;
-            }
-            self.starts.pop();
-            let Some(race) = self.races.get_mut(&number).filter(|race| race.next_at() == Some(at))
-            else {
-                continue;
-            };
-            if let Some(probe) = race.next(now) {
-                return Some(probe);
-            }
-            self.end_race(number, now);
-        }
-        None
+        self.races.add(Race::new(self.aim.clone(), due, now, end), now)
     }
 
     /// Notes that `probe` is sent at `now`: its time is counted from then.
     pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
-        if let Some(race) = self.races.get_mut(&probe.number()) {
-            race.begin(probe, now);
-            self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
-        }
+        self.races.begin(probe, now);
     }
 
     /// Notes that `probe` has won at `now`: the other addresses do not count any more. Returns
     /// whether the probe is under way to any of them. If so, the caller gives those up.
     pub fn won(&mut self, probe: &Probe, now: Instant) -> bool {
-        self.races.get_mut(&probe.number()).is_some_and(|race| race.won(probe, now))
+        self.races.won(probe, now)
     }
 
     /// Takes in the `outcome` of `probe` at the address that it went to. An answer wins.
@@ -205,22 +181,16 @@ impl Run {
             self.aim.narrow(probe.address());
         }
         let has_rivals = is_answered && self.won(probe, now);
-        let Some(race) = self.races.get_mut(&probe.number()) else {
-            return has_rivals;
-        };
-        race.take_in(probe, outcome, now);
-        self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
-        if race.is_over() {
-            self.end_race(probe.number(), now);
-        }
+        self.races.take_in(probe, outcome, now);
+        self.note_ended(now);
         has_rivals
     }
 
-    fn end_race(&mut self, number: u64, now: Instant) {
-        let ended = self.races.remove(&number).map(|race| (race.due(), race.end()));
-        if let Some((due, ended)) = ended {
+    /// Notes the probes that have ended by `now`.
+    fn note_ended(&mut self, now: Instant) {
+        while let Some((due, ended)) = self.races.take_over() {
             self.schedule.ended(due, now);
-            self.ended.extend(ended);
+            self.ended.push(ended);
         }
     }
 
@@ -274,7 +244,7 @@ impl Run {
         listening: Option<Instant>,
     ) -> Option<Instant> {
         let progress = self.report.as_ref().and_then(RunReport::next_at);
-        let next_address = self.starts.peek().map(|Reverse((at, _))| *at);
+        let next_address = self.races.next_at();
         let end_of_listening = listening.filter(|_| self.has_ended());
         let due = self.schedule.next_at(is_free);
         let times = [due, next_address, self.stops_at(), end_of_listening, progress];
