@@ -165,9 +165,4 @@ impl<'m> Attempt<'m> {
     pub fn close(self) -> Probe {
         self.probe
     }
-
-    /// The port that the connection is made from.
-    pub fn source_port(&self) -> u16 {
-        self.local.port()
-    }
 }

@@ -21,6 +21,7 @@
 mod attempt;
 mod cli;
 mod exchange;
+mod flows;
 mod prober;
 mod stream;
 

@@ -5,8 +5,6 @@ use std::time::Instant;
 
 use common::exit::Failure;
 use common::probe::destination::{Destination, any_address};
-use common::probe::outcome::trouble::Trouble;
-use common::probe::outcome::verdict::Verdict;
 use common::probe::outcome::{Ended, Outcome};
 use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::race::Probe;
@@ -18,7 +16,8 @@ use slab::Slab;
 
 use crate::attempt::Attempt;
 use crate::exchange::Request;
-use crate::stream::{Chooser, Connection};
+use crate::flows::Flows;
+use crate::stream::{Chooser, Connection, PortInUse, Unconnected};
 
 /// Sends probes, and receives what comes back.
 #[derive(Debug)]
@@ -28,10 +27,9 @@ pub struct Prober<'m> {
     attempts: Slab<Attempt<'m>>,
     /// No probe's time is up before this time.
     first_end: Option<Instant>,
-    /// Whether each flow has one source port and no other (`--source-port`).
-    is_port_fixed: bool,
-    /// The source port that each flow keeps for its next probe; none while a probe uses it.
-    kept: Vec<Option<u16>>,
+    flows: Flows,
+    /// Probes that wait for their flow's source port, and when each tries again.
+    waiting: Vec<(Instant, Probe)>,
 }
 
 impl<'m> Prober<'m> {
@@ -42,8 +40,8 @@ impl<'m> Prober<'m> {
             request,
             attempts: Slab::new(),
             first_end: None,
-            is_port_fixed: target.has_source_port(),
-            kept: Vec::new(),
+            flows: Flows::new(target.has_source_port()),
+            waiting: Vec::new(),
         })
     }
 
@@ -69,6 +67,7 @@ impl<'m> Prober<'m> {
         loop {
             let now = Instant::now();
             run.begin_turn(now);
+            self.try_again(now, run);
             while let Some(probe) = run.take(now, &|flow| self.is_free(flow)) {
                 self.begin(probe, run);
             }
@@ -78,6 +77,7 @@ impl<'m> Prober<'m> {
             run.report_ended()?;
             self.poller.watch_output(run.is_waiting_for_reader());
             let next = run.next_at(&|flow| self.is_free(flow), None);
+            let next = earlier(next, self.next_try());
             let woken = self.poller.wait(earlier(next, self.first_end))?;
             if let Some(signal) = woken.signal {
                 run.interrupt(signal, woken.at);
@@ -91,26 +91,70 @@ impl<'m> Prober<'m> {
         }
     }
 
-    /// Whether `flow` may send a probe. A flow with a fixed port has one probe out at most.
+    /// Whether `flow` may send a probe.
     fn is_free(&self, flow: u32) -> bool {
-        let mut attempts = self.attempts.iter();
-        self.attempts.len() < self.poller.most_sockets()
-            && !(self.is_port_fixed && attempts.any(|(_, attempt)| attempt.probe.flow() == flow))
+        self.attempts.len() < self.poller.most_sockets() && self.flows.is_free(flow)
     }
 
-    /// Sends `probe`.
+    /// Sends the probes that have waited long enough for their flow's port.
+    fn try_again(&mut self, now: Instant, run: &mut Run) {
+        while let Some(at) = self.waiting.iter().position(|(at, _)| *at <= now) {
+            let (_, probe) = self.waiting.swap_remove(at);
+            self.begin(probe, run);
+        }
+    }
+
+    /// When the next probe tries again to send.
+    fn next_try(&self) -> Option<Instant> {
+        self.waiting.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Sends `probe`, or lets it wait for its flow's port.
     fn begin(&mut self, mut probe: Probe, run: &mut Run) {
-        run.begin(&mut probe, Instant::now());
-        match self.connect(&probe, run) {
+        let (now, flow) = (Instant::now(), probe.flow());
+        let mut connection = self.connect(&probe, run);
+        if let Err(Unconnected { port: Some(PortInUse::Held), .. }) = connection
+            && let Some(at) = self.hold(&probe, now, run)
+        {
+            self.waiting.push((at, probe));
+            return;
+        }
+        if let Err(Unconnected { port: Some(_), .. }) = connection
+            && self.kept_port(flow, run).is_some()
+        {
+            self.flows.leave_port(flow);
+            run.leave_port();
+            connection = self.connect(&probe, run);
+        }
+        run.begin(&mut probe, now);
+        match connection {
             Ok(connection) => {
+                self.flows.connecting(flow, connection.local().port());
                 self.first_end = earlier(self.first_end, Some(probe.ends_at()));
                 self.attempts.insert(Attempt::new(probe, connection, self.request));
             }
-            Err(trouble) => {
+            Err(Unconnected { trouble, .. }) => {
                 let outcome = Outcome::failed(Some(probe.address()), trouble);
                 run.take_in(&probe, outcome, Instant::now());
             }
         }
+    }
+
+    /// When `probe` tries again, whose flow's port is still held at `now`; none if it has
+    /// waited long enough.
+    fn hold(&mut self, probe: &Probe, now: Instant, run: &mut Run) -> Option<Instant> {
+        let flow = probe.flow();
+        let has_waited = !self.flows.is_free(flow);
+        let at = self.flows.held(flow, now, probe.ends_at())?;
+        if !has_waited {
+            run.wait_for_port();
+        }
+        Some(at)
+    }
+
+    /// The port that `flow` keeps and can use, if the run's flows keep theirs.
+    fn kept_port(&mut self, flow: u32, run: &Run) -> Option<u16> {
+        self.flows.port(flow).filter(|_| run.keeps_ports())
     }
 
     /// Goes on with the attempt at `key` as far as possible. The socket was ready at `woken`.
@@ -137,11 +181,26 @@ impl<'m> Prober<'m> {
     /// Gives up the attempts of `probe` at other addresses than the one at `key`, which has
     /// connected.
     fn give_up_rivals(&mut self, key: usize, probe: &Probe) {
-        self.attempts.retain(|at, other| at == key || other.probe.number() != probe.number());
+        let (flow, number) = (probe.flow(), probe.number());
+        let flows = &mut self.flows;
+        self.attempts.retain(|at, other| {
+            let is_rival = at != key && other.probe.number() == number;
+            if is_rival {
+                flows.closed(flow, None);
+            }
+            !is_rival
+        });
+        self.waiting.retain(|(_, other)| {
+            let is_rival = other.number() == number;
+            if is_rival {
+                flows.give_up(flow);
+            }
+            !is_rival
+        });
     }
 
     /// Starts to connect for `probe`, and registers the connection with the poller.
-    fn connect(&mut self, probe: &Probe, run: &Run) -> Result<Connection, Trouble> {
+    fn connect(&mut self, probe: &Probe, run: &Run) -> Result<Connection, Unconnected> {
         let (flow, peer) = (probe.flow(), probe.address());
         verbose::say(format_args!("[*] Connecting to: {peer}"));
         let source = run.destination().source_of_flow(peer, flow)?;
@@ -149,23 +208,12 @@ impl<'m> Prober<'m> {
         // Flows use both, so that they take as many paths as possible.
         let parity = [Chooser::Connect, Chooser::Bind][flow as usize % 2];
         let chooser = run.keeps_ports().then_some(parity);
-        let kept = if run.keeps_ports() { self.kept_port(flow).take() } else { None };
-        let kept = kept.map(|port| {
+        let kept = self.kept_port(flow, run).map(|port| {
             let mut own = source.unwrap_or_else(|| any_address(peer));
             own.set_port(port);
             own
         });
-        let mut connection = match Connection::connect(peer, kept.or(source), chooser) {
-            // Another connection may still hold the port (TIME_WAIT). Then any port will do.
-            Err(trouble) if kept.is_some() && trouble.verdict == Verdict::Local => {
-                Connection::connect(peer, source, chooser)?
-            }
-            Err(trouble) => {
-                *self.kept_port(flow) = kept.map(|own| own.port());
-                return Err(trouble);
-            }
-            Ok(connection) => connection,
-        };
+        let mut connection = Connection::connect(peer, kept.or(source), chooser)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         let token = Token(self.attempts.vacant_key());
         self.poller.registry().register(connection.source(), token, both)?;
@@ -175,9 +223,7 @@ impl<'m> Prober<'m> {
     /// Ends the attempt at `key` with `outcome`, and closes its connection.
     fn end(&mut self, key: usize, outcome: Outcome, now: Instant, run: &mut Run) {
         let attempt = self.attempts.remove(key);
-        if run.keeps_ports() {
-            *self.kept_port(attempt.probe.flow()) = Some(attempt.source_port());
-        }
+        self.flows.closed(attempt.probe.flow(), outcome.connect);
         run.take_in(&attempt.close(), outcome, now);
     }
 
@@ -193,14 +239,5 @@ impl<'m> Prober<'m> {
             }
         }
         self.first_end = self.attempts.iter().map(|(_, attempt)| attempt.ends_at()).min();
-    }
-
-    /// The source port that `flow` keeps.
-    fn kept_port(&mut self, flow: u32) -> &mut Option<u16> {
-        let flow = flow as usize;
-        if self.kept.len() <= flow {
-            self.kept.resize(flow + 1, None);
-        }
-        &mut self.kept[flow]
     }
 }

@@ -71,6 +71,29 @@ pub enum Chooser {
 /// are those of Linux's `enum` in tcp_states.h.
 const TCP_CLOSE: u8 = 7;
 
+/// Why no connection is being made.
+#[derive(Debug)]
+pub struct Unconnected {
+    pub trouble: Trouble,
+    /// What is wrong with the source port, if that is the reason.
+    pub port: Option<PortInUse>,
+}
+
+/// What keeps a source port from being used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortInUse {
+    /// An earlier connection from it to the same peer, which is not gone yet.
+    Held,
+    /// Another socket, which does not share it.
+    Taken,
+}
+
+impl<T: Into<Trouble>> From<T> for Unconnected {
+    fn from(trouble: T) -> Self {
+        Self { trouble: trouble.into(), port: None }
+    }
+}
+
 sockopt_impl!(
     /// tcp(7): what the kernel knows of a connection.
     TcpInfo,
@@ -96,7 +119,7 @@ impl Connection {
         peer: SocketAddr,
         source: Option<SocketAddr>,
         chooser: Option<Chooser>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, Unconnected> {
         let kind = Type::STREAM.nonblocking();
         let socket = Socket::new(Domain::for_address(peer), kind, None)?;
         if peer.is_ipv6() {
@@ -114,11 +137,19 @@ impl Connection {
             if own.port() == 0 && !binds {
                 setsockopt(&socket, BindAddressNoPort, &true).map_err(io::Error::from)?;
             }
-            socket.bind(&own.into()).map_err(|error| Trouble::source(own, &error))?;
+            socket.bind(&own.into()).map_err(|error| {
+                let is_taken = error.kind() == ErrorKind::AddrInUse && own.port() != 0;
+                let port = is_taken.then_some(PortInUse::Taken);
+                Unconnected { trouble: Trouble::source(own, &error), port }
+            })?;
         }
         match socket.connect(&peer.into()) {
             Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => {
-                Err(Trouble::connecting(&error, source))
+                let has_port = source.is_some_and(|own| own.port() != 0);
+                let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+                let is_held = errno == Errno::EADDRNOTAVAIL && has_port;
+                let port = is_held.then_some(PortInUse::Held);
+                Err(Unconnected { trouble: Trouble::connecting(&error, source), port })
             }
             _ => {
                 let stream = TcpStream::from_std(socket.into());

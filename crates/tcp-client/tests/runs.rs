@@ -141,8 +141,8 @@ fn flows_are_reported_by_their_ports() {
     let flows = summary.list("flows");
     let sum = |field| flows.iter().map(|flow| flow.number(field)).sum::<u64>();
     assert_eq!((sum("sent"), sum("failed")), (20, 0));
-    // A flow keeps its port, unless the kernel does not give out the port again yet.
-    assert!((4..20).contains(&flows.len()), "{flows:?}");
+    // The server ends first, so a port is free again as soon as its connection is closed.
+    assert_eq!(flows.len(), 4, "{flows:?}");
 }
 
 #[test]
@@ -160,7 +160,8 @@ fn a_summary_in_words() {
     );
     for (line, name) in lines[3..].iter().zip(["connect", "reply"]) {
         let row = words(line);
-        assert_eq!((row.len(), row[0].as_str(), row[8].as_str()), (9, name, "1000"), "{lines:?}");
+        // A probe that a busy machine sent late has no such times.
+        assert_eq!((row.len(), row[0].as_str()), (9, name), "{lines:?}");
     }
     assert!(lines.len() >= 5 && lines.iter().all(|line| line.len() <= 80), "{lines:?}");
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));

@@ -7,8 +7,8 @@ from lab.harness import Server
 from lab.protocol import PORT
 from netlab import account, nat, services
 from netlab.account import Account, Connections
-from netlab.run import measure
-from netlab.play import Play, nothing, play
+from netlab.run import Run, measure
+from netlab.play import Act, Play, nothing, play
 from netlab.scene import Scene
 from netlab.trial import SILENCE, each, verdict
 
@@ -24,6 +24,9 @@ def plays() -> Iterator[Play]:
         yield play(begin, "run-witness", verdict("ok"), nothing, run=seen_as_it_is)
         yield play(begin, "run-masquerade", verdict("ok"), masquerade, run=seen_as_the_router)
         yield play(begin, "run-balanced", verdict("ok"), balance, plan.near, run=two_servers)
+    for begin, _, _ in each("tcp"):
+        yield play(begin, "run-port-waited-for", verdict("ok"), drop_ends("numgen inc mod 2 == 0"), run=one_port)
+        yield play(begin, "run-port-left", verdict("ok"), drop_ends(), run=two_ports)
 
 
 def drop_odd(scene: Scene) -> None:
@@ -56,6 +59,30 @@ def flows(scene: Scene) -> None:
     check(working == answered, f"working {working}, answered {answered}")
     if scene.protocol == "udp":
         check(failing == dropped, f"failing {failing}, dropped {dropped}")
+
+
+def drop_ends(which: str = "") -> Act:
+    """The router drops the client's FINs, or some of them: the connection holds its port until one gets through."""
+    return lambda scene: scene.filter(scene.r, "forward", f"tcp dport {PORT} tcp flags & fin != 0 {which} drop")
+
+
+def one_flow(scene: Scene, count: int) -> Run:
+    scene.serve(services.tcp(scene.b, scene.plan.server, Connections()))
+    return measure(scene, count, "--flows", "1", "--interval", "0")
+
+
+def one_port(scene: Scene) -> None:
+    """A flow waits until its port is free again, and keeps it."""
+    run = one_flow(scene, COUNT)
+    flows, held = run.summary["flows"], run.summary["held"]
+    scene.case.check((len(flows), held) == (1, COUNT - 1), f"flows {flows}, held {held}")
+
+
+def two_ports(scene: Scene) -> None:
+    """A flow does not wait for ever."""
+    run = one_flow(scene, 2)
+    flows, took = run.summary["flows"], run.summary["elapsed_ms"]
+    scene.case.check(len(flows) == 2 and 1000 <= took < 2000, f"flows {flows}, took {took} ms")
 
 
 def masquerade(scene: Scene) -> None:

@@ -66,6 +66,11 @@ impl Destination {
         self.resolve
     }
 
+    /// Whether a source port was asked for.
+    pub(crate) fn has_source_port(&self) -> bool {
+        self.sources.iter().any(|source| source.port() != 0)
+    }
+
     /// The address that `flow` sends from to reach `peer`; none if any will do. If a
     /// port was asked for, flow 0 has that port, flow 1 the next one, and so on.
     ///

@@ -36,6 +36,11 @@ pub struct Ledger {
     pub sent_late: u64,
     /// How many probes had to wait for a source port.
     pub held: u64,
+    /// How many probes left from another port than their flow's, as an earlier connection still
+    /// held that one.
+    pub left_port: u64,
+    /// Whether connections use the ports of earlier ones again.
+    pub uses_ports_again: bool,
     /// Replies to probes that had ended without a reply.
     pub late: u64,
     /// Further answers to probes that had one: a reply, an ICMP error, or another address's.

@@ -46,6 +46,8 @@ pub struct Run {
     pause: Option<Instant>,
     /// The probes under way.
     races: Races,
+    /// How many probes waited for their port after they had been taken.
+    waited: u64,
     left_of_turn: usize,
     is_stopped: bool,
     /// The signal that has ended the run.
@@ -81,7 +83,9 @@ impl Run {
     ) -> Self {
         let schedule = Schedule::new(start, plan.interval, plan.flows, plan.count);
         let report = Some(RunReport::new(reporter, plan, start));
-        Self { end, report, ..Self::of(destination, schedule, Ledger::new(plan.has_flows)) }
+        let mut ledger = Ledger::new(plan.has_flows);
+        ledger.uses_ports_again = plan.has_flows || destination.has_source_port();
+        Self { end, report, ..Self::of(destination, schedule, ledger) }
     }
 
     fn of(destination: Destination, schedule: Schedule, ledger: Ledger) -> Self {
@@ -93,6 +97,7 @@ impl Run {
             end: None,
             pause: None,
             races: Races::default(),
+            waited: 0,
             left_of_turn: MOST_A_TURN,
             is_stopped: false,
             signal: None,
@@ -128,7 +133,8 @@ impl Run {
         if self.stops_at().is_some_and(|end| end <= now) {
             self.is_stopped = true;
         }
-        (self.ledger.skipped, self.ledger.held) = (self.schedule.skipped(), self.schedule.held());
+        self.ledger.skipped = self.schedule.skipped();
+        self.ledger.held = self.schedule.held() + self.waited;
         if let Some(report) = &mut self.report {
             report.draw_progress(&self.ledger, now);
         }
@@ -157,6 +163,16 @@ impl Run {
         let end = self.end.filter(|_| self.report.is_none());
         self.ledger.sent += 1;
         self.races.add(Race::new(self.aim.clone(), due, now, end), now)
+    }
+
+    /// Notes that a probe that was taken has to wait for its port.
+    pub fn wait_for_port(&mut self) {
+        self.waited += 1;
+    }
+
+    /// Notes that a probe leaves from another port than its flow's.
+    pub fn leave_port(&mut self) {
+        self.ledger.left_port += 1;
     }
 
     /// Notes that `probe` is sent at `now`: its time is counted from then.

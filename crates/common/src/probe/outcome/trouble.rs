@@ -152,6 +152,10 @@ impl Trouble {
                 Self::new(Verdict::Unreachable, "a route of this machine's is a black hole")
             }
             (Errno::EACCES, _) => Self::new(Verdict::Unreachable, "prohibited by this machine"),
+            (Errno::EADDRNOTAVAIL, Some(source)) if source.port() != 0 => Self::new(
+                Verdict::Local,
+                format_args!("an earlier connection still holds port {}", source.port()),
+            ),
             (Errno::EADDRNOTAVAIL, _) => Self::new(Verdict::Local, NO_PORT),
             _ => error.into(),
         }

@@ -15,12 +15,7 @@ pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
     let ledger = summary.ledger;
     let mut remarks: Vec<_> = ours(ledger).into_iter().chain(lossy_ports(summary)).collect();
     remarks.extend(other_addresses(ledger));
-    if ledger.slow_connections > 0 {
-        remarks.push(format!(
-            "{} took over 1 s to connect: a SYN, or its answer, was probably lost.",
-            ledger.slow_connections
-        ));
-    }
+    remarks.extend(slow_connections(ledger));
     let of_icmp = ledger.count(Verdict::Refused) + ledger.count(Verdict::Unreachable);
     if ledger.connect.samples() == 0 && of_icmp > 0 && ledger.count(Verdict::NoReply) > 0 {
         remarks.push(
@@ -51,14 +46,34 @@ fn ours(ledger: &Ledger) -> Vec<String> {
     }
     if ledger.sent_late > 0 {
         remarks.push(format!(
-            "{} sent late, because this machine was held up: their times are only in \"from due\".",
+            "{} sent late, because this machine was held up: their times are only in\n\
+             \"from due\".",
             ledger.sent_late
         ));
     }
     if ledger.held > 0 {
         remarks.push(format!("{} had to wait for a free source port.", ledger.held));
     }
+    if ledger.left_port > 0 {
+        remarks.push(format!(
+            "{} had to leave from another port than their flow's: its last connection still\n\
+             held the port.",
+            ledger.left_port
+        ));
+    }
     remarks
+}
+
+/// The connections for which a SYN was probably sent again, and why that may have been.
+fn slow_connections(ledger: &Ledger) -> Option<String> {
+    let why = if ledger.uses_ports_again {
+        "a SYN, or its answer, was lost, or the other\n\
+         side dropped the SYN, as it still had the port's last connection (TIME_WAIT)."
+    } else {
+        "a SYN, or its answer, was probably lost."
+    };
+    let slow = ledger.slow_connections;
+    (slow > 0).then(|| format!("{slow} took over 1 s to connect: {why}"))
 }
 
 /// The addresses of the target that did not count.
