@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use common::probe::aim::Probe;
 use common::probe::arrival;
 use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
-use common::probe::race::Probe;
 
 use crate::exchange::{Exchange, Reply, Request, Step};
 use crate::stream::{Connection, Handshake};

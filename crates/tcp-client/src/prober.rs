@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use common::exit::Failure;
+use common::probe::aim::Probe;
 use common::probe::destination::{Destination, any_address};
 use common::probe::outcome::{Ended, Outcome};
 use common::probe::poller::{Poller, Ready, earlier};
-use common::probe::race::Probe;
 use common::probe::run::Run;
 use common::probe::target::Target;
 use common::probe::verbose;

@@ -11,9 +11,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use common::probe::aim::Probe;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::poller::earlier;
-use common::probe::race::Probe;
 use common::probe::stray::Stray;
 use common::probe::target::Target;
 use slab::Slab;

@@ -8,13 +8,13 @@ use std::mem;
 use std::time::Instant;
 
 use common::exit::Failure;
+use common::probe::aim::Probe;
 use common::probe::arrival;
 use common::probe::destination::Destination;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Ended, Outcome};
 use common::probe::poller::{Poller, Ready, earlier};
-use common::probe::race::Probe;
 use common::probe::run::Run;
 use common::probe::target::Target;
 use mio::{Interest, Token};

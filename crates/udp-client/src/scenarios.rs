@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use common::percent::Percent;
+use common::probe::aim::Probe;
 use common::probe::destination::Destination;
 use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
-use common::probe::race::Probe;
 use common::probe::report::Reporter;
 use common::probe::run::Run;
 use common::probe::target::Resolved;

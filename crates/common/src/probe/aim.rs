@@ -1,9 +1,12 @@
-//! Which of a target's addresses probes go to: all of them race, until one has answered. Later
-//! probes go there alone.
+//! A probe, and which of the target's addresses it goes to: all of them race, until one has
+//! answered. Later probes go there alone.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crate::probe::outcome::{Ended, Outcome};
+use crate::probe::schedule::Due;
 
 /// The time after which the next address is tried, too: the "Connection Attempt Delay" of
 /// RFC 8305, section 5.
@@ -20,6 +23,21 @@ pub struct Aim {
     pub(crate) head_start: Duration,
 }
 
+/// A probe under way to one address.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe {
+    /// When the probe was due, and which flow sends it.
+    pub due: Due,
+    pub(crate) address: SocketAddr,
+    /// Which of the target's addresses it is, in the order in which they are tried.
+    pub(crate) lane: usize,
+    pub(crate) begun: Instant,
+    pub(crate) ends_at: Instant,
+    /// How long the probe may take, and when its time is up at the latest.
+    pub(crate) timeout: Duration,
+    pub(crate) end: Option<Instant>,
+}
+
 impl Aim {
     /// The aim at a target with these `addresses`. A probe may take `timeout`. If that is too
     /// short for each address to have its head start, they have equal shares of it.
@@ -29,12 +47,88 @@ impl Aim {
         Self { addresses: addresses.into(), timeout, head_start: HEAD_START.min(share) }
     }
 
+    /// The probe that is `due`, to the first address. The loop takes the probe at `now`, and its
+    /// time is up at `end` at the latest.
+    #[must_use]
+    pub fn probe(&self, due: Due, now: Instant, end: Option<Instant>) -> Option<Probe> {
+        let (address, timeout) = (*self.addresses.first()?, self.timeout);
+        let ends_at = end_of(now, timeout, end);
+        Some(Probe { due, address, lane: 0, begun: now, ends_at, timeout, end })
+    }
+
+    /// Whether a probe may have to try several addresses.
+    #[must_use]
+    pub fn has_several(&self) -> bool {
+        self.addresses.len() > 1
+    }
+
     /// Aims later probes at the `winner` of a race alone.
     pub fn narrow(&mut self, winner: SocketAddr) {
-        if self.addresses.len() > 1 {
+        if self.has_several() {
             self.addresses = [winner].into();
         }
     }
+}
+
+impl Probe {
+    /// Which of the run's probes it is, from 1.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.due.number
+    }
+
+    /// Which flow sends it, from 0.
+    #[must_use]
+    pub fn flow(&self) -> u32 {
+        self.due.flow
+    }
+
+    /// The address that the probe is under way to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// When the probe was sent to this address; before that, when the loop took it.
+    #[must_use]
+    pub fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// When the probe's time is up, at this address and at all others.
+    #[must_use]
+    pub fn ends_at(&self) -> Instant {
+        self.ends_at
+    }
+
+    /// Notes that the probe is sent at `now`: its time is counted from then.
+    pub fn begin(&mut self, now: Instant) {
+        (self.begun, self.ends_at) = (now, end_of(now, self.timeout, self.end));
+    }
+
+    /// Ends the probe, with the `outcome` at this address, and without any others.
+    #[must_use]
+    pub fn end(&self, outcome: Outcome) -> Ended {
+        let Due { number, is_sent_late, .. } = self.due;
+        Ended { number, delay: Some(self.delay()), is_sent_late, others: Vec::new(), last: outcome }
+    }
+
+    /// How long the probe may take at this address.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        self.ends_at.saturating_duration_since(self.begun)
+    }
+
+    /// How long after its due time the probe was sent to this address.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        self.begun.saturating_duration_since(self.due.at)
+    }
+}
+
+fn end_of(begun: Instant, timeout: Duration, end: Option<Instant>) -> Instant {
+    let ends_at = begun + timeout;
+    end.map_or(ends_at, |end| end.min(ends_at))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A probe that may go to several addresses: a race, as in RFC 8305 (happy eyeballs).
+//! A probe that goes to several addresses: a race, as in RFC 8305 (happy eyeballs).
 //!
 //! The addresses are tried in order. Each has a head start before the next, and goes on after
 //! that until the probe's time is up. The first address to answer wins; over TCP, the first
@@ -7,29 +7,16 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::probe::aim::Aim;
+use crate::probe::aim::{Aim, Probe};
 use crate::probe::outcome::{Ended, Other, Outcome};
 use crate::probe::schedule::Due;
 
-/// A probe under way to one address.
-#[derive(Clone, Copy, Debug)]
-pub struct Probe {
-    /// When the probe was due, and which flow sends it.
-    pub due: Due,
-    address: SocketAddr,
-    /// Which of the race's addresses it is.
-    lane: usize,
-    begun: Instant,
-    ends_at: Instant,
-}
-
-/// A probe on its way to one address, or to several.
+/// A probe on its way to several addresses.
 #[derive(Debug)]
 pub struct Race {
-    due: Due,
     aim: Aim,
-    /// When the probe's time is up at the latest, however long it may take.
-    end: Option<Instant>,
+    /// The probe to the first address, as it was before it was sent.
+    first: Probe,
     /// When the probe's time is up; none before the probe is first sent.
     ends_at: Option<Instant>,
     /// The addresses that were tried, in order.
@@ -51,12 +38,11 @@ struct Lane {
 }
 
 impl Race {
-    /// A race for the probe that is `due`. The loop takes the probe at `now`, and its time is
-    /// up at `end` at the latest.
+    /// A race that begins with the probe to the `first` address.
     #[must_use]
-    pub fn new(aim: Aim, due: Due, now: Instant, end: Option<Instant>) -> Self {
-        let lanes = Vec::with_capacity(1);
-        Self { due, aim, end, ends_at: None, lanes, winner: None, next_at: Some(now) }
+    pub fn new(aim: Aim, first: Probe) -> Self {
+        let lanes = vec![Lane { begun: first.begun, waited: None, outcome: None }];
+        Self { aim, first, ends_at: None, lanes, winner: None, next_at: None }
     }
 
     /// When the next address is tried; none if none is left, or before that is known.
@@ -72,16 +58,15 @@ impl Race {
         let is_over = self.ends_at.is_some_and(|end| end <= now);
         let address = *self.aim.addresses.get(lane).filter(|_| !is_over)?;
         self.lanes.push(Lane { begun: now, waited: None, outcome: None });
-        let ends_at = self.ends_at.unwrap_or_else(|| self.end_of(now));
-        Some(Probe { due: self.due, address, lane, begun: now, ends_at })
+        let ends_at = self.ends_at.unwrap_or(self.first.ends_at);
+        Some(Probe { address, lane, begun: now, ends_at, ..self.first })
     }
 
     /// Notes that `probe` is sent at `now`. The time of all addresses is counted from when the
     /// probe is first sent.
     pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
-        let ends_at = self.ends_at.unwrap_or_else(|| self.end_of(now));
-        self.ends_at = Some(ends_at);
-        (probe.begun, probe.ends_at) = (now, ends_at);
+        probe.begin(now);
+        probe.ends_at = *self.ends_at.get_or_insert(probe.ends_at);
         self.lanes[probe.lane].begun = now;
         if self.is_one_left() {
             self.next_at = Some(now + self.aim.head_start);
@@ -118,7 +103,7 @@ impl Race {
     /// The probe's place in the schedule.
     #[must_use]
     pub fn due(&self) -> Due {
-        self.due
+        self.first.due
     }
 
     /// Whether nothing more will come of any address.
@@ -140,18 +125,9 @@ impl Race {
             waited: lane.waited.unwrap_or_default(),
             trouble: lane.outcome.and_then(|outcome| outcome.result.err()),
         };
-        Some(Ended {
-            number: self.due.number,
-            delay: Some(lane.begun.saturating_duration_since(self.due.at)),
-            is_sent_late: self.due.is_sent_late,
-            others: self.lanes.into_iter().zip(addresses).map(other).collect(),
-            last: lane.outcome?,
-        })
-    }
-
-    fn end_of(&self, begun: Instant) -> Instant {
-        let end = begun + self.aim.timeout;
-        self.end.map_or(end, |most| most.min(end))
+        let others = self.lanes.into_iter().zip(addresses).map(other).collect();
+        let probe = Probe { begun: lane.begun, ..self.first };
+        Some(Ended { others, ..probe.end(lane.outcome?) })
     }
 
     fn is_one_left(&self) -> bool {
@@ -160,50 +136,6 @@ impl Race {
 
     fn is_under_way(&self) -> bool {
         self.lanes.iter().any(|lane| lane.waited.is_none())
-    }
-}
-
-impl Probe {
-    /// Which of the run's probes it is, from 1.
-    #[must_use]
-    pub fn number(&self) -> u64 {
-        self.due.number
-    }
-
-    /// Which flow sends it, from 0.
-    #[must_use]
-    pub fn flow(&self) -> u32 {
-        self.due.flow
-    }
-
-    /// The address that the probe is under way to.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// When the probe was sent to this address; before that, when the loop took it.
-    #[must_use]
-    pub fn begun(&self) -> Instant {
-        self.begun
-    }
-
-    /// When the probe's time is up, at this address and at all others.
-    #[must_use]
-    pub fn ends_at(&self) -> Instant {
-        self.ends_at
-    }
-
-    /// How long the probe may take at this address.
-    #[must_use]
-    pub fn limit(&self) -> Duration {
-        self.ends_at.saturating_duration_since(self.begun)
-    }
-
-    /// How long after its due time the probe was sent to this address.
-    #[must_use]
-    pub fn delay(&self) -> Duration {
-        self.begun.saturating_duration_since(self.due.at)
     }
 }
 
@@ -216,11 +148,12 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(6);
 
-    fn race(start: Instant) -> Race {
+    fn race(start: Instant) -> (Race, Probe) {
         let addresses = ["[::1]:7000", "127.0.0.1:7000", "127.0.0.2:7000"];
         let aim = Aim::new(&addresses.map(|a| a.parse().unwrap()), TIMEOUT);
         let due = Schedule::new(start, Duration::ZERO, 1, 1).take(start, &|_| true).unwrap();
-        Race::new(aim, due, start, None)
+        let first = aim.probe(due, start, None).unwrap();
+        (Race::new(aim, first), first)
     }
 
     fn refused(probe: &Probe) -> Outcome {
@@ -235,8 +168,7 @@ mod tests {
     fn an_address_has_a_head_start_and_goes_on_until_the_time_is_up() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut race = race(start);
-        let mut first = race.next(start).unwrap();
+        let (mut race, mut first) = race(start);
         race.begin(&mut first, at(1));
         assert_eq!(
             (first.ends_at(), first.limit()),
@@ -260,12 +192,13 @@ mod tests {
     fn after_a_failure_the_next_address_is_tried_at_once() {
         let start = Instant::now();
         let later = start + Duration::from_millis(10);
-        let mut race = race(start);
-        for _ in 0..3 {
-            let mut probe = race.next(start).unwrap();
+        let (mut race, first) = race(start);
+        let mut next = Some(first);
+        while let Some(mut probe) = next {
             race.begin(&mut probe, start);
             assert!(!race.is_over());
             race.take_in(&probe, refused(&probe), later);
+            next = race.next(later);
         }
         assert!(race.is_over());
         let ended = race.end().unwrap();
@@ -276,8 +209,7 @@ mod tests {
     #[test]
     fn no_address_is_tried_after_the_end() {
         let start = Instant::now();
-        let mut race = race(start);
-        let mut first = race.next(start).unwrap();
+        let (mut race, mut first) = race(start);
         race.begin(&mut first, start);
         race.take_in(&first, refused(&first), start + TIMEOUT);
         assert!(race.is_over());

@@ -1,37 +1,37 @@
-//! The probes that are under way, each a race over the target's addresses.
+//! The probes under way that go to several addresses.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Instant;
 
+use crate::probe::aim::Probe;
 use crate::probe::outcome::{Ended, Outcome};
-use crate::probe::race::{Probe, Race};
+use crate::probe::race::Race;
 use crate::probe::schedule::Due;
 
-/// The probes under way.
+/// The races under way. A probe without a race goes to one address alone.
 #[derive(Debug, Default)]
 pub struct Races {
-    /// By number.
+    /// By the probe's number.
     races: BTreeMap<u64, Race>,
     /// When races go on to their next address, and their numbers. A race may be over by then,
     /// or have gone on before.
     starts: BinaryHeap<Reverse<(Instant, u64)>>,
-    /// Races that are over.
-    over: Vec<(Due, Ended)>,
+}
+
+/// What a race comes to when its next address is due.
+#[derive(Debug)]
+pub enum Next {
+    /// A probe to that address.
+    Probe(Probe),
+    /// The end, because the time is up: the probe's place in the schedule, and what came of it.
+    End(Due, Ended),
 }
 
 impl Races {
-    /// Whether no probe is under way.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.races.is_empty()
-    }
-
-    /// Begins `race` for a probe that the loop takes at `now`: the probe to the first address.
-    pub fn add(&mut self, mut race: Race, now: Instant) -> Option<Probe> {
-        let probe = race.next(now)?;
+    /// Adds a race that begins with `probe`.
+    pub fn add(&mut self, probe: &Probe, race: Race) {
         self.races.insert(probe.number(), race);
-        Some(probe)
     }
 
     /// When a probe goes on to its next address. It may turn out by then that none does.
@@ -40,24 +40,33 @@ impl Races {
         self.starts.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// The next probe that goes on to its next address by `now`.
-    pub fn next(&mut self, now: Instant) -> Option<Probe> {
+    /// Goes on with the next race whose next address is due by `now`.
+    pub fn next(&mut self, now: Instant) -> Option<Next> {
         while self.next_at()? <= now {
             let Reverse((at, number)) = self.starts.pop()?;
-            let race = self.races.get_mut(&number).filter(|race| race.next_at() == Some(at));
-            if let Some(probe) = race.and_then(|race| race.next(now)) {
-                return Some(probe);
+            let Some(race) = self.races.get_mut(&number).filter(|race| race.next_at() == Some(at))
+            else {
+                continue;
+            };
+            if let Some(probe) = race.next(now) {
+                return Some(Next::Probe(probe));
             }
-            self.end(number);
+            let due = race.due();
+            if let Some(ended) = self.ended(number) {
+                return Some(Next::End(due, ended));
+            }
         }
         None
     }
 
     /// Notes that `probe` is sent at `now`.
     pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
-        if let Some(race) = self.races.get_mut(&probe.number()) {
-            race.begin(probe, now);
-            self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
+        match self.races.get_mut(&probe.number()) {
+            Some(race) => {
+                race.begin(probe, now);
+                self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
+            }
+            None => probe.begin(now),
         }
     }
 
@@ -66,27 +75,22 @@ impl Races {
         self.races.get_mut(&probe.number()).is_some_and(|race| race.won(probe, now))
     }
 
-    /// Takes in the `outcome` of `probe` at its address.
-    pub fn take_in(&mut self, probe: &Probe, outcome: Outcome, now: Instant) {
-        if let Some(race) = self.races.get_mut(&probe.number()) {
-            race.take_in(probe, outcome, now);
-            self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
-            self.end(probe.number());
-        }
+    /// Takes in the `outcome` of `probe` at its address. Returns what came of the probe, if it
+    /// has ended.
+    pub fn take_in(&mut self, probe: &Probe, outcome: Outcome, now: Instant) -> Option<Ended> {
+        let Some(race) = self.races.get_mut(&probe.number()) else {
+            return Some(probe.end(outcome));
+        };
+        race.take_in(probe, outcome, now);
+        self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
+        self.ended(probe.number())
     }
 
-    /// The next race that is over: the probe's place in the schedule, and what came of it.
-    pub fn take_over(&mut self) -> Option<(Due, Ended)> {
-        self.over.pop()
-    }
-
-    /// Ends the race with this number, if it is over.
-    fn end(&mut self, number: u64) {
-        if self.races.get(&number).is_some_and(Race::is_over)
-            && let Some(race) = self.races.remove(&number)
-        {
-            let due = race.due();
-            self.over.extend(race.end().map(|ended| (due, ended)));
+    /// What came of the probe with this number, if its race is over.
+    fn ended(&mut self, number: u64) -> Option<Ended> {
+        if !self.races.get(&number)?.is_over() {
+            return None;
         }
+        self.races.remove(&number)?.end()
     }
 }

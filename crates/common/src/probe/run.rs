@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::exit::Failure;
-use crate::probe::aim::Aim;
+use crate::probe::aim::{Aim, Probe};
 use crate::probe::destination::Destination;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::trouble::Trouble;
@@ -18,11 +18,11 @@ use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
 use crate::probe::poller::earlier;
-use crate::probe::race::{Probe, Race};
-use crate::probe::races::Races;
+use crate::probe::race::Race;
+use crate::probe::races::{Next, Races};
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
-use crate::probe::schedule::Schedule;
+use crate::probe::schedule::{Due, Schedule};
 use crate::probe::stray::Stray;
 use crate::probe::verbose;
 
@@ -44,7 +44,8 @@ pub struct Run {
     end: Option<Instant>,
     /// When the caller wants the loop back, even if nothing has ended.
     pause: Option<Instant>,
-    /// The probes under way.
+    under_way: u64,
+    /// The probes under way that go to several addresses.
     races: Races,
     /// How many probes waited for their port after they had been taken.
     waited: u64,
@@ -96,6 +97,7 @@ impl Run {
             report: None,
             end: None,
             pause: None,
+            under_way: 0,
             races: Races::default(),
             waited: 0,
             left_of_turn: MOST_A_TURN,
@@ -154,15 +156,22 @@ impl Run {
         if self.is_stopped {
             return None;
         }
-        if let Some(probe) = self.races.next(now) {
-            return Some(probe);
+        while let Some(next) = self.races.next(now) {
+            match next {
+                Next::Probe(probe) => return Some(probe),
+                Next::End(due, ended) => self.end(due, ended, now),
+            }
         }
-        self.note_ended(now);
         let due = self.schedule.take(now, is_free)?;
         // A single exchange has to be over at `end`; a run leaves its probe unfinished.
         let end = self.end.filter(|_| self.report.is_none());
+        let probe = self.aim.probe(due, now, end)?;
+        if self.aim.has_several() {
+            self.races.add(&probe, Race::new(self.aim.clone(), probe));
+        }
+        self.under_way += 1;
         self.ledger.sent += 1;
-        self.races.add(Race::new(self.aim.clone(), due, now, end), now)
+        Some(probe)
     }
 
     /// Notes that a probe that was taken has to wait for its port.
@@ -197,17 +206,17 @@ impl Run {
             self.aim.narrow(probe.address());
         }
         let has_rivals = is_answered && self.won(probe, now);
-        self.races.take_in(probe, outcome, now);
-        self.note_ended(now);
+        if let Some(ended) = self.races.take_in(probe, outcome, now) {
+            self.end(probe.due, ended, now);
+        }
         has_rivals
     }
 
-    /// Notes the probes that have ended by `now`.
-    fn note_ended(&mut self, now: Instant) {
-        while let Some((due, ended)) = self.races.take_over() {
-            self.schedule.ended(due, now);
-            self.ended.push(ended);
-        }
+    /// Notes that the probe that was `due` has `ended` at `now`.
+    fn end(&mut self, due: Due, ended: Ended, now: Instant) {
+        self.under_way -= 1;
+        self.schedule.ended(due, now);
+        self.ended.push(ended);
     }
 
     /// Takes in a datagram that no probe was waiting for, and reports it.
@@ -269,7 +278,7 @@ impl Run {
 
     /// When the run stops. A single exchange that is under way ends by itself.
     fn stops_at(&self) -> Option<Instant> {
-        let end = self.end.filter(|_| self.report.is_some() || self.races.is_empty());
+        let end = self.end.filter(|_| self.report.is_some() || self.under_way == 0);
         self.pause.or(end)
     }
 
@@ -301,7 +310,7 @@ impl Run {
 
     /// Whether every probe has ended.
     fn has_ended(&self) -> bool {
-        self.races.is_empty() && self.schedule.is_empty()
+        self.under_way == 0 && self.schedule.is_empty()
     }
 
     /// What came of a single exchange. If the exchange waited for its port until its end,
