@@ -7,6 +7,7 @@ use common::probe::aim::Probe;
 use common::probe::arrival;
 use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
+use common::probe::poller::Ready;
 
 use crate::exchange::{Exchange, Reply, Request, Step};
 use crate::stream::{Connection, Handshake};
@@ -49,18 +50,16 @@ impl<'m> Attempt<'m> {
     }
 
     /// Goes on with the exchange as far as possible, and returns the outcome once there is
-    /// one. The socket was ready at `woken`. If it was ready for writing alone
-    /// (`is_for_writing`), there is nothing to receive yet, and the reply will wake the loop
-    /// again. The lengths of the message and of the longest reply bound how long this takes.
-    pub fn step(&mut self, woken: Instant, is_for_writing: bool) -> Option<Outcome> {
-        if is_for_writing {
-            self.exchange.stream_mut().note_writable();
-        }
+    /// one. The socket was `ready` at `woken`. If it was ready for writing alone, there is
+    /// nothing to receive yet, and the reply will wake the loop again. The lengths of the
+    /// message and of the longest reply bound how long this takes.
+    pub fn step(&mut self, woken: Instant, ready: Ready) -> Option<Outcome> {
+        self.exchange.stream_mut().note_ready(ready);
         loop {
             match self.exchange.step() {
                 Step::Done(result) => return Some(self.done(result, woken)),
                 Step::Connected => self.connected(),
-                Step::Sent if is_for_writing => return None,
+                Step::Sent if ready.is_for_writing => return None,
                 Step::Wait => return None,
                 Step::Received => self.received(woken),
                 Step::Again | Step::Sent => {}
@@ -78,9 +77,7 @@ impl<'m> Attempt<'m> {
     /// next, so the reply's time begins here.
     fn connected(&mut self) {
         let seen = Instant::now();
-        let connection = self.exchange.stream_mut();
-        connection.stands();
-        self.handshake = connection.handshake();
+        self.handshake = self.exchange.stream_mut().handshake();
         let measured = self.handshake.and_then(|handshake| handshake.round_trip);
         let took = measured.unwrap_or_else(|| seen - self.probe.begun());
         self.connected = Some(Connected { took, sent: Instant::now() });

@@ -21,6 +21,9 @@ use crate::stream::Connecting;
 /// How many bytes are received at once. A usual reply fits in, and a long one takes few calls.
 const AT_ONCE: usize = 4096;
 
+/// How many errors may be passing: [`Exchange::is_passing`].
+const MOST_PASSING: u32 = 2;
+
 /// What is sent, and what is expected of the reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'m> {
@@ -49,8 +52,8 @@ pub struct Exchange<'m, S> {
     request: Request<'m>,
     received: Vec<u8>,
     state: State,
-    /// Whether an error was taken for a passing one.
-    has_passed: bool,
+    /// How many errors were perhaps passing ones.
+    passed: u32,
 }
 
 #[derive(Debug)]
@@ -89,7 +92,7 @@ pub enum Step {
 impl<'m, S: Connecting> Exchange<'m, S> {
     /// An exchange over `stream`, which is being connected.
     pub fn new(stream: S, request: Request<'m>) -> Self {
-        Self { stream, request, received: Vec::new(), state: State::Connecting, has_passed: false }
+        Self { stream, request, received: Vec::new(), state: State::Connecting, passed: 0 }
     }
 
     /// Makes the next call.
@@ -161,11 +164,11 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         self.go_on(State::Receiving { unsent: Some(Trouble::connected(error)) })
     }
 
-    /// Whether the last error is only an ICMP error, which does not end a connection: it may
-    /// have come while the kernel still reported them. There is one at most, since the kernel
-    /// has room for one, and reports them until the connection is known to stand.
+    /// Whether the last error is only an ICMP error, which does not end a connection. After the
+    /// first one the kernel reports no more; but the next may have come before that.
     fn is_passing(&mut self) -> bool {
-        !mem::replace(&mut self.has_passed, true) && self.stream.still_stands()
+        self.passed += 1;
+        self.passed <= MOST_PASSING && self.stream.is_passing()
     }
 
     fn sent(&mut self) -> Step {

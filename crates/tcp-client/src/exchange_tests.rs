@@ -38,7 +38,7 @@ impl Connecting for Script {
         self.icmp
     }
 
-    fn still_stands(&self) -> bool {
+    fn is_passing(&mut self) -> bool {
         self.still_stands
     }
 }
@@ -294,7 +294,7 @@ fn once_the_connection_stands_an_icmp_error_ends_nothing() {
 
 #[test]
 fn an_error_that_stays_ends_the_exchange() {
-    let errors = [Err(ErrorKind::OutOfMemory), Err(ErrorKind::OutOfMemory)];
+    let errors = vec![Err(ErrorKind::OutOfMemory); MOST_STEPS];
     let script = Script { receives: errors.into(), still_stands: true, ..Script::default() };
     let outcome = step_on(&mut Exchange::new(script, REQUEST));
     assert!(

@@ -82,8 +82,8 @@ impl<'m> Prober<'m> {
             if let Some(signal) = woken.signal {
                 run.interrupt(signal, woken.at);
             }
-            for Ready { key, is_for_writing } in woken.ready {
-                self.step(key, woken.at, is_for_writing, run);
+            for ready in woken.ready {
+                self.step(ready, woken.at, run);
             }
             if self.first_end.is_some_and(|end| end <= woken.at) {
                 self.end_expired(woken.at, run);
@@ -158,12 +158,13 @@ impl<'m> Prober<'m> {
     }
 
     /// Goes on with the attempt at `key` as far as possible. The socket was ready at `woken`.
-    fn step(&mut self, key: usize, woken: Instant, is_for_writing: bool, run: &mut Run) {
+    fn step(&mut self, ready: Ready, woken: Instant, run: &mut Run) {
+        let Ready { key, .. } = ready;
         let Some(attempt) = self.attempts.get_mut(key) else {
             return;
         };
         let stood = attempt.stands();
-        let outcome = attempt.step(woken, is_for_writing);
+        let outcome = attempt.step(woken, ready);
         if outcome.is_none() {
             self.first_end = earlier(self.first_end, Some(attempt.ends_at()));
         }
@@ -232,7 +233,7 @@ impl<'m> Prober<'m> {
     fn end_expired(&mut self, now: Instant, run: &mut Run) {
         let is_over = |attempt: &Attempt<'_>| attempt.ends_at() <= now;
         while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| is_over(attempt)) {
-            self.step(key, now, false, run);
+            self.step(Ready { key, is_for_writing: false, has_ended: false }, now, run);
             if let Some(attempt) = self.attempts.get_mut(key).filter(|attempt| is_over(attempt)) {
                 let outcome = attempt.timed_out();
                 self.end(key, outcome, now, run);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::probe::destination::any_address;
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
+use common::probe::poller::Ready;
 use common::probe::{arrival, error_queue};
 use common::stream::Stream;
 use mio::event::Source;
@@ -28,8 +29,9 @@ pub trait Connecting: Stream {
     /// The ICMP error because of which there is no connection, if there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 
-    /// Whether the connection, which stood, still stands although a call on it has failed.
-    fn still_stands(&self) -> bool;
+    /// Whether the error that a call has returned is passing: the connection, which stood,
+    /// still stands.
+    fn is_passing(&mut self) -> bool;
 }
 
 /// A connection that is being made, or stands.
@@ -42,6 +44,10 @@ pub struct Connection {
     peer: SocketAddr,
     /// Whether the kernel has announced that the socket is ready for writing.
     is_writable: bool,
+    /// Whether the kernel has announced that the peer has ended its side.
+    has_ended: bool,
+    /// Whether all that the peer has said was received.
+    is_drained: bool,
     /// When what was received last had come, by the kernel's stamp.
     stamp: Option<TimeSpec>,
 }
@@ -153,8 +159,15 @@ impl Connection {
             }
             _ => {
                 let stream = TcpStream::from_std(socket.into());
-                let (local, is_writable, stamp) = (stream.local_addr()?, false, None);
-                Ok(Self { stream, local, peer, is_writable, stamp })
+                Ok(Self {
+                    local: stream.local_addr()?,
+                    stream,
+                    peer,
+                    is_writable: false,
+                    has_ended: false,
+                    is_drained: false,
+                    stamp: None,
+                })
             }
         }
     }
@@ -164,17 +177,11 @@ impl Connection {
         self.local
     }
 
-    /// Notes that the socket is ready for writing alone, so the connection stands.
-    pub fn note_writable(&mut self) {
-        self.is_writable = true;
-    }
-
-    /// Notes that the connection stands: from now on ICMP errors are the kernel's own affair.
-    /// With `IP_RECVERR` each would make the next call fail, although the connection still
-    /// stands and whatever is in its way may go away (RFC 1122, section 4.2.3.9; ip(7)).
-    pub fn stands(&mut self) {
-        // If this fails, an ICMP error ends the exchange, as a lost way.
-        let _ = error_queue::disable(&self.stream, self.peer.is_ipv6());
+    /// Notes what the socket is `ready` for. If it is ready for writing alone, the connection
+    /// stands.
+    pub fn note_ready(&mut self, ready: Ready) {
+        self.is_writable |= ready.is_for_writing;
+        self.has_ended |= ready.has_ended;
     }
 
     /// How the handshake went so far; none if the system does not say. To be asked before
@@ -232,16 +239,23 @@ impl Connecting for Connection {
         error_queue::next(&self.stream)
     }
 
-    /// A reset and a retransmission that timed out have closed the connection; an ICMP error
-    /// has not.
-    fn still_stands(&self) -> bool {
-        self.info().is_some_and(|info| info.tcpi_state != TCP_CLOSE)
+    /// A reset and a retransmission that timed out have closed the connection. An ICMP error has
+    /// not: with `IP_RECVERR` it makes a call fail, and whatever is in the way may go away (RFC
+    /// 1122, section 4.2.3.9; ip(7)). From now on such errors are the kernel's own affair.
+    fn is_passing(&mut self) -> bool {
+        let still_stands = self.info().is_some_and(|info| info.tcpi_state != TCP_CLOSE);
+        still_stands && error_queue::disable(&self.stream, self.peer.is_ipv6()).is_ok()
     }
 }
 
 impl Stream for Connection {
-    /// Receives some bytes, with the kernel's stamp.
+    /// Receives some bytes, with the kernel's stamp. If the peer had ended its side, and there
+    /// were fewer bytes than there is room for, they were the last (epoll(7), question 9).
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_drained {
+            return Ok(0);
+        }
+        let room = buffer.len();
         let mut control = cmsg_space!(TimeSpec);
         let mut into = [IoSliceMut::new(buffer)];
         let (fd, flags) = (self.stream.as_raw_fd(), MsgFlags::empty());
@@ -250,6 +264,7 @@ impl Stream for Connection {
             ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
             _ => None,
         });
+        self.is_drained = self.has_ended && received.bytes < room;
         Ok(received.bytes)
     }
 

@@ -55,6 +55,8 @@ pub struct Ready {
     pub key: usize,
     /// Whether the socket is ready for writing alone, so that there is nothing to receive.
     pub is_for_writing: bool,
+    /// Whether the peer has ended its side in order, so that all it had to say is here.
+    pub has_ended: bool,
 }
 
 impl Poller {
@@ -140,7 +142,8 @@ impl Poller {
                     woken.signal = self.interrupt.as_mut().and_then(Interrupt::signal);
                 }
                 Token(key) => {
-                    woken.ready.push(Ready { key, is_for_writing: is_for_writing(event) })
+                    let (is_for_writing, has_ended) = (is_for_writing(event), has_ended(event));
+                    woken.ready.push(Ready { key, is_for_writing, has_ended })
                 }
             }
         }
@@ -162,6 +165,11 @@ impl Poller {
 
 fn is_for_writing(event: &Event) -> bool {
     !(event.is_readable() || event.is_read_closed() || event.is_error())
+}
+
+/// After a reset, both sides are closed.
+fn has_ended(event: &Event) -> bool {
+    event.is_read_closed() && !event.is_write_closed() && !event.is_error()
 }
 
 /// The earlier of two times, either of which may be missing.
