@@ -110,6 +110,11 @@ impl<'m> Attempt<'m> {
         self.settles_at.map_or(ends_at, |settles_at| settles_at.min(ends_at))
     }
 
+    /// Whether a reply has come that is whole, unless more of it comes.
+    pub fn is_settling(&self) -> bool {
+        self.settles_at.is_some()
+    }
+
     /// The outcome when nothing more is waited for.
     pub fn timed_out(&mut self) -> Outcome {
         let result = self.exchange.timed_out(self.probe.limit());

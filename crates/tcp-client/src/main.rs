@@ -80,6 +80,7 @@ fn run(options: &Options) -> Result<(), Failure> {
             prober.stop_on_signals()?;
             let mut run = Run::new(destination, plan, reporter, Instant::now(), end);
             prober.drive(&mut run)?;
+            prober.end_answered(&mut run);
             run.conclude(Instant::now())
         }
     }

@@ -91,6 +91,15 @@ impl<'m> Prober<'m> {
         }
     }
 
+    /// Ends the probes of `run`, which is over, whose reply has come: it counts, although more
+    /// of it might have come.
+    pub fn end_answered(&mut self, run: &mut Run) {
+        while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| attempt.is_settling()) {
+            let outcome = self.attempts[key].timed_out();
+            self.end(key, outcome, Instant::now(), run);
+        }
+    }
+
     /// Whether `flow` may send a probe.
     fn is_free(&self, flow: u32) -> bool {
         self.attempts.len() < self.poller.most_sockets() && self.flows.is_free(flow)

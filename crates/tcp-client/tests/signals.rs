@@ -72,6 +72,21 @@ fn an_interrupt_ends_a_run_with_its_summary_and_what_is_open_is_no_success() {
 }
 
 #[test]
+fn a_reply_that_has_come_counts_although_more_of_it_might_have_come() {
+    let (listener, address) = server();
+    let client = Running::start(TCP_CLIENT, &[&address, "-c", "1000", "-i", "0"]);
+    let (mut stream, _) = listener.accept().unwrap();
+    assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+    // The reply and the signal come at once.
+    client.stop();
+    stream.write_all(b"ACK!").unwrap();
+    client.signal(Signal::SIGINT);
+    client.go_on();
+    let ended = client.finish();
+    assert!(ended.stdout.contains(": 1 ok, 0.0 % lost\n"), "{ended:?}");
+}
+
+#[test]
 fn an_interrupt_ends_a_single_exchange_at_once() {
     let (listener, address) = server();
     let client = Running::start(TCP_CLIENT, &[&address]);
