@@ -13,13 +13,16 @@ const CRATES: [&str; 5] = ["common", "tcp-server", "tcp-client", "udp-server", "
 
 /// The state machines, which are tested without sockets, or with scripted ones. `run` is one
 /// too, but logs what came of each exchange.
-const STATE_MACHINES: [&str; 12] = [
+const STATE_MACHINES: [&str; 15] = [
     "tcp-server/src/connection.rs",
     "tcp-client/src/exchange.rs",
     "tcp-client/src/flows.rs",
     "udp-server/src/guard.rs",
     "udp-client/src/exchange.rs",
     "udp-client/src/ports.rs",
+    "udp-client/src/ports/deadlines.rs",
+    "udp-client/src/ports/flows.rs",
+    "udp-client/src/ports/slot.rs",
     "udp-client/src/source_port.rs",
     "common/src/probe/aim.rs",
     "common/src/probe/race.rs",

@@ -45,6 +45,13 @@ pub enum Task {
     Measure(Vec<u8>, Plan),
 }
 
+impl Task {
+    /// The run that is asked for, if one is.
+    pub fn plan(&self) -> Option<&Plan> {
+        if let Self::Measure(_, plan) = self { Some(plan) } else { None }
+    }
+}
+
 impl Options {
     /// What the program is to do.
     ///

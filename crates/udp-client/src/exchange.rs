@@ -141,6 +141,11 @@ impl Exchange {
         self.trouble.take().unwrap_or_else(silence)
     }
 
+    /// Whether an error came back, even if a reply came, too.
+    pub fn has_failed(&self) -> bool {
+        self.trouble.is_some()
+    }
+
     /// Decides what the `error` of a call means. The kernel returns an error before it hands
     /// over datagrams that have come already. The error queue explains the error.
     fn failed(&mut self, socket: &impl Socket, error: io::Error) -> Step {

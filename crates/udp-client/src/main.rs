@@ -61,7 +61,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let task = options.task()?;
     let target = &persistence.with_turns(target);
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
-    let mut prober = Prober::new(target, reporting.expected_reply())?;
+    let mut prober = Prober::new(target, task.plan(), reporting.expected_reply())?;
     match task {
         Task::Prompt => {
             let destination = match target.resolve(None)? {

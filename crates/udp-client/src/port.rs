@@ -72,21 +72,33 @@ fn bind(source: SocketAddr) -> Result<UdpSocket, Trouble> {
     Ok(socket.into())
 }
 
-/// Receives the datagrams that wait in a socket without an exchange, [`MOST_RECEIVED`] at
-/// most, and hands each one to `on_datagram`. ICMP errors belong to an earlier datagram and
-/// are dropped. Returns whether the socket is empty.
-pub fn drain(
-    socket: &impl Socket,
-    buffer: &mut [u8],
-    mut on_datagram: impl FnMut(Received),
-) -> bool {
+/// What was in a socket without an exchange.
+#[derive(Debug, Default)]
+pub struct Drained {
+    pub datagrams: Vec<Received>,
+    /// Whether there were ICMP errors. They belong to an earlier datagram.
+    pub has_errors: bool,
+    /// Whether nothing is left.
+    pub is_empty: bool,
+}
+
+/// Receives what is in a socket without an exchange, [`MOST_RECEIVED`] datagrams at most.
+pub fn drain(socket: &impl Socket, buffer: &mut [u8]) -> Drained {
+    let mut drained = Drained::default();
     for _ in 0..MOST_RECEIVED {
         match socket.receive(buffer) {
-            Ok(received) => on_datagram(received),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Ok(received) => drained.datagrams.push(received),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                drained.is_empty = true;
+                break;
+            }
             // There may be datagrams behind an error.
-            Err(_) => while socket.icmp_error().is_some() {},
+            Err(_) => {
+                while socket.icmp_error().is_some() {
+                    drained.has_errors = true;
+                }
+            }
         }
     }
-    false
+    drained
 }

@@ -1,124 +1,133 @@
 //! The source ports of a run: which one a probe leaves from, and when a port is free,
 //! quiet, or closed.
 //!
-//! At most one probe is out from a port. A flow uses a port again as soon as the port is
-//! free, and another port while the port is quiet. With `--source-port` a flow has only
-//! one port, and waits until the port is free.
+//! At most one probe is out from a port. A port whose probe was answered is free. A port that
+//! may get more answers is quiet, and goes on listening until its place is needed: then a port
+//! that has been quiet for long enough is closed. If there is none, probes wait. With
+//! `--source-port` a flow has only one port, which is free again after its quiet.
 //!
 //! This is pure policy, without a clock and without system calls. With each port the caller
-//! keeps a value of type `S`: a socket, or a name in the scenarios.
+//! keeps a value of type `S`: a socket, or a name in the scenarios. However many ports are
+//! open, a probe takes no more than the look-up in a few sorted sets.
 
+pub mod deadlines;
+pub mod flows;
+pub mod slot;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::probe::aim::Probe;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::poller::earlier;
 use common::probe::stray::Stray;
-use common::probe::target::Target;
 use slab::Slab;
 
 use crate::source_port::SourcePort;
+use deadlines::Deadlines;
+use flows::{Flows, MOST_IN_TURN, Policy, REST, Usage};
+use slot::{Expiry, Out, Place, Slot};
 
 /// The source ports, by key.
 #[derive(Debug)]
 pub struct Ports<S> {
     policy: Policy,
     slots: Slab<Slot<S>>,
-    /// The port that each flow has used last. Usually that port is free again.
-    used: Vec<usize>,
-    /// From how many ports a probe is out.
-    out: usize,
-    /// Nothing ends at any port before this time.
-    first_end: Option<Instant>,
-}
-
-/// How ports may be used.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// How many ports may be open at once.
-    pub most: usize,
-    /// How long a port is quiet: as long as one exchange may take.
-    pub quiet: Duration,
-    /// Whether each flow has only one port (`--source-port`).
-    pub is_fixed: bool,
-}
-
-impl Policy {
-    /// The policy for probes of `target`, with at most `most` open ports.
-    pub fn of(target: &Target, most: usize) -> Self {
-        Self { most, quiet: target.timeout(), is_fixed: target.has_source_port() }
-    }
-}
-
-#[derive(Debug)]
-struct Slot<S> {
-    flow: u32,
-    /// The address of the target that the port is for.
-    address: SocketAddr,
-    state: SourcePort,
-    out: Option<Out>,
-    socket: S,
-}
-
-/// A probe that is out, or about to be sent.
-#[derive(Debug)]
-pub struct Out {
-    /// The probe.
-    pub probe: Probe,
-    /// When the probe's datagram was sent last; none if it was not sent.
-    pub sent: Option<Instant>,
-}
-
-/// What ends at a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    /// The time of the probe that is out.
-    Probe,
-    /// The time for which the port is quiet.
-    Quiet,
+    flows: Flows,
+    /// The port that each flow has opened last: with `--source-port` its only one.
+    last_opened: BTreeMap<u32, usize>,
+    /// How many ports are free.
+    free: usize,
+    /// The ports that are quiet, by the time until when they are at least.
+    quiet: BTreeSet<(Instant, usize)>,
+    /// Those of them whose late reply may still come.
+    awaited: BTreeSet<(Instant, usize)>,
+    deadlines: Deadlines,
+    /// The rank of the port that gets one next.
+    next_rank: u64,
+    /// The present, as the caller last said.
+    now: Instant,
 }
 
 impl<S> Ports<S> {
-    /// No ports yet.
-    pub fn new(policy: Policy) -> Self {
-        Self { policy, slots: Slab::new(), used: Vec::new(), out: 0, first_end: None }
+    /// No ports yet, at the time `now`.
+    pub fn new(policy: Policy, now: Instant) -> Self {
+        Self {
+            policy,
+            slots: Slab::new(),
+            flows: Flows::default(),
+            last_opened: BTreeMap::new(),
+            free: 0,
+            quiet: BTreeSet::new(),
+            awaited: BTreeSet::new(),
+            deadlines: Deadlines::default(),
+            next_rank: 0,
+            now,
+        }
+    }
+
+    /// Notes that it is `now`: more ports may have been quiet for long enough.
+    pub fn begin_turn(&mut self, now: Instant) {
+        self.now = now;
     }
 
     /// Whether `flow` may send a probe.
     pub fn is_free(&self, flow: u32) -> bool {
-        let mut slots = self.slots.iter().map(|(_, slot)| slot);
-        self.out < self.policy.most
-            && (!self.policy.is_fixed || slots.all(|slot| slot.flow != flow || slot.is_free()))
+        match self.policy.usage {
+            Usage::Only => self.last_opened.get(&flow).is_none_or(|key| self.slots[*key].is_free()),
+            Usage::Keep | Usage::Turns => self.has_room() || self.free > 0,
+        }
     }
 
-    /// A port that is open and from which `flow` may send to `address`.
+    /// A port that is open and from which `flow` may send to `address`. None if a new one is
+    /// better: if ports take turns, and even the one that has rested longest has not rested
+    /// enough.
     pub fn free_port(&self, flow: u32, address: SocketAddr) -> Option<usize> {
-        let is_free =
-            |slot: &Slot<S>| slot.is_free() && slot.flow == flow && slot.address == address;
-        let used = self.used.get(flow as usize).copied();
-        used.filter(|key| self.slots.get(*key).is_some_and(is_free))
-            .or_else(|| self.slots.iter().find(|(_, slot)| is_free(slot)).map(|(key, _)| key))
+        let lane = self.flows.lane(flow, address)?;
+        let key = lane.next()?;
+        let answered_at = self.slots[key].state.answered_at();
+        let has_rested = answered_at.is_none_or(|at| at + REST <= self.now);
+        let may_open = lane.active() < MOST_IN_TURN && self.has_room();
+        (self.policy.usage != Usage::Turns || has_rested || !may_open).then_some(key)
     }
 
-    /// Makes room for one more port of `flow`. Returns the port that was closed for it, and the
-    /// probe that was out from there: with `--source-port` the flow's only port, which is for
-    /// another address; otherwise, if no more ports may be open, the one that has been quiet
-    /// for longest, or else a free one.
-    pub fn make_room(&mut self, flow: u32) -> Option<(S, Option<Out>)> {
-        let mut slots = self.slots.iter();
-        let closed = if self.policy.is_fixed {
-            slots.find(|(_, slot)| slot.flow == flow)
-        } else if self.slots.len() >= self.policy.most {
-            let order = |slot: &Slot<S>| (slot.is_free(), slot.state.quiet_until());
-            slots.filter(|(_, slot)| slot.out.is_none()).min_by_key(|(_, slot)| order(slot))
-        } else {
-            None
-        };
-        let key = closed?.0;
-        let Slot { socket, out, .. } = self.slots.remove(key);
-        self.out -= usize::from(out.is_some());
-        Some((socket, out))
+    /// Whether one more port may be opened, or a quiet one closed for it.
+    fn has_room(&self) -> bool {
+        self.slots.len() < self.policy.most || self.quiet_for_long_enough().is_some()
+    }
+
+    /// The port that has been quiet for longest, if that is long enough.
+    fn quiet_for_long_enough(&self) -> Option<usize> {
+        self.quiet.first().filter(|(until, _)| *until <= self.now).map(|(_, key)| *key)
+    }
+
+    /// The port that has to be closed before one more of `flow` is opened, if one has to be.
+    /// With `--source-port` it is the flow's only port, which is for another address, even if
+    /// a probe is out. Otherwise, if no more ports may be open, it is the one that has been
+    /// quiet for longest, or else a free one, which needs many flows and few descriptors.
+    pub fn in_the_way(&self, flow: u32) -> Option<usize> {
+        if self.policy.usage == Usage::Only {
+            return self.last_opened.get(&flow).copied();
+        }
+        if self.slots.len() < self.policy.most {
+            return None;
+        }
+        let free =
+            || self.flows.next_of_all().min_by_key(|key| self.slots[*key].state.answered_at());
+        self.quiet_for_long_enough().or_else(free)
+    }
+
+    /// Closes a port. Returns the caller's value, and the probe that was out.
+    pub fn close(&mut self, key: usize) -> (S, Option<Out>) {
+        self.leave(key);
+        self.deadlines.remove(key);
+        let Slot { flow, socket, out, .. } = self.slots.remove(key);
+        if self.last_opened.get(&flow) == Some(&key) {
+            self.last_opened.remove(&flow);
+        }
+        (socket, out)
     }
 
     /// The key that [`Ports::add`] returns next.
@@ -128,8 +137,11 @@ impl<S> Ports<S> {
 
     /// Adds a port of `flow` that sends to `address`.
     pub fn add(&mut self, flow: u32, address: SocketAddr, socket: S) -> usize {
-        let state = SourcePort::new(self.policy.quiet);
-        self.slots.insert(Slot { flow, address, state, out: None, socket })
+        let (state, rank) = (SourcePort::new(self.policy.quiet), self.take_rank());
+        let key = self.slots.insert(Slot { flow, address, state, out: None, rank, socket });
+        self.last_opened.insert(flow, key);
+        self.enter(key);
+        key
     }
 
     /// The caller's value for a port; none if the port is closed.
@@ -160,14 +172,8 @@ impl<S> Ports<S> {
 
     /// Notes that `probe` goes out from a port that is free.
     pub fn begin(&mut self, key: usize, probe: Probe) {
-        let flow = probe.flow() as usize;
-        if self.used.len() <= flow {
-            self.used.resize(flow + 1, key);
-        }
-        self.used[flow] = key;
-        self.out += 1;
-        self.slots[key].out = Some(Out { probe, sent: None });
-        self.note_end(key);
+        self.deadlines.set(key, probe.ends_at());
+        self.change(key, |slot| slot.out = Some(Out { probe, sent: None }));
     }
 
     /// Notes that the datagram of a port's probe was sent. It may be sent again: the probe
@@ -178,8 +184,10 @@ impl<S> Ports<S> {
             return;
         };
         if out.sent.is_none() {
+            let before = out.probe.ends_at();
             begin(&mut out.probe);
             state.sent(out.probe.number(), at);
+            self.deadlines.put_off(key, before, out.probe.ends_at());
         }
         out.sent = Some(at);
     }
@@ -187,86 +195,134 @@ impl<S> Ports<S> {
     /// Ends the probe that is out from a port, and returns it. `trouble` is why the probe
     /// failed; none if a reply came. An end in silence makes the port quiet from `at` on.
     pub fn end(&mut self, key: usize, trouble: Option<&Trouble>, at: Instant) -> Option<Out> {
-        let Slot { out, state, .. } = self.slots.get_mut(key)?;
-        let ended = out.take()?;
-        self.out -= 1;
-        match trouble {
-            None => state.answered(),
-            Some(trouble) if trouble.is_silence => state.silent(at),
-            // No reply will come, so the port is free.
-            Some(_) => {}
-        }
-        self.note_end(key);
-        Some(ended)
+        self.probe(key)?;
+        let rank = self.take_rank();
+        let takes_turns = self.policy.usage == Usage::Turns;
+        self.change(key, |slot| {
+            let ended = slot.out.take()?;
+            match trouble {
+                // Nothing was sent, so nothing will come.
+                Some(_) if ended.sent.is_none() => {}
+                Some(trouble) if trouble.is_silence => slot.state.silent(at),
+                _ => slot.state.answered(at),
+            }
+            slot.rank = if takes_turns { rank } else { slot.rank };
+            Some(ended)
+        })
     }
 
-    /// Notes that the probe with this number has been answered at another port: whatever
+    /// Notes that the probe with this number was answered at another port at `now`: whatever
     /// comes to its other ports is a further answer.
-    pub fn settle(&mut self, number: u64) {
-        let slots = self.slots.iter_mut().filter(|(_, slot)| slot.state.last() == Some(number));
-        self.out -= slots
-            .map(|(_, slot)| {
-                slot.state.answered();
-                usize::from(slot.out.take().is_some())
-            })
-            .sum::<usize>();
+    pub fn settle(&mut self, number: u64, now: Instant) {
+        let slots = self.slots.iter().filter(|(_, slot)| slot.state.last() == Some(number));
+        let keys: Vec<_> = slots.map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| {
+            self.change(key, |slot| {
+                slot.state.settled(now);
+                slot.out = None;
+            });
+        });
     }
 
     /// Until when a late reply may still come; none if none may.
     pub fn listens_until(&self) -> Option<Instant> {
-        self.slots.iter().filter_map(|(_, slot)| slot.state.listens_until()).max()
+        self.awaited.last().map(|(until, _)| *until)
     }
 
     /// Notes a datagram that no probe was waiting for. It came to a port, from the target if
     /// `is_target`.
     pub fn stray(&mut self, key: usize, is_target: bool, now: Instant) -> Option<Stray> {
-        let stray = self.slots[key].state.stray(is_target, now);
-        self.note_end(key);
-        stray
+        self.change(key, |slot| slot.state.stray(is_target, now))
+    }
+
+    /// Notes an ICMP error that no probe was waiting for. It came to a port.
+    pub fn error(&mut self, key: usize, now: Instant) {
+        self.change(key, |slot| slot.state.error(now));
     }
 
     /// Nothing ends at any port before this time.
     pub fn first_end(&self) -> Option<Instant> {
-        self.first_end
+        let quiet = self.quiet.first().map(|(until, _)| *until);
+        // Probes may be waiting until there is room.
+        let has_room = self.has_room() || self.free > 0 || self.policy.usage == Usage::Only;
+        earlier(self.deadlines.first(), quiet.filter(|_| !has_room))
+    }
+
+    /// The next port at which something has ended by `now`. Something that is still under way
+    /// after this has to be ended by the caller.
+    pub fn next_expired(&mut self, now: Instant) -> Option<(usize, Expiry)> {
+        let mut due = iter::from_fn(|| {
+            let key = self.deadlines.take(now)?;
+            let expiry = self.expiry(key, now);
+            // If the deadline has moved meanwhile, it is set again.
+            let next = self.slots[key].next_end(self.policy.usage).filter(|_| expiry.is_none());
+            next.into_iter().for_each(|at| self.deadlines.set(key, at));
+            Some(expiry.map(|expiry| (key, expiry)))
+        });
+        due.find_map(|expired| expired)
     }
 
     /// What has ended at a port by `now`, if anything has.
     pub fn expiry(&self, key: usize, now: Instant) -> Option<Expiry> {
         let slot = self.slots.get(key)?;
-        slot.next_end().filter(|end| *end <= now)?;
+        slot.next_end(self.policy.usage).filter(|end| *end <= now)?;
         Some(if slot.out.is_some() { Expiry::Probe } else { Expiry::Quiet })
     }
 
-    /// Ends the quiet of a port. With `--source-port` the port is free again. Otherwise it is
-    /// closed: its flow can open another port. Returns whether the port is closed.
-    pub fn release(&mut self, key: usize) -> bool {
-        if self.policy.is_fixed {
-            self.slots[key].state.wake();
-        } else {
-            self.slots.remove(key);
+    /// Ends the quiet of a flow's only port.
+    pub fn wake(&mut self, key: usize) {
+        self.change(key, |slot| slot.state.wake());
+    }
+
+    fn take_rank(&mut self) -> u64 {
+        self.next_rank += 1;
+        self.next_rank
+    }
+
+    /// Changes a port, and notes what it can be used for then.
+    fn change<R>(&mut self, key: usize, change: impl FnOnce(&mut Slot<S>) -> R) -> R {
+        self.leave(key);
+        let result = change(&mut self.slots[key]);
+        self.enter(key);
+        result
+    }
+
+    fn enter(&mut self, key: usize) {
+        let slot = &self.slots[key];
+        let lane = self.flows.lane_mut(slot.flow, slot.address);
+        match slot.place() {
+            Place::Free => {
+                self.free += 1;
+                lane.enter(key, Some(slot.rank));
+            }
+            Place::Out => lane.enter(key, None),
+            Place::Quiet(until) => {
+                self.quiet.insert((until, key));
+                self.awaited.extend(slot.state.is_awaited().then_some((until, key)));
+                if self.policy.usage == Usage::Only {
+                    self.deadlines.set(key, until);
+                }
+            }
         }
-        !self.policy.is_fixed
     }
 
-    /// Finds out what ends next, after everything that has ended was dealt with.
-    pub fn update_first_end(&mut self) {
-        self.first_end = self.slots.iter().filter_map(|(_, slot)| slot.next_end()).min();
-    }
-
-    fn note_end(&mut self, key: usize) {
-        self.first_end = earlier(self.first_end, self.slots[key].next_end());
+    /// The contrary of [`Ports::enter`].
+    fn leave(&mut self, key: usize) {
+        let slot = &self.slots[key];
+        let lane = self.flows.lane_mut(slot.flow, slot.address);
+        match slot.place() {
+            Place::Free => {
+                self.free -= 1;
+                lane.leave(key, Some(slot.rank));
+            }
+            Place::Out => lane.leave(key, None),
+            Place::Quiet(until) => {
+                self.quiet.remove(&(until, key));
+                self.awaited.remove(&(until, key));
+            }
+        }
     }
 }
 
-impl<S> Slot<S> {
-    /// Whether a probe may be sent from the port.
-    fn is_free(&self) -> bool {
-        self.out.is_none() && self.state.quiet_until().is_none()
-    }
-
-    /// When the time of the port's probe is up, or the port has been quiet for long enough.
-    fn next_end(&self) -> Option<Instant> {
-        let quiet_until = || self.state.quiet_until();
-        self.out.as_ref().map(|out| out.probe.ends_at()).or_else(quiet_until)
-    }
-}
+#[cfg(test)]
+mod tests;

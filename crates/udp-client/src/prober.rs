@@ -14,14 +14,17 @@ use common::probe::destination::Destination;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Ended, Outcome};
+use common::probe::plan::Plan;
 use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::run::Run;
 use common::probe::target::Target;
 use mio::{Interest, Token};
 
 use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Received, Step, is_same};
-use crate::port::{Port, drain};
-use crate::ports::{Expiry, Out, Policy, Ports};
+use crate::port::{Drained, Port, drain};
+use crate::ports::Ports;
+use crate::ports::flows::Policy;
+use crate::ports::slot::{Expiry, Out};
 
 /// More than any datagram holds.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -40,9 +43,14 @@ pub struct Prober<'r> {
 
 impl<'r> Prober<'r> {
     /// A prober of `target` that has sent nothing yet.
-    pub fn new(target: &Target, expected_reply: ExpectedReply<'r>) -> Result<Self, Failure> {
+    pub fn new(
+        target: &Target,
+        plan: Option<&Plan>,
+        expected_reply: ExpectedReply<'r>,
+    ) -> Result<Self, Failure> {
         let poller = Poller::new()?;
-        let ports = Ports::new(Policy::of(target, poller.most_sockets()));
+        let policy = Policy::of(target, plan, poller.most_sockets());
+        let ports = Ports::new(policy, Instant::now());
         let (buffer, datagram) = (vec![0; RECEIVE_SIZE], Vec::new());
         Ok(Self { poller, ports, buffer, datagram, expected_reply })
     }
@@ -75,6 +83,7 @@ impl<'r> Prober<'r> {
         loop {
             let now = Instant::now();
             run.begin_turn(now);
+            self.ports.begin_turn(now);
             while let Some(probe) = run.take(now, &|flow| self.ports.is_free(flow)) {
                 self.begin(probe, run)?;
             }
@@ -98,9 +107,13 @@ impl<'r> Prober<'r> {
         }
     }
 
-    /// Sends `probe`.
+    /// Sends `probe`, from a port that is free, or else from a new one.
     fn begin(&mut self, probe: Probe, run: &mut Run) -> Result<(), Failure> {
-        match self.port_for(&probe, run) {
+        if let Some(key) = self.ports.free_port(probe.flow(), probe.address()) {
+            return self.send(key, probe, run);
+        }
+        self.make_room(probe.flow(), run)?;
+        match self.open(&probe, run.destination()) {
             Ok(key) => self.send(key, probe, run),
             Err(trouble) => {
                 let outcome = Outcome::failed(Some(probe.address()), trouble);
@@ -110,19 +123,26 @@ impl<'r> Prober<'r> {
         }
     }
 
-    /// The port that `probe` leaves from: one that is free, or else a new one.
-    fn port_for(&mut self, probe: &Probe, run: &mut Run) -> Result<usize, Trouble> {
-        let (flow, address) = (probe.flow(), probe.address());
-        if let Some(key) = self.ports.free_port(flow, address) {
-            return Ok(key);
-        }
-        let source = run.destination().source_of_flow(address, flow)?;
-        if let Some((_, Some(Out { probe, .. }))) = self.ports.make_room(flow) {
+    /// Closes the port that is in the way of one more of `flow`, if one is, after one more look
+    /// at what has come to it.
+    fn make_room(&mut self, flow: u32, run: &mut Run) -> Result<(), Failure> {
+        let Some(key) = self.ports.in_the_way(flow) else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        self.drain(key, now, run)?;
+        if let (_, Some(Out { probe, .. })) = self.ports.close(key) {
             // With --source-port there is no other port for the probe's next address.
-            let trouble = Trouble::no_reply(probe.begun().elapsed());
-            run.take_in(&probe, Outcome::failed(Some(probe.address()), trouble), Instant::now());
+            let trouble = Trouble::no_reply(now.saturating_duration_since(probe.begun()));
+            run.take_in(&probe, Outcome::failed(Some(probe.address()), trouble), now);
         }
-        let mut port = Port::open(address, source)?;
+        Ok(())
+    }
+
+    /// Opens a port for `probe`.
+    fn open(&mut self, probe: &Probe, destination: &Destination) -> Result<usize, Trouble> {
+        let (flow, address) = (probe.flow(), probe.address());
+        let mut port = Port::open(address, destination.source_of_flow(address, flow)?)?;
         let token = Token(self.ports.next_key());
         // Not for writing: the loop would be woken each time that a datagram has left.
         self.poller.registry().register(port.socket.source(), token, Interest::READABLE)?;
@@ -201,7 +221,12 @@ impl<'r> Prober<'r> {
             self.time_out(key, woken, run);
             self.stray(key, reply, woken, run)?;
         } else if let Some(Out { probe, sent }) = self.ports.end(key, None, woken) {
-            let local = reply.to.or(self.ports.get(key).map(|port| port.ends.local));
+            let port = self.ports.get(key);
+            let local = reply.to.or(port.map(|port| port.ends.local));
+            if port.is_some_and(|port| port.exchange.has_failed()) {
+                // An ICMP error came before the reply.
+                self.ports.error(key, woken);
+            }
             let time = sent.map(|sent| at.saturating_duration_since(sent));
             let text = self.buffer[..reply.len].to_vec();
             // A datagram is all of a reply.
@@ -240,31 +265,29 @@ impl<'r> Prober<'r> {
     /// Hands the `outcome` of `probe` to the run.
     fn take_in(&mut self, probe: &Probe, outcome: Outcome, now: Instant, run: &mut Run) {
         if run.take_in(probe, outcome, now) {
-            self.ports.settle(probe.number());
+            self.ports.settle(probe.number(), now);
         }
     }
 
     /// Ends the probes whose time is up, after one more look at each socket: a reply that came
     /// in time is in time, even if the process was stopped meanwhile (Ctrl-Z and fg). Also ends
-    /// the quiet of ports.
+    /// the quiet of a flow's only port.
     fn end_expired(&mut self, now: Instant, run: &mut Run) -> Result<(), Failure> {
-        for key in self.ports.keys() {
-            match self.ports.expiry(key, now) {
-                Some(Expiry::Probe) => {
+        while let Some((key, expiry)) = self.ports.next_expired(now) {
+            match expiry {
+                Expiry::Probe => {
                     self.step(key, now, run)?;
                     if self.ports.expiry(key, now) == Some(Expiry::Probe) {
                         self.time_out(key, now, run);
                         self.drain(key, now, run)?;
                     }
                 }
-                Some(Expiry::Quiet) => {
+                Expiry::Quiet => {
                     self.drain(key, now, run)?;
-                    self.ports.release(key);
+                    self.ports.wake(key);
                 }
-                None => {}
             }
         }
-        self.ports.update_first_end();
         Ok(())
     }
 
@@ -287,8 +310,10 @@ impl<'r> Prober<'r> {
         let Some(port) = self.ports.get(key).filter(|_| self.ports.probe(key).is_none()) else {
             return Ok(());
         };
-        let mut datagrams = Vec::new();
-        let is_empty = drain(&port.socket, &mut self.buffer, |datagram| datagrams.push(datagram));
+        let Drained { datagrams, has_errors, is_empty } = drain(&port.socket, &mut self.buffer);
+        if has_errors {
+            self.ports.error(key, now);
+        }
         datagrams.into_iter().try_for_each(|datagram| self.stray(key, datagram, now, run))?;
         if is_empty { Ok(()) } else { self.reregister(key, Interest::READABLE) }
     }

@@ -27,10 +27,12 @@ use common::probe::target::Resolved;
 use nix::sys::signal::Signal;
 
 use crate::cli::{Options, Task};
-use crate::ports::{Expiry, Out, Policy, Ports};
+use crate::ports::Ports;
+use crate::ports::flows::Policy;
+use crate::ports::slot::{Expiry, Out};
 
 /// How many ports may be open at once.
-const MOST_PORTS: usize = 26;
+const MOST_PORTS: usize = 8;
 
 /// What comes back, and when.
 struct Input {
@@ -61,6 +63,7 @@ impl World {
         let mut inputs = inputs.into_iter().peekable();
         loop {
             self.run.begin_turn(self.now);
+            self.ports.begin_turn(self.now);
             while let Some(probe) = self.run.take(self.now, &|flow| self.ports.is_free(flow)) {
                 self.begin(probe);
             }
@@ -84,12 +87,8 @@ impl World {
     fn begin(&mut self, probe: Probe) {
         let (flow, address) = (probe.flow(), probe.address());
         let key = self.ports.free_port(flow, address).unwrap_or_else(|| {
-            if let Some((closed, out)) = self.ports.make_room(flow) {
-                self.say('=', &format!("port {} is closed", closed.name));
-                if let Some(Out { probe, .. }) = out {
-                    let trouble = Trouble::no_reply(self.now - probe.begun());
-                    self.take_in(&probe, Outcome::failed(Some(probe.address()), trouble));
-                }
+            if let Some(key) = self.ports.in_the_way(flow) {
+                self.close(key);
             }
             let name = self.names.next().expect("a name");
             self.ports.add(flow, address, Port { name, address, stranger: None })
@@ -107,6 +106,15 @@ impl World {
         ports.sent(key, *now, |probe| run.begin(probe, *now));
     }
 
+    fn close(&mut self, key: usize) {
+        let (port, out) = self.ports.close(key);
+        self.say('=', &format!("port {} is closed", port.name));
+        if let Some(Out { probe, .. }) = out {
+            let trouble = Trouble::no_reply(self.now - probe.begun());
+            self.take_in(&probe, Outcome::failed(Some(probe.address()), trouble));
+        }
+    }
+
     /// `reply to a`, `stranger to a`, `refusal to a`, `interrupt`
     fn receive(&mut self, text: &str) {
         self.say('<', text);
@@ -120,6 +128,7 @@ impl World {
         match (what, self.ports.probe(key).is_some()) {
             ("reply", true) => self.end(key, Ok(b"ok".to_vec())),
             ("reply", false) => self.stray(key, true),
+            ("refusal", false) => self.ports.error(key, self.now),
             ("refusal", true) => self.end(key, Err(Trouble::new(Verdict::Refused, "by ICMP"))),
             ("stranger", _) => {
                 let port = self.ports.get_mut(key).unwrap();
@@ -149,28 +158,26 @@ impl World {
         let words = format!("probe {}: {}", probe.number(), outcome.verdict());
         self.say('=', &format!("{words}{}", self.of(probe.address())));
         if self.run.take_in(probe, outcome, self.now) {
-            self.ports.settle(probe.number());
+            self.ports.settle(probe.number(), self.now);
         }
     }
 
     fn end_expired(&mut self) {
-        for key in self.ports.keys() {
-            match self.ports.expiry(key, self.now) {
-                Some(Expiry::Probe) => {
+        while let Some((key, expiry)) = self.ports.next_expired(self.now) {
+            let port = self.ports.get(key).unwrap();
+            match expiry {
+                Expiry::Probe => {
                     let silence = Trouble::no_reply(self.ports.probe(key).unwrap().limit());
-                    let stranger = self.ports.get(key).unwrap().stranger;
+                    let stranger = port.stranger;
                     self.end(key, Err(stranger.map_or(silence, Trouble::wrong_source)));
                 }
-                Some(Expiry::Quiet) => {
-                    let name = self.ports.get(key).unwrap().name;
-                    let is_closed = self.ports.release(key);
-                    let what = if is_closed { "closed" } else { "free again" };
-                    self.say('=', &format!("port {name} is {what}"));
+                Expiry::Quiet => {
+                    let name = port.name;
+                    self.ports.wake(key);
+                    self.say('=', &format!("port {name} is free again"));
                 }
-                None => {}
             }
         }
-        self.ports.update_first_end();
     }
 
     /// ` (ADDRESS)`, if the target has several addresses.
@@ -243,7 +250,7 @@ fn world(options: &Options, addresses: Option<Vec<SocketAddr>>, start: Instant) 
         (None, Resolved::Destination(destination)) => destination,
         (None, Resolved::Nowhere(outcome)) => panic!("{outcome}"),
     };
-    let ports = Ports::new(Policy::of(target, MOST_PORTS));
+    let ports = Ports::new(Policy::of(target, Some(&plan), MOST_PORTS), start);
     let reporter = Reporter::new("udp-client", target.written().unwrap(), reporting);
     let run = Run::new(destination, plan, reporter, start, persistence.end(start));
     World { start, now: start, run, ports, names: 'a'..='z', log: String::new() }

@@ -13,12 +13,14 @@ use crate::percent::Percent;
 /// The default interval, which is also that of ping(8).
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many sockets may be open at once. A process may usually have 1024 descriptors.
-pub(crate) const MOST_SOCKETS: usize = 1000;
+/// How many sockets may be open at once, if there are as many descriptors. A UDP port stays open
+/// as long as a late reply may come to it, and a machine has some 28,000 ports
+/// (`net.ipv4.ip_local_port_range`), of which others need some, too.
+pub(crate) const MOST_SOCKETS: usize = 10_000;
 
-/// How many flows there may be. A flow may need a second socket while the first one
-/// still waits for a late reply.
-const MOST_FLOWS: u64 = MOST_SOCKETS as u64 / 2;
+/// How many flows there may be. A process often has no more than 1024 descriptors, and a flow
+/// may need a second socket while the first one still waits for a late reply.
+const MOST_FLOWS: u64 = 500;
 
 /// The options of a run.
 #[derive(Args, Clone, Copy, Debug)]

@@ -22,6 +22,9 @@ use alarm::Alarm;
 /// route, and some to spare.
 const OTHER_DESCRIPTORS: usize = 24;
 
+/// How many events one wait returns at most. The others are returned by the next one.
+const MOST_EVENTS: usize = 1024;
+
 const ALARM: Token = Token(usize::MAX);
 const INTERRUPT: Token = Token(usize::MAX - 1);
 const OUTPUT: Token = Token(usize::MAX - 2);
@@ -69,7 +72,7 @@ impl Poller {
         let left = descriptors::limit().saturating_sub(OTHER_DESCRIPTORS);
         let most_sockets = left.clamp(1, MOST_SOCKETS);
         let poll = Poll::new().map_err(|error| Failure::cannot_poll(&error))?;
-        let (events, alarm) = (Events::with_capacity(most_sockets), Alarm::new(ALARM));
+        let (events, alarm) = (Events::with_capacity(MOST_EVENTS), Alarm::new(ALARM));
         Ok(Self { poll, events, most_sockets, alarm, interrupt: None, is_output_watched: false })
     }
 
