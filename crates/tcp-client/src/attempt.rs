@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use common::probe::aim::Probe;
 use common::probe::arrival;
 use common::probe::outcome::Outcome;
+use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::poller::Ready;
 
@@ -60,11 +61,18 @@ impl<'m> Attempt<'m> {
                 Step::Done(result) => return Some(self.done(result, woken)),
                 Step::Connected => self.connected(),
                 Step::Sent if ready.is_for_writing => return None,
+                Step::Wait if self.has_enough() => return Some(self.timed_out()),
                 Step::Wait => return None,
                 Step::Received => self.received(woken),
                 Step::Again | Step::Sent => {}
             }
         }
+    }
+
+    /// Whether a reply has come and no more of it is waited for.
+    fn has_enough(&self) -> bool {
+        let must_end = matches!(self.request.expected_reply, ExpectedReply::Whole(_));
+        self.is_settling() && !self.request.reading.waits_for_more && !must_end
     }
 
     /// Whether the connection stands, or has stood.

@@ -10,18 +10,26 @@ use common::probe::report::Reporting;
 use common::probe::target::Target;
 use common::protocol::DEFAULT_MESSAGE;
 
-use crate::exchange::Request;
+use crate::exchange::{Reading, Request};
 
 /// The longest message. The message is held in memory. Sending a longer one is a file
 /// transfer, and there are better programs for that.
 pub const LONGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
-/// How many bytes of a reply are read. It is held in memory, too.
-pub const LONGEST_REPLY: usize = 1024 * 1024;
+/// What is read of the reply of a single exchange. It is held in memory, too.
+pub const WHOLE: Reading = Reading { longest: 1024 * 1024, waits_for_more: true };
 
-/// How many bytes of a reply are read in a run, which may have thousands of connections. The
-/// longest reply that can be expected is shorter.
-pub const LONGEST_REPLY_IN_A_RUN: usize = 64 * 1024;
+/// What is read of a reply in a run, which may have thousands of connections. The longest
+/// reply that can be expected is shorter.
+const IN_A_RUN: Reading = Reading { longest: 64 * 1024, waits_for_more: true };
+
+/// What is read of a reply if the next probe waits for its end.
+const IN_A_CLOSED_LOOP: Reading = Reading { waits_for_more: false, ..IN_A_RUN };
+
+/// What is read of the replies in the run that `plan` asks for.
+pub fn in_a_run(plan: &Plan) -> Reading {
+    if plan.interval.is_zero() { IN_A_CLOSED_LOOP } else { IN_A_RUN }
+}
 
 /// Sends a message over TCP and prints the reply
 #[derive(Debug, Parser)]
@@ -79,11 +87,11 @@ impl Options {
         })
     }
 
-    /// What an exchange of `message` sends, and what is expected of the reply.
-    /// So many bytes of the reply are read.
-    pub fn request<'m>(&'m self, message: &'m [u8], longest_reply: usize) -> Request<'m> {
+    /// What an exchange of `message` sends, what is expected of the reply, and how much of it is
+    /// read.
+    pub fn request<'m>(&'m self, message: &'m [u8], reading: Reading) -> Request<'m> {
         let expected_reply = self.reporting.expected_reply();
-        Request { message, half_close: self.half_close, expected_reply, longest_reply }
+        Request { message, half_close: self.half_close, expected_reply, reading }
     }
 }
 

@@ -32,8 +32,17 @@ pub struct Request<'m> {
     pub half_close: bool,
     /// What the reply is expected to be.
     pub expected_reply: ExpectedReply<'m>,
-    /// How many bytes of the reply are read.
-    pub longest_reply: usize,
+    /// How much of the reply is read.
+    pub reading: Reading,
+}
+
+/// How much of a reply is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// How many bytes at most.
+    pub longest: usize,
+    /// Whether to wait for more after the beginning, if the peer has not ended its side.
+    pub waits_for_more: bool,
 }
 
 /// What the peer said.
@@ -214,8 +223,8 @@ impl<'m, S: Connecting> Exchange<'m, S> {
     /// More of the reply is here. There is no need to read on if it is too long, or cannot
     /// become the expected one.
     fn received(&mut self) -> Step {
-        if self.received.len() > self.request.longest_reply {
-            self.received.truncate(self.request.longest_reply);
+        if self.received.len() > self.request.reading.longest {
+            self.received.truncate(self.request.reading.longest);
             return self.reply(Some(false));
         }
         if self.request.expected_reply.is_ruled_out(&self.received) {

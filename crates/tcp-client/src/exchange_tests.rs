@@ -98,11 +98,12 @@ fn ack() -> Option<Result<Reply, Trouble>> {
 }
 
 const MESSAGE: &[u8] = b"hehe, just for a test!";
+const READING: Reading = Reading { longest: 1024, waits_for_more: true };
 const REQUEST: Request<'_> = Request {
     message: MESSAGE,
     half_close: false,
     expected_reply: ExpectedReply::Any,
-    longest_reply: 1024,
+    reading: READING,
 };
 const HALF_CLOSE: Request<'_> = Request { half_close: true, ..REQUEST };
 const BLOCKS: ErrorKind = ErrorKind::WouldBlock;
@@ -213,7 +214,10 @@ fn receiving(
     expected_reply: ExpectedReply<'static>,
 ) -> Exchange<'static, Script> {
     let script = Script { receives: receives.to_vec().into(), ..Script::default() };
-    Exchange::new(script, Request { expected_reply, longest_reply: 8, ..REQUEST })
+    Exchange::new(
+        script,
+        Request { expected_reply, reading: Reading { longest: 8, ..READING }, ..REQUEST },
+    )
 }
 
 #[test]

@@ -36,7 +36,7 @@ use common::probe::target::Resolved;
 use common::probe::waiting::Waiting;
 use common::{logging, options};
 
-use crate::cli::{LONGEST_REPLY, LONGEST_REPLY_IN_A_RUN, Options, Task};
+use crate::cli::{Options, Task};
 use crate::prober::Prober;
 
 const PROGRAM: &str = env!("CARGO_BIN_NAME");
@@ -58,20 +58,20 @@ fn run(options: &Options) -> Result<(), Failure> {
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
     match task {
         Task::Exchange(message) => {
-            let mut prober = Prober::new(target, options.request(&message, LONGEST_REPLY))?;
+            let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;
             persistence.once(&reporter, |end| match target.resolve(end)? {
                 Resolved::Destination(destination) => prober.exchange(destination, end),
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
         }
         Task::Wait(message) => {
-            let mut prober = Prober::new(target, options.request(&message, LONGEST_REPLY))?;
+            let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;
             prober.stop_on_signals()?;
             Waiting::new(target, *persistence, &reporter).run(|run| prober.drive(run))
         }
         Task::Measure(message, plan) => {
-            let mut prober =
-                Prober::new(target, options.request(&message, LONGEST_REPLY_IN_A_RUN))?;
+            let request = options.request(&message, cli::in_a_run(&plan));
+            let mut prober = Prober::new(target, request)?;
             let end = persistence.end(Instant::now());
             let destination = match target.resolve(end)? {
                 Resolved::Destination(destination) => destination,
