@@ -6,7 +6,7 @@
 //!
 //! | in Python         | here                                                           |
 //! |-------------------|----------------------------------------------------------------|
-//! | `socket`          | [`Port::open`], which also binds: so the port is known         |
+//! | `socket`          | [`Opener::open`], which also binds: so the port is known       |
 //! | `while True`      | [`prompt::run`]                                                |
 //! | `input`           | [`prompt::read_line`]                                          |
 //! | the exchange      | [`Prober::exchange`], whose loop is [`Prober::drive`]          |
@@ -15,12 +15,13 @@
 //! | print the reply   | [`Reporter::exchange`], in `common`                            |
 //! | `close`, by `with`| at the end, when the [`Prober`] is dropped with its ports      |
 //!
-//! [`Port::open`]: port::Port::open
+//! [`Opener::open`]: port::Opener::open
 //! [`Exchange::send`]: exchange::Exchange::send
 //! [`Exchange::receive`]: exchange::Exchange::receive
 
 mod cli;
 mod exchange;
+mod numbers;
 mod port;
 mod ports;
 mod prober;

@@ -1,6 +1,6 @@
 //! A source port as the system has it: a socket, and the exchange over it.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 
 use common::probe::destination::any_address;
@@ -9,6 +9,7 @@ use common::probe::verbose;
 use socket2::{Domain, Socket as Socket2, Type};
 
 use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Received, Socket};
+use crate::numbers::Numbers;
 use crate::socket::PortSocket;
 
 /// A source port for one address of the target.
@@ -25,30 +26,90 @@ pub struct Port {
     source: Option<SocketAddr>,
 }
 
-impl Port {
-    /// Opens a port that sends to `address`, from `source` if one is given.
-    pub fn open(address: SocketAddr, source: Option<SocketAddr>) -> Result<Self, Trouble> {
-        let Ends { mut local, peer } = ends(address, source)?;
-        let socket = bind(source.unwrap_or(any_address(address)))?;
-        let socket = PortSocket::new(socket, address.is_ipv6())?;
-        local.set_port(socket.port());
-        if local == peer {
-            return Err(Trouble::connected_to_itself());
-        }
-        verbose::say(format_args!("[*] Sending from: {local}"));
-        let (ends, exchange) = (Ends { local, peer }, Exchange::new());
-        Ok(Self { socket, ends, exchange, is_registered_for_writing: false, address, source })
+/// What opens ports.
+#[derive(Debug)]
+pub struct Opener {
+    numbers: Numbers,
+    /// An address to which ports were opened, and the ends of the way there. It is not asked for
+    /// anew for each port, but when a probe has failed.
+    way: Option<(SocketAddr, Ends)>,
+}
+
+impl Opener {
+    /// An opener that has opened no port.
+    pub fn new() -> Self {
+        Self { numbers: Numbers::of_system(), way: None }
     }
 
-    /// Asks anew which of this machine's addresses leads to the target, because routes change.
-    /// If none does now, it is the last one that did.
-    pub fn update_local(&mut self) -> SocketAddr {
-        if let Ok(Ends { mut local, .. }) = ends(self.address, self.source) {
-            local.set_port(self.socket.port());
-            self.ends.local = local;
+    /// Opens a port that sends to `address`, from `source` if one is given.
+    pub fn open(
+        &mut self,
+        address: SocketAddr,
+        source: Option<SocketAddr>,
+    ) -> Result<Port, Trouble> {
+        let known = self.way.filter(|(to, _)| *to == address).map(|(_, ends)| ends);
+        let mut ends = known.map_or_else(|| ends(address, source), Ok)?;
+        self.way = Some((address, ends));
+        let (socket, port) = self.bind(address, source.unwrap_or(any_address(address)))?;
+        let socket = PortSocket::new(socket, port, address.is_ipv6())?;
+        ends.local.set_port(port);
+        if ends.local == ends.peer {
+            return Err(Trouble::connected_to_itself());
         }
-        self.ends.local
+        verbose::say(format_args!("[*] Sending from: {}", ends.local));
+        let exchange = Exchange::new();
+        Ok(Port { socket, ends, exchange, is_registered_for_writing: false, address, source })
     }
+
+    /// Binds a socket for datagrams to `address` to `source`. Returns its port, too. If `source`
+    /// has none, that is the next one that is free, and not the one that the datagrams go to: on
+    /// the same host the socket would talk to itself.
+    fn bind(
+        &mut self,
+        address: SocketAddr,
+        source: SocketAddr,
+    ) -> Result<(UdpSocket, u16), Trouble> {
+        let socket = socket(source)?;
+        let bound = if source.port() == 0 {
+            let others = self.numbers.round().filter(|number| *number != address.port());
+            bind_to_any(&socket, source, others)
+        } else {
+            socket.bind(&source.into()).map(|()| source.port())
+        };
+        let port = bound.map_err(|error| Trouble::source(source, &error))?;
+        Ok((socket.into(), port))
+    }
+
+    /// Asks anew which of this machine's addresses leads to the target of `port`, because routes
+    /// change. If none does now, it is the last one that did.
+    pub fn update_local(&mut self, port: &mut Port) -> SocketAddr {
+        let ends = ends(port.address, port.source).ok();
+        self.way = ends.map(|ends| (port.address, ends));
+        if let Some(Ends { mut local, .. }) = ends {
+            local.set_port(port.socket.port());
+            port.ends.local = local;
+        }
+        port.ends.local
+    }
+}
+
+/// Binds `socket` to the address of `source` and the first of `numbers` that is free, which is
+/// returned.
+fn bind_to_any(
+    socket: &Socket2,
+    mut source: SocketAddr,
+    numbers: impl Iterator<Item = u16>,
+) -> io::Result<u16> {
+    for number in numbers {
+        source.set_port(number);
+        match socket.bind(&source.into()).map_err(|error| (error.kind(), error)) {
+            Ok(()) => return Ok(number),
+            // The number is in use, or only for privileged processes.
+            Err((ErrorKind::AddrInUse | ErrorKind::PermissionDenied, _)) => {}
+            Err((_, error)) => return Err(error),
+        }
+    }
+    Err(ErrorKind::AddrInUse.into())
 }
 
 /// The two ends of the way to `address`: which of this machine's addresses leads there, and
@@ -56,20 +117,21 @@ impl Port {
 fn ends(address: SocketAddr, source: Option<SocketAddr>) -> Result<Ends, Trouble> {
     let mut from = source.unwrap_or(any_address(address));
     from.set_port(0);
-    let scout = bind(from)?;
+    let scout = socket(from)?;
+    scout.bind(&from.into()).map_err(|error| Trouble::source(from, &error))?;
+    let scout = UdpSocket::from(scout);
     scout.connect(address).map_err(|error| Trouble::connecting(&error, source))?;
     Ok(Ends { local: scout.local_addr()?, peer: scout.peer_addr()? })
 }
 
-/// Binds a non-blocking socket, of one family alone, to `source`.
-fn bind(source: SocketAddr) -> Result<UdpSocket, Trouble> {
+/// A non-blocking socket, of the family of `source` alone.
+fn socket(source: SocketAddr) -> Result<Socket2, Trouble> {
     let kind = Type::DGRAM.nonblocking();
     let socket = Socket2::new(Domain::for_address(source), kind, None)?;
     if source.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    socket.bind(&source.into()).map_err(|error| Trouble::source(source, &error))?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// What was in a socket without an exchange.
@@ -101,4 +163,26 @@ pub fn drain(socket: &impl Socket, buffer: &mut [u8]) -> Drained {
         }
     }
     drained
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_in_use_is_skipped_and_if_all_are_there_is_no_free_port() {
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let _taken = UdpSocket::bind(taken).unwrap();
+        let any = SocketAddr::new(taken.ip(), 0);
+        let bound = |numbers: &[u16]| {
+            let socket = socket(any).unwrap();
+            let number = bind_to_any(&socket, any, numbers.iter().copied())?;
+            assert_eq!(UdpSocket::from(socket).local_addr()?.port(), number);
+            Ok::<_, io::Error>(number)
+        };
+        assert_eq!(bound(&[taken.port(), free.port()]).unwrap(), free.port());
+        let none = Trouble::source(any, &bound(&[taken.port(), taken.port()]).unwrap_err());
+        assert_eq!(none.reason, "no free port, or no address, to send from");
+    }
 }

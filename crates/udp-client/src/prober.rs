@@ -21,7 +21,7 @@ use common::probe::target::Target;
 use mio::{Interest, Token};
 
 use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Received, Step, is_same};
-use crate::port::{Drained, Port, drain};
+use crate::port::{Drained, Opener, Port, drain};
 use crate::ports::Ports;
 use crate::ports::flows::Policy;
 use crate::ports::slot::{Expiry, Out};
@@ -34,6 +34,7 @@ const RECEIVE_SIZE: usize = 64 * 1024;
 pub struct Prober<'r> {
     poller: Poller,
     ports: Ports<Port>,
+    opener: Opener,
     buffer: Vec<u8>,
     /// What each probe sends.
     datagram: Vec<u8>,
@@ -50,9 +51,9 @@ impl<'r> Prober<'r> {
     ) -> Result<Self, Failure> {
         let poller = Poller::new()?;
         let policy = Policy::of(target, plan, poller.most_sockets());
-        let ports = Ports::new(policy, Instant::now());
+        let (ports, opener) = (Ports::new(policy, Instant::now()), Opener::new());
         let (buffer, datagram) = (vec![0; RECEIVE_SIZE], Vec::new());
-        Ok(Self { poller, ports, buffer, datagram, expected_reply })
+        Ok(Self { poller, ports, opener, buffer, datagram, expected_reply })
     }
 
     /// Makes signals end a run from now on, and not the process.
@@ -142,7 +143,7 @@ impl<'r> Prober<'r> {
     /// Opens a port for `probe`.
     fn open(&mut self, probe: &Probe, destination: &Destination) -> Result<usize, Trouble> {
         let (flow, address) = (probe.flow(), probe.address());
-        let mut port = Port::open(address, destination.source_of_flow(address, flow)?)?;
+        let mut port = self.opener.open(address, destination.source_of_flow(address, flow)?)?;
         let token = Token(self.ports.next_key());
         // Not for writing: the loop would be woken each time that a datagram has left.
         self.poller.registry().register(port.socket.source(), token, Interest::READABLE)?;
@@ -256,7 +257,7 @@ impl<'r> Prober<'r> {
         if let Some(Out { probe, sent }) = self.ports.end(key, Some(&trouble), now) {
             // If the datagram could not be sent, the probe has failed just now.
             let now = if sent.is_some() { now } else { Instant::now() };
-            let local = self.ports.get_mut(key).map(Port::update_local);
+            let local = self.ports.get_mut(key).map(|port| self.opener.update_local(port));
             let outcome = Outcome { local, ..Outcome::failed(Some(probe.address()), trouble) };
             self.take_in(&probe, outcome.without_own_address_as_router(), now, run);
         }

@@ -34,9 +34,9 @@ pub struct PortSocket {
 }
 
 impl PortSocket {
-    /// Takes a non-blocking socket that is bound, and makes the kernel say more about what
+    /// Takes a non-blocking socket that is bound to `port`, and makes the kernel say more about what
     /// comes: ICMP errors, and of each datagram the time and the address that it came to.
-    pub fn new(socket: net::UdpSocket, is_ipv6: bool) -> io::Result<Self> {
+    pub fn new(socket: net::UdpSocket, port: u16, is_ipv6: bool) -> io::Result<Self> {
         error_queue::enable(&socket, is_ipv6)?;
         arrival::enable(&socket)?;
         if is_ipv6 {
@@ -44,7 +44,6 @@ impl PortSocket {
         } else {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         }
-        let port = socket.local_addr()?.port();
         Ok(Self { socket: UdpSocket::from_std(socket), port })
     }
 
@@ -121,8 +120,9 @@ mod tests {
         {
             let socket = net::UdpSocket::bind(bind).unwrap();
             socket.set_nonblocking(true).unwrap();
-            let socket = PortSocket::new(socket, bind.starts_with('[')).unwrap();
-            let to = SocketAddr::new(to.parse().unwrap(), socket.port());
+            let port = socket.local_addr().unwrap().port();
+            let socket = PortSocket::new(socket, port, bind.starts_with('[')).unwrap();
+            let to = SocketAddr::new(to.parse().unwrap(), port);
             let peer = net::UdpSocket::bind((from, 0)).unwrap();
             peer.send_to(b"hello", to).unwrap();
             let mut buffer = [0; 64];

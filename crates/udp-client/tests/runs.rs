@@ -230,6 +230,27 @@ fn with_few_descriptors_probes_are_sent_later() {
 }
 
 #[test]
+fn a_port_that_lost_a_reply_is_not_used_again_even_if_it_had_to_be_closed() {
+    let address = server(|_| 0).to_string();
+    let mut limited = quiet_command("sh");
+    // There is room for 16 ports.
+    limited.args(["-c", r#"ulimit -n 40; exec "$0" "$@""#, UDP_CLIENT, &address]);
+    limited.args(["-c", "40", "-i", "5ms", "-W", "50ms", "--json"]);
+    let ended = run_command(limited, b"");
+    let events: Vec<_> = ended.stdout.lines().map(Event::parse).collect();
+    let port = |number| {
+        let local: SocketAddr = probe(&events, number).text("local").parse().unwrap();
+        i32::from(local.port())
+    };
+    // The numbers go up by one, or by some more if others use those in between; or they begin
+    // again at the lowest.
+    let steps: Vec<_> = (1..40).map(|number| port(number + 1) - port(number)).collect();
+    assert!(steps.iter().filter(|step| !(1..100).contains(*step)).count() <= 1, "{steps:?}");
+    let summary = events.last().unwrap();
+    assert!(summary.number("held") > 0 && summary.number("skipped") == 0, "{summary:?}");
+}
+
+#[test]
 fn a_reply_other_than_the_expected_one_is_not_lost() {
     let address = server(|_| 1);
     let (status, events) = probes(address, &["-c", "2", "-i", "0", "--expect-reply", "foo"]);
