@@ -5,7 +5,7 @@
 
 mod counterpart;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
@@ -254,4 +254,25 @@ fn with_few_descriptors_probes_are_sent_later() {
     let ended = run_command(limited, b"");
     assert!(ended.stdout.contains(": 120 ok, 0.0 % lost\n"), "{ended:?}");
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+}
+
+#[test]
+fn in_a_closed_loop_no_probe_waits_for_the_end_of_the_reply_before() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let open = listener.incoming().map(|stream| {
+            let mut stream = stream.unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+            stream.write_all(b"ACK!").unwrap();
+            stream
+        });
+        // No connection is closed before the test's process ends.
+        let _open: Vec<_> = open.collect();
+    });
+    let (status, _, summary) = probes(address, &["-c", "50", "-i", "0"]);
+    assert_eq!((status, summary.number("ok")), (Some(0), 50));
+    // If each had waited, it would have taken 5 s.
+    let elapsed = summary.decimal("elapsed_ms");
+    assert!(elapsed < 4000.0, "{elapsed} ms");
 }

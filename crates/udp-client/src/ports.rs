@@ -89,7 +89,7 @@ impl<S> Ports<S> {
         let key = lane.next()?;
         let answered_at = self.slots[key].state.answered_at();
         let has_rested = answered_at.is_none_or(|at| at + REST <= self.now);
-        let may_open = lane.active() < MOST_IN_TURN && self.has_room();
+        let may_open = lane.resting() < MOST_IN_TURN && self.has_room();
         (self.policy.usage != Usage::Turns || has_rested || !may_open).then_some(key)
     }
 
@@ -289,13 +289,12 @@ impl<S> Ports<S> {
 
     fn enter(&mut self, key: usize) {
         let slot = &self.slots[key];
-        let lane = self.flows.lane_mut(slot.flow, slot.address);
         match slot.place() {
             Place::Free => {
                 self.free += 1;
-                lane.enter(key, Some(slot.rank));
+                self.flows.lane_mut(slot.flow, slot.address).enter(key, slot.rank);
             }
-            Place::Out => lane.enter(key, None),
+            Place::Out => {}
             Place::Quiet(until) => {
                 self.quiet.insert((until, key));
                 self.awaited.extend(slot.state.is_awaited().then_some((until, key)));
@@ -309,13 +308,12 @@ impl<S> Ports<S> {
     /// The contrary of [`Ports::enter`].
     fn leave(&mut self, key: usize) {
         let slot = &self.slots[key];
-        let lane = self.flows.lane_mut(slot.flow, slot.address);
         match slot.place() {
             Place::Free => {
                 self.free -= 1;
-                lane.leave(key, Some(slot.rank));
+                self.flows.lane_mut(slot.flow, slot.address).leave(key, slot.rank);
             }
-            Place::Out => lane.leave(key, None),
+            Place::Out => {}
             Place::Quiet(until) => {
                 self.quiet.remove(&(until, key));
                 self.awaited.remove(&(until, key));

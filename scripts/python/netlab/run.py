@@ -11,7 +11,7 @@ from netlab.scene import Scene
 WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-reply", "wrong-source", "unresolved",
          "local"}
 FIELDS = {"schema", "event", "target", "address", "sent", "ok", "late", "lost", "unfinished", "skipped", "sent_late",
-          "held", "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "elapsed_ms", "resolve_ms",
+          "held", "left_port", "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "elapsed_ms", "resolve_ms",
           "verdicts", "connect_ms", "reply_ms", "total_ms", "from_due_ms", "flows", "hosts", "seen_as", "translated",
           "others"}
 ANSWERS = ("refused", "unreachable", "reset", "wrong-reply", "unresolved", "local")  # verdicts of which none is a loss

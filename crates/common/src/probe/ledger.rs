@@ -5,17 +5,12 @@ pub mod sightings;
 pub mod times;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
 use sightings::Sightings;
 use times::Times;
-
-/// If connecting takes longer, a SYN was probably lost: TCP sends it again after a
-/// second (RFC 6298, section 2.1).
-pub const FIRST_RETRANSMISSION: Duration = Duration::from_secs(1);
 
 /// What became of the probes of a run.
 #[derive(Clone, Debug, Default)]
@@ -47,8 +42,8 @@ pub struct Ledger {
     pub duplicate: u64,
     /// Datagrams from somebody other than the target.
     pub foreign: u64,
-    /// Connections that took so long that a SYN was probably lost.
-    pub slow_connections: u64,
+    /// Connections that stand, and whose SYN was sent again.
+    pub second_syns: u64,
     /// The address that the latest probe to end went to last.
     pub address: Option<SocketAddr>,
     /// Addresses of the target that did not count, and for how many probes.
@@ -133,7 +128,7 @@ impl Ledger {
     fn times_of(&mut self, outcome: &Outcome) {
         if let Some(connect) = outcome.connect {
             self.connect.add(connect);
-            self.slow_connections += u64::from(connect > FIRST_RETRANSMISSION);
+            self.second_syns += u64::from(outcome.syn_retransmits.is_some_and(|again| again > 0));
         }
         if let Some(reply) = outcome.reply {
             self.reply.add(reply);

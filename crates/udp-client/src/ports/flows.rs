@@ -12,9 +12,8 @@ use common::probe::target::Target;
 /// as a duplicate, and not taken for the reply to a later probe.
 pub const REST: Duration = Duration::from_millis(100);
 
-/// From how many ports a flow sends at most so that they can rest: with replies after 6 ms or
-/// more, each rests for all of its time. Each port is one more way through the network, and has
-/// a line in the report.
+/// How many of a flow's ports rest at most: at 160 probes a second, each for all of its time.
+/// Each port is one more way through the network, and has a line in the report.
 pub const MOST_IN_TURN: usize = 16;
 
 /// How ports may be used.
@@ -55,18 +54,16 @@ impl Policy {
     }
 }
 
-/// The ports of each flow that are not quiet.
+/// The ports of each flow that are free.
 #[derive(Debug, Default)]
 pub struct Flows(Vec<Vec<Lane>>);
 
-/// The ports of a flow that go to the same address.
+/// The free ports of a flow that go to the same address.
 #[derive(Debug)]
 pub struct Lane {
     address: SocketAddr,
-    /// Those that are free, with their ranks: the lowest one is next.
+    /// With their ranks: the lowest one is next.
     free: BTreeSet<(u64, usize)>,
-    /// How many ports are free, or have a probe out.
-    active: usize,
 }
 
 impl Flows {
@@ -85,7 +82,7 @@ impl Flows {
         let found = lanes.iter().position(|lane| lane.address == address);
         let at = found.unwrap_or(lanes.len());
         if found.is_none() {
-            lanes.push(Lane { address, free: BTreeSet::new(), active: 0 });
+            lanes.push(Lane { address, free: BTreeSet::new() });
         }
         &mut lanes[at]
     }
@@ -102,22 +99,18 @@ impl Lane {
         self.free.first().map(|(_, key)| *key)
     }
 
-    /// How many ports are free, or have a probe out.
-    pub fn active(&self) -> usize {
-        self.active
+    /// How many ports are free, and so can rest.
+    pub fn resting(&self) -> usize {
+        self.free.len()
     }
 
-    /// Notes a port that is free, with this rank, or has a probe out.
-    pub fn enter(&mut self, key: usize, free: Option<u64>) {
-        self.active += 1;
-        self.free.extend(free.map(|rank| (rank, key)));
+    /// Adds a port that is free, with this rank.
+    pub fn enter(&mut self, key: usize, rank: u64) {
+        self.free.insert((rank, key));
     }
 
-    /// Forgets a port that was noted so.
-    pub fn leave(&mut self, key: usize, free: Option<u64>) {
-        self.active -= 1;
-        if let Some(rank) = free {
-            self.free.remove(&(rank, key));
-        }
+    /// Takes off a port that was added so.
+    pub fn leave(&mut self, key: usize, rank: u64) {
+        self.free.remove(&(rank, key));
     }
 }

@@ -76,6 +76,14 @@ fn ports_take_turns_and_no_more_than_a_few_do() {
 }
 
 #[test]
+fn ports_rest_however_many_probes_are_out() {
+    let mut world = World::new(Usage::Turns, 100);
+    let out: Vec<_> = (0..=MOST_IN_TURN).map(|_| world.send(0).0).collect();
+    world.answer(out[0]);
+    assert_ne!(world.send(0).0, out[0]);
+}
+
+#[test]
 fn a_port_that_has_rested_is_used_again() {
     let mut world = World::new(Usage::Turns, 100);
     let (first, _) = world.send(0);

@@ -92,6 +92,7 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("skipped", Field::Number(ledger.skipped)),
         ("sent_late", Field::Number(ledger.sent_late)),
         ("held", Field::Number(ledger.held)),
+        ("left_port", Field::Number(ledger.left_port)),
         ("duplicate", Field::Number(ledger.duplicate)),
         ("foreign", Field::Number(ledger.foreign)),
         ("failed", Field::Number(ledger.failed)),

@@ -15,7 +15,7 @@ pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
     let ledger = summary.ledger;
     let mut remarks: Vec<_> = ours(ledger).into_iter().chain(lossy_ports(summary)).collect();
     remarks.extend(other_addresses(ledger));
-    remarks.extend(slow_connections(ledger));
+    remarks.extend(second_syns(ledger));
     let of_icmp = ledger.count(Verdict::Refused) + ledger.count(Verdict::Unreachable);
     if ledger.connect.samples() == 0 && of_icmp > 0 && ledger.count(Verdict::NoReply) > 0 {
         remarks.push(
@@ -64,16 +64,18 @@ fn ours(ledger: &Ledger) -> Vec<String> {
     remarks
 }
 
-/// The connections for which a SYN was probably sent again, and why that may have been.
-fn slow_connections(ledger: &Ledger) -> Option<String> {
+/// The connections whose SYN was sent again, and why that may have been.
+fn second_syns(ledger: &Ledger) -> Option<String> {
     let why = if ledger.uses_ports_again {
-        "a SYN, or its answer, was lost, or the other\n\
-         side dropped the SYN, as it still had the port's last connection (TIME_WAIT)."
+        "the first one, or its answer,\n\
+         was lost or took over 1 s; or the other side dropped it, as it still had the port's\n\
+         last connection (TIME_WAIT)."
     } else {
-        "a SYN, or its answer, was probably lost."
+        "the first one, or its answer,\n\
+         was lost or took over 1 s."
     };
-    let slow = ledger.slow_connections;
-    (slow > 0).then(|| format!("{slow} took over 1 s to connect: {why}"))
+    let count = ledger.second_syns;
+    (count > 0).then(|| format!("{count} connected after a second SYN or more: {why}"))
 }
 
 /// The addresses of the target that did not count.
