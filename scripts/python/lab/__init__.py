@@ -1,1 +1,1 @@
-"""What torture, netlab, compare and bench share: processes, honest peers, the protocol, a command's options."""
+"""What torture, netlab, oracle, compare and bench share: processes, honest peers, the protocol, a command's options."""

@@ -1,4 +1,4 @@
-"""What scripts/torture, netlab, compare and bench do alike: options, requirements, the programs, an interrupt."""
+"""What scripts/torture, netlab, oracle, compare and bench do alike: options, requirements, the programs, an interrupt."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 
 class Command(NamedTuple):
-    """One of the four: its name, and what it needs."""
+    """One of the five: its name, and what it needs."""
 
     name: str
     tools: dict[str, str]  # and Debian's packages that have them

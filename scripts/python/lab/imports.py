@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "lab": {"lab"},
     "torture": {"lab", "torture"},
     "netlab": {"lab", "netlab"},
+    "oracle": {"lab", "oracle"},
     "bench": {"lab", "bench"},
     "compare": {"lab", "netlab", "compare"},  # its situations are netlab's
 }

@@ -1,0 +1,195 @@
+"""Holds what a client said against what the ledger has."""
+
+import math
+from typing import Any, Iterable
+
+from lab.case import Case
+from oracle.fate import Fate
+from oracle.said import Object, Said, fields_missing
+
+WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-reply", "wrong-source", "unresolved",
+         "local"}
+# What a client adds to a reply time of its own accord: the way from its reading of
+# the clock through the kernel to the wire, and back from a stamp to that clock.
+OWN_MS = 0.3
+# It may lose the processor on that way, which schedstat counts for the whole run.
+# So what goes beyond OWN_MS must not be more than that, in sum.
+ROUNDED_MS = 0.002
+
+
+class Judgement:
+    """The checks of one run or single exchange, given the fates of its probes."""
+
+    def __init__(self, case: Case, said: Said, fates: list[Fate], waited_ms: float, timeout_ms: float,
+                 expect: str = "ok", max_loss: float = 0.0) -> None:
+        self.case, self.said, self.fates = case, said, fates
+        self.waited_ms, self.timeout_ms = waited_ms, timeout_ms
+        self.expect, self.max_loss = expect, max_loss
+        self.decided = {fate.number: self._decide(fate) for fate in fates}
+
+    def _decide(self, fate: Fate) -> str:
+        """The verdict by the ledger. Where that has two, the client's choice among them."""
+        said = self.said.probes.get(fate.number, {}).get("verdict")
+        return said if said in fate.verdicts else sorted(fate.verdicts)[0]
+
+    def check(self, ok: Any, otherwise: str) -> None:
+        self.case.check(ok, otherwise)
+
+    def run(self, probes_printed: bool = True) -> None:
+        """Everything about a run."""
+        for wrong in self.said.wrong:
+            self.check(False, wrong)
+        if not self.said.summary:
+            self.check(False, f"no summary, exit {self.said.status}: {self.said.errors[:300]}")
+            return
+        self.check(self.status() == self.said.status, f"exit status {self.said.status}, not {self.status()}")
+        self.counts()
+        if probes_printed:
+            self.probes()
+            self.strays()
+        self.times()
+        for wrong in fields_missing(self.said):
+            self.check(False, wrong)
+
+    def single(self) -> None:
+        """Everything about a single exchange with one address."""
+        for wrong in self.said.wrong:
+            self.check(False, wrong)
+        expected = 0 if self.decided.get(1) == self.expect else 1
+        self.check(self.said.status == expected, f"exit status {self.said.status}, not {expected}")
+        self.probes()
+        for wrong in fields_missing(self.said):
+            self.check(False, wrong)
+
+    def totals(self) -> dict[str, int]:
+        """What the summary must have, but for what happens in the client alone."""
+        ended = [fate for fate in self.fates if not fate.unfinished]
+        verdicts = [self.decided[fate.number] for fate in ended]
+        late = sum(fate.late_at is not None and self.decided[fate.number] in ("no-reply", "wrong-source")
+                   for fate in ended)
+        lost = sum(self.is_silent(fate) for fate in ended)
+        return {"sent": len(self.fates), "ok": verdicts.count("ok"), "late": late, "lost": lost - late,
+                "unfinished": len(self.fates) - len(ended),
+                "duplicate": sum(fate.duplicate for fate in self.fates),
+                "foreign": sum(fate.foreign for fate in self.fates),
+                "failed": sum(word not in (self.expect, "local") for word in verdicts)}
+
+    def is_silent(self, fate: Fate) -> bool:
+        """Whether nothing came back while the probe was open. A peer that closed is not silence."""
+        return self.decided[fate.number] in ("no-reply", "timeout", "wrong-source") and not fate.closed
+
+    def status(self) -> int:
+        totals = self.totals()
+        bad, ended = totals["failed"] + totals["unfinished"], totals["sent"] - totals["unfinished"]
+        return 0 if ended and 100 * bad <= self.max_loss * totals["sent"] else 1
+
+    def counts(self) -> None:
+        said, totals = self.said.summary, self.totals()
+        for name, number in totals.items():
+            self.check(said.get(name) == number, f"{name} {said.get(name)}, by the ledger {number}")
+        verdicts = {word: 0 for word in WORDS}
+        for fate in self.fates:
+            if not fate.unfinished:
+                verdicts[self.decided[fate.number]] += 1
+        wrong = {word: (said["verdicts"].get(word), number) for word, number in verdicts.items()
+                 if said["verdicts"].get(word) != number}
+        self.check(not wrong, f"verdicts (said, by the ledger): {wrong}")
+        ended = totals["sent"] - totals["unfinished"] - verdicts["local"]
+        for name, number in (("loss_percent", totals["lost"]), ("failed_percent", totals["failed"])):
+            share = math.ceil(100_000 * number / ended) / 1000 if ended else None
+            self.check(said.get(name) == share, f"{name} {said.get(name)}, by the ledger {share}")
+
+    def probes(self) -> None:
+        said, fates = self.said.probes, {fate.number: fate for fate in self.fates if not fate.unfinished}
+        self.check(set(said) == set(fates), f"{len(said)} probes are said, {len(fates)} have ended: "
+                                            f"{sorted(set(said) ^ set(fates))[:10]} differ")
+        for name in ("verdict", "local", "address", "bytes", "icmp", "router", "from", "syn_retransmits", "complete"):
+            both = [(number, self.compared(name, said[number], fate)) for number, fate in fates.items() if number in said]
+            wrong = [f"probe {number}: {values[0]}, by the ledger {values[1]}" for number, values in both
+                     if values and values[0] != values[1]]
+            self.tally(name, len(fates), wrong)
+
+    def compared(self, name: str, said: Object, fate: Fate) -> tuple[Any, Any] | None:
+        """What the client and the ledger have for this field; None where the ledger does not decide."""
+        replied = self.decided[fate.number] in ("ok", "wrong-reply")
+        match name:
+            case "verdict":
+                return said["verdict"], self.decided[fate.number]
+            case "local" | "address":
+                return said[name], str(fate.local if name == "local" else fate.target)
+            case "bytes":
+                return said["bytes"], fate.bytes if replied else None
+            case "icmp":
+                return (said["icmp_type"], said["icmp_code"]), fate.icmp or (None, None)
+            case "router":
+                return said["router"], fate.router
+            case "from":
+                wanted = fate.sender if self.decided[fate.number] == "wrong-source" else None
+                return said["from"], str(wanted) if wanted else None
+            case "syn_retransmits":
+                return None if fate.syn_retransmits is None else (said[name] or 0, fate.syn_retransmits)
+            case "complete":
+                return (said.get(name), fate.complete if replied else None) if name in said else None
+        raise ValueError(name)
+
+    def tally(self, name: str, tried: int, wrong: list[str]) -> None:
+        self.case.tally(max(1, tried), len(wrong), f"{name}: {wrong[0]}" if wrong else "")
+
+    def strays(self) -> None:
+        """Which probe each late datagram belongs to. Only the first hundred strays are said."""
+        said = self.said.strays
+        all_ = sum(self.said.summary.get(name, 0) for name in ("late", "duplicate", "foreign"))
+        self.check(len(said) == min(100, all_), f"{len(said)} strays are said, of {all_}")
+        late = {fate.number: fate for fate in self.fates if fate.late_at is not None}
+        for each in (each for each in said if each["kind"] == "late"):
+            fate = late.get(each["number"])
+            if not fate or fate.late_at is None:
+                self.check(False, f"a late reply to probe {each['number']}, which the ledger does not have")
+                continue
+            after = (fate.late_at - fate.sent_at) / 1e6
+            name = f"the late reply to probe {each['number']}"
+            self.check(abs(each["after_ms"] - after) <= OWN_MS + self.waited_ms,
+                       f"{name} after {each['after_ms']} ms, by the ledger {after:.3f}")
+            self.check(each["local"] == str(fate.local), f"{name} to {each['local']}, not {fate.local}")
+
+    def times(self) -> None:
+        """Reply times and connect times agree with the ledger, and the summary with the probes."""
+        for name in ("reply_ms", "connect_ms"):
+            pairs = [(self.said.probes[fate.number][name], getattr(fate, name), fate.number) for fate in self.fates
+                     if fate.number in self.said.probes and getattr(fate, name) is not None
+                     and self.decided[fate.number] in ("ok", "wrong-reply")]
+            self.agree(name, pairs)
+        self.beyond_timeout()
+        self.figures("reply_ms", (probe["reply_ms"] for probe in self.said.probes.values()))
+
+    def agree(self, name: str, pairs: list[tuple[float | None, float, int]]) -> None:
+        if absent := [number for said, _, number in pairs if said is None]:
+            self.check(False, f"{name}: none of probe {absent[0]} ({len(absent)} of {len(pairs)})")
+        known = [(said - by_ledger, number, said, by_ledger) for said, by_ledger, number in pairs if said is not None]
+        if not known:
+            return
+        beyond = sum(max(0.0, abs(each[0]) - OWN_MS) for each in known)
+        worst = max(known, key=lambda each: abs(each[0]))
+        self.case.note(f"{name} differs by at most {worst[0]:+.3f} ms")
+        self.check(beyond <= self.waited_ms + ROUNDED_MS * len(known),
+                   f"{name}: probe {worst[1]}: {worst[2]}, by the ledger {worst[3]:.3f}; beyond {OWN_MS} ms in sum "
+                   f"{beyond:.3f}, and the client had waited {self.waited_ms:.3f} for the processor")
+
+    def beyond_timeout(self) -> None:
+        over = [(number, probe["reply_ms"]) for number, probe in self.said.probes.items()
+                if probe["verdict"] == "ok" and (probe["reply_ms"] or 0) > self.timeout_ms]
+        self.check(not over, f"ok beyond the timeout: {over[:3]} ({len(over)})")
+
+    def figures(self, name: str, found: Iterable[float | None]) -> None:
+        """The summary's least and most are those of the probes, if none was sent late."""
+        values = [value for value in found if value is not None]
+        said = self.said.summary.get(name)
+        late = self.said.summary.get("sent_late") or 0
+        if not self.said.probes:
+            return
+        samples = said["samples"] if said else 0
+        self.check(len(values) - late <= samples <= len(values), f"{name} of {samples} samples, not {len(values)}")
+        if said and samples == len(values):
+            ends = (said["min"], said["max"])
+            self.check(max(abs(ends[0] - min(values)), abs(ends[1] - max(values))) < ROUNDED_MS,
+                       f"{name} from {ends[0]} to {ends[1]}, of the probes {min(values)} to {max(values)}")
