@@ -104,7 +104,8 @@ class Judgement:
         self.check(set(said) == set(fates), f"{len(said)} probes are said, {len(fates)} have ended: "
                                             f"{sorted(set(said) ^ set(fates))[:10]} differ")
         for name in ("verdict", "local", "address", "bytes", "icmp", "router", "from", "syn_retransmits", "complete"):
-            both = [(number, self.compared(name, said[number], fate)) for number, fate in fates.items() if number in said]
+            both = [(number, self.compared(name, said[number], fate)) for number, fate in fates.items()
+                    if number in said]
             wrong = [f"probe {number}: {values[0]}, by the ledger {values[1]}" for number, values in both
                      if values and values[0] != values[1]]
             self.tally(name, len(fates), wrong)
@@ -157,7 +158,7 @@ class Judgement:
         for name in ("reply_ms", "connect_ms"):
             pairs = [(self.said.probes[fate.number][name], getattr(fate, name), fate.number) for fate in self.fates
                      if fate.number in self.said.probes and getattr(fate, name) is not None
-                     and self.decided[fate.number] in ("ok", "wrong-reply")]
+                     and (name == "connect_ms" or self.decided[fate.number] in ("ok", "wrong-reply"))]
             self.agree(name, pairs)
         self.beyond_timeout()
         self.figures("reply_ms", (probe["reply_ms"] for probe in self.said.probes.values()))

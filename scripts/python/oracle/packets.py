@@ -44,10 +44,10 @@ class Packet:
     def family(self) -> int:
         return 6 if ":" in self.source.host else 4
 
-    @property
-    def flag_names(self) -> str:
-        names = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"))
-        return "+".join(name for flag, name in names if self.flags & flag)
+
+def flag_names(flags: int) -> str:
+    names = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"))
+    return "+".join(name for flag, name in names if flags & flag)
 
 
 def checksum(data: bytes) -> int:

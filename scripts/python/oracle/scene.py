@@ -6,14 +6,15 @@ from typing import Callable
 from lab.harness import Word
 from lab.protocol import MESSAGE, PORT
 from oracle import said as said_of
+from oracle import tcp_fate, udp_fate
 from oracle.client import Client
 from oracle.fate import Fate
 from oracle.judge import Judgement
 from oracle.packets import Endpoint
 from oracle.said import Said
 from oracle.stage import Stage
+from oracle.tcp_peer import Manners, TcpPeer
 from oracle.tun import TARGET
-from oracle.udp_fate import fates, reused_too_early
 from oracle.udp_peer import Script, UdpPeer
 
 Meanwhile = Callable[[Client], object]  # what else is to happen, on the stage's loop
@@ -74,10 +75,23 @@ def udp(stage: Stage, script: Script, going: Going, expected_reply: bytes | None
     """Runs udp-client against a scripted peer, and judges all that it says."""
     UdpPeer(stage, script)
     client, said = go(stage, "udp-client", going)
-    found = fates(stage.ledger.entries, going.timeout_ms, client.ended_at, expected_reply)
-    judgement = Judgement(stage.case, said, found, client.waited_ms, going.timeout_ms, going.expect, going.max_loss)
-    for wrong in reused_too_early(stage.ledger.entries)[:1]:
+    found = udp_fate.fates(stage.ledger.entries, going.timeout_ms, client.ended_at, expected_reply)
+    outcome = judged(stage, client, said, found, going)
+    for wrong in udp_fate.reused_too_early(stage.ledger.entries)[:1]:
         stage.case.check(False, wrong)
+    return outcome
+
+
+def tcp(stage: Stage, manners: Manners, going: Going, expected_reply: bytes | None = None) -> Outcome:
+    """Runs tcp-client against a scripted peer, and judges all that it says."""
+    TcpPeer(stage, manners)
+    client, said = go(stage, "tcp-client", going)
+    found = tcp_fate.fates(stage.ledger.entries, going.timeout_ms, client.ended_at, expected_reply)
+    return judged(stage, client, said, found, going)
+
+
+def judged(stage: Stage, client: Client, said: Said, found: list[Fate], going: Going) -> Outcome:
+    judgement = Judgement(stage.case, said, found, client.waited_ms, going.timeout_ms, going.expect, going.max_loss)
     if going.count is None:
         judgement.single()
     else:

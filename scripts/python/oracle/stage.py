@@ -40,7 +40,7 @@ class Stage:
             if not packet or not take:
                 continue  # the kernel's own: multicast listeners
             entry = Entry(self.ledger.next_number(), "other", packet.source, packet.target, now,
-                          length=len(packet.payload), payload=packet.payload, flags=packet.flag_names,
+                          length=len(packet.payload), payload=packet.payload, flags=packets.flag_names(packet.flags),
                           sequence=packet.sequence)
             self.ledger.add(entry, raw)
             take(packet, entry)

@@ -4,31 +4,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Callable, Iterable
 
-from lab.protocol import PORT, REPLY
+from lab.protocol import PORT
 from oracle import packets
+from oracle.acts import Icmp, Reply
 from oracle.ledger import Entry
 from oracle.loop import NANO
 from oracle.packets import UDP, Endpoint, Packet
 from oracle.stage import Stage
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A datagram, so many seconds after the request."""
-
-    after: float = 0.0
-    payload: bytes = REPLY
-    source: Endpoint | None = None  # if somebody else sends it than who was asked
-
-
-@dataclass(frozen=True)
-class Icmp:
-    """An ICMP error about the request."""
-
-    kind: int
-    code: int
-    after: float = 0.0
-    router: str | None = None  # who sends it, if not who was asked
 
 
 Act = Reply | Icmp

@@ -2,10 +2,10 @@
 
 from typing import Iterator
 
-from oracle.cases import udp_runs
+from oracle.cases import tcp_runs, udp_runs
 from oracle.play import Play
 
-TOPICS = (udp_runs,)
+TOPICS = (udp_runs, tcp_runs)
 
 
 def plays() -> Iterator[Play]:

@@ -4,12 +4,13 @@ from functools import partial
 from typing import Iterator
 
 from lab.protocol import PORT
+from oracle.acts import Icmp, Reply
 from oracle.packets import Endpoint
 from oracle.play import MEASURES, Play
 from oracle.scene import Going, Outcome, udp
 from oracle.stage import Stage
 from oracle.tun import ROUTER, STRANGER
-from oracle.udp_peer import Act, Icmp, Reply, listed
+from oracle.udp_peer import Act, listed
 
 # The last probes have a plain fate: what comes twice after the last one may not be seen.
 LAST = 3

@@ -1,0 +1,76 @@
+"""The fates of probes over TCP: what became of each connection, by the ledger."""
+
+from oracle.fate import Fate, family_of, verdict_of_error
+from oracle.ledger import MILLI, Entry
+
+# A reply without its end: so long after its last byte nobody waits any more, and within
+# the other time everybody still does. Between the two the client decides.
+SURELY_OPEN_MS, SURELY_ENDED_MS = 450.0, 20.0
+
+
+def fates(entries: list[Entry], timeout_ms: float, over: int, expected_reply: bytes | None = None) -> list[Fate]:
+    """One for each connection, in the order of the first SYNs."""
+    connections: dict[int, list[Entry]] = {}
+    for entry in sorted(entries, key=lambda each: each.at):
+        if entry.exchange is not None:
+            connections.setdefault(entry.exchange, []).append(entry)
+    in_order = sorted(connections.values(), key=lambda packets: packets[0].at)
+    return [_fate(number, packets, timeout_ms, over, expected_reply) for number, packets in enumerate(in_order, 1)]
+
+
+def _fate(number: int, packets: list[Entry], timeout_ms: float, over: int, expected_reply: bytes | None) -> Fate:
+    begun = packets[0]
+    fate = Fate(number, begun.at, begun.source, begun.target)
+    end = min(over, begun.at + round(timeout_ms * MILLI))
+    before = [packet for packet in packets if packet.at <= end]
+    opened = next((packet for packet in before if packet.what == "syn-ack"), None)
+    syns = [packet for packet in before if packet.what == "syn" and (not opened or packet.at < opened.at)]
+    fate.syn_retransmits = len(syns) - 1
+    if opened:
+        fate.connect_ms = fate.ms_after(opened)
+        _exchange(fate, before, opened, expected_reply)
+    else:
+        _refusal(fate, before)
+    if not fate.verdicts:
+        fate.verdicts = {"no-reply" if opened else "timeout"}
+        fate.unfinished = over < begun.at + timeout_ms * MILLI
+    return fate
+
+
+def _refusal(fate: Fate, packets: list[Entry]) -> None:
+    for packet in packets:
+        if packet.what == "rst" and not packet.sent:
+            fate.verdicts = {"refused"}
+            return
+        if packet.what == "icmp" and packet.icmp:
+            fate.verdicts = {verdict_of_error(family_of(fate.target), packet.icmp)}
+            fate.icmp, fate.router = packet.icmp, packet.source.host
+            return
+
+
+def _exchange(fate: Fate, packets: list[Entry], opened: Entry, expected_reply: bytes | None) -> None:
+    """What came over a connection that stands. No ICMP error ends it: RFC 1122, section 4.2.3.9."""
+    asked = next((packet for packet in packets if packet.what == "data"), None)
+    got = b""
+    last: Entry | None = None
+    ended = False
+    for packet in (packet for packet in packets if not packet.sent and packet.at > opened.at):
+        if packet.what == "rst":
+            if not got:
+                fate.verdicts = {"reset"}
+            break
+        if packet.what == "reply":
+            if not got and asked:
+                fate.reply_ms = (packet.at - asked.at) / MILLI
+            got += packet.payload
+            last = packet
+        if "FIN" in packet.flags:
+            ended = True
+            if not got:
+                fate.verdicts, fate.closed = {"no-reply"}, True
+            elif last and (packet.at - last.at) / MILLI > SURELY_ENDED_MS:
+                ended = False
+            break
+    if got and last:
+        fate.verdicts = {"ok" if expected_reply in (None, got) else "wrong-reply"}
+        fate.bytes, fate.complete = len(got), True if ended else None
