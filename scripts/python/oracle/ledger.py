@@ -70,6 +70,10 @@ class Ledger:
             if waiting:
                 waiting.popleft().at = stamp.at + self._distance
 
+    def wall(self, at: int) -> float:
+        """The time of an entry on the wall clock, in seconds."""
+        return (at - self._distance) / 1e9
+
     def unstamped(self) -> int:
         return sum(len(waiting) for waiting in self._unstamped.values())
 

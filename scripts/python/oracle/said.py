@@ -72,3 +72,8 @@ def fields_missing(said: Said) -> list[str]:
     if said.summary and (lacking := SUMMARY_FIELDS - set(said.summary)):
         wrong.append(f"the summary has no {', '.join(sorted(lacking))}")
     return wrong
+
+
+def text(said: Said) -> str:
+    """All that was said of a single exchange, wherever."""
+    return f"{said.probe.get('verdict')} {said.errors}"

@@ -86,7 +86,8 @@ def tcp(stage: Stage, manners: Manners, going: Going, expected_reply: bytes | No
     """Runs tcp-client against a scripted peer, and judges all that it says."""
     TcpPeer(stage, manners)
     client, said = go(stage, "tcp-client", going)
-    found = tcp_fate.fates(stage.ledger.entries, going.timeout_ms, client.ended_at, expected_reply)
+    found = tcp_fate.fates(stage.ledger.entries, going.timeout_ms, client.ended_at, expected_reply,
+                           tcp_fate.ALONE if going.count is None else tcp_fate.IN_A_RUN)
     return judged(stage, client, said, found, going)
 
 

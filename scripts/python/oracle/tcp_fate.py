@@ -1,24 +1,38 @@
 """The fates of probes over TCP: what became of each connection, by the ledger."""
 
-from oracle.fate import Fate, family_of, verdict_of_error
+from oracle.fate import EDGE_MS, Fate, family_of, verdict_of_error
 from oracle.ledger import MILLI, Entry
 
-# A reply without its end: so long after its last byte nobody waits any more, and within
-# the other time everybody still does. Between the two the client decides.
-SURELY_OPEN_MS, SURELY_ENDED_MS = 450.0, 20.0
+IN_A_RUN, ALONE = 1 << 16, 1 << 20  # bytes that a client reads of a reply
 
 
-def fates(entries: list[Entry], timeout_ms: float, over: int, expected_reply: bytes | None = None) -> list[Fate]:
-    """One for each connection, in the order of the first SYNs."""
+def fates(entries: list[Entry], timeout_ms: float, over: int, expected_reply: bytes | None = None,
+          most: int = IN_A_RUN) -> list[Fate]:
+    """One for each connection, in the order of the first SYNs. `most` is how long a reply is read."""
     connections: dict[int, list[Entry]] = {}
     for entry in sorted(entries, key=lambda each: each.at):
         if entry.exchange is not None:
             connections.setdefault(entry.exchange, []).append(entry)
     in_order = sorted(connections.values(), key=lambda packets: packets[0].at)
-    return [_fate(number, packets, timeout_ms, over, expected_reply) for number, packets in enumerate(in_order, 1)]
+    found = [_fate(number, packets, timeout_ms, over, expected_reply) for number, packets in enumerate(in_order, 1)]
+    for fate in found:
+        if fate.bytes is not None and fate.bytes > most:
+            # How much of it came is the client's to say: it may close within a segment.
+            fate.bytes, fate.complete = None, False
+    return found
 
 
 def _fate(number: int, packets: list[Entry], timeout_ms: float, over: int, expected_reply: bytes | None) -> Fate:
+    """The fate of one, or, if something came just when its time was up, what it may be."""
+    fate = _fate_by(number, packets, timeout_ms, over, expected_reply)
+    for edge in (-EDGE_MS, EDGE_MS):
+        other = _fate_by(number, packets, timeout_ms + edge, over, expected_reply)
+        fate.verdicts |= other.verdicts
+        fate.reply_ms = other.reply_ms if fate.reply_ms is None else fate.reply_ms
+    return fate
+
+
+def _fate_by(number: int, packets: list[Entry], timeout_ms: float, over: int, expected_reply: bytes | None) -> Fate:
     begun = packets[0]
     fate = Fate(number, begun.at, begun.source, begun.target)
     end = min(over, begun.at + round(timeout_ms * MILLI))
@@ -68,8 +82,6 @@ def _exchange(fate: Fate, packets: list[Entry], opened: Entry, expected_reply: b
             ended = True
             if not got:
                 fate.verdicts, fate.closed = {"no-reply"}, True
-            elif last and (packet.at - last.at) / MILLI > SURELY_ENDED_MS:
-                ended = False
             break
     if got and last:
         fate.verdicts = {"ok" if expected_reply in (None, got) else "wrong-reply"}

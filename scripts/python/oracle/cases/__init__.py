@@ -2,10 +2,12 @@
 
 from typing import Iterator
 
-from oracle.cases import tcp_runs, udp_runs
+from oracle.cases import (endings, fields, flows, late, names, replies, routes, stalls, tcp_errors, tcp_runs, timeouts,
+                          udp_runs, waiting)
 from oracle.play import Play
 
-TOPICS = (udp_runs, tcp_runs)
+TOPICS = (fields, udp_runs, tcp_runs, late, timeouts, stalls, flows, tcp_errors, names, waiting, endings, routes,
+          replies)
 
 
 def plays() -> Iterator[Play]:
