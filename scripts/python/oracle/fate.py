@@ -10,10 +10,12 @@ from oracle.packets import Endpoint
 # sending, the ledger's from the kernel's stamp. Cases keep away from it.
 EDGE_MS = 3.0
 
+# How long a client may take from the end of its run to its exit. A probe whose time was
+# up in between has ended or is unfinished, as the client says.
+EXIT_MS = 60.0
+
 # Which errors mean that nobody listens on the port: RFC 792, and RFC 4443, section 3.1.
 PORT_UNREACHABLE = {4: (3, 3), 6: (1, 4)}
-# And protocol unreachable, which is said of TCP by hosts without it.
-ICMP = "icmp"
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Fate:
     late_at: int | None = None  # when its first reply came, if that was after its end
     duplicate: int = 0
     foreign: int = 0
-    unfinished: bool = False
+    unfinished: bool | None = False  # None: the client decides
     icmp: tuple[int, int] | None = None
     router: str | None = None
     sender: Endpoint | None = None  # who answered instead
@@ -39,12 +41,14 @@ class Fate:
     complete: bool | None = None
     closed: bool = False  # the peer ended the connection without a reply
 
-    @property
-    def ends_silently(self) -> bool:
-        return bool(self.verdicts & {"no-reply", "timeout", "wrong-source"})
-
     def ms_after(self, entry: Entry) -> float:
         return (entry.at - self.sent_at) / MILLI
+
+
+def under_way(sent_at: int, timeout_ms: float, over: int) -> bool | None:
+    """Whether a probe without an answer still had time when the client ended. None if that is not sure."""
+    left = sent_at / MILLI + timeout_ms - over / MILLI
+    return None if -EXIT_MS < left <= 0 else left > 0
 
 
 def verdict_of_error(family: int, icmp: tuple[int, int]) -> str:

@@ -25,6 +25,9 @@ class Judgement:
         self.case, self.said, self.fates = case, said, fates
         self.waited_ms, self.timeout_ms = waited_ms, timeout_ms
         self.expect, self.max_loss = expect, max_loss
+        for fate in fates:
+            if fate.unfinished is None:
+                fate.unfinished = fate.number not in said.probes
         self.decided = {fate.number: self._decide(fate) for fate in fates}
 
     def _decide(self, fate: Fate) -> str:

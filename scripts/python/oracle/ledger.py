@@ -77,6 +77,9 @@ class Ledger:
     def unstamped(self) -> int:
         return sum(len(waiting) for waiting in self._unstamped.values())
 
+    def worst_slip_ms(self) -> float:
+        return max((entry.slip_ms for entry in self.entries), default=0.0)
+
     def noise(self) -> str:
         """How long this process took to read what came, and how late it wrote what it had planned."""
         reading = sorted((entry.handled - entry.at) / MILLI for entry in self.entries if entry.sent)

@@ -1,6 +1,6 @@
 """The fates of probes over TCP: what became of each connection, by the ledger."""
 
-from oracle.fate import EDGE_MS, Fate, family_of, verdict_of_error
+from oracle.fate import EDGE_MS, Fate, family_of, under_way, verdict_of_error
 from oracle.ledger import MILLI, Entry
 
 IN_A_RUN, ALONE = 1 << 16, 1 << 20  # bytes that a client reads of a reply
@@ -47,7 +47,10 @@ def _fate_by(number: int, packets: list[Entry], timeout_ms: float, over: int, ex
         _refusal(fate, before)
     if not fate.verdicts:
         fate.verdicts = {"no-reply" if opened else "timeout"}
-        fate.unfinished = over < begun.at + timeout_ms * MILLI
+        if opened and not any(packet.what == "data" for packet in before):
+            # The client was held up: it had a connection, and did not know in time.
+            fate.verdicts = {"no-reply", "timeout"}
+        fate.unfinished = under_way(begun.at, timeout_ms, over)
     return fate
 
 

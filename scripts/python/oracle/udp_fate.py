@@ -1,7 +1,7 @@
 """The fates of a run over UDP: which probe each datagram belongs to, and what it means for it."""
 
-from oracle.fate import EDGE_MS, Fate, family_of, verdict_of_error
-from oracle.ledger import MILLI, Entry
+from oracle.fate import EDGE_MS, Fate, family_of, under_way, verdict_of_error
+from oracle.ledger import Entry
 
 
 def fates(entries: list[Entry], timeout_ms: float, over: int, expected_reply: bytes | None = None) -> list[Fate]:
@@ -27,7 +27,7 @@ def _fate(number: int, request: Entry, answers: list[Entry], timeout_ms: float, 
             _take(fate, answer, timeout_ms, expected_reply)
     if not fate.verdicts:
         fate.verdicts = {"wrong-source" if fate.sender else "no-reply"}
-        fate.unfinished = over < request.at + timeout_ms * MILLI and fate.late_at is None
+        fate.unfinished = under_way(request.at, timeout_ms, over)
     return fate
 
 

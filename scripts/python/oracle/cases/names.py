@@ -19,7 +19,7 @@ from oracle.udp_peer import Act, UdpPeer
 NAME = "both.test"  # RFC 6761 keeps .test for this
 FIRST, SECOND = Endpoint(TARGET[6], PORT), Endpoint(TARGET[4], PORT)  # RFC 6724 puts IPv6 first
 HEAD_START_MS = 250.0  # RFC 8305, section 5
-PUNCTUAL_MS = 20.0
+PUNCTUAL_MS = 30.0
 
 UdpFates = tuple[tuple[Act, ...], tuple[Act, ...]]  # of both addresses
 TcpFates = tuple[Manner, Manner]

@@ -1,15 +1,17 @@
 """Short timeouts: each probe has all of its own time, from its own sending."""
 
+import signal
 from datetime import datetime
 from functools import partial
 from typing import Iterator
 
 from oracle.acts import Reply
-from oracle.play import MEASURES, Play
+from oracle.client import Client
+from oracle.play import BUSY, MEASURES, Play
 from oracle.scene import Going, Outcome, tcp, udp
 from oracle.stage import Stage
-from oracle.tcp_peer import Manner
-from oracle.udp_peer import Act, listed
+from oracle.tcp_peer import Caller, Manner
+from oracle.udp_peer import Act, Request, always, listed
 
 SLOWEST = 0.0046  # seconds
 STAMPED_MS = 1.0  # to which --timestamps writes
@@ -21,6 +23,14 @@ def plays() -> Iterator[Play]:
                    partial(in_time, timeout), MEASURES)
         yield Play(f"udp4-timeout-{timeout}-not-early", f"-W {timeout}ms, some are lost: none is given up early",
                    partial(not_early, timeout), MEASURES)
+        for flows in (50, 200):
+            yield Play(f"udp4-timeout-{timeout}-{flows}-flows", f"{flows} probes at once with -W {timeout}ms",
+                       partial(at_once, "udp", timeout, flows), BUSY)
+            yield Play(f"tcp4-timeout-{timeout}-{flows}-flows", f"{flows} probes at once with -W {timeout}ms",
+                       partial(at_once, "tcp", timeout, flows), BUSY)
+        for protocol in ("udp", "tcp"):
+            yield Play(f"{protocol}4-timeout-{timeout}-held-up", "the client is stopped for 30 ms while it waits, a dozen times",
+                       partial(held_up, protocol, timeout), MEASURES)
     yield Play("tcp4-timeout-20-all-in-time", "-W 20ms, handshake and reply within 4.6 ms each: all ok",
                tcp_in_time, MEASURES)
 
@@ -52,3 +62,36 @@ def tcp_in_time(stage: Stage) -> Outcome:
         return Manner(open_after=stage.random.uniform(0.0005, SLOWEST), after=stage.random.uniform(0.0005, SLOWEST))
 
     return tcp(stage, lambda _: manner(), Going(200, "5ms", 20))
+
+
+def at_once(protocol: str, timeout_ms: int, flows: int, stage: Stage) -> Outcome:
+    """All flows are due at the same time, and each counts its own time from its own sending."""
+    going = Going(5, "150ms", timeout_ms, ("--flows", str(flows)))
+    if protocol == "udp":
+        return udp(stage, always(Reply(SLOWEST)), going)
+    return tcp(stage, lambda _: Manner(open_after=SLOWEST / 2, after=SLOWEST / 2), going)
+
+
+def held_up(protocol: str, timeout_ms: int, stage: Stage) -> Outcome:
+    """What has come by the time that the client looks again was in time by the kernel's stamp.
+
+    The client is stopped while it waits for a reply. At any other time it might stand
+    between its reading of the clock and its sending, and would count that.
+    """
+    clients: list[Client] = []
+
+    def hold(number: int, after: float) -> None:
+        if number % 20 == 10:
+            stage.loop.later(after, lambda: clients[0].signal(signal.SIGSTOP))
+            stage.loop.later(after + 0.03, lambda: clients[0].signal(signal.SIGCONT))
+
+    def script(request: Request) -> list[Act]:
+        hold(request.number, SLOWEST / 4)
+        return [Reply(SLOWEST)]
+
+    def manner(caller: Caller) -> Manner:
+        hold(caller.number, SLOWEST * 3 / 4)
+        return Manner(open_after=SLOWEST / 2, after=SLOWEST / 2)
+
+    going = Going(250, "5ms", timeout_ms, meanwhile=clients.append)
+    return udp(stage, script, going) if protocol == "udp" else tcp(stage, manner, going)
