@@ -9,6 +9,8 @@ from oracle.said import Object, Said
 
 WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-reply", "wrong-source", "unresolved",
          "local"}
+REPLIED = {"ok", "wrong-reply"}
+CONNECTED = REPLIED | {"no-reply", "reset"}
 # What a client adds to a reply time of its own accord: the way from its reading of
 # the clock through the kernel to the wire, and back from a stamp to that clock.
 OWN_MS = 0.3
@@ -112,26 +114,35 @@ class Judgement:
 
     def compared(self, name: str, said: Object, fate: Fate) -> tuple[Any, Any] | None:
         """What the client and the ledger have for this field; None where the ledger does not decide."""
-        replied = self.decided[fate.number] in ("ok", "wrong-reply")
+        verdict = self.decided[fate.number]
+        replied = verdict in REPLIED
         match name:
             case "verdict":
-                return said["verdict"], self.decided[fate.number]
+                return said["verdict"], verdict
             case "local" | "address":
                 return said[name], str(fate.local if name == "local" else fate.target)
             case "bytes":
                 return None if replied and fate.bytes is None else (said["bytes"], fate.bytes if replied else None)
             case "icmp":
-                return (said["icmp_type"], said["icmp_code"]), fate.icmp or (None, None)
+                return self.explained(verdict, (said["icmp_type"], said["icmp_code"]), fate.icmp or (None, None))
             case "router":
-                return said["router"], fate.router
+                return self.explained(verdict, said["router"], fate.router)
             case "from":
-                wanted = fate.sender if self.decided[fate.number] == "wrong-source" else None
+                wanted = fate.sender if verdict == "wrong-source" else None
                 return said["from"], str(wanted) if wanted else None
             case "syn_retransmits":
                 return None if fate.syn_retransmits is None else (said[name] or 0, fate.syn_retransmits)
             case "complete":
                 return (said.get(name), fate.complete if replied else None) if name in said else None
         raise ValueError(name)
+
+    @staticmethod
+    def explained(verdict: str, said: object, by_ledger: object) -> tuple[Any, Any] | None:
+        """An ICMP error that ended a probe explains it. Whether another one explains a silence is not decided here."""
+        if verdict in ("refused", "unreachable"):
+            return said, by_ledger
+        nothing = (None, None) if isinstance(said, tuple) else None
+        return (said, nothing) if verdict == "ok" else None
 
     def tally(self, name: str, tried: int, wrong: list[str]) -> None:
         self.case.tally(max(1, tried), len(wrong), f"{name}: {wrong[0]}" if wrong else "")
@@ -158,7 +169,7 @@ class Judgement:
         for name in ("reply_ms", "connect_ms"):
             pairs = [(self.said.probes[fate.number][name], getattr(fate, name), fate.number) for fate in self.fates
                      if fate.number in self.said.probes and getattr(fate, name) is not None
-                     and (name == "connect_ms" or self.decided[fate.number] in ("ok", "wrong-reply"))]
+                     and self.decided[fate.number] in (CONNECTED if name == "connect_ms" else REPLIED)]
             self.agree(name, pairs)
         self.beyond_timeout()
         self.figures("reply_ms", (probe["reply_ms"] for probe in self.said.probes.values()))

@@ -3,6 +3,7 @@
 from oracle.fate import EDGE_MS, Fate, family_of, under_way, verdict_of_error
 from oracle.ledger import MILLI, Entry
 
+MAY_COME_LATER = ("connect_ms", "reply_ms", "bytes", "complete", "icmp", "router")
 IN_A_RUN, ALONE = 1 << 16, 1 << 20  # bytes that a client reads of a reply
 
 
@@ -28,7 +29,9 @@ def _fate(number: int, packets: list[Entry], timeout_ms: float, over: int, expec
     for edge in (-EDGE_MS, EDGE_MS):
         other = _fate_by(number, packets, timeout_ms + edge, over, expected_reply)
         fate.verdicts |= other.verdicts
-        fate.reply_ms = other.reply_ms if fate.reply_ms is None else fate.reply_ms
+        for name in MAY_COME_LATER:
+            if getattr(fate, name) is None:
+                setattr(fate, name, getattr(other, name))
     return fate
 
 

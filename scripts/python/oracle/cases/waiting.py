@@ -5,7 +5,7 @@ from functools import partial
 from typing import Iterator
 
 from oracle import said as said_of
-from oracle.acts import Reply
+from oracle.acts import ERRORS, Icmp, Reply
 from oracle.ledger import Entry
 from oracle.play import Play
 from oracle.scene import Going, go
@@ -23,6 +23,8 @@ def plays() -> Iterator[Play]:
         yield Play(f"{begin}-wait-comes-up", "--wait -w 3s, and the service is up after 1.3 s",
                    partial(comes_up, protocol, family))
     for protocol in ("udp", "tcp"):
+        yield Play(f"{protocol}4-wait-refused-then-up", "--wait, refused for 1.3 s: said once, and then ok",
+                   partial(refused_then_up, protocol))
         yield Play(f"{protocol}4-wait-never", "--wait -w 2s, and the service never answers: exit 124",
                    partial(never, protocol))
         yield Play(f"{protocol}4-wait-interrupted", "--wait, and Ctrl-C: the last verdict, and it dies by the signal",
@@ -60,6 +62,20 @@ def comes_up(protocol: str, family: int, stage: Stage) -> str:
     stage.case.check(len(found) == 6, f"{len(found)} attempts until 1.5 s, not 6")
     took = (client.ended_at - client.begun) / 1e9
     stage.case.check(took < 1.8, f"it took {took:.3f} s")
+    return f"{said}, {len(found)} attempts"
+
+
+def refused_then_up(protocol: str, stage: Stage) -> str:
+    if protocol == "udp":
+        refusal = Icmp(*ERRORS[4]["port"])
+        UdpPeer(stage, lambda request: [Reply()] if request.elapsed >= UP_AFTER else [refusal])
+    else:
+        TcpPeer(stage, lambda caller: Manner() if caller.elapsed >= UP_AFTER else Manner("refuse"))
+    _, said = go(stage, f"{protocol}-client", Going(timeout_ms=5000, options=("--wait", "--deadline", "3s")))
+    stage.case.check(said.status == 0, f"exit status {said.status}: {said.probe.get('verdict')}")
+    found = attempts(stage, EACH)
+    times = said.errors.count("refused")
+    stage.case.check(times == 1, f"refused is said {times} times: {said.errors[:300]!r}")
     return f"{said}, {len(found)} attempts"
 
 
