@@ -52,7 +52,8 @@ class Crew:
 
     def _work(self, each: Play, results: "Connection[Row, Row]") -> None:
         # Ctrl-C is for the first process, which then terminates this one, and with it the client.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # To ignore it would be inherited by the client, whose own end by that signal is tested.
+        signal.signal(signal.SIGINT, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         own = self._scratch / each.name
         own.mkdir()

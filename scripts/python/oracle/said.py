@@ -28,8 +28,8 @@ class Said:
 
     @property
     def probe(self) -> Object:
-        """The one probe of a single exchange."""
-        return self.probes.get(1, {})
+        """The one probe of a single exchange, which with --wait is the last attempt."""
+        return self.probes[max(self.probes)] if self.probes else {}
 
     def __str__(self) -> str:
         if not self.summary:
