@@ -133,6 +133,8 @@ class Judgement:
             case "syn_retransmits":
                 return None if fate.syn_retransmits is None else (said[name] or 0, fate.syn_retransmits)
             case "complete":
+                if verdict == "wrong-reply":
+                    return None  # whoever knows that it is wrong need not wait for its end
                 return (said.get(name), fate.complete if replied else None) if name in said else None
         raise ValueError(name)
 

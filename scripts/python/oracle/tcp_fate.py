@@ -71,10 +71,13 @@ def _refusal(fate: Fate, packets: list[Entry]) -> None:
 def _exchange(fate: Fate, packets: list[Entry], opened: Entry, expected_reply: bytes | None) -> None:
     """What came over a connection that stands. No ICMP error ends it: RFC 1122, section 4.2.3.9."""
     asked = next((packet for packet in packets if packet.what == "data"), None)
-    got = b""
-    last: Entry | None = None
-    ended = False
-    for packet in (packet for packet in packets if not packet.sent and packet.at > opened.at):
+    left = min((packet.at for packet in packets if packet.what in ("fin", "rst") and packet.sent), default=None)
+    got, ended = b"", False
+    for packet in packets:
+        if packet.sent or packet.at <= opened.at:
+            continue
+        if left is not None and packet.at > left:
+            break  # the client had what it waited for
         if packet.what == "rst":
             if not got:
                 fate.verdicts = {"reset"}
@@ -83,12 +86,11 @@ def _exchange(fate: Fate, packets: list[Entry], opened: Entry, expected_reply: b
             if not got and asked:
                 fate.reply_ms = (packet.at - asked.at) / MILLI
             got += packet.payload
-            last = packet
         if "FIN" in packet.flags:
             ended = True
             if not got:
                 fate.verdicts, fate.closed = {"no-reply"}, True
             break
-    if got and last:
+    if got:
         fate.verdicts = {"ok" if expected_reply in (None, got) else "wrong-reply"}
         fate.bytes, fate.complete = len(got), True if ended else None

@@ -55,12 +55,15 @@ def stopped(protocol: str, family: int, stage: Stage) -> Outcome:
     planned = (said.get("sent") or 0) + (said.get("skipped") or 0)
     check(planned == PLANNED, f"sent {said.get('sent')} and skipped {said.get('skipped')}, planned {PLANNED}")
     check(said.get("lost") == 0, f"lost {said.get('lost')}, and all were answered")
-    check(190 <= (said.get("skipped") or 0) <= 201, f"skipped {said.get('skipped')}, stopped for 2 s")
+    # What was due in the last 250 ms is sent after all.
+    check(165 <= (said.get("skipped") or 0) <= 201, f"skipped {said.get('skipped')}, stopped for 2 s")
     begun = [entry for entry in stage.ledger.entries if entry.what in ("request", "syn")]
     most = most_within(begun, BURST_NS)
     check(most <= BURST, f"a burst of {most} in 10 ms")
     late = sum(probe["delay_ms"] > 10 for probe in outcome.said.probes.values())
-    check(said.get("sent_late") == late, f"sent_late {said.get('sent_late')}, and {late} have a delay_ms beyond 10")
+    # Who waited for a port was not sent late for that.
+    check(late - (said.get("held") or 0) <= (said.get("sent_late") or 0) <= late,
+          f"sent_late {said.get('sent_late')}, held {said.get('held')}, and {late} have a delay_ms beyond 10")
     return outcome
 
 
