@@ -50,11 +50,18 @@ def _fate_by(number: int, packets: list[Entry], timeout_ms: float, over: int, ex
         _refusal(fate, before)
     if not fate.verdicts:
         fate.verdicts = {"no-reply" if opened else "timeout"}
-        if opened and not any(packet.what == "data" for packet in before):
-            # The client was held up: it had a connection, and did not know in time.
+        if held_up(packets, before, opened):
             fate.verdicts = {"no-reply", "timeout"}
         fate.unfinished = under_way(begun.at, timeout_ms, over)
     return fate
+
+
+def held_up(packets: list[Entry], before: list[Entry], opened: Entry | None) -> bool:
+    """Whether the client was held up: its kernel had a connection, in time or later, which it did not know yet."""
+    if opened:
+        return not any(packet.what == "data" for packet in before)
+    at = next((packet.at for packet in packets if packet.what == "syn-ack"), None)
+    return at is not None and any(packet.what == "ack" and packet.at > at for packet in packets)
 
 
 def _refusal(fate: Fate, packets: list[Entry]) -> None:
