@@ -188,7 +188,8 @@ class Judgement:
         if self.said.probes and self.said.summary:
             replied = [probe for probe in self.said.probes.values() if probe["reply_ms"] is not None]
             self.figures("reply_ms", [probe["reply_ms"] for probe in replied])
-            self.figures("total_ms", [(probe["connect_ms"] or 0) + probe["reply_ms"] for probe in replied])
+            if any(probe["connect_ms"] is not None for probe in replied):
+                self.figures("total_ms", [probe["connect_ms"] + probe["reply_ms"] for probe in replied])
 
     def agree(self, name: str, pairs: list[tuple[float | None, float, int]]) -> None:
         if absent := [number for said, _, number in pairs if said is None]:
