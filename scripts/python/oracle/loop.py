@@ -13,6 +13,8 @@ from typing import Callable
 
 PR_SET_TIMERSLACK = 29  # prctl(2): otherwise the kernel may wake us 50 microseconds late
 
+IN_A_TURN = 8  # actions before what has come meanwhile is read
+
 Action = Callable[[], object]
 NANO = 1_000_000_000
 
@@ -55,5 +57,7 @@ class Loop:
         return True
 
     def _act(self) -> None:
-        while self._planned and self._planned[0][0] <= time.monotonic_ns():
+        for _ in range(IN_A_TURN):
+            if not self._planned or self._planned[0][0] > time.monotonic_ns():
+                return
             heapq.heappop(self._planned)[2]()
