@@ -85,7 +85,8 @@ class Connection:
         self._acknowledged = self._next
         self._scale, self._segment = syn.scale, min(syn.segment, manner.pieces or syn.segment)
         self._window = syn.window
-        self._waiting = b""  # bytes that the client's window has no room for
+        self._reply = bytearray()  # so far
+        self._passed = 0  # bytes of it that were sent: for the others the client's window has no room
         self._to_end = self._ended = self._dead = self._stands = self._asked = False
         self._opens = False
         self._syns = 0
@@ -138,7 +139,7 @@ class Connection:
             self._answer(entry)
         if packet.flags & FIN:
             self._expected = (self._expected + 1) % WHOLE
-            if not self._waiting and not self._ended:
+            if self._passed == len(self._reply) and not self._ended:
                 self._finish(entry, entry.handled)
             else:
                 self._send(entry, "ack", ACK, entry.handled)
@@ -168,21 +169,22 @@ class Connection:
 
     def _queue(self, entry: Entry, piece: bytes, last: bool, planned: int) -> None:
         if not self._dead:
-            self._waiting += piece
+            self._reply += piece
             self._to_end = self._to_end or last
             self._pump(entry, planned)
 
     def _pump(self, entry: Entry, planned: int) -> None:
         """Sends what the client's window has room for."""
-        while self._waiting and not self._dead:
+        while self._passed < len(self._reply) and not self._dead:
             room = self._window - (self._next - self._acknowledged) % WHOLE
-            piece = self._waiting[: min(room, self._segment)]
-            if not piece or len(piece) < min(len(self._waiting), self._segment) and room < self._segment:
+            size = min(len(self._reply) - self._passed, self._segment)
+            if room < size:
                 return
-            self._waiting = self._waiting[len(piece) :]
-            ends = self._to_end and not self._waiting
+            piece = bytes(self._reply[self._passed : self._passed + size])
+            self._passed += size
+            ends = self._to_end and self._passed == len(self._reply)
             self._send(entry, "reply", PSH | ACK | (FIN if ends else 0), planned, piece)
-            self._next = (self._next + len(piece) + ends) % WHOLE
+            self._next = (self._next + size + ends) % WHOLE
             self._ended = self._ended or ends
 
     def _finish(self, entry: Entry, planned: int) -> None:
