@@ -6,7 +6,7 @@ from typing import Callable
 from lab.harness import Word
 from lab.protocol import MESSAGE, PORT
 from oracle import said as said_of
-from oracle import tcp_fate, udp_fate
+from oracle import numbering, tcp_fate, udp_fate
 from oracle.client import Client
 from oracle.fate import Fate
 from oracle.judge import Judgement
@@ -92,6 +92,9 @@ def tcp(stage: Stage, manners: Manners, going: Going, expected_reply: bytes | No
 
 
 def judged(stage: Stage, client: Client, said: Said, found: list[Fate], going: Going) -> Outcome:
+    found = numbering.by_port(found, said)
+    for wrong in numbering.out_of_order(found, said)[:1]:
+        stage.case.check(False, wrong)
     judgement = Judgement(stage.case, said, found, client.waited_ms, going.timeout_ms, going.expect, going.max_loss)
     if going.count is None:
         judgement.single()

@@ -1,21 +1,20 @@
 """The client itself stands still: nobody reads what it prints, or a signal stops it."""
 
-import signal
 from functools import partial
 from typing import Iterator
 
 from oracle.acts import Reply
-from oracle.client import Client
+from oracle.hold import Hold
 from oracle.ledger import Entry
 from oracle.play import BUSY, Play
 from oracle.scene import Going, Outcome, tcp, udp
 from oracle.stage import Stage
-from oracle.tcp_peer import Manner
+from oracle.tcp_peer import Caller, Manner
 from oracle.tcp_peer import always as always_tcp
-from oracle.udp_peer import always
+from oracle.udp_peer import Act, Request, always
 
 READS_AFTER = 3.0  # seconds, in which the run would be over
-STOPPED = (1.0, 3.0)  # seconds from the start
+STOPPED_FOR, STOPPED_IN = 2.0, 100  # seconds, and in which probe
 PLANNED = 400  # probes, of which one is due each 10 ms
 LATE_MS = 10
 BURST = 30  # datagrams in 10 ms: more than any backlog that is worth sending
@@ -41,17 +40,20 @@ def reader_pauses(protocol: str, stage: Stage, after: float = 0.002, timeout_ms:
 
 
 def stopped(protocol: str, family: int, stage: Stage) -> Outcome:
-    begin, end = STOPPED
+    hold = Hold(stage, STOPPED_FOR)
 
-    def meanwhile(client: Client) -> None:
-        stage.loop.later(begin, lambda: client.signal(signal.SIGSTOP))
-        stage.loop.later(end, lambda: client.signal(signal.SIGCONT))
+    def script(request: Request) -> list[Act]:
+        if request.number == STOPPED_IN:
+            hold.begin(0.002)
+        return [Reply(0.004)]
 
-    going = Going(PLANNED, "10ms", 1000, family=family, meanwhile=meanwhile)
-    if protocol == "udp":
-        outcome = udp(stage, always(Reply(0.004)), going)
-    else:
-        outcome = tcp(stage, always_tcp(Manner(open_after=0.002, after=0.002)), going)
+    def manner(caller: Caller) -> Manner:
+        if caller.number == STOPPED_IN:
+            hold.begin(0.003)
+        return Manner(open_after=0.002, after=0.002)
+
+    going = Going(PLANNED, "10ms", 1000, family=family, meanwhile=hold.meanwhile)
+    outcome = udp(stage, script, going) if protocol == "udp" else tcp(stage, manner, going)
     check, said = stage.case.check, outcome.said.summary
     planned = (said.get("sent") or 0) + (said.get("skipped") or 0)
     check(planned == PLANNED, f"sent {said.get('sent')} and skipped {said.get('skipped')}, planned {PLANNED}")

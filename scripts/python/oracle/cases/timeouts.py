@@ -1,12 +1,11 @@
 """Short timeouts: each probe has all of its own time, from its own sending."""
 
-import signal
 from datetime import datetime
 from functools import partial
 from typing import Iterator
 
 from oracle.acts import Reply
-from oracle.client import Client
+from oracle.hold import Hold
 from oracle.play import BUSY, MEASURES, Play
 from oracle.scene import Going, Outcome, tcp, udp
 from oracle.stage import Stage
@@ -14,6 +13,7 @@ from oracle.tcp_peer import Caller, Manner
 from oracle.udp_peer import Act, Request, always, listed
 
 SLOWEST = 0.0046  # seconds
+HELD_FOR, EACH = 0.03, 20  # seconds, and in which probe
 STAMPED_MS = 1.0  # to which --timestamps writes
 
 
@@ -73,25 +73,18 @@ def at_once(protocol: str, timeout_ms: int, flows: int, stage: Stage) -> Outcome
 
 
 def held_up(protocol: str, timeout_ms: int, stage: Stage) -> Outcome:
-    """What has come by the time that the client looks again was in time by the kernel's stamp.
-
-    The client is stopped while it waits for a reply. At any other time it might stand
-    between its reading of the clock and its sending, and would count that.
-    """
-    clients: list[Client] = []
-
-    def hold(number: int, after: float) -> None:
-        if number % 20 == 10:
-            stage.loop.later(after, lambda: clients[0].signal(signal.SIGSTOP))
-            stage.loop.later(after + 0.03, lambda: clients[0].signal(signal.SIGCONT))
+    """What has come by the time that the client looks again was in time by the kernel's stamp."""
+    hold = Hold(stage, HELD_FOR)
 
     def script(request: Request) -> list[Act]:
-        hold(request.number, SLOWEST / 4)
+        if request.number % EACH == 0:
+            hold.begin(SLOWEST / 4)
         return [Reply(SLOWEST)]
 
     def manner(caller: Caller) -> Manner:
-        hold(caller.number, SLOWEST * 3 / 4)
+        if caller.number % EACH == 0:
+            hold.begin(SLOWEST * 3 / 4)
         return Manner(open_after=SLOWEST / 2, after=SLOWEST / 2)
 
-    going = Going(250, "5ms", timeout_ms, meanwhile=clients.append)
+    going = Going(250, "5ms", timeout_ms, meanwhile=hold.meanwhile)
     return udp(stage, script, going) if protocol == "udp" else tcp(stage, manner, going)
