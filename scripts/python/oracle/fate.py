@@ -10,9 +10,10 @@ from oracle.packets import Endpoint
 # sending, the ledger's from the kernel's stamp. Cases keep away from it.
 EDGE_MS = 3.0
 
-# How long a client may take from the end of its run to its exit. A probe whose time was
-# up in between has ended or is unfinished, as the client says.
-EXIT_MS = 60.0
+# How long a client may take from the end of its run to its exit, and from its reading of
+# the clock to its sending. A probe whose time was up in between has ended or is
+# unfinished, as the client says.
+EXIT_MS, SENDING_MS = 60.0, 20.0
 
 # Which errors mean that nobody listens on the port: RFC 792, and RFC 4443, section 3.1.
 PORT_UNREACHABLE = {4: (3, 3), 6: (1, 4)}
@@ -48,7 +49,7 @@ class Fate:
 def under_way(sent_at: int, timeout_ms: float, over: int) -> bool | None:
     """Whether a probe without an answer still had time when the client ended. None if that is not sure."""
     left = sent_at / MILLI + timeout_ms - over / MILLI
-    return None if -EXIT_MS < left <= 0 else left > 0
+    return None if -EXIT_MS < left < SENDING_MS else left > 0
 
 
 def verdict_of_error(family: int, icmp: tuple[int, int]) -> str:
