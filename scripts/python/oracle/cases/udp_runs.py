@@ -15,7 +15,8 @@ from oracle.udp_peer import Act, listed
 # A run waits for what is late, but nobody has to wait for what comes twice. So the last
 # fifth has nothing that does.
 LAST = 0.2
-RATES = (("slow", "50ms", 40), ("brisk", "10ms", 200), ("fast", "2ms", 500))
+FAST = "2ms"
+RATES = (("slow", "50ms", 40), ("brisk", "10ms", 200), ("fast", FAST, 500))
 
 
 def plays() -> Iterator[Play]:
@@ -39,8 +40,9 @@ def mixed(going: Going, stage: Stage) -> Outcome:
     unreachable, prohibited = ((3, 3), (3, 13)) if family == 4 else ((1, 4), (1, 1))
 
     count = (going.count or 0) * int(dict(zip(going.options, going.options[1:])).get("--flows", 1))
-    # A flow may use its port again for its next probe: all that comes, comes before that.
-    slowest = 0.015 if going.options else 0.03
+    # A flow that keeps its port uses it again for its next probe, and one that does not has 16
+    # to take turns with. All that comes twice, comes before a port's turn.
+    slowest = 0.015 if going.options else 0.008 if going.interval == FAST else 0.03
 
     def soon() -> float:
         return numbers.uniform(0.001, slowest)
