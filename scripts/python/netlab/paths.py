@@ -3,13 +3,14 @@
 import json
 from typing import Any, Iterator
 
-from lab.harness import Server
+from lab.harness import Server, until
 from lab.protocol import PORT
 from netlab import account, nat, services
 from netlab.account import Account, Connections
-from netlab.run import Run, measure
+from netlab.run import Run, finish, measure
 from netlab.play import Act, Play, nothing, play
 from netlab.scene import Scene
+from netlab.topology import add
 from netlab.trial import SILENCE, each, verdict
 
 FLOWS = 24  # random source ports: in one of eight million runs, all are odd or all are even
@@ -24,6 +25,8 @@ def plays() -> Iterator[Play]:
         yield play(begin, "run-witness", verdict("ok"), nothing, run=seen_as_it_is)
         yield play(begin, "run-masquerade", verdict("ok"), masquerade, run=seen_as_the_router)
         yield play(begin, "run-balanced", verdict("ok"), balance, plan.near, run=two_servers)
+    for begin, _, _ in each("udp"):
+        yield play(begin, "run-source-changes", verdict("ok"), add_source, run=source_changes)
     for begin, _, _ in each("tcp"):
         yield play(begin, "run-port-waited-for", verdict("ok"), drop_ends("numgen inc mod 2 == 0"), run=one_port)
         yield play(begin, "run-port-left", verdict("ok"), drop_ends(), run=two_ports)
@@ -107,6 +110,25 @@ def check_witness(scene: Scene, address: str, translated: bool) -> None:
     seen = said["seen_as"]
     check(seen in peers and seen.startswith(scene.plan.endpoint(address, 0)[:-1]), f"seen as {seen}, was {peers}")
     check(sum(host["replies"] for host in said["hosts"]) == answered and len(said["hosts"]) == 1, f"{said['hosts']}")
+
+
+def add_source(scene: Scene) -> None:
+    """The client has one more address, from which it does not send."""
+    add(scene.a, "a", scene.plan.nobody_near)
+    scene.a.ip(f"route replace default via {scene.plan.near} src {scene.plan.client}")
+
+
+def source_changes(scene: Scene) -> None:
+    """In the middle of a run the route gets another source address. That is no translation."""
+    server, check, plan = scene.start_server("--witness", "--json"), scene.case.check, scene.plan
+    running = scene.start_run(COUNT, "--json", "--interval", "100ms")
+    check(until(lambda: server.output.read_bytes().count(b'"received"') >= 3), "too few probes, in all that time")
+    scene.a.ip(f"route replace default via {plan.near} src {plan.nobody_near}")
+    run = finish(scene, running)
+    answered, peers = account_of(server)
+    said, local = run.summary, [probe["local"] for probe in run.probes]
+    check(said["ok"] == answered == COUNT and said["translated"] == 0, f"{run}; translated {said['translated']}")
+    check(local == peers and len({peer.rpartition(":")[0] for peer in peers}) == 2, f"from {local}, seen {peers}")
 
 
 def account_of(server: Server) -> tuple[int, list[str]]:
