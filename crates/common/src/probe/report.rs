@@ -4,11 +4,11 @@
 //! - `run_report`: a run, as it goes and in the end; `summary`: the figures of a run;
 //!   `remarks`: what has to be said with them; `bars`: the distribution of its times;
 //!   `progress`: how far it has come.
-//! - `outbox`: lines on their way to standard output.
+//! - `backlog`: lines on their way to standard output.
 
+pub(crate) mod backlog;
 pub(crate) mod bars;
 pub(crate) mod json;
-pub(crate) mod outbox;
 pub(crate) mod progress;
 pub(crate) mod remarks;
 pub(crate) mod run_report;
@@ -31,7 +31,7 @@ use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::expected_reply::ExpectedReply;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
-use crate::probe::report::outbox::Outbox;
+use crate::probe::report::backlog::Backlog;
 use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
 
 /// The options that say what is expected, and how it is reported.
@@ -217,7 +217,7 @@ fn print_reply(reply: &[u8], output: Output) -> Result<(), Failure> {
 
 /// Writes to standard output.
 fn print(text: &str) -> Result<(), Failure> {
-    let mut outbox = Outbox::default();
-    outbox.push(text)?;
-    outbox.flush()
+    let mut backlog = Backlog::default();
+    backlog.push(text)?;
+    backlog.flush()
 }

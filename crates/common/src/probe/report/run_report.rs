@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use log::LevelFilter;
 
-use super::outbox::Outbox;
+use super::backlog::Backlog;
 use super::progress::{self, Progress};
 use super::summary::Summary;
 use super::{Reporter, bars, json, text};
@@ -30,7 +30,7 @@ pub struct RunReport {
     reporter: Reporter,
     plan: Plan,
     progress: Progress,
-    outbox: Outbox,
+    backlog: Backlog,
     start: Instant,
 }
 
@@ -43,7 +43,7 @@ impl RunReport {
         let has_log = log::max_level() > LevelFilter::Info;
         let is_silent = reporter.level() < LevelFilter::Warn;
         let progress = Progress::new(start, !(has_lines || has_log || is_silent));
-        Self { reporter, plan, progress, outbox: Outbox::default(), start }
+        Self { reporter, plan, progress, backlog: Backlog::default(), start }
     }
 
     /// Whether `--flows` was given.
@@ -75,13 +75,13 @@ impl RunReport {
     /// # Errors
     /// Standard output takes no more.
     pub fn write(&mut self) -> Result<(), Failure> {
-        self.outbox.write()
+        self.backlog.write()
     }
 
     /// Whether lines wait until standard output takes them.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.outbox.is_waiting()
+        self.backlog.is_waiting()
     }
 
     /// Reports a probe that has ended.
@@ -96,10 +96,10 @@ impl RunReport {
         self.progress.clear();
         let (target, stamp) = (&reporter.target, reporter.output.stamp());
         match reporter.output.style() {
-            Style::Json => self.outbox.push(&json::probe(target, ended, stamp)),
+            Style::Json => self.backlog.push(&json::probe(target, ended, stamp)),
             Style::Text => {
                 let line = text::probe(target, ended, plan.has_flows);
-                self.outbox.push(&format!("{stamp}{line}"))
+                self.backlog.push(&format!("{stamp}{line}"))
             }
         }
     }
@@ -121,10 +121,10 @@ impl RunReport {
         self.progress.clear();
         let stamp = self.reporter.output.stamp();
         match self.reporter.output.style() {
-            Style::Json => self.outbox.push(&json::stray(stray, from, local, stamp)),
+            Style::Json => self.backlog.push(&json::stray(stray, from, local, stamp)),
             Style::Text => {
                 let line = text::stray(stray, from, strays == MOST_STRAYS);
-                self.outbox.push(&format!("{stamp}{line}"))
+                self.backlog.push(&format!("{stamp}{line}"))
             }
         }
     }
@@ -146,11 +146,11 @@ impl RunReport {
         let summary = Summary { target, expected: *expected, ledger, elapsed, resolve };
         if output.level() >= LevelFilter::Warn {
             match output.style() {
-                Style::Json => self.outbox.push(&json::summary(&summary, output.stamp()))?,
-                Style::Text => self.outbox.push(&(text::summary(&summary) + &histogram))?,
+                Style::Json => self.backlog.push(&json::summary(&summary, output.stamp()))?,
+                Style::Text => self.backlog.push(&(text::summary(&summary) + &histogram))?,
             }
         }
-        self.outbox.flush()?;
+        self.backlog.flush()?;
         verdict_on(&summary, self.plan.max_loss)
     }
 

@@ -17,13 +17,13 @@ const AT_ONCE: usize = 4096;
 
 /// The lines that standard output has not taken yet.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct Backlog {
     lines: Vec<u8>,
     /// How many bytes at the beginning of `lines` have been written.
     written: usize,
 }
 
-impl Outbox {
+impl Backlog {
     /// Adds `lines`.
     ///
     /// # Errors
