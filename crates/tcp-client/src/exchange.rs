@@ -15,11 +15,12 @@ use std::time::Duration;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
+use common::protocol::BUFFER_SIZE;
 
 use crate::stream::Connecting;
 
-/// How many bytes are received at once. A usual reply fits in, and a long one takes few calls.
-const AT_ONCE: usize = 4096;
+/// How many bytes are received at once, as in the tutorial: a usual reply fits in.
+const AT_ONCE: usize = BUFFER_SIZE;
 
 /// How many errors may be passing: [`Exchange::is_passing`].
 const MOST_PASSING: u32 = 2;

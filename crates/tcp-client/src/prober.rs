@@ -24,7 +24,8 @@ use crate::stream::{Chooser, Connection, PortInUse, Unconnected};
 pub struct Prober<'m> {
     poller: Poller,
     request: Request<'m>,
-    attempts: Slab<Attempt<'m>>,
+    /// Boxed, because they are large, and moved several times.
+    attempts: Slab<Box<Attempt<'m>>>,
     /// No probe's time is up before this time.
     first_end: Option<Instant>,
     flows: Flows,
@@ -140,7 +141,7 @@ impl<'m> Prober<'m> {
             Ok(connection) => {
                 self.flows.connecting(flow, connection.local().port());
                 self.first_end = earlier(self.first_end, Some(probe.ends_at()));
-                self.attempts.insert(Attempt::new(probe, connection, self.request));
+                self.attempts.insert(Box::new(Attempt::new(probe, connection, self.request)));
             }
             Err(Unconnected { trouble, .. }) => {
                 let outcome = Outcome::failed(Some(probe.address()), trouble);

@@ -15,7 +15,7 @@ use mio::event::Source;
 use mio::net::TcpStream;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, getsockopt, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
-use nix::{Error as Errno, cmsg_space, getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
+use nix::{Error as Errno, getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
 use socket2::{Domain, Socket, Type};
 
 /// A byte stream that is being connected. None of the calls blocks.
@@ -33,6 +33,13 @@ pub trait Connecting: Stream {
     /// still stands.
     fn is_passing(&mut self) -> bool;
 }
+
+/// Room for the control message of what is received: its time takes 32 bytes.
+const CONTROL_SIZE: usize = 64;
+
+/// Control messages, which are aligned structures (cmsg(3)).
+#[repr(align(8))]
+struct Control([u8; CONTROL_SIZE]);
 
 /// A connection that is being made, or stands.
 #[derive(Debug)]
@@ -256,10 +263,10 @@ impl Stream for Connection {
             return Ok(0);
         }
         let room = buffer.len();
-        let mut control = cmsg_space!(TimeSpec);
+        let mut control = Control([0; CONTROL_SIZE]);
         let mut into = [IoSliceMut::new(buffer)];
         let (fd, flags) = (self.stream.as_raw_fd(), MsgFlags::empty());
-        let received = recvmsg::<()>(fd, &mut into, Some(&mut control), flags)?;
+        let received = recvmsg::<()>(fd, &mut into, Some(&mut control.0), flags)?;
         self.stamp = received.cmsgs()?.find_map(|message| match message {
             ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
             _ => None,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
+use socket2::{Domain, Socket, Type};
 
 /// Makes the kernel stamp what `socket` receives.
 ///
@@ -14,6 +15,17 @@ use nix::sys::time::TimeSpec;
 /// The system's.
 pub fn enable(socket: &impl AsFd) -> io::Result<()> {
     Ok(setsockopt(socket, sockopt::ReceiveTimestampns, &true)?)
+}
+
+/// Makes the kernel stamp everything that comes to this machine, for as long as the value
+/// lives. The kernel stamps while any socket asks for it, and to begin and to stop costs it some
+/// time: so this saves time where sockets are short-lived, and the first of them has stamps, too.
+/// Without it, stamps are only less exact.
+#[must_use]
+pub fn keep_stamping() -> Option<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
+    enable(&socket).ok()?;
+    Some(socket)
 }
 
 /// The time at which the kernel stamped something, on the clock that is never set. The

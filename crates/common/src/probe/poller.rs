@@ -10,9 +10,11 @@ use mio::event::{Event, Source};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 use nix::sys::signal::Signal;
+use socket2::Socket;
 
 use crate::descriptors;
 use crate::exit::Failure;
+use crate::probe::arrival;
 use crate::probe::interrupt::Interrupt;
 use crate::probe::plan::MOST_SOCKETS;
 use alarm::Alarm;
@@ -38,6 +40,7 @@ pub struct Poller {
     alarm: Alarm,
     interrupt: Option<Interrupt>,
     is_output_watched: bool,
+    _stamping: Option<Socket>,
 }
 
 /// Why a wait has ended.
@@ -73,7 +76,9 @@ impl Poller {
         let most_sockets = left.clamp(1, MOST_SOCKETS);
         let poll = Poll::new().map_err(|error| Failure::cannot_poll(&error))?;
         let (events, alarm) = (Events::with_capacity(MOST_EVENTS), Alarm::new(ALARM));
-        Ok(Self { poll, events, most_sockets, alarm, interrupt: None, is_output_watched: false })
+        let (interrupt, is_output_watched) = (None, false);
+        let _stamping = arrival::keep_stamping();
+        Ok(Self { poll, events, most_sockets, alarm, interrupt, is_output_watched, _stamping })
     }
 
     /// How many sockets may be open at once. Probes that need more are sent later.
