@@ -26,8 +26,8 @@ pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
     }
     if ledger.ports.is_none() && ledger.lost() > 0 && ledger.count(Verdict::Ok) > 0 {
         remarks.push(
-            "If a balancer stands in between, or several paths, --flows says whether the loss\n\
-             depends on the source port."
+            "There may be several paths, or a balancer: --flows shows whether the loss depends\n\
+             on the source port."
                 .to_owned(),
         );
     }
