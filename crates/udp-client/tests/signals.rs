@@ -4,10 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::net::UdpSocket;
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Event, Running};
+use common::testing::{Event, Running, quiet_command};
 use nix::sys::signal::Signal;
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
@@ -182,4 +183,25 @@ fn an_interrupt_ends_a_wait_by_the_signal_with_the_last_verdict() {
         assert!(lines[1].ends_with(", interrupted"), "{lines:?}");
         assert_eq!(ended.status, None, "ended by the signal");
     }
+}
+
+#[test]
+fn a_run_ends_when_its_reader_has_gone_from_a_full_pipe() {
+    let (server, address) = server();
+    // The reader reads nothing before its end: the pipe is full long before.
+    let script = r#""$0" "$1" -c 100000 -i 1ms --json | sleep 2; echo "${PIPESTATUS[0]}""#;
+    let mut command = quiet_command("bash");
+    command.args(["-c", script, UDP_CLIENT, &address]).stdout(Stdio::piped());
+    let shell = command.spawn().unwrap();
+    server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut served = 0;
+    // Its end is after 2 s, when some 2,000 have been sent.
+    while let Ok((_, peer)) = server.recv_from(&mut [0; 1024]) {
+        server.send_to(OK, peer).unwrap();
+        served += 1;
+        assert!(served < 8_000, "the client goes on without a reader");
+        server.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    }
+    let ended = shell.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(ended.stdout).unwrap(), "1\n");
 }

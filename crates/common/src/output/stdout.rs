@@ -39,9 +39,12 @@ impl Write for StandardOutput {
 }
 
 /// Whether a line can be written without waiting for a reader: poll(2). A pipe with room
-/// takes a line of up to 4096 bytes whole: pipe(7), `PIPE_BUF`.
+/// takes a line of up to 4096 bytes whole: pipe(7), `PIPE_BUF`. So it is if the reader has gone
+/// from a full pipe: then writing fails at once.
 pub(crate) fn has_room(output: BorrowedFd<'_>) -> bool {
     let mut output = [PollFd::new(output, PollFlags::POLLOUT)];
     poll(&mut output, PollTimeout::ZERO).is_ok()
-        && output[0].revents().is_some_and(|events| events.contains(PollFlags::POLLOUT))
+        && output[0]
+            .revents()
+            .is_some_and(|events| events.intersects(PollFlags::POLLOUT | PollFlags::POLLERR))
 }
