@@ -144,6 +144,7 @@ impl<'m> Prober<'m> {
                 self.attempts.insert(Box::new(Attempt::new(probe, connection, self.request)));
             }
             Err(Unconnected { trouble, .. }) => {
+                self.flows.give_up(flow);
                 let outcome = Outcome::failed(Some(probe.address()), trouble);
                 run.take_in(&probe, outcome, Instant::now());
             }
@@ -235,7 +236,11 @@ impl<'m> Prober<'m> {
     fn end(&mut self, key: usize, outcome: Outcome, now: Instant, run: &mut Run) {
         let attempt = self.attempts.remove(key);
         self.flows.closed(attempt.probe.flow(), outcome.connect);
-        run.take_in(&attempt.close(), outcome, now);
+        let probe = attempt.close();
+        // A connection may have stood and answered between two looks at it.
+        if run.take_in(&probe, outcome, now) {
+            self.give_up_rivals(key, &probe);
+        }
     }
 
     /// Ends the attempts whose time is up, after one more look at each socket: a reply that

@@ -188,6 +188,8 @@ impl<S> Ports<S> {
             begin(&mut out.probe);
             state.sent(out.probe.number(), at);
             self.deadlines.put_off(key, before, out.probe.ends_at());
+            // If the datagram had to wait, its first deadline may have come already.
+            self.deadlines.set(key, out.probe.ends_at());
         }
         out.sent = Some(at);
     }
@@ -214,7 +216,10 @@ impl<S> Ports<S> {
     /// Notes that the probe with this number was answered at another port at `now`: whatever
     /// comes to its other ports is a further answer.
     pub fn settle(&mut self, number: u64, now: Instant) {
-        let slots = self.slots.iter().filter(|(_, slot)| slot.state.last() == Some(number));
+        let slots = self.slots.iter().filter(|(_, slot)| {
+            let out = slot.out.as_ref().map(|out| out.probe.number());
+            out.or(slot.state.last()) == Some(number)
+        });
         let keys: Vec<_> = slots.map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| {
             self.change(key, |slot| {

@@ -17,6 +17,7 @@ use common::probe::outcome::{Ended, Outcome};
 use common::probe::plan::Plan;
 use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::run::Run;
+use common::probe::stray::Kind;
 use common::probe::target::Target;
 use mio::{Interest, Token};
 
@@ -334,7 +335,14 @@ impl<'r> Prober<'r> {
         let at = self.arrived(key, &datagram, woken);
         let stray = self.ports.stray(key, is_same(datagram.from, peer), at);
         let local = datagram.to.unwrap_or(local);
-        stray.map_or(Ok(()), |stray| run.stray(stray, datagram.from, local))
+        let Some(stray) = stray else {
+            return Ok(());
+        };
+        if stray.kind == Kind::Late && run.destination().addresses().len() > 1 {
+            // What another address says of the same probe is a further answer.
+            self.ports.settle(stray.number, at);
+        }
+        run.stray(stray, datagram.from, local)
     }
 
     /// Registers the socket at `key` again: because the loop now waits for something else, or

@@ -270,7 +270,7 @@ impl Run {
     ) -> Option<Instant> {
         let progress = self.report.as_ref().and_then(RunReport::next_at);
         let next_address = self.races.next_at();
-        let end_of_listening = listening.filter(|_| self.has_ended());
+        let end_of_listening = listening.filter(|_| self.report.is_some() && self.has_ended());
         let due = self.schedule.next_at(is_free);
         let times = [due, next_address, self.stops_at(), end_of_listening, progress];
         times.into_iter().flatten().min()
@@ -348,6 +348,7 @@ impl Run {
     /// More probes failed than may, or standard output takes no more.
     pub fn conclude(mut self, now: Instant) -> Result<(), Failure> {
         self.report_ended()?;
+        (self.ledger.skipped, self.ledger.held) = (self.schedule.skipped(), self.schedule.held());
         let resolve = self.destination.resolve();
         self.report.map_or(Ok(()), |report| report.conclude(&self.ledger, resolve, now))
     }

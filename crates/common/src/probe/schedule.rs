@@ -147,7 +147,10 @@ impl Schedule {
 
     /// Schedules one probe more than the count, due at `now`, of the first flow.
     pub fn add_one(&mut self, now: Instant) {
-        self.pending.push_back(Pending { flow: 0, nth: self.count, at: now, is_held: false });
+        // If one is still waiting for its port, it stands for this one, too.
+        if self.pending.is_empty() {
+            self.pending.push_back(Pending { flow: 0, nth: self.count, at: now, is_held: false });
+        }
     }
 
     /// Takes all further probes off the schedule.
@@ -223,6 +226,15 @@ mod tests {
             let sent = std::iter::from_fn(|| schedule.take(stall, &ANY)).count();
             assert!(sent <= MOST_AT_ONCE as usize + flows as usize, "{sent}, {flows}");
         }
+    }
+
+    #[test]
+    fn an_extra_probe_that_waits_for_its_port_stands_for_those_after_it() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(start, Duration::ZERO, 1, 0);
+        (0..3).for_each(|_| schedule.add_one(start));
+        assert!(schedule.take(start, &ANY).is_some());
+        assert_eq!(schedule.take(start, &ANY), None);
     }
 
     #[test]

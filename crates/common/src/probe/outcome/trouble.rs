@@ -101,6 +101,7 @@ impl From<&io::Error> for Trouble {
         // A refusal without an ICMP error is a reset (RFC 9293, section 3.5.2).
         match verdict {
             Verdict::Refused => Self::new(verdict, "a reset came back"),
+            Verdict::Timeout => Self::silence(verdict, reason(error)),
             _ => Self::new(verdict, reason(error)),
         }
     }

@@ -61,6 +61,9 @@ impl Summary<'_> {
             (Some(due), Some(sent)) => is_longer(due, sent),
             _ => false,
         };
-        is_longer(due.greatest(), sent.greatest()) || PERCENTILES.iter().any(|(p, _)| at(*p))
+        // The times of probes that were sent late are nowhere else.
+        self.ledger.sent_late > 0
+            || is_longer(due.greatest(), sent.greatest())
+            || PERCENTILES.iter().any(|(p, _)| at(*p))
     }
 }
