@@ -135,11 +135,16 @@ impl Run {
         if self.stops_at().is_some_and(|end| end <= now) {
             self.is_stopped = true;
         }
-        self.ledger.skipped = self.schedule.skipped();
-        self.ledger.held = self.schedule.held() + self.waited;
+        self.note_schedule();
         if let Some(report) = &mut self.report {
             report.draw_progress(&self.ledger, now);
         }
+    }
+
+    /// Enters what the schedule knows: which probes were not sent, or not when they were due.
+    fn note_schedule(&mut self) {
+        self.ledger.skipped = self.schedule.skipped();
+        self.ledger.held = self.schedule.held() + self.waited;
     }
 
     /// How long the replies to the probes that are out may take: twice the longest time so
@@ -348,7 +353,7 @@ impl Run {
     /// More probes failed than may, or standard output takes no more.
     pub fn conclude(mut self, now: Instant) -> Result<(), Failure> {
         self.report_ended()?;
-        (self.ledger.skipped, self.ledger.held) = (self.schedule.skipped(), self.schedule.held());
+        self.note_schedule();
         let resolve = self.destination.resolve();
         self.report.map_or(Ok(()), |report| report.conclude(&self.ledger, resolve, now))
     }
