@@ -36,6 +36,8 @@ pub struct Probe {
     /// How long the probe may take, and when its time is up at the latest.
     pub(crate) timeout: Duration,
     pub(crate) end: Option<Instant>,
+    /// Whether the target has several addresses, of which the first to answer wins.
+    pub(crate) is_in_race: bool,
 }
 
 impl Aim {
@@ -53,7 +55,8 @@ impl Aim {
     pub fn probe(&self, due: Due, now: Instant, end: Option<Instant>) -> Option<Probe> {
         let (address, timeout) = (*self.addresses.first()?, self.timeout);
         let ends_at = end_of(now, timeout, end);
-        Some(Probe { due, address, lane: 0, begun: now, ends_at, timeout, end })
+        let is_in_race = self.has_several();
+        Some(Probe { due, address, lane: 0, begun: now, ends_at, timeout, end, is_in_race })
     }
 
     /// Whether a probe may have to try several addresses.

@@ -1,18 +1,20 @@
-//! The probes under way that go to several addresses.
+//! The probes under way, and the races of those that go to several addresses.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Instant;
 
-use crate::probe::aim::Probe;
+use crate::probe::aim::{Aim, Probe};
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::race::Race;
 use crate::probe::schedule::Due;
 
-/// The races under way. A probe without a race goes to one address alone.
+/// The probes under way.
 #[derive(Debug, Default)]
 pub struct Races {
-    /// By the probe's number.
+    /// How many probes are under way, with a race or without.
+    under_way: u64,
+    /// By the probe's number. A probe that has one address to go to has no race.
     races: BTreeMap<u64, Race>,
     /// When races go on to their next address, and their numbers. A race may be over by then,
     /// or have gone on before.
@@ -29,9 +31,18 @@ pub enum Next {
 }
 
 impl Races {
-    /// Adds a race that begins with `probe`.
-    pub fn add(&mut self, probe: &Probe, race: Race) {
-        self.races.insert(probe.number(), race);
+    /// Whether no probe is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.under_way == 0
+    }
+
+    /// Adds `probe`, which goes to the first address of `aim`.
+    pub fn add(&mut self, aim: &Aim, probe: Probe) {
+        self.under_way += 1;
+        if probe.is_in_race {
+            self.races.insert(probe.number(), Race::new(aim.clone(), probe));
+        }
     }
 
     /// When a probe goes on to its next address. It may turn out by then that none does.
@@ -76,11 +87,13 @@ impl Races {
     }
 
     /// Takes in the `outcome` of `probe` at its address. Returns what came of the probe, if it
-    /// has ended.
+    /// has ended by this: what comes of an address after the race is over does not count.
     pub fn take_in(&mut self, probe: &Probe, outcome: Outcome, now: Instant) -> Option<Ended> {
-        let Some(race) = self.races.get_mut(&probe.number()) else {
+        if !probe.is_in_race {
+            self.under_way -= 1;
             return Some(probe.end(outcome));
-        };
+        }
+        let race = self.races.get_mut(&probe.number())?;
         race.take_in(probe, outcome, now);
         self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
         self.ended(probe.number())
@@ -91,6 +104,38 @@ impl Races {
         if !self.races.get(&number)?.is_over() {
             return None;
         }
+        self.under_way -= 1;
         self.races.remove(&number)?.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::probe::outcome::trouble::Trouble;
+    use crate::probe::schedule::Schedule;
+
+    #[test]
+    fn a_rival_that_was_not_given_up_ends_its_probe_no_second_time() {
+        let (start, timeout) = (Instant::now(), Duration::from_millis(20));
+        let addresses = ["[::1]:7000", "127.0.0.1:7000"].map(|a| a.parse().unwrap());
+        let aim = Aim::new(&addresses, timeout);
+        let due = Schedule::new(start, Duration::ZERO, 1, 1).take(start, &|_| true).unwrap();
+        let mut first = aim.probe(due, start, None).unwrap();
+        let mut races = Races::default();
+        races.add(&aim, first);
+        races.begin(&mut first, start);
+        let Some(Next::Probe(mut second)) = races.next(start + timeout / 2) else {
+            panic!("the second address is tried");
+        };
+        races.begin(&mut second, start + timeout / 2);
+        assert!(races.won(&second, start + timeout / 2));
+        let answer = Outcome::of(Some(second.address()), Ok(Vec::new()));
+        assert!(races.take_in(&second, answer, start + timeout / 2).is_some());
+        let silence = Outcome::failed(Some(first.address()), Trouble::no_reply(timeout));
+        assert_eq!(races.take_in(&first, silence, start + timeout), None);
+        assert!(races.is_empty());
     }
 }

@@ -18,7 +18,6 @@ use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
 use crate::probe::poller::earlier;
-use crate::probe::race::Race;
 use crate::probe::races::{Next, Races};
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
@@ -44,8 +43,7 @@ pub struct Run {
     end: Option<Instant>,
     /// When the caller wants the loop back, even if nothing has ended.
     pause: Option<Instant>,
-    under_way: u64,
-    /// The probes under way that go to several addresses.
+    /// The probes under way.
     races: Races,
     /// How many probes waited for their port after they had been taken.
     waited: u64,
@@ -97,7 +95,6 @@ impl Run {
             report: None,
             end: None,
             pause: None,
-            under_way: 0,
             races: Races::default(),
             waited: 0,
             left_of_turn: MOST_A_TURN,
@@ -171,10 +168,7 @@ impl Run {
         // A single exchange has to be over at `end`; a run leaves its probe unfinished.
         let end = self.end.filter(|_| self.report.is_none());
         let probe = self.aim.probe(due, now, end)?;
-        if self.aim.has_several() {
-            self.races.add(&probe, Race::new(self.aim.clone(), probe));
-        }
-        self.under_way += 1;
+        self.races.add(&self.aim, probe);
         self.ledger.sent += 1;
         Some(probe)
     }
@@ -219,7 +213,6 @@ impl Run {
 
     /// Notes that the probe that was `due` has `ended` at `now`.
     fn end(&mut self, due: Due, ended: Ended, now: Instant) {
-        self.under_way -= 1;
         self.schedule.ended(due, now);
         self.ended.push(ended);
     }
@@ -283,7 +276,7 @@ impl Run {
 
     /// When the run stops. A single exchange that is under way ends by itself.
     fn stops_at(&self) -> Option<Instant> {
-        let end = self.end.filter(|_| self.report.is_some() || self.under_way == 0);
+        let end = self.end.filter(|_| self.report.is_some() || self.races.is_empty());
         self.pause.or(end)
     }
 
@@ -315,7 +308,7 @@ impl Run {
 
     /// Whether every probe has ended.
     fn has_ended(&self) -> bool {
-        self.under_way == 0 && self.schedule.is_empty()
+        self.races.is_empty() && self.schedule.is_empty()
     }
 
     /// What came of a single exchange. If the exchange waited for its port until its end,
