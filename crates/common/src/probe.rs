@@ -13,10 +13,11 @@
 //!   what `-v` adds.
 //! - [`poller`]: how a client's loop waits; `interrupt`: Ctrl-C;
 //!   [`error_queue`]: the ICMP errors that the kernel holds for a socket; [`arrival`]: when
-//!   something came, by the kernel's stamp.
+//!   something came, by the kernel's stamp; [`control`]: room for what the kernel says.
 
 pub mod aim;
 pub mod arrival;
+pub mod control;
 pub mod destination;
 pub mod error_queue;
 mod interrupt;

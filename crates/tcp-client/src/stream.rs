@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use common::probe::control::Control;
 use common::probe::destination::any_address;
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
@@ -33,13 +34,6 @@ pub trait Connecting: Stream {
     /// still stands.
     fn is_passing(&mut self) -> bool;
 }
-
-/// Room for the control message of what is received: its time takes 32 bytes.
-const CONTROL_SIZE: usize = 64;
-
-/// Control messages, which are aligned structures (cmsg(3)).
-#[repr(align(8))]
-struct Control([u8; CONTROL_SIZE]);
 
 /// A connection that is being made, or stands.
 #[derive(Debug)]
@@ -263,10 +257,10 @@ impl Stream for Connection {
             return Ok(0);
         }
         let room = buffer.len();
-        let mut control = Control([0; CONTROL_SIZE]);
+        let mut control = Control::new();
         let mut into = [IoSliceMut::new(buffer)];
         let (fd, flags) = (self.stream.as_raw_fd(), MsgFlags::empty());
-        let received = recvmsg::<()>(fd, &mut into, Some(&mut control.0), flags)?;
+        let received = recvmsg::<()>(fd, &mut into, Some(control.room()), flags)?;
         self.stamp = received.cmsgs()?.find_map(|message| match message {
             ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
             _ => None,

@@ -6,6 +6,7 @@ use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
+use common::probe::control::Control;
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::{arrival, error_queue};
 use mio::event::Source;
@@ -16,14 +17,6 @@ use nix::sys::socket::{
 };
 
 use crate::exchange::{Received, Socket};
-
-/// Room for the control messages of a datagram: its time in 32 bytes, and the address that it
-/// came to in 40 at most.
-const CONTROL_SIZE: usize = 96;
-
-/// Control messages, which are aligned structures (cmsg(3)).
-#[repr(align(8))]
-struct Control([u8; CONTROL_SIZE]);
 
 /// The socket of a source port.
 #[derive(Debug)]
@@ -66,10 +59,10 @@ impl Socket for PortSocket {
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        let mut control = Control([0; CONTROL_SIZE]);
+        let mut control = Control::new();
         let mut into = [IoSliceMut::new(buffer)];
         let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
-        let datagram = recvmsg::<SockaddrStorage>(fd, &mut into, Some(&mut control.0), flags)?;
+        let datagram = recvmsg::<SockaddrStorage>(fd, &mut into, Some(control.room()), flags)?;
         let from = datagram.address.as_ref().and_then(address).ok_or(ErrorKind::InvalidData)?;
         let mut received = Received { len: datagram.bytes, from, to: None, stamp: None };
         // Without control messages the datagram is as good, and only less is known of it.

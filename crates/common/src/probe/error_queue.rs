@@ -8,12 +8,12 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd};
 
-use nix::cmsg_space;
 use nix::libc;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
 };
 
+use crate::probe::control::Control;
 use crate::probe::outcome::icmp::{IcmpError, Version};
 
 /// Makes the kernel queue ICMP errors for `socket`, an IPv6 socket if `is_ipv6`.
@@ -47,17 +47,11 @@ pub fn next(socket: &impl AsFd) -> Option<IcmpError> {
     loop {
         // The datagram comes back with the error; it is not needed.
         let mut nothing = [IoSliceMut::new(&mut [])];
-        // The time and the address that it came to may come first, if the socket asks for them.
-        let mut control = cmsg_space!(
-            libc::timespec,
-            libc::in6_pktinfo,
-            libc::sock_extended_err,
-            libc::sockaddr_in6
-        );
+        let mut control = Control::new();
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
         let fd = socket.as_fd().as_raw_fd();
         let queued =
-            recvmsg::<SockaddrStorage>(fd, &mut nothing, Some(&mut control), flags).ok()?;
+            recvmsg::<SockaddrStorage>(fd, &mut nothing, Some(control.room()), flags).ok()?;
         if let Some(error) = queued.cmsgs().ok()?.find_map(as_icmp) {
             return Some(error);
         }
