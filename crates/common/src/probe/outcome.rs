@@ -8,7 +8,7 @@ pub mod verdict;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::duration::Millis;
 use cause::Cause;
@@ -145,10 +145,12 @@ impl Outcome {
         self.result.as_ref().err().and_then(|trouble| trouble.cause)
     }
 
-    /// Whether more time could have brought another outcome.
+    /// Whether only the `end` of everything has ended the exchange, which is over `now`. With
+    /// more time, there could have been another outcome.
     #[must_use]
-    pub fn could_change_with_time(&self) -> bool {
-        self.is_silence() || self.cause() == Some(Cause::NoResolver)
+    pub fn is_cut_short(&self, end: Option<Instant>, now: Instant) -> bool {
+        let could_change = self.is_silence() || self.cause() == Some(Cause::NoResolver);
+        could_change && end.is_some_and(|end| end <= now)
     }
 
     /// Whether the address has answered, even if another reply was expected.

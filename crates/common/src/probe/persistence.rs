@@ -76,8 +76,8 @@ impl Persistence {
     ) -> Result<(), Failure> {
         let end = self.end(Instant::now());
         let ended = attempt(end)?;
-        let is_over = end.is_some_and(|end| end <= Instant::now());
-        if is_over && reporter.is_expected(&ended.last) && ended.last.could_change_with_time() {
+        let is_cut_short = ended.last.is_cut_short(end, Instant::now());
+        if is_cut_short && reporter.is_expected(&ended.last) {
             reporter.cut_short(&ended)
         } else {
             reporter.exchange(&ended)

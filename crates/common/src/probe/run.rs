@@ -4,6 +4,7 @@
 //! A run has no socket and reads no clock. The loop asks the run which probe is due,
 //! sends the probe, and hands its outcome back.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,7 @@ pub struct Run {
     /// The signal that has ended the run.
     signal: Option<Signal>,
     /// Probes that have ended and are not reported yet.
-    ended: Vec<Ended>,
+    ended: VecDeque<Ended>,
 }
 
 impl Run {
@@ -100,7 +101,7 @@ impl Run {
             left_of_turn: MOST_A_TURN,
             is_stopped: false,
             signal: None,
-            ended: Vec::new(),
+            ended: VecDeque::new(),
             destination,
         }
     }
@@ -214,7 +215,7 @@ impl Run {
     /// Notes that the probe that was `due` has `ended` at `now`.
     fn end(&mut self, due: Due, ended: Ended, now: Instant) {
         self.schedule.ended(due, now);
-        self.ended.push(ended);
+        self.ended.push_back(ended);
     }
 
     /// Takes in a datagram that no probe was waiting for, and reports it.
@@ -321,7 +322,7 @@ impl Run {
 
     /// An exchange that has ended, if there is one.
     pub fn take_ended(&mut self) -> Option<Ended> {
-        let first = (!self.ended.is_empty()).then(|| self.ended.remove(0))?;
+        let first = self.ended.pop_front()?;
         Some(Ended { delay: None, ..first })
     }
 

@@ -68,38 +68,39 @@ impl<'a> Waiting<'a> {
         while self.end.is_none_or(|end| due < end) {
             let next = due + self.interval;
             if let Some(nowhere) = self.resolve(next)?
-                && self.is_expected(nowhere)
+                && self.note(&nowhere)
             {
-                break;
+                return self.reporter.exchange(&nowhere);
             }
             let until = self.end.map_or(next, |end| end.min(next));
             self.run.attempt(due.max(Instant::now()), until);
-            if self.drive_until(until, &mut drive)? {
+            if let Some(expected) = self.drive_until(until, &mut drive)? {
+                return self.reporter.exchange(&expected);
+            }
+            if self.run.signal().is_some() {
                 break;
             }
             due = next.max(Instant::now());
         }
-        self.conclude()
+        self.give_up()
     }
 
-    /// Drives the run until `until`. Returns whether there is nothing to wait for any more.
+    /// Drives the run until `until`, or until a signal comes. Returns the expected outcome as
+    /// soon as there is one.
     fn drive_until(
         &mut self,
         until: Instant,
         drive: &mut impl FnMut(&mut Run) -> Result<(), Failure>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Option<Ended>, Failure> {
         loop {
             drive(&mut self.run)?;
             while let Some(ended) = self.run.take_ended() {
-                if self.is_expected(ended) {
-                    return Ok(true);
+                if self.note(&ended) {
+                    return Ok(Some(ended));
                 }
             }
-            if self.run.signal().is_some() {
-                return Ok(true);
-            }
-            if until <= Instant::now() {
-                return Ok(false);
+            if self.run.signal().is_some() || until <= Instant::now() {
+                return Ok(None);
             }
         }
     }
@@ -131,38 +132,31 @@ impl<'a> Waiting<'a> {
     /// Notes what came of an attempt, and says so if it is news. Returns whether it is the
     /// expected outcome. If only the deadline has ended the attempt, it proves nothing, and
     /// says less than an attempt before.
-    fn is_expected(&mut self, ended: Ended) -> bool {
-        let is_cut_short = self.end.is_some_and(|end| end <= Instant::now())
-            && ended.last.could_change_with_time();
-        if is_cut_short {
-            self.last.get_or_insert(ended);
+    fn note(&mut self, ended: &Ended) -> bool {
+        if ended.last.is_cut_short(self.end, Instant::now()) {
+            self.last.get_or_insert_with(|| ended.clone());
             return false;
         }
         let is_expected = self.reporter.is_expected(&ended.last);
-        let words = self.reporter.words(&ended);
+        let words = self.reporter.words(ended);
         if !is_expected && words != self.said {
             info!("{words}; trying again");
             self.said = words;
         }
-        self.last = Some(ended);
+        self.last = Some(ended.clone());
         is_expected
     }
 
-    /// Reports the last attempt.
-    fn conclude(self) -> Result<(), Failure> {
-        let Self { reporter, end, last, .. } = self;
+    /// Reports the last attempt, because none had the expected outcome.
+    fn give_up(self) -> Result<(), Failure> {
+        let Self { reporter, last, .. } = self;
         let elapsed = self.start.elapsed();
         if let Some(signal) = self.run.signal() {
             let interrupted = reporter.interrupted(last.as_ref(), elapsed);
             return Err(interrupt::end_by(signal, interrupted));
         }
         let ended = last.unwrap_or_else(|| self.run.into_ended());
-        let is_over = end.is_some_and(|end| end <= Instant::now());
-        if reporter.is_expected(&ended.last) && !(is_over && ended.last.could_change_with_time()) {
-            reporter.exchange(&ended)
-        } else {
-            reporter.give_up(&ended, elapsed)
-        }
+        reporter.give_up(&ended, elapsed)
     }
 }
 
