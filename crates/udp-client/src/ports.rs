@@ -155,6 +155,7 @@ impl<S> Ports<S> {
     }
 
     /// The keys of all ports.
+    #[cfg(test)]
     pub fn keys(&self) -> Vec<usize> {
         self.slots.iter().map(|(key, _)| key).collect()
     }

@@ -30,6 +30,10 @@ use crate::ports::slot::{Expiry, Out};
 /// More than any datagram holds.
 const RECEIVE_SIZE: usize = 64 * 1024;
 
+/// How often one look asks which ports are ready: 1024 of 10,000 at a time, and a stranger may
+/// send without end.
+const MOST_LOOKS: u32 = 10;
+
 /// Sends probes, and receives what comes back.
 #[derive(Debug)]
 pub struct Prober<'r> {
@@ -80,8 +84,7 @@ impl<'r> Prober<'r> {
     pub fn drive(&mut self, run: &mut Run, datagram: &[u8]) -> Result<(), Failure> {
         self.datagram = datagram.to_vec();
         // First deal with what has come or ended since the last run.
-        self.end_expired(Instant::now(), run)?;
-        self.drain_all(run)?;
+        self.look(run)?;
         loop {
             let now = Instant::now();
             run.begin_turn(now);
@@ -91,22 +94,40 @@ impl<'r> Prober<'r> {
             }
             let listening = self.ports.listens_until();
             if run.is_over(now, listening) {
-                return self.drain_all(run);
+                return self.look(run);
             }
             run.report_ended()?;
             self.poller.watch_output(run.is_waiting_for_reader());
             let next = run.next_at(&|flow| self.ports.is_free(flow), listening);
-            let woken = self.poller.wait(earlier(next, self.ports.first_end()))?;
-            if let Some(signal) = woken.signal {
-                run.interrupt(signal, woken.at);
-            }
-            for Ready { key, .. } in woken.ready {
-                self.on_ready(key, woken.at, run)?;
-            }
-            if self.ports.first_end().is_some_and(|end| end <= woken.at) {
-                self.end_expired(woken.at, run)?;
+            self.wait(earlier(next, self.ports.first_end()), run)?;
+        }
+    }
+
+    /// Deals with what has come or ended, without waiting for more.
+    fn look(&mut self, run: &mut Run) -> Result<(), Failure> {
+        for _ in 0..MOST_LOOKS {
+            if self.wait(Some(Instant::now()), run)? == 0 {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// Waits until `until` at the latest, and deals with what has come or ended. Returns at how
+    /// many ports something has come.
+    fn wait(&mut self, until: Option<Instant>, run: &mut Run) -> Result<usize, Failure> {
+        let woken = self.poller.wait(until)?;
+        if let Some(signal) = woken.signal {
+            run.interrupt(signal, woken.at);
+        }
+        let ready = woken.ready.len();
+        for Ready { key, .. } in woken.ready {
+            self.on_ready(key, woken.at, run)?;
+        }
+        if self.ports.first_end().is_some_and(|end| end <= woken.at) {
+            self.end_expired(woken.at, run)?;
+        }
+        Ok(ready)
     }
 
     /// Sends `probe`, from a port that is free, or else from a new one.
@@ -300,11 +321,6 @@ impl<'r> Prober<'r> {
             let trouble = port.exchange.timed_out(limit);
             self.fail(key, trouble, now, run);
         }
-    }
-
-    /// Receives strays at all ports from which no probe is out.
-    fn drain_all(&mut self, run: &mut Run) -> Result<(), Failure> {
-        self.ports.keys().into_iter().try_for_each(|key| self.drain(key, Instant::now(), run))
     }
 
     /// Receives strays at the port at `key`, if no probe is out from there.
