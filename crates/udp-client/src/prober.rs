@@ -3,13 +3,14 @@
 //!
 //! [`Run`] says which probe is due, [`Ports`] from which port it leaves, and
 //! [`exchange`](crate::exchange) makes the calls. The loop only brings the three together.
+//! What comes to a port is dealt with in `arrivals`.
 
-use std::mem;
+mod arrivals;
+
 use std::time::Instant;
 
 use common::exit::Failure;
 use common::probe::aim::Probe;
-use common::probe::arrival;
 use common::probe::destination::Destination;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
@@ -17,15 +18,14 @@ use common::probe::outcome::{Ended, Outcome};
 use common::probe::plan::Plan;
 use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::run::Run;
-use common::probe::stray::Kind;
 use common::probe::target::Target;
 use mio::{Interest, Token};
 
-use crate::exchange::{Ends, Exchange, MOST_RECEIVED, Received, Step, is_same};
-use crate::port::{Drained, Opener, Port, drain};
+use crate::exchange::Exchange;
+use crate::port::{Opener, Port};
 use crate::ports::Ports;
 use crate::ports::flows::Policy;
-use crate::ports::slot::{Expiry, Out};
+use crate::ports::slot::Out;
 
 /// More than any datagram holds.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -180,185 +180,6 @@ impl<'r> Prober<'r> {
             port.exchange = Exchange::new();
         }
         self.step(key, now, run)
-    }
-
-    /// Goes on at the port at `key`, which is ready: with its exchange if a probe is out, or
-    /// else with strays.
-    fn on_ready(&mut self, key: usize, woken: Instant, run: &mut Run) -> Result<(), Failure> {
-        if self.ports.probe(key).is_some() {
-            self.step(key, woken, run)
-        } else {
-            self.drain(key, woken, run)
-        }
-    }
-
-    /// Goes on with the exchange at `key` as far as possible. The socket was ready at
-    /// `woken`.
-    fn step(&mut self, key: usize, woken: Instant, run: &mut Run) -> Result<(), Failure> {
-        // Bounded, because strangers may send without end.
-        for _ in 0..MOST_RECEIVED {
-            if self.ports.probe(key).is_none() {
-                return Ok(());
-            }
-            let Self { ports, datagram, buffer, .. } = self;
-            let Some(port) = ports.get_mut(key) else {
-                return Ok(());
-            };
-            match port.exchange.step(&port.socket, &port.ends, datagram, buffer) {
-                Step::Again => {}
-                Step::Wait => return Ok(()),
-                Step::WaitToSend => {
-                    port.is_registered_for_writing = true;
-                    return self.reregister(key, Interest::READABLE | Interest::WRITABLE);
-                }
-                Step::Sent(at) => {
-                    let has_waited = mem::take(&mut port.is_registered_for_writing);
-                    self.ports.sent(key, at, |probe| run.begin(probe, at));
-                    if has_waited {
-                        return self.reregister(key, Interest::READABLE);
-                    }
-                    return Ok(());
-                }
-                Step::Foreign(datagram) => self.stray(key, datagram, woken, run)?,
-                Step::Done(Ok(reply)) => return self.take_reply(key, reply, woken, run),
-                Step::Done(Err(trouble)) => {
-                    self.fail(key, trouble, woken, run);
-                    return self.drain(key, woken, run);
-                }
-            }
-        }
-        self.reregister(key, Interest::READABLE)
-    }
-
-    /// Ends the probe at `key` with `reply`, which is in the buffer. Whether the reply is late
-    /// depends on when it came, and not on when the loop saw it.
-    fn take_reply(
-        &mut self,
-        key: usize,
-        reply: Received,
-        woken: Instant,
-        run: &mut Run,
-    ) -> Result<(), Failure> {
-        let at = self.arrived(key, &reply, woken);
-        if self.ports.probe(key).is_some_and(|probe| probe.ends_at() < at) {
-            self.time_out(key, woken, run);
-            self.stray(key, reply, woken, run)?;
-        } else if let Some(Out { probe, sent }) = self.ports.end(key, None, woken) {
-            let port = self.ports.get(key);
-            let local = reply.to.or(port.map(|port| port.ends.local));
-            if port.is_some_and(|port| port.exchange.has_failed()) {
-                // An ICMP error came before the reply.
-                self.ports.error(key, woken);
-            }
-            let time = sent.map(|sent| at.saturating_duration_since(sent));
-            let text = self.buffer[..reply.len].to_vec();
-            // A datagram is all of a reply.
-            let outcome = Outcome {
-                local,
-                reply: time,
-                complete: Some(true),
-                ..Outcome::of(Some(probe.address()), self.expected_reply.judge(text))
-            };
-            self.take_in(&probe, outcome, woken, run);
-        }
-        self.drain(key, woken, run)
-    }
-
-    /// When `datagram` came to the port at `key`, which was ready at `woken`.
-    fn arrived(&self, key: usize, datagram: &Received, woken: Instant) -> Instant {
-        let Some(sent) = self.ports.sent_at(key) else {
-            return woken;
-        };
-        // If the loop did not have to wait for the datagram, it is seen now.
-        let seen = if woken > sent { woken } else { Instant::now() };
-        arrival::arrived(datagram.stamp, sent, seen)
-    }
-
-    /// Ends the probe at `key`, which failed at `now`.
-    fn fail(&mut self, key: usize, trouble: Trouble, now: Instant, run: &mut Run) {
-        if let Some(Out { probe, sent }) = self.ports.end(key, Some(&trouble), now) {
-            // If the datagram could not be sent, the probe has failed just now.
-            let now = if sent.is_some() { now } else { Instant::now() };
-            let local = self.ports.get_mut(key).map(|port| self.opener.update_local(port));
-            let outcome = Outcome { local, ..Outcome::failed(Some(probe.address()), trouble) };
-            self.take_in(&probe, outcome.without_own_address_as_router(), now, run);
-        }
-    }
-
-    /// Hands the `outcome` of `probe` to the run.
-    fn take_in(&mut self, probe: &Probe, outcome: Outcome, now: Instant, run: &mut Run) {
-        if run.take_in(probe, outcome, now) {
-            self.ports.settle(probe.number(), now);
-        }
-    }
-
-    /// Ends the probes whose time is up, after one more look at each socket: a reply that came
-    /// in time is in time, even if the process was stopped meanwhile (Ctrl-Z and fg). Also ends
-    /// the quiet of a flow's only port.
-    fn end_expired(&mut self, now: Instant, run: &mut Run) -> Result<(), Failure> {
-        while let Some((key, expiry)) = self.ports.next_expired(now) {
-            match expiry {
-                Expiry::Probe => {
-                    self.step(key, now, run)?;
-                    if self.ports.expiry(key, now) == Some(Expiry::Probe) {
-                        self.time_out(key, now, run);
-                        self.drain(key, now, run)?;
-                    }
-                }
-                Expiry::Quiet => {
-                    self.drain(key, now, run)?;
-                    self.ports.wake(key);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the probe at `key`, whose time is up.
-    fn time_out(&mut self, key: usize, now: Instant, run: &mut Run) {
-        let limit = self.ports.probe(key).map(Probe::limit);
-        if let (Some(limit), Some(port)) = (limit, self.ports.get_mut(key)) {
-            let trouble = port.exchange.timed_out(limit);
-            self.fail(key, trouble, now, run);
-        }
-    }
-
-    /// Receives strays at the port at `key`, if no probe is out from there.
-    fn drain(&mut self, key: usize, now: Instant, run: &mut Run) -> Result<(), Failure> {
-        let Some(port) = self.ports.get(key).filter(|_| self.ports.probe(key).is_none()) else {
-            return Ok(());
-        };
-        let Drained { datagrams, has_errors, is_empty } = drain(&port.socket, &mut self.buffer);
-        if has_errors {
-            self.ports.error(key, now);
-        }
-        datagrams.into_iter().try_for_each(|datagram| self.stray(key, datagram, now, run))?;
-        if is_empty { Ok(()) } else { self.reregister(key, Interest::READABLE) }
-    }
-
-    /// Reports a datagram that no probe at the port at `key`, which was ready at `woken`, was
-    /// waiting for.
-    fn stray(
-        &mut self,
-        key: usize,
-        datagram: Received,
-        woken: Instant,
-        run: &mut Run,
-    ) -> Result<(), Failure> {
-        let Some(Ends { local, peer }) = self.ports.get(key).map(|port| port.ends) else {
-            return Ok(());
-        };
-        let at = self.arrived(key, &datagram, woken);
-        let stray = self.ports.stray(key, is_same(datagram.from, peer), at);
-        let local = datagram.to.unwrap_or(local);
-        let Some(stray) = stray else {
-            return Ok(());
-        };
-        if stray.kind == Kind::Late && run.destination().addresses().len() > 1 {
-            // What another address says of the same probe is a further answer.
-            self.ports.settle(stray.number, at);
-        }
-        run.stray(stray, datagram.from, local)
     }
 
     /// Registers the socket at `key` again: because the loop now waits for something else, or
