@@ -1,72 +1,13 @@
 //! The state machine on a scripted socket.
 
-use std::collections::VecDeque;
+#[path = "exchange_tests/script.rs"]
+mod script;
 
 use proptest::prelude::*;
 
-use common::stream::Stream;
-
 use super::*;
 use common::probe::outcome::icmp::{IcmpError, Version};
-
-/// What the socket answers to each call, in order. Afterwards it is connected, sends
-/// everything, and has nothing to receive.
-#[derive(Debug, Default)]
-struct Script {
-    connects: VecDeque<Result<bool, ErrorKind>>,
-    sends: VecDeque<Result<usize, ErrorKind>>,
-    ends: VecDeque<Result<(), ErrorKind>>,
-    receives: VecDeque<Result<&'static [u8], ErrorKind>>,
-    sent: Vec<u8>,
-    held_back: bool,
-    ended: bool,
-    icmp: Option<IcmpError>,
-    /// Whether the connection stands after an error.
-    still_stands: bool,
-}
-
-impl Connecting for Script {
-    fn is_connected(&mut self) -> io::Result<bool> {
-        Ok(self.connects.pop_front().unwrap_or(Ok(true))?)
-    }
-
-    fn is_own_peer(&self) -> bool {
-        false
-    }
-
-    fn icmp_error(&self) -> Option<IcmpError> {
-        self.icmp
-    }
-
-    fn is_passing(&mut self) -> bool {
-        self.still_stands
-    }
-}
-
-impl Stream for Script {
-    fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.held_back = true;
-        self.send(bytes)
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        self.ends.pop_front().unwrap_or(Ok(()))?;
-        self.ended = true;
-        Ok(())
-    }
-
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = self.sends.pop_front().unwrap_or(Ok(bytes.len()))?.min(bytes.len());
-        self.sent.extend_from_slice(&bytes[..len]);
-        Ok(len)
-    }
-
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.receives.pop_front().unwrap_or(Err(ErrorKind::WouldBlock))?;
-        buffer[..bytes.len()].copy_from_slice(bytes);
-        Ok(bytes.len())
-    }
-}
+use script::Script;
 
 /// More steps than any script here needs.
 const MOST_STEPS: usize = 50;

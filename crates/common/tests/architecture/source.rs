@@ -27,7 +27,7 @@ impl Crate {
         let mut files = Vec::new();
         collect(root, &root.join(name).join("src"), &mut files);
         // Files of tests are declared by their path, or under cfg(test).
-        files.retain(|file| !file.path.ends_with("tests.rs") && !file.path.contains("properties"));
+        files.retain(|file| !file.path.contains("tests") && !file.path.contains("properties"));
         files.retain(|file| !file.path.contains("scenarios"));
         assert!(files.len() > 3, "{name} has no source");
         Self { name, files }
