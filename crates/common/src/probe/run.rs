@@ -46,8 +46,6 @@ pub struct Run {
     pause: Option<Instant>,
     /// The probes under way.
     races: Races,
-    /// How many probes waited for their port after they had been taken.
-    waited: u64,
     left_of_turn: usize,
     is_stopped: bool,
     /// The signal that has ended the run.
@@ -97,7 +95,6 @@ impl Run {
             end: None,
             pause: None,
             races: Races::default(),
-            waited: 0,
             left_of_turn: MOST_A_TURN,
             is_stopped: false,
             signal: None,
@@ -128,12 +125,11 @@ impl Run {
     pub fn begin_turn(&mut self, now: Instant) {
         self.left_of_turn = MOST_A_TURN;
         if self.report.is_some() && self.end.is_some_and(|end| end <= now + self.grace()) {
-            self.schedule.stop();
+            self.stop_sending(now);
         }
         if self.stops_at().is_some_and(|end| end <= now) {
             self.is_stopped = true;
         }
-        self.note_schedule();
         if let Some(report) = &mut self.report {
             report.draw_progress(&self.ledger, now);
         }
@@ -142,7 +138,13 @@ impl Run {
     /// Enters what the schedule knows: which probes were not sent, or not when they were due.
     fn note_schedule(&mut self) {
         self.ledger.skipped = self.schedule.skipped();
-        self.ledger.held = self.schedule.held() + self.waited;
+        self.ledger.held = self.schedule.held();
+    }
+
+    /// Sends no further probe.
+    fn stop_sending(&mut self, now: Instant) {
+        self.schedule.stop(now);
+        self.note_schedule();
     }
 
     /// How long the replies to the probes that are out may take: twice the longest time so
@@ -165,7 +167,9 @@ impl Run {
                 Next::End(due, ended) => self.end(due, ended, now),
             }
         }
-        let due = self.schedule.take(now, is_free)?;
+        let due = self.schedule.take(now, is_free);
+        self.note_schedule();
+        let due = due?;
         // A single exchange has to be over at `end`; a run leaves its probe unfinished.
         let end = self.end.filter(|_| self.report.is_none());
         let probe = self.aim.probe(due, now, end)?;
@@ -176,7 +180,8 @@ impl Run {
 
     /// Notes that a probe that was taken has to wait for its port.
     pub fn wait_for_port(&mut self) {
-        self.waited += 1;
+        self.schedule.hold();
+        self.note_schedule();
     }
 
     /// Notes that a probe leaves from another port than its flow's.
@@ -284,7 +289,7 @@ impl Run {
     /// Ends the run early, because `signal` asks for it at `now`: no further probe is sent,
     /// and those that are out have as long as replies have taken so far.
     pub fn interrupt(&mut self, signal: Signal, now: Instant) {
-        self.schedule.stop();
+        self.stop_sending(now);
         self.signal = Some(signal);
         self.end = earlier(self.end, Some(now + self.grace()));
         self.is_stopped |= self.report.is_none();
@@ -347,34 +352,11 @@ impl Run {
     /// More probes failed than may, or standard output takes no more.
     pub fn conclude(mut self, now: Instant) -> Result<(), Failure> {
         self.report_ended()?;
-        self.note_schedule();
         let resolve = self.destination.resolve();
         self.report.map_or(Ok(()), |report| report.conclude(&self.ledger, resolve, now))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_turn_ends_however_many_probes_are_due_and_fail_at_once() {
-        let start = Instant::now();
-        let timeout = Duration::from_secs(5);
-        let destination = Destination::new(vec!["192.0.2.1:7000".parse().unwrap()], timeout);
-        let schedule = Schedule::new(start, Duration::ZERO, 1, u64::MAX);
-        let mut run = Run::of(destination, schedule, Ledger::default());
-        let now = start + Duration::from_secs(60);
-        for _ in 0..3 {
-            run.begin_turn(now);
-            let mut sent = 0;
-            while let Some(probe) = run.take(now, &|_| true) {
-                let trouble = Trouble::new(Verdict::Local, "no way");
-                run.take_in(&probe, Outcome::failed(None, trouble), now);
-                sent += 1;
-            }
-            assert_eq!(sent, MOST_A_TURN);
-            assert!(run.next_at(&|_| true, None).unwrap() <= now, "there is more to do at once");
-        }
-    }
-}
+#[path = "run_tests.rs"]
+mod tests;

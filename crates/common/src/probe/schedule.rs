@@ -153,10 +153,19 @@ impl Schedule {
         }
     }
 
-    /// Takes all further probes off the schedule.
-    pub fn stop(&mut self) {
+    /// Takes all further probes off the schedule. Those that should have been sent by `now`, and
+    /// long before, are skipped.
+    pub fn stop(&mut self, now: Instant) {
+        let overdue = |next: &Pending| now.saturating_duration_since(next.at);
+        let skipped = self.pending.iter().map(|next| self.to_skip(next, overdue(next)));
+        self.skipped += skipped.sum::<u64>();
         self.pending.clear();
         self.count = 0;
+    }
+
+    /// Notes that a probe that was taken has to wait for its port.
+    pub fn hold(&mut self) {
+        self.held += 1;
     }
 
     /// Whether no probe is scheduled. In a closed loop, a probe that is under way still
@@ -244,6 +253,11 @@ mod tests {
         assert_eq!(schedule.take(start + Duration::from_secs(1), &ANY), None);
         assert!(schedule.is_empty());
         assert_eq!(schedule.skipped(), 10);
+
+        let mut schedule = Schedule::new(start, Duration::from_millis(10), 1, 1000);
+        schedule.stop(start + Duration::from_secs(1));
+        assert!(schedule.is_empty());
+        assert_eq!(schedule.skipped(), 75, "but for those of the last 250 ms");
     }
 
     #[test]

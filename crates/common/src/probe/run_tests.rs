@@ -1,0 +1,88 @@
+//! A run without a loop or sockets. The scenarios of udp-client show whole runs.
+
+use clap::Parser;
+
+use super::*;
+use crate::probe::persistence::Persistence;
+use crate::probe::plan::Probing;
+use crate::probe::report::Reporting;
+
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    probing: Probing,
+    // The options of a run refer to these.
+    #[command(flatten)]
+    _persistence: Persistence,
+    #[command(flatten)]
+    reporting: Reporting,
+}
+
+fn target() -> Destination {
+    Destination::new(vec!["192.0.2.1:7000".parse().unwrap()], Duration::from_secs(5))
+}
+
+/// The run that this command line asks for.
+fn run(command: &str, start: Instant, end: Option<Instant>) -> Run {
+    let options = Options::parse_from(["test", "-qq"].into_iter().chain(command.split(' ')));
+    let plan = options.probing.plan().unwrap().unwrap();
+    let reporter = Reporter::new("test", "192.0.2.1".parse().unwrap(), &options.reporting);
+    Run::new(target(), plan, reporter, start, end)
+}
+
+#[test]
+fn a_turn_ends_however_many_probes_are_due_and_fail_at_once() {
+    let start = Instant::now();
+    let schedule = Schedule::new(start, Duration::ZERO, 1, u64::MAX);
+    let mut run = Run::of(target(), schedule, Ledger::default());
+    let now = start + Duration::from_secs(60);
+    for _ in 0..3 {
+        run.begin_turn(now);
+        let mut sent = 0;
+        while let Some(probe) = run.take(now, &|_| true) {
+            let trouble = Trouble::new(Verdict::Local, "no way");
+            run.take_in(&probe, Outcome::failed(None, trouble), now);
+            sent += 1;
+        }
+        assert_eq!(sent, MOST_A_TURN);
+        assert!(run.next_at(&|_| true, None).unwrap() <= now, "there is more to do at once");
+    }
+}
+
+#[test]
+fn what_is_skipped_at_the_end_is_counted() {
+    let start = Instant::now();
+    let late = start + Duration::from_secs(9);
+    let mut to_the_end = run("-c 10 -i 100ms", start, None);
+    assert!(to_the_end.take(late, &|_| true).is_none());
+    assert!(to_the_end.is_over(late, None));
+    assert_eq!(to_the_end.ledger().skipped, 10);
+    let mut to_the_deadline = run("-c 1000 -i 100ms", start, Some(late));
+    to_the_deadline.begin_turn(late);
+    assert!(to_the_deadline.is_over(late, None));
+    assert_eq!(to_the_deadline.ledger().skipped, 88, "but for those of the last 250 ms");
+}
+
+#[test]
+fn only_a_run_that_has_ended_waits_for_late_replies() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    // With --wait a port may listen on, but nobody waits for that.
+    let mut waiting = Run::again(target(), start, None);
+    waiting.attempt(start, at(1000));
+    let mut probe = waiting.take(start, &|_| true).unwrap();
+    waiting.begin(&mut probe, start);
+    let silence = Trouble::no_reply(Duration::from_millis(10));
+    waiting.take_in(&probe, Outcome::failed(Some(probe.address()), silence), at(10));
+    assert!(waiting.take_ended().is_some());
+    assert_eq!(waiting.next_at(&|_| true, Some(at(20))), Some(at(1000)));
+    assert!(!waiting.is_over(at(30), Some(at(20))));
+
+    let mut measured = run("-c 1", start, None);
+    let probe = measured.take(start, &|_| true).unwrap();
+    assert_eq!(measured.next_at(&|_| true, Some(at(20))), None, "the probe is under way");
+    let silence = Trouble::no_reply(Duration::from_millis(10));
+    measured.take_in(&probe, Outcome::failed(Some(probe.address()), silence), at(10));
+    assert_eq!(measured.next_at(&|_| true, Some(at(20))), Some(at(20)));
+    assert!(!measured.is_over(at(19), Some(at(20))) && measured.is_over(at(20), Some(at(20))));
+}
