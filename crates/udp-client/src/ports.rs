@@ -22,7 +22,7 @@ use std::time::Instant;
 use common::probe::aim::Probe;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::poller::earlier;
-use common::probe::stray::Stray;
+use common::probe::stray::{Kind, Stray};
 use slab::Slab;
 
 use crate::source_port::SourcePort;
@@ -138,7 +138,15 @@ impl<S> Ports<S> {
     /// Adds a port of `flow` that sends to `address`.
     pub fn add(&mut self, flow: u32, address: SocketAddr, socket: S) -> usize {
         let (state, rank) = (SourcePort::new(self.policy.quiet), self.take_rank());
-        let key = self.slots.insert(Slot { flow, address, state, out: None, rank, socket });
+        let key = self.slots.insert(Slot {
+            flow,
+            address,
+            state,
+            out: None,
+            is_in_race: false,
+            rank,
+            socket,
+        });
         self.last_opened.insert(flow, key);
         self.enter(key);
         key
@@ -181,13 +189,14 @@ impl<S> Ports<S> {
     /// begins with the first datagram, when `begin` is called, and the reply's time with the
     /// last one.
     pub fn sent(&mut self, key: usize, at: Instant, begin: impl FnOnce(&mut Probe)) {
-        let Slot { out: Some(out), state, .. } = &mut self.slots[key] else {
+        let Slot { out: Some(out), state, is_in_race, .. } = &mut self.slots[key] else {
             return;
         };
         if out.sent.is_none() {
             let before = out.probe.ends_at();
             begin(&mut out.probe);
             state.sent(out.probe.number(), at);
+            *is_in_race = out.probe.is_in_race();
             self.deadlines.put_off(key, before, out.probe.ends_at());
             // If the datagram had to wait, its first deadline may have come already.
             self.deadlines.set(key, out.probe.ends_at());
@@ -214,8 +223,8 @@ impl<S> Ports<S> {
         })
     }
 
-    /// Notes that the probe with this number was answered at another port at `now`: whatever
-    /// comes to its other ports is a further answer.
+    /// Notes that the probe with this number has had an answer by `now`, at this port or
+    /// another: whatever still comes to its ports is a further answer.
     pub fn settle(&mut self, number: u64, now: Instant) {
         let slots = self.slots.iter().filter(|(_, slot)| {
             let out = slot.out.as_ref().map(|out| out.probe.number());
@@ -238,7 +247,12 @@ impl<S> Ports<S> {
     /// Notes a datagram that no probe was waiting for. It came to a port, from the target if
     /// `is_target`.
     pub fn stray(&mut self, key: usize, is_target: bool, now: Instant) -> Option<Stray> {
-        self.change(key, |slot| slot.state.stray(is_target, now))
+        let stray = self.change(key, |slot| slot.state.stray(is_target, now))?;
+        if stray.kind == Kind::Late && self.slots[key].is_in_race {
+            // What another address says of the same probe is a further answer.
+            self.settle(stray.number, now);
+        }
+        Some(stray)
     }
 
     /// Notes an ICMP error that no probe was waiting for. It came to a port.

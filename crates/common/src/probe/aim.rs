@@ -86,6 +86,12 @@ impl Probe {
         self.due.flow
     }
 
+    /// Whether the probe may go to several addresses, of which the first to answer wins.
+    #[must_use]
+    pub fn is_in_race(&self) -> bool {
+        self.is_in_race
+    }
+
     /// The address that the probe is under way to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

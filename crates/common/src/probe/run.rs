@@ -201,7 +201,7 @@ impl Run {
     }
 
     /// Takes in the `outcome` of `probe` at the address that it went to. An answer wins.
-    /// Returns whether the probe is still under way to other addresses that do not count any
+    /// Returns whether other addresses, where the probe is or was under way, do not count any
     /// more. If so, the caller gives those up.
     pub fn take_in(&mut self, probe: &Probe, mut outcome: Outcome, now: Instant) -> bool {
         outcome.resolve = self.destination.resolve();
@@ -211,10 +211,13 @@ impl Run {
             self.aim.narrow(probe.address());
         }
         let has_rivals = is_answered && self.won(probe, now);
-        if let Some(ended) = self.races.take_in(probe, outcome, now) {
-            self.end(probe.due, ended, now);
-        }
-        has_rivals
+        let Some(ended) = self.races.take_in(probe, outcome, now) else {
+            return has_rivals;
+        };
+        // If the probe has not ended in silence, a reply that still comes is no late one.
+        let is_settled = probe.is_in_race() && !ended.last.is_silence();
+        self.end(probe.due, ended, now);
+        has_rivals || is_settled
     }
 
     /// Notes that the probe that was `due` has `ended` at `now`.

@@ -16,6 +16,8 @@ pub struct Slot<S> {
     pub address: SocketAddr,
     pub state: SourcePort,
     pub out: Option<Out>,
+    /// Whether the probe that was last sent from the port may have left from other ports, too.
+    pub is_in_race: bool,
     /// The lower, the earlier its turn comes: since when the port is open or, if ports take
     /// turns, since when it is free.
     pub rank: u64,

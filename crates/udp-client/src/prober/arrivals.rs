@@ -10,7 +10,6 @@ use common::probe::arrival;
 use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::run::Run;
-use common::probe::stray::Kind;
 use mio::Interest;
 
 use super::Prober;
@@ -198,13 +197,6 @@ impl Prober<'_> {
         let at = self.arrived(key, &datagram, woken);
         let stray = self.ports.stray(key, is_same(datagram.from, peer), at);
         let local = datagram.to.unwrap_or(local);
-        let Some(stray) = stray else {
-            return Ok(());
-        };
-        if stray.kind == Kind::Late && run.destination().addresses().len() > 1 {
-            // What another address says of the same probe is a further answer.
-            self.ports.settle(stray.number, at);
-        }
-        run.stray(stray, datagram.from, local)
+        stray.map_or(Ok(()), |stray| run.stray(stray, datagram.from, local))
     }
 }
