@@ -158,6 +158,7 @@ impl<'m> Attempt<'m> {
             _ => result,
         };
         let answered = self.answered.filter(|_| result.is_ok()).zip(self.connected);
+        let begun = self.probe.begun();
         let complete = result.as_ref().map_or(None, |reply| reply.complete);
         let result = result.and_then(|reply| self.request.expected_reply.judge(reply.bytes));
         Outcome {
@@ -165,6 +166,7 @@ impl<'m> Attempt<'m> {
             connect: self.connected.map(|connected| connected.took),
             syn_retransmits: self.handshake.map(|handshake| handshake.syn_retransmits),
             reply: answered.map(|(at, connected)| at.saturating_duration_since(connected.sent)),
+            took: answered.map(|(at, _)| at.saturating_duration_since(begun)),
             complete,
             ..Outcome::of(Some(self.probe.address()), result)
         }

@@ -116,9 +116,8 @@ impl Ledger {
         if !ended.is_sent_late {
             self.times_of(outcome);
         }
-        if let Some(reply) = outcome.reply {
-            let delay = ended.delay.unwrap_or_default();
-            self.from_due.add(delay + outcome.connect.unwrap_or_default() + reply);
+        if let Some(took) = outcome.took {
+            self.from_due.add(ended.delay.unwrap_or_default() + took);
         }
         if let Ok(reply) = &outcome.result {
             self.sightings.note(reply, outcome.local);
@@ -203,5 +202,26 @@ impl Ledger {
     #[must_use]
     pub fn from_sending(&self) -> &Times {
         if self.total.samples() > 0 { &self.total } else { &self.reply }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn from_due_has_our_own_delay_and_a_probe_that_was_sent_late_is_nowhere_else() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        let (connect, reply, took) = (ms(10), ms(20), ms(500));
+        let address = "192.0.2.1:7000".parse().unwrap();
+        let last = Outcome { connect, reply, took, ..Outcome::of(Some(address), Ok(Vec::new())) };
+        let ended = Ended { delay: ms(7), ..last.into() };
+        let mut ledger = Ledger::default();
+        ledger.ended(&ended, true);
+        ledger.ended(&Ended { is_sent_late: true, ..ended }, true);
+        assert_eq!((ledger.total.greatest(), ledger.total.samples()), (ms(30).unwrap(), 1));
+        assert_eq!((ledger.from_due.least(), ledger.from_due.samples()), (ms(507).unwrap(), 2));
+        assert_eq!(ledger.sent_late, 1);
     }
 }

@@ -30,6 +30,9 @@ pub struct Outcome {
     pub syn_retransmits: Option<u32>,
     /// From sending the message's first byte until the reply's first byte was here.
     pub reply: Option<Duration>,
+    /// From when the probe began at this address until the reply's first byte was here. It has
+    /// in it what this machine takes from the connection to the message.
+    pub took: Option<Duration>,
     /// Whether the reply is all that the target had to say; none if that is not known, or
     /// without a reply.
     pub complete: Option<bool>,
@@ -108,6 +111,7 @@ impl Outcome {
             connect: None,
             syn_retransmits: None,
             reply: None,
+            took: None,
             complete: None,
             result,
         }

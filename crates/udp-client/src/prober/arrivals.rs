@@ -102,6 +102,7 @@ impl Prober<'_> {
             let outcome = Outcome {
                 local,
                 reply: time,
+                took: Some(at.saturating_duration_since(probe.begun())),
                 complete: Some(true),
                 ..Outcome::of(Some(probe.address()), self.expected_reply.judge(text))
             };
