@@ -194,3 +194,34 @@ fn ten_thousand_quiet_ports_cost_nothing() {
     }
     assert_eq!(world.ports.keys().len(), 10_000);
 }
+
+/// A probe to the first of two addresses, with a time of [`QUIET`], at a port of its own.
+fn unsent(world: &mut World) -> (usize, Probe) {
+    let addresses = ["192.0.2.1:6666", "192.0.2.2:6666"].map(|a| a.parse().unwrap());
+    world.schedule.add_one(world.now);
+    let due = world.schedule.take(world.now, &|_| true).unwrap();
+    let probe = Aim::new(&addresses, QUIET).probe(due, world.now, None).unwrap();
+    let key = world.ports.add(0, addresses[0], ());
+    world.ports.begin(key, probe);
+    (key, probe)
+}
+
+#[test]
+fn a_datagram_that_leaves_after_its_first_deadline_has_one_all_the_same() {
+    let mut world = World::new(Usage::Turns, 10);
+    let (key, _) = unsent(&mut world);
+    world.wait(QUIET);
+    assert_eq!(world.ports.next_expired(world.now), Some((key, Expiry::Probe)));
+    // One more look at the socket: now it takes the datagram.
+    let now = world.now;
+    world.ports.sent(key, now, |probe| probe.begin(now));
+    assert_eq!(world.ports.first_end(), Some(now + QUIET));
+}
+
+#[test]
+fn a_rival_that_was_not_sent_yet_is_given_up_like_the_others() {
+    let mut world = World::new(Usage::Turns, 10);
+    let (key, probe) = unsent(&mut world);
+    world.ports.settle(probe.number(), world.now);
+    assert!(world.ports.probe(key).is_none());
+}

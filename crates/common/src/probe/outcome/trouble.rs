@@ -248,6 +248,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_time_out_is_silence_whoever_notices_it() {
+        let limit = Duration::from_secs(5);
+        let by_the_kernel = Trouble::from(io::Error::from(ErrorKind::TimedOut));
+        let by_us =
+            [Trouble::no_connection(limit), Trouble::silent(limit), Trouble::no_reply(limit)];
+        assert!(by_us.iter().chain([&by_the_kernel]).all(|trouble| trouble.is_silence));
+        assert!(!Trouble::from(io::Error::from(ErrorKind::ConnectionRefused)).is_silence);
+    }
+
+    #[test]
     fn a_wrong_reply_shows_where_it_differs() {
         let (mut reply, expected) = (vec![b'x'; 200], vec![b'x'; 200]);
         reply[100] = b'\n';
