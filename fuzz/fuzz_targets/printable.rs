@@ -1,8 +1,9 @@
-//! What a peer sends is safe when it is printed, and can be turned back.
+//! What a peer sends is safe when it is printed, can be turned back, and does not look like
+//! words of ours.
 
 #![no_main]
 
-use common::printable::{message, printable, restore};
+use common::printable::{framed, printable, restore};
 use libfuzzer_sys::fuzz_target;
 
 /// What could move a cursor, forge a line, or turn around what is read.
@@ -16,5 +17,9 @@ fuzz_target!(|bytes: &[u8]| {
     let text = printable(bytes).to_string();
     assert!(!text.contains(is_unsafe), "{text:?}");
     assert_eq!(restore(&text).ok().as_deref(), Some(bytes), "{text:?}");
-    assert!(!message(bytes, 1024).to_string().contains(is_unsafe));
+    let line = framed::alone(&text, bytes.len(), bytes.len(), &["["]).to_string();
+    assert!(!line.trim_start_matches(' ').starts_with('['), "{line:?}");
+    assert!(!line.ends_with(" shown)"), "{line:?}");
+    assert_eq!(restore(&line).ok().as_deref(), Some(bytes), "{line:?}");
+    assert_eq!(framed::quoted(bytes).matches('\'').count(), 2, "{text:?}");
 });

@@ -11,55 +11,30 @@
 //! | a byte that is not valid UTF-8 | `\xff` |
 //! | any other control, format, separator, private or unassigned character, and any that Unicode says to ignore when displaying | `\u{202e}` |
 //!
-//! [`restore`] turns the text back into the very same bytes.
+//! [`restore`] turns the text back into the very same bytes. [`framed`] keeps it apart from
+//! the words around it.
+
+pub mod framed;
 
 use std::fmt;
 
 /// `bytes` as safe text, all of them.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> Printable<'_> {
-    Printable { shown: bytes, len: bytes.len() }
+    Printable(bytes)
 }
 
-/// The first `limit` bytes of `message` as safe text. If there are more, the text says so.
-#[must_use]
-pub fn message(message: &[u8], limit: usize) -> Printable<'_> {
-    Printable { shown: &message[..message.len().min(limit)], len: message.len() }
-}
-
-/// Bytes that print as safe text: see [`printable`] and [`message`].
+/// Bytes that print as safe text: see [`printable`].
 #[derive(Clone, Copy, Debug)]
-pub struct Printable<'a> {
-    shown: &'a [u8],
-    /// How long the whole message is.
-    len: usize,
-}
+pub struct Printable<'a>(&'a [u8]);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.shown.utf8_chunks() {
+        for chunk in self.0.utf8_chunks() {
             write_text(f, chunk.valid())?;
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
             }
-        }
-        Omitted { shown: self.shown.len(), len: self.len }.fmt(f)
-    }
-}
-
-/// The note after a message that is cut short. Empty if the whole message is shown.
-#[derive(Clone, Copy, Debug)]
-pub struct Omitted {
-    /// How many bytes are shown.
-    pub shown: usize,
-    /// How many bytes the message has.
-    pub len: usize,
-}
-
-impl fmt::Display for Omitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.shown < self.len {
-            write!(f, " ({} bytes, the first {} shown)", self.len, self.shown)?;
         }
         Ok(())
     }
@@ -252,15 +227,6 @@ mod tests {
         ] {
             assert_eq!(restore(text), Err(NotPrintable), "{text}");
         }
-    }
-
-    #[test]
-    fn a_long_message_is_cut_and_says_so() {
-        assert_eq!(
-            super::message(&[b'x'; 1500], 4).to_string(),
-            "xxxx (1500 bytes, the first 4 shown)"
-        );
-        assert_eq!(super::message(b"xxxx", 4).to_string(), "xxxx");
     }
 
     proptest! {

@@ -126,6 +126,21 @@ fn a_reply_is_raw_in_a_pipe_and_safe_on_a_terminal() {
 }
 
 #[test]
+fn a_reply_on_a_terminal_does_not_look_like_a_line_of_ours() {
+    for (reply, shown) in [
+        ("tcp-client: box:6666: refused", r"\x74cp-client: box:6666: refused"),
+        ("[*] Going to: box", r"\x5b*] Going to: box"),
+        ("> hello", r"\x3e hello"),
+        ("[1, 2]", "[1, 2]"),
+    ] {
+        let (address, _) = server("127.0.0.1:0", answer(reply.as_bytes()));
+        let mut command = quiet_command(TCP_CLIENT);
+        command.arg(address.to_string());
+        assert_eq!(Terminal::start(command).finish(), (Some(0), format!("{shown}\r\n")));
+    }
+}
+
+#[test]
 fn from_the_address_and_port_asked_for() {
     let (address, served) = server("127.0.0.1:0", answer(b"ACK!"));
     assert_eq!(client(address, &["--source", "127.0.0.9"]).status, Some(0));

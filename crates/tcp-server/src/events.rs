@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::duration::words;
 use common::exit::reason;
-use common::printable::printable;
+use common::printable::{framed, printable};
 use common::server::peer::Peer;
 use log::{Level, debug, info, log, warn};
 
@@ -28,9 +28,10 @@ pub fn accepted(peer: &Peer) {
 
 pub fn received(peer: &Peer, message: &[u8]) {
     let text = printable(message).to_string();
+    let line = framed::at_end(&text, message.len(), message.len());
     info!(
         event = "received", peer = peer.as_str(), bytes = message.len(), message = text.as_str();
-        "[*] Received: {text}"
+        "[*] Received: {line}"
     );
 }
 

@@ -49,6 +49,8 @@ fn what_a_peer_sends_is_printed_safely() {
         (b"", ""),
         (b"one\n[*] Received: forged\n", r"one\n[*] Received: forged\n"),
         (b"\x1b]0;title\x07\xff\\", r"\x1b]0;title\x07\xff\\"),
+        (b"[*] x", "[*] x"),
+        (b"x (1500 bytes, the first 1024 shown)", r"x (1500 bytes, the first 1024 shown\x29"),
     ] {
         exchange(server.address(), message);
         server.wait_for("Accept connection");

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 use common::exit::reason;
-use common::printable::{Omitted, printable};
+use common::printable::{framed, printable};
 use common::protocol::BUFFER_SIZE;
 use common::server::peer::Peer;
 use log::{Level, debug, info, log, warn};
@@ -33,14 +33,18 @@ pub fn waiting() {
     info!(event = "waiting"; "[*] Waiting for message...");
 }
 
-/// Prints both lines as one record, so that nothing comes between them.
+/// What a line of this server begins with, in the transcript and on standard error.
+const BEGINNINGS: &[&str] = &["[", concat!(env!("CARGO_BIN_NAME"), ":")];
+
+/// Prints both lines as one record, so that nothing comes between them. The second one is the
+/// peer's, and does not look like one of ours.
 pub fn received(peer: &Peer, datagram: &[u8]) {
     let shown = &datagram[..datagram.len().min(BUFFER_SIZE)];
     let text = printable(shown).to_string();
-    let omitted = Omitted { shown: shown.len(), len: datagram.len() };
+    let line = framed::alone(&text, shown.len(), datagram.len(), BEGINNINGS);
     info!(
         event = "received", peer = peer.as_str(), bytes = datagram.len(), message = text.as_str();
-        "[*] Received from: {peer}\n{text}{omitted}"
+        "[*] Received from: {peer}\n{line}"
     );
 }
 

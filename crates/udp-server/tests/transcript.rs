@@ -64,6 +64,37 @@ fn what_a_peer_sends_is_printed_safely() {
 }
 
 #[test]
+fn a_datagram_cannot_look_like_a_line_of_ours() {
+    let mut server = start();
+    let client = client(&server);
+    for (datagram, printed) in [
+        ("[*] Received from: 10.0.0.9:5353", r"\x5b*] Received from: 10.0.0.9:5353"),
+        ("  [!] Lost: 10.0.0.9:5353", r"  \x5b!] Lost: 10.0.0.9:5353"),
+        ("2026-01-01T00:00:00.000Z [*] Stopped", r"\x32026-01-01T00:00:00.000Z [*] Stopped"),
+        ("udp-server: --count 3: 0 exchanges", r"\x75dp-server: --count 3: 0 exchanges"),
+        ("x (1500 bytes, the first 1024 shown)", r"x (1500 bytes, the first 1024 shown\x29"),
+        ("2026-01-01 [*] (shown)", "2026-01-01 [*] (shown)"),
+    ] {
+        exchange(&client, datagram.as_bytes());
+        server.wait_for("[*] Received from: 127.0.0.1");
+        assert_eq!(server.line(), printed);
+    }
+    drop(server);
+    // With timestamps, each line of ours has one, and then the same beginning.
+    let mut server = Server::start(UDP_SERVER, &["-D", "--listen", "127.0.0.1:0"]);
+    exchange(&self::client(&server), b"[*] Stopped: 0 datagrams");
+    server.wait_for("[*] Received from: ");
+    assert!(server.line().ends_with(r"Z \x5b*] Stopped: 0 datagrams"));
+    drop(server);
+    // In JSON a message is a value, and needs no more than to be safe.
+    let mut server = Server::start(UDP_SERVER, &["--json", "--listen", "127.0.0.1:0"]);
+    for text in ["[*] Stopped", "x (1500 bytes, the first 1024 shown)"] {
+        exchange(&self::client(&server), text.as_bytes());
+        assert_eq!(server.wait_for_event("received").text("message"), text);
+    }
+}
+
+#[test]
 fn a_long_datagram_is_answered_and_its_first_1024_bytes_are_shown() {
     let mut server = start();
     let client = client(&server);

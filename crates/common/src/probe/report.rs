@@ -26,7 +26,7 @@ use crate::exit::{self, Failure};
 use crate::options::{Text, text as text_of};
 use crate::output::stdout::StandardOutput;
 use crate::output::{Output, Style};
-use crate::printable::message;
+use crate::printable::{framed, printable};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::expected_reply::ExpectedReply;
 use crate::probe::outcome::verdict::Verdict;
@@ -201,12 +201,19 @@ fn in_words(failure: Failure, words: String) -> Failure {
     failure.with_printable_reason(words).without_object()
 }
 
+/// What other lines of a client begin with, on the same terminal as a reply: those of `-v`, the
+/// prompt, and those that say what failed.
+const BEGINNINGS: &[&str] = &["[*]", "> ", "tcp-client:", "udp-client:"];
+
 /// Prints a reply and a newline to standard output. A file or a pipe gets the reply as it
-/// came, a terminal gets it as safe text.
+/// came, a terminal gets it as safe text that does not look like another line of ours.
 fn print_reply(reply: &[u8], output: Output) -> Result<(), Failure> {
     let mut line = output.stamp().to_string().into_bytes();
     if io::stdout().is_terminal() {
-        line.extend_from_slice(message(reply, BUFFER_SIZE).to_string().as_bytes());
+        let shown = &reply[..reply.len().min(BUFFER_SIZE)];
+        let text = printable(shown).to_string();
+        let text = framed::alone(&text, shown.len(), reply.len(), BEGINNINGS).to_string();
+        line.extend_from_slice(text.as_bytes());
     } else {
         line.extend_from_slice(reply);
     }

@@ -47,7 +47,8 @@ fn parse(reply: &[u8]) -> Option<(&str, SocketAddr)> {
     let (host, rest) = fields.trim_end().split_once(" peer=")?;
     let (peer, count) = rest.split_once(" n=")?;
     count.parse::<u64>().ok()?;
-    (host.len() <= LONGEST_NAME).then_some(())?;
+    // A server writes no space into it: with one, a host could list others beside itself.
+    (host.len() <= LONGEST_NAME && !host.contains(char::is_whitespace)).then_some(())?;
     Some((host, peer.parse().ok()?))
 }
 
@@ -71,6 +72,7 @@ mod tests {
             "host=a peer=10.0.0.2:4000 n=2",
             "ACK!",
             "host=a peer=nobody n=3",
+            "host=a (9), c peer=10.0.0.2:4000 n=3",
             "host=a peer=10.0.0.2:4000",
         ] {
             sightings.note(reply.as_bytes(), local);

@@ -10,7 +10,7 @@ use nix::Error as Errno;
 
 use crate::duration;
 use crate::exit::reason;
-use crate::printable::printable;
+use crate::printable::framed::quoted;
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::icmp::IcmpError;
 use crate::probe::outcome::verdict::Verdict;
@@ -223,7 +223,7 @@ impl Trouble {
     pub fn wrong_reply(reply: Vec<u8>, but: &str, expected: &[u8]) -> Self {
         let same = reply.iter().zip(expected).take_while(|(a, b)| a == b).count();
         let (came, wanted) = (excerpt(&reply, same), excerpt(expected, same));
-        let reason = format!("'{came}', {but} '{wanted}'");
+        let reason = format!("{came}, {but} {wanted}");
         let mut trouble = Self::new(Verdict::WrongReply, reason);
         trouble.reply = Some(reply);
         trouble
@@ -234,13 +234,14 @@ impl Trouble {
 const SHOWN: usize = 64;
 
 /// What a reason shows of `reply`, whose first `same` bytes are as expected: the
-/// beginning, or the place where the difference begins.
+/// beginning, or the place where the difference begins. The quotes hold nothing but the
+/// reply's bytes, so that no reply can say the rest of the reason.
 fn excerpt(reply: &[u8], same: usize) -> String {
     let skipped = if same < SHOWN { 0 } else { same - SHOWN / 4 };
     let shown = &reply[skipped..];
     let dots = |is_cut| if is_cut { "..." } else { "" };
     let (before, after) = (dots(skipped > 0), dots(shown.len() > SHOWN));
-    format!("{before}{}{after}", printable(&shown[..shown.len().min(SHOWN)]))
+    format!("{before}{}{after}", quoted(&shown[..shown.len().min(SHOWN)]))
 }
 
 #[cfg(test)]
@@ -263,8 +264,10 @@ mod tests {
         reply[100] = b'\n';
         let trouble = Trouble::wrong_reply(reply.clone(), "and not", &expected);
         let (same, rest) = ("x".repeat(16), "x".repeat(47));
-        let reason = format!("'...{same}\\n{rest}...', and not '...{same}x{rest}...'");
+        let reason = format!("...'{same}\\n{rest}'..., and not ...'{same}x{rest}'...");
         assert_eq!((trouble.verdict, &trouble.reason), (Verdict::WrongReply, &reason));
         assert_eq!(trouble.reply.as_ref(), Some(&reply));
+        let forged = Trouble::wrong_reply(b"...SSH', and not 'X".to_vec(), "and not", b"SSH");
+        assert_eq!(forged.reason, r"'...SSH\x27, and not \x27X', and not 'SSH'");
     }
 }
