@@ -10,8 +10,8 @@
 //! - [`printable`]: a peer's bytes as safe text.
 //! - [`output`]: how a program prints; [`logging`]: where its log goes.
 //! - [`exit`]: a failure as one line for the user, and an exit status.
-//! - [`descriptors`]: how many descriptors a process may have open; [`stream`]: the
-//!   calls on a TCP connection.
+//! - [`descriptors`]: how many descriptors a process may have open; [`signals`]: what it
+//!   inherits of signals; [`stream`]: the calls on a TCP connection.
 //!
 //! The wings. Each is a feature of the same name, with dependencies of its own:
 //!
@@ -30,6 +30,7 @@ pub mod output;
 pub mod percent;
 pub mod printable;
 pub mod protocol;
+pub mod signals;
 pub mod stream;
 
 #[cfg(feature = "probe")]

@@ -9,6 +9,7 @@
 #![allow(clippy::expect_used, clippy::panic, missing_docs)]
 
 mod events;
+mod inherited;
 mod manager;
 mod peers;
 mod program;
@@ -17,6 +18,7 @@ mod server;
 mod terminal;
 
 pub use events::{Event, documented};
+pub use inherited::{NamelessFile, with_blocked};
 pub use manager::ServiceManager;
 pub use peers::{peer, python, quiet_command, skipped};
 pub use program::{Finished, Running, run, run_command, run_with, run_with_input};

@@ -34,7 +34,7 @@ use common::probe::report::Reporter;
 use common::probe::run::Run;
 use common::probe::target::Resolved;
 use common::probe::waiting::Waiting;
-use common::{logging, options};
+use common::{logging, options, signals};
 
 use crate::cli::{Options, Task};
 use crate::prober::Prober;
@@ -42,6 +42,7 @@ use crate::prober::Prober;
 const PROGRAM: &str = env!("CARGO_BIN_NAME");
 
 fn main() -> ExitCode {
+    signals::set_up();
     let mut output = Output::default();
     let result = options::parse().and_then(|options: Options| {
         output = options.reporting.output;

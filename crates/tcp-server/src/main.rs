@@ -48,12 +48,13 @@ use common::server::listen::BoundSocket;
 use common::server::notify;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
-use common::{descriptors, options};
+use common::{descriptors, options, signals};
 
 use crate::cli::Options;
 use crate::server::Server;
 
 fn main() -> ExitCode {
+    signals::set_up();
     let mut output = Output::default();
     let result = options::parse().and_then(|options: Options| {
         output = options.service.output;

@@ -102,19 +102,6 @@ fn stopping_and_continuing_changes_nothing() {
     assert_eq!(server.stop().0, Some(0));
 }
 
-#[test]
-fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
-    let mut command = quiet_command("sh");
-    command.args(["-c", r#"trap "" HUP; exec "$0" --listen 127.0.0.1:0"#, TCP_SERVER]);
-    let server = Server::spawn(command, 1);
-    server.signal(Signal::SIGHUP);
-    // So many exchanges that the signal must have arrived meanwhile.
-    for _ in 0..200 {
-        assert_answered(&server);
-    }
-    assert_eq!(server.stop().0, Some(0));
-}
-
 fn start_with(reader: Reader) -> Server {
     let mut command = quiet_command(TCP_SERVER);
     command.args(["--listen", "127.0.0.1:0"]);

@@ -19,6 +19,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::exit::{Failure, reason};
 use crate::server::goal::Goal;
 use crate::server::notify;
+use crate::signals;
 
 /// A request to stop, shared by those who make it and the event loops that obey it.
 #[derive(Clone, Debug)]
@@ -35,31 +36,38 @@ struct Shared {
 impl Shutdown {
     /// Makes signals request a stop. `wakers` wake the event loops.
     ///
-    /// If SIGHUP was ignored when the process started (`nohup`), it stays ignored.
+    /// If SIGHUP was ignored when the process started (`nohup`), it stays ignored. SIGINT
+    /// does not: a shell starts its background jobs with it ignored, and `kill -INT` of one
+    /// is to stop the server.
     ///
     /// # Errors
     /// The system refuses the signal handler, or the thread that waits for signals.
     pub fn on_signals(wakers: Vec<Waker>) -> Result<Self, Failure> {
         let shared = Arc::new(Shared { requested: AtomicBool::new(false), wakers });
         let shutdown = Self { shared };
-        // ctrlc handles SIGHUP even if it was ignored. A signal that is blocked in
-        // every thread never reaches its handler, and threads inherit this mask.
-        if is_ignored(Signal::SIGHUP) {
-            let mut hangup = SigSet::empty();
-            hangup.add(Signal::SIGHUP);
-            hangup.thread_block().map_err(|e| Failure::local("signals", reason(&e.into())))?;
-        }
-        let on_signal = shutdown.clone();
-        let mut is_second = false;
-        ctrlc::set_handler(move || {
-            // `requested` does not answer this: it may be set by a broken pipe, which
-            // is no first signal.
-            if mem::replace(&mut is_second, true) {
-                process::exit(0);
+        let on_signal = || {
+            let shutdown = shutdown.clone();
+            let mut is_second = false;
+            move || {
+                // `requested` does not answer this: it may be set by a broken pipe, which
+                // is no first signal.
+                if mem::replace(&mut is_second, true) {
+                    process::exit(0);
+                }
+                shutdown.request();
             }
-            on_signal.request();
-        })
-        .map_err(|error| Failure::local("signals", error))?;
+        };
+        let installed = match signals::is_ignored(Signal::SIGHUP) {
+            Some(true) => with_hangup_ignored(on_signal()),
+            Some(false) => ctrlc::set_handler(on_signal()),
+            // This fails if one of the three signals was ignored, and does not say which.
+            // A hangup that should have stopped the server is the lesser harm.
+            None => match ctrlc::try_set_handler(on_signal()) {
+                Err(ctrlc::Error::MultipleHandlers) => with_hangup_ignored(on_signal()),
+                installed => installed,
+            },
+        };
+        installed.map_err(|error| Failure::local("signals", words(error)))?;
         Ok(shutdown)
     }
 
@@ -94,13 +102,19 @@ impl Shutdown {
     }
 }
 
-/// Whether this process ignores `signal`, as far as the system says: `SigIgn` in
-/// `/proc/self/status`, proc(5).
-fn is_ignored(signal: Signal) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask & (1 << (signal as u32 - 1)) != 0)
+/// Makes signals call `on_signal`, but for SIGHUP: ctrlc would handle that although it was
+/// ignored. A signal that is blocked in every thread never reaches its handler, and threads
+/// inherit this mask.
+fn with_hangup_ignored(on_signal: impl FnMut() + Send + 'static) -> Result<(), ctrlc::Error> {
+    // Without this call a hangup stops the server, in order.
+    let _: nix::Result<()> = SigSet::from(Signal::SIGHUP).thread_block();
+    ctrlc::set_handler(on_signal)
+}
+
+/// Why there is no handler: the system's reason, where it has one.
+fn words(error: ctrlc::Error) -> String {
+    match error {
+        ctrlc::Error::System(error) => reason(&error),
+        error => error.to_string(),
+    }
 }

@@ -1,0 +1,34 @@
+//! What the client inherits from whoever starts it: signals, and limits.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+mod counterpart;
+
+use std::net::TcpListener;
+
+use common::testing::{NamelessFile, Running, quiet_command, run_with, with_blocked};
+use nix::sys::signal::Signal;
+
+use counterpart::{TCP_CLIENT, answer, server};
+
+#[test]
+fn signals_that_were_blocked_at_the_start_end_the_client() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let client = with_blocked(signal, || Running::start(TCP_CLIENT, &[&address]));
+        let (_stream, _) = listener.accept().unwrap();
+        client.signal(signal);
+        assert_eq!(client.finish().status, None, "ended by the signal");
+    }
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_output_that_cannot_be_written() {
+    let (address, _) = server("127.0.0.1:0", answer(b"ACK!"));
+    let mut command = quiet_command("sh");
+    let script = r#"ulimit -f 0; exec "$0" "$1" >&0"#;
+    command.args(["-c", script, TCP_CLIENT, &address.to_string()]);
+    assert_eq!(run_with(command, NamelessFile::new().stdio()).status, Some(1));
+}

@@ -1,0 +1,79 @@
+//! What the server inherits from whoever starts it: signals, and limits.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::net::{SocketAddr, UdpSocket};
+use std::thread;
+
+use common::testing::{
+    NamelessFile, PATIENCE, Server, ServiceManager, quiet_command, run_with, with_blocked,
+};
+use nix::sys::signal::Signal;
+
+const UDP_SERVER: &str = env!("CARGO_BIN_EXE_udp-server");
+
+fn exchange(address: SocketAddr, message: &[u8]) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.send_to(message, address).unwrap();
+    let mut reply = [0; 64];
+    let len = socket.recv(&mut reply).unwrap();
+    String::from_utf8(reply[..len].to_vec()).unwrap()
+}
+
+/// Starts the server in a shell that runs `first`.
+fn start_after(first: &str) -> Server {
+    let mut command = quiet_command("sh");
+    let script = format!(r#"{first}; exec "$0" --listen 127.0.0.1:0"#);
+    command.args(["-c", &script, UDP_SERVER]);
+    Server::spawn(command, 1)
+}
+
+#[test]
+fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let server = start_after(r#"trap "" HUP"#);
+    server.signal(Signal::SIGHUP);
+    // So many exchanges that the signal must have arrived meanwhile.
+    for _ in 0..200 {
+        assert_eq!(exchange(server.address(), b"still there?"), "Recvice message ok!");
+    }
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn an_interrupt_that_was_ignored_at_the_start_stops_the_server() {
+    let server = start_after(r#"trap "" INT TERM"#);
+    server.signal(Signal::SIGINT);
+    assert_eq!(server.finish().0, Some(0));
+}
+
+#[test]
+fn signals_that_were_blocked_at_the_start_stop_the_server() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let server = with_blocked(signal, || start_after("true"));
+        server.signal(signal);
+        assert_eq!(server.finish().0, Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_costs_lines_and_not_the_server() {
+    let manager = ServiceManager::start();
+    let mut command = quiet_command("sh");
+    let script = r#"ulimit -f 1; exec "$0" --listen 127.0.0.1:0 --count 40 >&0"#;
+    command.args(["-c", script, UDP_SERVER]);
+    manager.supervise(&mut command);
+    let transcript = NamelessFile::new();
+    let ended = thread::scope(|scope| {
+        let running = scope.spawn(|| run_with(command, transcript.stdio()));
+        assert_eq!(manager.notification(), "READY=1");
+        let address = transcript.wait_for_line().rsplit(' ').next().unwrap().parse().unwrap();
+        for _ in 0..40 {
+            assert_eq!(exchange(address, &[b'x'; 100]), "Recvice message ok!");
+        }
+        running.join().unwrap()
+    });
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+    assert!(transcript.text().len() <= 1024, "{}", transcript.text());
+}
