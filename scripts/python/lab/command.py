@@ -74,6 +74,19 @@ def directory(word: str) -> Path:
     return path
 
 
+def heed_signals() -> None:
+    """SIGTERM interrupts, as Ctrl-C does.
+
+    The programs that are started heed SIGINT and SIGHUP, although a background job of a
+    script inherits the one ignored, and with nohup the other: what is handled here is not
+    ignored after exec(2).
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
+
+
 def end(running: Sequence[Future[Any]]) -> None:
     """Ends what runs, and starts nothing else.
 

@@ -12,6 +12,8 @@ from lab.protocol import ACK, HELLO, PORT, REPLY
 LONGEST = 600.0  # seconds after which a flood ends by itself
 FLOODED = 64 << 10  # bytes of a transcript, by which the flood has surely begun
 SOON = 1.0  # seconds within which a server has to end
+SHELL = ("sh", "-c")
+WITHOUT_PROC = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc; exec sh -c "$@"', "sh")
 
 
 def flood(case: Case) -> None:
@@ -83,7 +85,7 @@ def signals(case: Case) -> None:
     """Stops and continues, and SIGHUP.
 
     They come as with Ctrl-Z and fg, and as from a terminal that closes, with nohup
-    and without it.
+    and without it, with /proc and without it.
     """
     for program in SERVERS:
         with case.part(program), case.server(program) as server:
@@ -111,13 +113,19 @@ def stop_and_continue(case: Case, server: Server) -> None:
 
 
 def hang_up(case: Case, program: str) -> None:
-    """A SIGHUP that was ignored at the start, as with nohup, stays ignored. Otherwise it ends the server in order."""
-    nohup = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
-    with case.server(program, wrapper=nohup) as server:
-        for _ in range(3):
+    """SIGHUP ends a server in order, unless it was ignored at the start, as with nohup: then it stays ignored.
+
+    Without /proc a server cannot ask whether it was. If any of its signals was, SIGHUP is ignored.
+    """
+    for wrapper, ignored in ((SHELL, "HUP"), (WITHOUT_PROC, "HUP"), (WITHOUT_PROC, "INT")):
+        with case.server(program, wrapper=(*wrapper, f'trap "" {ignored}; exec "$@"', "sh")) as server:
+            for _ in range(3):
+                server.signal(signal.SIGHUP)
+                answered = peers.is_answered(server.program, server.address, 2)
+                case.check(answered and server.is_running(), f"{program}: SIGHUP was ignored, and is not")
+            server.signal(signal.SIGINT)
+            case.check(server.wait(5) == 0, f"{program}: SIGINT ends it with {server.status}")
+    for wrapper in (SHELL, WITHOUT_PROC):
+        with case.server(program, wrapper=(*wrapper, 'exec "$@"', "sh")) as server:
             server.signal(signal.SIGHUP)
-            answered = peers.is_answered(server.program, server.address, 2)
-            case.check(answered and server.is_running(), f"{program}: SIGHUP was ignored, and is not")
-    with case.server(program) as server:
-        server.signal(signal.SIGHUP)
-        case.check(server.wait(5) == 0, f"{program}: SIGHUP ends it with {server.status}")
+            case.check(server.wait(5) == 0, f"{program}: SIGHUP ends it with {server.status}")

@@ -5,10 +5,23 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// A command that runs `program` without `RUST_LOG`, which would change what it prints.
+use nix::sys::signal::Signal;
+
+use crate::signals;
+
+/// A command that runs `program` without `RUST_LOG`, which would change what it prints, and
+/// with no signal ignored: under nohup(1), and in a background job of a script, the tests
+/// have inherited some that are.
 #[must_use]
 pub fn quiet_command(program: &str) -> Command {
-    let mut command = Command::new(program);
+    let are_ignored = [Signal::SIGHUP, Signal::SIGINT].map(signals::is_ignored);
+    let mut command = if are_ignored.contains(&Some(true)) {
+        let mut env = Command::new("env");
+        env.arg("--default-signal=HUP,INT").arg(program);
+        env
+    } else {
+        Command::new(program)
+    };
     command.env_remove("RUST_LOG");
     command
 }
