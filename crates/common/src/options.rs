@@ -73,7 +73,7 @@ fn in_one_line(error: &clap::Error) -> Failure {
             let value = shortened(value);
             let thing = if option.starts_with('-') { format!("{option} {value}") } else { value };
             let reason = reason.unwrap_or_else(|| "not a value for this".to_owned());
-            Failure::usage(thing, shortened(reason))
+            Failure::usage(thing, shortened_to(LONGEST_REASON, reason))
         }
         _ => {
             let text = error.to_string();
@@ -89,14 +89,20 @@ fn bare(option: &str) -> String {
     option.trim_end_matches("...").to_owned()
 }
 
-/// `value`, cut short so that the error stays one line on a terminal; quoted if it is empty.
+/// What the user wrote is cut short, so that the error stays one line on a terminal.
+const LONGEST_VALUE: usize = 80;
+
+/// A reason may list all the words that there are.
+const LONGEST_REASON: usize = 160;
+
+/// `value`, cut short; quoted if it is empty.
 fn shortened(value: String) -> String {
-    const MOST: usize = 80;
-    if value.is_empty() {
-        return "''".to_owned();
+    if value.is_empty() { "''".to_owned() } else { shortened_to(LONGEST_VALUE, value) }
+}
+
+fn shortened_to(most: usize, text: String) -> String {
+    if text.chars().count() <= most {
+        return text;
     }
-    if value.chars().count() <= MOST {
-        return value;
-    }
-    value.chars().take(MOST - 3).chain("...".chars()).collect()
+    text.chars().take(most - 3).chain("...".chars()).collect()
 }

@@ -4,6 +4,7 @@ use clap::Parser;
 use common::exit::Failure;
 use common::options::{Text, text};
 use common::probe::message;
+use common::probe::outcome::verdict::Verdict;
 use common::probe::persistence::Persistence;
 use common::probe::plan::{Plan, Probing};
 use common::probe::report::Reporting;
@@ -30,6 +31,10 @@ const IN_A_CLOSED_LOOP: Reading = Reading { waits_for_more: false, ..IN_A_RUN };
 pub fn in_a_run(plan: &Plan) -> Reading {
     if plan.interval.is_zero() { IN_A_CLOSED_LOOP } else { IN_A_RUN }
 }
+
+/// The verdict that TCP does not have, with the reason.
+const NEVER: &[(Verdict, &str)] =
+    &[(Verdict::WrongSource, "cannot come over TCP: a connection has one peer")];
 
 /// Sends a message over TCP and prints the reply
 #[derive(Debug, Parser)]
@@ -79,7 +84,7 @@ impl Options {
             let reason = "empty: there is nothing to send, unless --half-close sends the end";
             return Err(Failure::usage("--message", reason));
         }
-        self.target.written()?;
+        self.reporting.check(&self.target.written()?, NEVER)?;
         Ok(match self.probing.plan()? {
             None if self.persistence.waits() => Task::Wait(message),
             None => Task::Exchange(message),

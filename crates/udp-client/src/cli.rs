@@ -4,11 +4,18 @@ use clap::Parser;
 use common::exit::Failure;
 use common::options::{Text, text};
 use common::probe::message;
+use common::probe::outcome::verdict::Verdict;
 use common::probe::persistence::Persistence;
 use common::probe::plan::{Plan, Probing};
 use common::probe::report::Reporting;
 use common::probe::target::Target;
 use common::protocol::{DEFAULT_MESSAGE, MAX_DATAGRAM};
+
+/// The verdicts that UDP does not have, with the reasons.
+const NEVER: &[(Verdict, &str)] = &[
+    (Verdict::Timeout, "cannot come over UDP: silence is no-reply"),
+    (Verdict::Reset, "cannot come over UDP: without a connection, nothing is reset"),
+];
 
 /// Sends each line typed as a UDP datagram and prints the replies
 #[derive(Debug, Parser)]
@@ -58,6 +65,7 @@ impl Options {
     /// # Errors
     /// Something is wrong with the options, or standard input cannot be read.
     pub fn task(&self) -> Result<Task, Failure> {
+        self.reporting.check(&self.target.written()?, NEVER)?;
         let Some(text) = &self.message else {
             return match self.probing.plan()? {
                 Some(plan) => Ok(Task::Measure(DEFAULT_MESSAGE.into(), plan)),
@@ -68,7 +76,6 @@ impl Options {
             };
         };
         let datagram = message::given(text.clone(), MAX_DATAGRAM)?;
-        self.target.written()?;
         Ok(match self.probing.plan()? {
             None if self.persistence.waits() => Task::Wait(datagram),
             None => Task::Exchange(datagram),

@@ -202,7 +202,8 @@ fn the_expected_verdict_is_a_success_and_another_reply_is_none() {
     let why = "wrong-reply ('Recvice message ok!', which does not begin with 'pong')";
     assert_eq!(prefix("pong").stderr, format!("udp-client: {address}: {why}\n"));
     let ended = lines(address, &["-m", "x", "--expect", "bogus"], b"");
-    let line = "udp-client: --expect bogus: not a verdict (see --help)\n";
+    let line = "udp-client: --expect bogus: not a verdict: ok, refused, unreachable, timeout, \
+                no-reply, reset, wrong-reply, wrong-source, unresolved, local\n";
     assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)));
 }
 

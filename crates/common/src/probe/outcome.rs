@@ -1,6 +1,7 @@
 //! What came of a probe: at each address that was tried, and in the end.
 
 pub mod cause;
+pub mod expected;
 pub mod expected_reply;
 pub mod icmp;
 pub mod trouble;

@@ -28,6 +28,7 @@ use crate::output::stdout::StandardOutput;
 use crate::output::{Output, Style};
 use crate::printable::{framed, printable};
 use crate::probe::outcome::cause::Cause;
+use crate::probe::outcome::expected::Expected;
 use crate::probe::outcome::expected_reply::ExpectedReply;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
@@ -37,9 +38,9 @@ use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
 /// The options that say what is expected, and how it is reported.
 #[derive(Args, Clone, Debug)]
 pub struct Reporting {
-    /// What counts as success
-    #[arg(long, value_name = "VERDICT", default_value_t = Verdict::Ok, display_order = 10)]
-    expect: Verdict,
+    /// What counts as success; several: refused,timeout
+    #[arg(long, value_name = "VERDICT", default_value = "ok", display_order = 10)]
+    expect: Expected,
 
     /// The expected reply; another one is wrong-reply
     #[arg(
@@ -61,6 +62,16 @@ pub struct Reporting {
 }
 
 impl Reporting {
+    /// Checks that what is expected of an exchange with `target` can come. `never` lists the
+    /// verdicts that the protocol does not have, with the reason.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn check(&self, target: &Address, never: &[(Verdict, &str)]) -> Result<(), Failure> {
+        let has_expected_reply = self.expect_reply.is_some() || self.expect_prefix.is_some();
+        self.expect.check(target, has_expected_reply, never)
+    }
+
     /// What a reply is expected to be.
     #[must_use]
     pub fn expected_reply(&self) -> ExpectedReply<'_> {
@@ -77,7 +88,7 @@ impl Reporting {
 pub struct Reporter {
     program: &'static str,
     target: Address,
-    expected: Verdict,
+    expected: Expected,
     output: Output,
 }
 
@@ -98,7 +109,7 @@ impl Reporter {
     /// about the name, and so does not prove that it is `unresolved`.
     #[must_use]
     pub fn is_expected(&self, outcome: &Outcome) -> bool {
-        outcome.verdict() == self.expected && outcome.cause() != Some(Cause::NoResolver)
+        self.expected.contains(outcome.verdict()) && outcome.cause() != Some(Cause::NoResolver)
     }
 
     /// Reports a single exchange. Prints a reply or an expected failure to standard

@@ -7,10 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What became of an exchange.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// A reply came.
-    #[default]
     Ok,
     /// The target, or a firewall in its name, says that nobody listens: a TCP
     /// reset, or ICMP port unreachable.
@@ -78,7 +77,7 @@ impl FromStr for Verdict {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|verdict| verdict.as_str() == text);
-        found.ok_or_else(|| "not a verdict (see --help)".to_owned())
+        found.ok_or_else(|| format!("not a verdict: {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 

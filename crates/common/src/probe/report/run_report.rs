@@ -16,7 +16,6 @@ use crate::output::Style;
 use crate::percent::Percent;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::Ended;
-use crate::probe::outcome::verdict::Verdict;
 use crate::probe::plan::Plan;
 use crate::probe::stray::Stray;
 
@@ -182,9 +181,10 @@ fn verdict_on(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
     if !max_loss.is_exceeded(bad, sent) {
         return Ok(());
     }
-    let failed = match summary.expected {
-        Verdict::Ok => "failed".to_owned(),
-        expected => format!("came to something else than {expected}"),
+    let failed = if summary.expected.is_reply() {
+        "failed".to_owned()
+    } else {
+        format!("came to something else than {}", summary.expected)
     };
     let kinds = [
         (ledger.failed, failed.as_str()),

@@ -8,15 +8,15 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::percent::Percent;
 use crate::probe::ledger::Ledger;
-use crate::probe::outcome::verdict::Verdict;
+use crate::probe::outcome::expected::Expected;
 
 /// The summary of a run.
 #[derive(Debug)]
 pub struct Summary<'a> {
     /// What was probed.
     pub target: &'a Address,
-    /// The verdict that counts as success.
-    pub expected: Verdict,
+    /// The verdicts that count as success.
+    pub expected: Expected,
     /// What became of the probes.
     pub ledger: &'a Ledger,
     /// How long the run took.

@@ -10,6 +10,8 @@ use crate::percent::Percent;
 use crate::probe::destination::list;
 use crate::probe::ledger::Ledger;
 use crate::probe::ledger::times::Times;
+use crate::probe::outcome::cause::Cause;
+use crate::probe::outcome::expected::Expected;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Other};
 use crate::probe::report::remarks;
@@ -63,14 +65,14 @@ fn grouped(
 }
 
 /// Why an exchange did not come out as expected.
-pub(crate) fn failure(target: &Address, ended: &Ended, expected: Verdict) -> String {
+pub(crate) fn failure(target: &Address, ended: &Ended, expected: Expected) -> String {
     let words = words(target, ended);
-    match expected {
-        Verdict::Ok => words,
-        Verdict::Unresolved if ended.last.verdict() == expected => {
-            format!("{words}, which says nothing about the name")
-        }
-        expected => format!("{words}, and not {expected}"),
+    if !expected.contains(ended.last.verdict()) && !expected.is_reply() {
+        format!("{words}, and not {expected}")
+    } else if ended.last.cause() == Some(Cause::NoResolver) && !expected.is_reply() {
+        format!("{words}, which says nothing about the name")
+    } else {
+        words
     }
 }
 
@@ -83,7 +85,7 @@ pub(crate) fn cut_short(target: &Address, ended: &Ended) -> String {
 pub(crate) fn give_up(
     target: &Address,
     ended: &Ended,
-    expected: Verdict,
+    expected: Expected,
     elapsed: Duration,
 ) -> String {
     format!("{}, for {}", failure(target, ended, expected), duration::words(elapsed))
@@ -168,7 +170,7 @@ fn counts(summary: &Summary<'_>) -> String {
     let mut line = format!("{} sent in {}:", ledger.sent, duration::words(summary.elapsed));
     for verdict in Verdict::ALL {
         let count = ledger.count(verdict);
-        if count > 0 || verdict == *expected {
+        if count > 0 || expected.contains(verdict) {
             line += &format!(" {count} {verdict},");
         }
     }
@@ -184,12 +186,12 @@ fn counts(summary: &Summary<'_>) -> String {
         }
     }
     let of = |share: Option<Percent>, what: &str| share.map(|share| format!("{share} % {what}"));
-    let shares = match expected {
-        Verdict::Ok if ledger.failed == ledger.lost() + ledger.late => {
-            vec![of(summary.loss(), "lost")]
-        }
-        Verdict::Ok => vec![of(summary.loss(), "lost"), of(summary.failures(), "failed")],
-        _ => vec![of(summary.failures(), "not as expected")],
+    let shares = if !expected.is_reply() {
+        vec![of(summary.failures(), "not as expected")]
+    } else if ledger.failed == ledger.lost() + ledger.late {
+        vec![of(summary.loss(), "lost")]
+    } else {
+        vec![of(summary.loss(), "lost"), of(summary.failures(), "failed")]
     };
     let shares: Vec<_> = shares.into_iter().flatten().collect();
     let known = if shares.is_empty() { "nothing known".to_owned() } else { shares.join(", ") };
