@@ -5,9 +5,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use common::testing::{PATIENCE, Reader, Server, quiet_command, run, run_command};
+use common::testing::{PATIENCE, Reader, Server, peer, quiet_command, run, run_command};
 use nix::sys::signal::Signal;
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
@@ -72,23 +73,68 @@ fn silent_connections_do_not_hold_up_a_stop() {
     }
 }
 
-#[test]
-fn a_second_signal_ends_the_server_at_once() {
-    let server = start();
+/// A peer that has its reply and stays: a stop takes half a second.
+fn linger(server: &Server) -> TcpStream {
     let mut lingering = TcpStream::connect(server.address()).unwrap();
     lingering.write_all(b"and now I stay").unwrap();
     assert_eq!(reply(&mut lingering), "ACK!");
+    lingering
+}
+
+/// A peer that sends as long as the server takes it, and reads nothing: a stop takes two
+/// seconds.
+fn refuse_to_read(server: &Server) -> TcpStream {
+    let mut peer = TcpStream::connect(server.address()).unwrap();
+    peer.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    while peer.write_all(&[b'x'; 1024]).is_ok() {}
+    peer
+}
+
+#[test]
+fn a_second_signal_ends_the_server_at_once() {
+    let options = ["--listen", "127.0.0.1:0", "--conversation", "--reply", &"y".repeat(1024)];
+    let server = Server::start(TCP_SERVER, &options);
+    let _peer = refuse_to_read(&server);
     server.signal(Signal::SIGTERM);
     let patience = Instant::now() + PATIENCE;
     // The server no longer listens, and waits for this peer.
     while TcpStream::connect(server.address()).is_ok() {
         assert!(Instant::now() < patience, "it goes on");
-        std::thread::yield_now();
+        thread::yield_now();
     }
+    // Time has to pass until another signal is another request.
+    thread::sleep(Duration::from_millis(250));
     server.signal(Signal::SIGTERM);
     let (status, lines) = server.finish();
     assert_eq!(status, Some(0));
-    assert!(!lines.iter().any(|line| line.contains("Stopped")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("Stopped")), "{:?}", lines.last());
+}
+
+#[test]
+fn signals_that_come_together_are_one_request() {
+    for second in [Signal::SIGINT, Signal::SIGHUP] {
+        let server = start();
+        let _peer = linger(&server);
+        server.signal(Signal::SIGTERM);
+        server.signal(second);
+        let (status, lines) = server.finish();
+        let totals = "[*] Stopped: 1 connection, 1 exchange, 14 bytes in, 4 out";
+        assert_eq!((status, lines.last().unwrap().as_str()), (Some(0), totals), "{second}");
+    }
+}
+
+#[test]
+fn timeout_leaves_time_for_the_totals() {
+    let Some(mut command) = peer("timeout", "timeout --version") else {
+        return;
+    };
+    // It signals its child, and then its own group.
+    command.args(["0.3", TCP_SERVER, "--listen", "127.0.0.1:0"]);
+    let server = Server::spawn(command, 1);
+    let _peer = linger(&server);
+    let (status, lines) = server.finish();
+    assert!(lines.last().unwrap().starts_with("[*] Stopped: "), "{lines:?}");
+    assert_eq!(status, Some(124), "timeout's own");
 }
 
 #[test]
@@ -115,7 +161,7 @@ fn a_reader_that_goes_away_stops_the_server_in_order() {
     // Each connection prints a line that nobody reads. After some the server has ended.
     while TcpStream::connect(server.address()).is_ok() {
         assert!(Instant::now() < patience, "it goes on");
-        std::thread::yield_now();
+        thread::yield_now();
     }
     assert_eq!(server.finish().0, Some(0));
 }

@@ -95,6 +95,18 @@ fn signals_stop_the_server_in_order() {
 }
 
 #[test]
+fn signals_that_come_together_are_one_request() {
+    for second in [Signal::SIGINT, Signal::SIGHUP].repeat(20) {
+        let server = start();
+        server.signal(Signal::SIGTERM);
+        server.signal(second);
+        let (status, lines) = server.finish();
+        assert!(lines.last().unwrap().starts_with("[*] Stopped: "), "{second}: {lines:?}");
+        assert_eq!(status, Some(0));
+    }
+}
+
+#[test]
 fn datagrams_that_came_before_the_signal_are_answered() {
     let server = start();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();

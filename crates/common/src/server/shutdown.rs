@@ -2,16 +2,15 @@
 //! a broken pipe.
 //!
 //! A request sets a flag and wakes the event loops. They stop listening, finish what
-//! is under way and return. A second signal ends the process at once. The ctrlc crate
-//! waits for signals on a thread of its own, so nothing here runs inside a signal
-//! handler.
+//! is under way and return. A second signal, unless it comes with the first one, ends the
+//! process at once. The ctrlc crate waits for signals on a thread of its own, so nothing
+//! here runs inside a signal handler.
 
 use std::io;
-use std::mem;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Waker;
 use nix::sys::signal::{SigSet, Signal};
@@ -20,6 +19,12 @@ use crate::exit::{Failure, reason};
 use crate::server::goal::Goal;
 use crate::server::notify;
 use crate::signals;
+
+/// Signals that come within this time of the first one are the same request: timeout(1)
+/// signals its child and then its own group, in which the child is, and at a hangup both
+/// the terminal and the shell may send a signal. Nobody presses a key twice on purpose in
+/// this time.
+const SAME_REQUEST: Duration = Duration::from_millis(200);
 
 /// A request to stop, shared by those who make it and the event loops that obey it.
 #[derive(Clone, Debug)]
@@ -47,14 +52,15 @@ impl Shutdown {
         let shutdown = Self { shared };
         let on_signal = || {
             let shutdown = shutdown.clone();
-            let mut is_second = false;
+            let mut stopping_since = None;
             move || {
                 // `requested` does not answer this: it may be set by a broken pipe, which
                 // is no first signal.
-                if mem::replace(&mut is_second, true) {
+                if stopping_since.is_some_and(|since| is_impatient(since, Instant::now())) {
                     process::exit(0);
                 }
                 shutdown.request();
+                stopping_since.get_or_insert_with(Instant::now);
             }
         };
         let installed = match signals::is_ignored(Signal::SIGHUP) {
@@ -100,6 +106,11 @@ impl Shutdown {
     pub fn is_requested(&self) -> bool {
         self.shared.requested.load(Ordering::Acquire)
     }
+}
+
+/// Whether another signal at `now`, after a first one, is to end the server at once.
+fn is_impatient(stopping_since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(stopping_since) >= SAME_REQUEST
 }
 
 /// Makes signals call `on_signal`, but for SIGHUP: ctrlc would handle that although it was
