@@ -85,7 +85,7 @@ impl Options {
             return Err(Failure::usage("--message", reason));
         }
         self.reporting.check(&self.target.written()?, NEVER)?;
-        Ok(match self.probing.plan()? {
+        Ok(match self.probing.plan(&self.target)? {
             None if self.persistence.waits() => Task::Wait(message),
             None => Task::Exchange(message),
             Some(plan) => Task::Measure(message, plan),

@@ -246,6 +246,21 @@ fn options_of_a_run_need_a_run() {
 }
 
 #[test]
+fn flows_that_have_no_port_are_told_before_anything_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let args = [&target, "-c", "1", "-i", "1ms", "--source-port", "65534", "--flows", "3"];
+    let ended = run(TCP_CLIENT, &args);
+    let why = "the last of 3 flows would send from 65536, above 65535";
+    assert_eq!(ended.stderr, format!("tcp-client: --source-port 65534: {why}\n"));
+    assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(2)));
+    assert!(listener.accept().is_err(), "nobody came");
+    let two_fit = run(TCP_CLIENT, &[&args[..8], &["2", "-qq", "-W", "50ms"]].concat());
+    assert_ne!(two_fit.status, Some(2), "{two_fit:?}");
+}
+
+#[test]
 fn with_few_descriptors_probes_are_sent_later() {
     let address = server(|_| true).to_string();
     let mut limited = quiet_command("sh");

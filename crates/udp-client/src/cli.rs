@@ -67,7 +67,7 @@ impl Options {
     pub fn task(&self) -> Result<Task, Failure> {
         self.reporting.check(&self.target.written()?, NEVER)?;
         let Some(text) = &self.message else {
-            return match self.probing.plan()? {
+            return match self.probing.plan(&self.target)? {
                 Some(plan) => Ok(Task::Measure(DEFAULT_MESSAGE.into(), plan)),
                 None if self.persistence.is_given() => {
                     Err(Failure::usage("--wait, --deadline", "only with --message or --count"))
@@ -76,7 +76,7 @@ impl Options {
             };
         };
         let datagram = message::given(text.clone(), MAX_DATAGRAM)?;
-        Ok(match self.probing.plan()? {
+        Ok(match self.probing.plan(&self.target)? {
             None if self.persistence.waits() => Task::Wait(datagram),
             None => Task::Exchange(datagram),
             Some(plan) => Task::Measure(datagram, plan),

@@ -219,6 +219,19 @@ fn options_of_a_run_need_a_run() {
 }
 
 #[test]
+fn flows_that_have_no_port_are_told_before_anything_is_sent() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let args = [&address, "-c", "1", "-i", "1ms", "--source-port", "65534", "--flows", "3"];
+    let ended = run(UDP_CLIENT, &args);
+    let why = "the last of 3 flows would send from 65536, above 65535";
+    assert_eq!(ended.stderr, format!("udp-client: --source-port 65534: {why}\n"));
+    assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(2)));
+    assert!(socket.recv(&mut [0; 1024]).is_err(), "nothing was sent");
+}
+
+#[test]
 fn with_few_descriptors_probes_are_sent_later() {
     let address = server(|_| 1).to_string();
     let mut limited = quiet_command("sh");

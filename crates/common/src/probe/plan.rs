@@ -9,6 +9,7 @@ use crate::duration;
 use crate::exit::Failure;
 use crate::options::number;
 use crate::percent::Percent;
+use crate::probe::target::Target;
 
 /// The default interval, which is also that of ping(8).
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -84,11 +85,12 @@ impl Plan {
 }
 
 impl Probing {
-    /// The run that is asked for, if there is one.
+    /// The run that is asked for, of `target`, if there is one.
     ///
     /// # Errors
-    /// An option of a run is given, but not `--count`.
-    pub fn plan(self) -> Result<Option<Plan>, Failure> {
+    /// An option of a run is given, but not `--count`; or there are more flows than ports to
+    /// send from.
+    pub fn plan(self, target: &Target) -> Result<Option<Plan>, Failure> {
         let Some(count) = self.count else {
             let alone = [
                 (self.interval.is_some(), "--interval"),
@@ -101,10 +103,12 @@ impl Probing {
                 None => Ok(None),
             };
         };
+        let flows = self.flows.and_then(|flows| u32::try_from(flows).ok()).unwrap_or(1);
+        target.check_flows(flows)?;
         Ok(Some(Plan {
             count,
             interval: self.interval.unwrap_or(INTERVAL),
-            flows: self.flows.and_then(|flows| u32::try_from(flows).ok()).unwrap_or(1),
+            flows,
             has_flows: self.flows.is_some(),
             max_loss: self.max_loss.unwrap_or_default(),
             histogram: self.histogram,

@@ -6,9 +6,12 @@ use super::*;
 use crate::probe::persistence::Persistence;
 use crate::probe::plan::Probing;
 use crate::probe::report::Reporting;
+use crate::probe::target::Target;
 
 #[derive(Parser)]
 struct Options {
+    #[command(flatten)]
+    target: Target,
     #[command(flatten)]
     probing: Probing,
     // The options of a run refer to these.
@@ -25,7 +28,7 @@ fn target() -> Destination {
 /// The run that this command line asks for.
 fn run(command: &str, start: Instant, end: Option<Instant>) -> Run {
     let options = Options::parse_from(["test", "-qq"].into_iter().chain(command.split(' ')));
-    let plan = options.probing.plan().unwrap().unwrap();
+    let plan = options.probing.plan(&options.target).unwrap().unwrap();
     let reporter = Reporter::new("test", "192.0.2.1".parse().unwrap(), &options.reporting);
     Run::new(target(), plan, reporter, start, end)
 }

@@ -110,6 +110,23 @@ impl Target {
         self.source_port.is_some_and(|port| port != 0)
     }
 
+    /// Checks that each of `flows` flows has a port to send from, if the first one's was asked
+    /// for.
+    ///
+    /// # Errors
+    /// The last one's would be above 65535.
+    pub fn check_flows(&self, flows: u32) -> Result<(), Failure> {
+        let Some(first) = self.source_port.filter(|port| *port != 0) else {
+            return Ok(());
+        };
+        let last = u32::from(first) + flows.saturating_sub(1);
+        if last <= u32::from(u16::MAX) {
+            return Ok(());
+        }
+        let reason = format!("the last of {flows} flows would send from {last}, above 65535");
+        Err(Failure::usage(format_args!("--source-port {first}"), reason))
+    }
+
     /// The address that was asked for, written as `HOST:PORT` or as `HOST PORT`.
     ///
     /// # Errors
