@@ -3,7 +3,7 @@
 //! - [`target`]: what a client talks to, and how its name is resolved;
 //!   [`destination`]: the target's addresses; [`message`]: what is sent.
 //! - [`persistence`]: the options `--wait` and `--deadline`; [`waiting`]: what `--wait` does;
-//!   [`plan`]: the options of a run.
+//!   [`plan`]: the options of a run; [`guide`]: what `--help` says beside the options.
 //! - [`run`]: the probes of a run, or a single exchange, for a client's loop;
 //!   [`schedule`]: when probes are due; [`aim`] and [`race`]: which address they go to.
 //! - [`outcome`]: what came of a probe: a verdict, and why; [`stray`]: a datagram that no
@@ -20,6 +20,7 @@ pub mod arrival;
 pub mod control;
 pub mod destination;
 pub mod error_queue;
+pub mod guide;
 mod interrupt;
 pub mod ledger;
 pub mod message;

@@ -1,6 +1,7 @@
 //! The server wing: what tcp-server and udp-server share.
 //!
-//! - [`service`]: the options that both have; [`listen`]: the sockets they wait on.
+//! - [`service`]: the options that both have, and [`guide`]: what `--help` says beside them;
+//!   [`listen`]: the sockets they wait on.
 //! - [`shutdown`]: how signals stop a server; [`notify`]: messages to the service
 //!   manager; [`workers`]: one thread for each event loop.
 //! - [`transcript`]: the lines that a server prints.
@@ -10,6 +11,7 @@
 //!   after a failed call.
 
 pub mod goal;
+pub mod guide;
 pub mod interval;
 pub mod listen;
 pub mod notify;

@@ -9,6 +9,7 @@
 #![allow(clippy::expect_used, clippy::panic, missing_docs)]
 
 mod events;
+pub mod help;
 mod inherited;
 mod manager;
 mod peers;

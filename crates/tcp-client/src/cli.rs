@@ -2,7 +2,9 @@
 
 use clap::Parser;
 use common::exit::Failure;
+use common::options::guide::{DOCUMENTATION, Guide};
 use common::options::{Text, text};
+use common::probe::guide::{EXIT_STATUS, NOTES};
 use common::probe::message;
 use common::probe::outcome::verdict::Verdict;
 use common::probe::persistence::Persistence;
@@ -38,7 +40,7 @@ const NEVER: &[(Verdict, &str)] =
 
 /// Sends a message over TCP and prints the reply
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP, args_override_self = true)]
+#[command(version, args_override_self = true)]
 pub struct Options {
     #[command(flatten)]
     pub target: Target,
@@ -100,11 +102,25 @@ impl Options {
     }
 }
 
-const HELP: &str = "\
-HOST is a name, an IPv4 or an IPv6 address ([IPV6]:PORT); :PORT alone means this machine.
-DUR is 500us, 20ms, 2s, 1.5m or 1h; a bare number is seconds.
+/// What `--help` says beside the options.
+pub const GUIDE: Guide =
+    Guide { notes: &[NOTES], more: &[EXAMPLES, VERDICTS, EXIT_STATUS, DOCUMENTATION] };
 
-VERDICT is ok, refused, unreachable, timeout, no-reply, reset, wrong-reply, unresolved or local.
+const EXAMPLES: &str = "\
+Examples:
+  tcp-client box 7777 -m hello              # does it get through? why not?
+  tcp-client box 22 --wait --deadline 60s   # wait until it answers
+  tcp-client box 23 --expect refused        # prove that a firewall rejects it
+  tcp-client box -c 20 -i 50ms -q           # measure, and print the summary";
 
-Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault,
-124 not as expected until the deadline of --wait.";
+const VERDICTS: &str = "\
+Verdicts:
+  ok           a reply came
+  refused      nobody listens there, or a firewall says so
+  unreachable  no way there: a router or this machine says so
+  timeout      no connection in time: nothing at all came back
+  no-reply     a connection, but no reply in time, or the peer just closed
+  reset        a connection, which was reset before a reply came
+  wrong-reply  a reply, but not the one of --expect-reply or --expect-prefix
+  unresolved   the name has no address
+  local        this machine is at fault: no free port, or not its address";

@@ -44,7 +44,7 @@ const PROGRAM: &str = env!("CARGO_BIN_NAME");
 fn main() -> ExitCode {
     signals::set_up();
     let mut output = Output::default();
-    let result = options::parse().and_then(|options: Options| {
+    let result = options::parse(&cli::GUIDE).and_then(|options: Options| {
         output = options.reporting.output;
         run(&options)
     });

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use clap::Parser;
 use common::duration;
+use common::options::guide::{DOCUMENTATION, Guide};
 use common::options::{Text, number, text};
 use common::protocol::{BUFFER_SIZE, TCP_REPLY};
-use common::server::service::{HELP, Service};
+use common::server::guide::{EXIT_STATUS, LIFE, NOTES};
+use common::server::service::Service;
 
 use crate::connection::Terms;
 use crate::limits::{LINGER, READ_TIMEOUT, max_connections};
 
 /// Answers the first message of each TCP connection with ACK!
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP, args_override_self = true)]
+#[command(version, args_override_self = true)]
 pub struct Options {
     /// What to answer
     #[arg(long, value_name = "TEXT", default_value = TCP_REPLY, value_parser = text(BUFFER_SIZE))]
@@ -86,3 +88,13 @@ impl Options {
 fn to_size(number: u64) -> Option<usize> {
     usize::try_from(number).ok()
 }
+
+/// What `--help` says beside the options.
+pub const GUIDE: Guide =
+    Guide { notes: &[NOTES], more: &[LIFE, EXAMPLES, EXIT_STATUS, DOCUMENTATION] };
+
+const EXAMPLES: &str = "\
+Examples:
+  tcp-server --listen :7777             # this port, on every address
+  tcp-server --count 1 --idle-exit 30s  # fails if nobody comes in 30 s
+  tcp-server --witness --stats 1m       # answer who asked; totals each minute";

@@ -2,7 +2,9 @@
 
 use clap::Parser;
 use common::exit::Failure;
+use common::options::guide::{DOCUMENTATION, Guide};
 use common::options::{Text, text};
+use common::probe::guide::{EXIT_STATUS, NOTES};
 use common::probe::message;
 use common::probe::outcome::verdict::Verdict;
 use common::probe::persistence::Persistence;
@@ -19,7 +21,7 @@ const NEVER: &[(Verdict, &str)] = &[
 
 /// Sends each line typed as a UDP datagram and prints the replies
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP, args_override_self = true)]
+#[command(version, args_override_self = true)]
 pub struct Options {
     #[command(flatten)]
     pub target: Target,
@@ -84,13 +86,27 @@ impl Options {
     }
 }
 
-const HELP: &str = "\
-Without --message and --count, an empty line or the end of the input ends the program.
-HOST is a name, an IPv4 or an IPv6 address ([IPV6]:PORT); :PORT alone means this machine.
-DUR is 500us, 20ms, 2s, 1.5m or 1h; a bare number is seconds.
+/// What `--help` says beside the options.
+pub const GUIDE: Guide =
+    Guide { notes: &[PROMPT, NOTES], more: &[EXAMPLES, VERDICTS, EXIT_STATUS, DOCUMENTATION] };
 
-VERDICT is ok, refused, unreachable, no-reply, wrong-reply, wrong-source, unresolved or local.
---wait and --deadline go with --message or --count.
+const PROMPT: &str = "\
+Without --message and --count, an empty line or the end of the input ends the program. \
+--wait and --deadline go with --message or --count.";
 
-Exit status: 0 as expected, 1 not as expected, 2 usage or a local fault,
-124 not as expected until the deadline of --wait.";
+const EXAMPLES: &str = "\
+Examples:
+  udp-client box 7777 -m hello                  # does it get through? why not?
+  udp-client box -m hi -W 1s --expect no-reply  # prove that a firewall drops it
+  udp-client box -c 20 -i 50ms --max-loss 5     # at most 5 % may be lost";
+
+const VERDICTS: &str = "\
+Verdicts:
+  ok            a reply came from where the message went
+  refused       nobody listens there, or a firewall says so
+  unreachable   no way there: a router or this machine says so
+  no-reply      nothing at all came back in time
+  wrong-reply   a reply, but not the one of --expect-reply or --expect-prefix
+  wrong-source  a reply, but only from another address or port
+  unresolved    the name has no address
+  local         this machine is at fault: no free port, or not its address";

@@ -1,15 +1,17 @@
 //! The command line.
 
 use clap::Parser;
+use common::options::guide::{DOCUMENTATION, Guide};
 use common::options::{Text, number, text};
 use common::protocol::{BUFFER_SIZE, UDP_REPLY};
-use common::server::service::{HELP, Service};
+use common::server::guide::{EXIT_STATUS, LIFE, NOTES};
+use common::server::service::Service;
 
 use crate::limits::MOST_RATE;
 
 /// Answers each UDP datagram with "Recvice message ok!"
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP, args_override_self = true)]
+#[command(version, args_override_self = true)]
 pub struct Options {
     /// What to answer
     #[arg(long, value_name = "TEXT", default_value = UDP_REPLY, value_parser = text(BUFFER_SIZE))]
@@ -29,3 +31,13 @@ pub struct Options {
     #[command(flatten)]
     pub service: Service,
 }
+
+/// What `--help` says beside the options.
+pub const GUIDE: Guide =
+    Guide { notes: &[NOTES], more: &[LIFE, EXAMPLES, EXIT_STATUS, DOCUMENTATION] };
+
+const EXAMPLES: &str = "\
+Examples:
+  udp-server --listen :7777             # this port, on every address
+  udp-server --count 1 --idle-exit 30s  # fails if nobody comes in 30 s
+  udp-server --witness --rate 50        # answer who asked; 50 a second to each";

@@ -53,7 +53,7 @@ use crate::server::Server;
 fn main() -> ExitCode {
     signals::set_up();
     let mut output = Output::default();
-    let result = options::parse().and_then(|options: Options| {
+    let result = options::parse(&cli::GUIDE).and_then(|options: Options| {
         output = options.service.output;
         run(&options)
     });

@@ -53,17 +53,6 @@ pub struct Service {
     pub output: Output,
 }
 
-/// What a server's `--help` adds.
-pub const HELP: &str = "\
-ADDR is HOST:PORT, HOST, [IPV6]:PORT, or :PORT for every address of both families;
-port 0 lets the system choose. DUR is 500ms, 2s, 1.5m or 1h. Sockets that a service
-manager passes (LISTEN_FDS) replace --listen. Ctrl-C stops the server, which then
-prints its totals.
-
-Exit status: 0 stopped by a signal or by --count; 1 --idle-exit ended it before --count
-was reached or, without --count, before anybody came; or the event loop broke;
-2 usage, or could not listen.";
-
 impl Service {
     /// How many event loops to run.
     #[must_use]

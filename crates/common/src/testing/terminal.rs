@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use nix::pty::{OpenptyResult, openpty};
+use nix::pty::{OpenptyResult, Winsize, openpty};
 
 use super::reaped::{PATIENCE, Reaped};
 
@@ -23,6 +23,12 @@ impl Terminal {
     /// Starts `command` on a new terminal.
     pub fn start(command: Command) -> Self {
         Self::start_on(openpty(None, None).expect("a terminal"), command, None)
+    }
+
+    /// Starts `command` on a new terminal with so many `columns`.
+    pub fn start_wide(columns: u16, command: Command) -> Self {
+        let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        Self::start_on(openpty(Some(&size), None).expect("a terminal"), command, None)
     }
 
     /// Starts `command` on a new terminal, but with this standard output.
