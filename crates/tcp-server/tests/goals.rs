@@ -185,18 +185,6 @@ fn a_server_with_workers_does_not_share_its_port_with_another_server() {
 }
 
 #[test]
-fn the_service_manager_is_notified() {
-    let manager = ServiceManager::start();
-    let mut command = command(&[]);
-    manager.supervise(&mut command);
-    let server = Server::spawn(command, 1);
-    assert_eq!(manager.notification(), "READY=1");
-    assert_eq!(exchange(server.address()), "ACK!");
-    assert_eq!(server.stop().0, Some(0));
-    assert_eq!(manager.notification(), "STOPPING=1");
-}
-
-#[test]
 fn the_service_managers_sockets_are_taken() {
     let Some((command, address)) = ServiceManager::activate(&[], TCP_SERVER) else {
         return;

@@ -1,8 +1,9 @@
 //! A service manager: it receives the notifications of servers, and passes sockets to them.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{self, UnixDatagram};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,24 +14,50 @@ use super::reaped::PATIENCE;
 #[derive(Debug)]
 pub struct ServiceManager {
     socket: UnixDatagram,
-    path: PathBuf,
+    /// The value of `NOTIFY_SOCKET`: a path, or `@` and an abstract name.
+    name: String,
 }
 
 impl ServiceManager {
+    /// With a socket that has a path.
     #[must_use]
     pub fn start() -> Self {
-        static STARTED: AtomicUsize = AtomicUsize::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let name = format!("getthrough-notify-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let socket = UnixDatagram::bind(&path).expect("a socket can be made");
+        let name = std::env::temp_dir().join(unused_name()).display().to_string();
+        Self::listen(UnixDatagram::bind(&name).expect("a socket can be made"), name)
+    }
+
+    /// With a socket that has an abstract name.
+    #[must_use]
+    pub fn start_abstract() -> Self {
+        let name = unused_name();
+        let address = net::SocketAddr::from_abstract_name(&name).expect("a short name");
+        let socket = UnixDatagram::bind_addr(&address).expect("a socket can be made");
+        Self::listen(socket, format!("@{name}"))
+    }
+
+    fn listen(socket: UnixDatagram, name: String) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
-        Self { socket, path }
+        Self { socket, name }
+    }
+
+    /// Fills its queue, so that nobody can notify it.
+    pub fn fill(&self) {
+        loop {
+            // What a socket has sent and nobody has read uses up its own buffer, so each
+            // datagram has a socket.
+            let socket = UnixDatagram::unbound().expect("a socket can be made");
+            socket.set_nonblocking(true).expect("it can");
+            match socket.send_to(b"FILL=1", &self.name) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Makes `command` notify this service manager.
     pub fn supervise(&self, command: &mut Command) {
-        command.env("NOTIFY_SOCKET", &self.path);
+        command.env("NOTIFY_SOCKET", &self.name);
     }
 
     /// The next notification.
@@ -56,6 +83,13 @@ impl ServiceManager {
 
 impl Drop for ServiceManager {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        // An abstract name is no path.
+        let _ = std::fs::remove_file(&self.name);
     }
+}
+
+fn unused_name() -> String {
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    format!("getthrough-notify-{}-{number}", std::process::id())
 }
