@@ -15,10 +15,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
-
-use crate::exit;
+use crate::port::parse_port;
 use crate::protocol;
+use crate::resolver::{self, Unresolved};
 
 /// A host as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,20 +145,6 @@ fn parse_ipv6(text: &str) -> Result<Option<Host>, String> {
 
 const UNBRACKETED: &str = "not an IPv6 address (with a port it is written [ADDRESS]:PORT)";
 
-/// Parses a port in decimal digits.
-///
-/// # Errors
-/// Says why `text` is no port, for the user.
-pub fn parse_port(text: &str) -> Result<u16, String> {
-    if text.is_empty() {
-        return Err("no port after the colon".to_owned());
-    }
-    if !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!("'{text}' is not a port"));
-    }
-    text.parse().map_err(|_| format!("port {text} is above 65535"))
-}
-
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -192,43 +177,15 @@ impl Host {
             Self::Any => Ok(Vec::new()),
             Self::Ip(ip) => Ok(vec![SocketAddr::new(*ip, port)]),
             // Only the system's resolver knows the interfaces' numbers.
-            Self::Scoped(..) => look_up(&self.to_string(), port).map_err(|unresolved| {
-                let reason = "no such interface, or no need of one".to_owned();
-                Unresolved { reason, ..unresolved }
-            }),
-            Self::Name(name) => look_up(name, port),
+            Self::Scoped(..) => {
+                resolver::addresses(&self.to_string(), port).map_err(|unresolved| {
+                    let reason = "no such interface, or no need of one".to_owned();
+                    Unresolved { reason, ..unresolved }
+                })
+            }
+            Self::Name(name) => resolver::addresses(name, port),
         }
     }
-}
-
-/// Why a host has no address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unresolved {
-    /// Whether the resolver says so: there is no such name, or it has no address. Otherwise
-    /// the resolver could not be asked, or did not answer.
-    pub is_no_such_name: bool,
-    /// The reason in words.
-    pub reason: String,
-}
-
-/// Asks the system's resolver. The standard library would not say which of the errors of
-/// getaddrinfo(3) it is.
-fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unresolved> {
-    // Without a type, each address would come once for every type of socket.
-    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
-    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(|error| Unresolved {
-        is_no_such_name: matches!(error.kind(), LookupErrorKind::NoName | LookupErrorKind::NoData),
-        reason: exit::reason(&error.into()),
-    })?;
-    let mut addresses = Vec::new();
-    for mut address in found.flatten().map(|found| found.sockaddr) {
-        address.set_port(port);
-        // A name that is twice in /etc/hosts resolves to the same address twice.
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    Ok(addresses)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! The ground:
 //!
 //! - [`protocol`]: the tutorial's addresses, sizes and strings.
-//! - [`address`], [`duration`], [`percent`], [`options`]: what users write.
+//! - [`address`], [`port`], [`duration`], [`percent`], [`options`]: what users write;
+//!   [`resolver`]: what the system knows of names.
 //! - [`printable`]: a peer's bytes as safe text.
 //! - [`output`]: how a program prints; [`logging`]: where its log goes.
 //! - [`exit`]: a failure as one line for the user, and an exit status.
@@ -28,8 +29,10 @@ pub mod logging;
 pub mod options;
 pub mod output;
 pub mod percent;
+pub mod port;
 pub mod printable;
 pub mod protocol;
+pub mod resolver;
 pub mod signals;
 pub mod stream;
 

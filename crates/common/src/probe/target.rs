@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use log::debug;
 
-use crate::address::{Address, Host, Unresolved, parse_port};
+use crate::address::{Address, Host};
 use crate::duration;
 use crate::exit::{Failure, reason};
+use crate::port::parse_port;
 use crate::probe::destination::{Destination, list};
 use crate::probe::outcome::Outcome;
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 use crate::protocol::{PORT, TARGET_HOST};
+use crate::resolver::Unresolved;
 
 /// The options that say what a client talks to.
 #[derive(Args, Clone, Debug)]

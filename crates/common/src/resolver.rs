@@ -1,0 +1,37 @@
+//! What the system's resolver knows of names.
+
+use std::net::SocketAddr;
+
+use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
+
+use crate::exit;
+
+/// Why a host has no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// Whether the resolver says so: there is no such name, or it has no address. Otherwise
+    /// the resolver could not be asked, or did not answer.
+    pub is_no_such_name: bool,
+    /// The reason in words.
+    pub reason: String,
+}
+
+/// The addresses of `host`, in the resolver's order. The standard library would not say which
+/// of the errors of getaddrinfo(3) it is.
+pub(crate) fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unresolved> {
+    // Without a type, each address would come once for every type of socket.
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(|error| Unresolved {
+        is_no_such_name: matches!(error.kind(), LookupErrorKind::NoName | LookupErrorKind::NoData),
+        reason: exit::reason(&error.into()),
+    })?;
+    let mut addresses = Vec::new();
+    for mut address in found.flatten().map(|found| found.sockaddr) {
+        address.set_port(port);
+        // A name that is twice in /etc/hosts resolves to the same address twice.
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
