@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::exit::Failure;
+use common::server::notify;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
-use common::server::workers;
+use common::server::workers::{self, Ended};
 use mio::Waker;
 
 use crate::cli::Options;
@@ -47,16 +48,25 @@ impl Server {
         self.loops.iter().map(EventLoop::waker).collect()
     }
 
-    /// Prints where the server listens.
-    pub fn announce(&self) {
-        // All event loops have the same addresses.
-        self.loops[0].addresses().for_each(events::listening);
+    /// Announces the server, and serves until `shutdown` is requested and what was under way is
+    /// finished, or until an event loop fails.
+    ///
+    /// # Errors
+    /// Some event loop cannot have a thread. Then nothing has been announced.
+    pub fn serve(
+        &mut self,
+        shutdown: &Shutdown,
+        transcript: &Transcript,
+    ) -> Result<Ended, Failure> {
+        let run = |event_loop: &mut EventLoop| event_loop.run(shutdown, transcript);
+        workers::run(&mut self.loops, shutdown, Self::announce, run)
     }
 
-    /// Serves until `shutdown` is requested and what was under way is finished, or
-    /// until an event loop fails.
-    pub fn serve(&mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
-        workers::run(&mut self.loops, shutdown, |event_loop| event_loop.run(shutdown, transcript))
+    /// Prints where the server listens, and notifies the service manager.
+    fn announce(first: &EventLoop) {
+        // All event loops have the same addresses.
+        first.addresses().for_each(events::listening);
+        notify::ready();
     }
 
     /// Prints what the server has done.

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
 use common::testing::{
-    NamelessFile, Server, ServiceManager, quiet_command, run_with, with_blocked,
+    NamelessFile, Server, ServiceManager, quiet_command, run_command, run_with, with_blocked,
 };
 use nix::sys::signal::Signal;
 
@@ -76,4 +76,19 @@ fn a_limit_on_the_size_of_files_costs_lines_and_not_the_server() {
     });
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
     assert!(transcript.text().len() <= 1024, "{}", transcript.text());
+}
+
+#[test]
+fn without_threads_for_all_workers_nothing_is_announced() {
+    let manager = ServiceManager::start();
+    let mut command = quiet_command("sh");
+    // There is room for some of their stacks, and not for all.
+    let script = r#"ulimit -v 250000; exec "$0" --listen 127.0.0.1:0 --workers 200"#;
+    command.args(["-c", script, TCP_SERVER]);
+    manager.supervise(&mut command);
+    let ended = run_command(command, b"");
+    let line = "tcp-server: --workers: resource temporarily unavailable\n";
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", line));
+    assert_eq!(ended.status, Some(2));
+    assert!(!manager.has_notification());
 }

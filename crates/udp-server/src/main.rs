@@ -42,7 +42,6 @@ use common::exit::{self, Failure};
 use common::output::Output;
 #[cfg(doc)] // The trait of `ServerSocket::bind`, for the link above.
 use common::server::listen::BoundSocket;
-use common::server::notify;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
 use common::{descriptors, options, signals};
@@ -68,9 +67,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals(server.wakers()?)?;
     let on_broken_pipe = shutdown.clone();
     let transcript = Transcript::start(options.service.output, move || on_broken_pipe.request())?;
-    server.announce();
-    notify::ready();
-    let served = server.serve(&shutdown, &transcript);
+    let ended = server.serve(&shutdown, &transcript)?;
     server.print_totals();
-    transcript.end(served.and_then(|()| server.check_goal()))
+    transcript.end(ended.and_then(|()| server.check_goal()))
 }

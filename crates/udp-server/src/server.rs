@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::exit::Failure;
+use common::server::notify;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
-use common::server::workers;
+use common::server::workers::{self, Ended};
 use mio::Waker;
 
 use crate::cli::Options;
@@ -42,23 +43,33 @@ impl Server {
         self.loops.iter().map(EventLoop::waker).collect()
     }
 
-    /// Prints where the server listens. Also warns if others can reach it and forged
-    /// requests could make it send a third party much more than they cost.
-    pub fn announce(&self) {
+    /// Announces the server, and serves until `shutdown` is requested or an event loop fails.
+    ///
+    /// # Errors
+    /// Some event loop cannot have a thread. Then nothing has been announced.
+    pub fn serve(
+        &mut self,
+        shutdown: &Shutdown,
+        transcript: &Transcript,
+    ) -> Result<Ended, Failure> {
+        let announce = |first: &EventLoop| Self::announce(first, &self.shared);
+        let run = |event_loop: &mut EventLoop| event_loop.run(shutdown, transcript);
+        workers::run(&mut self.loops, shutdown, announce, run)
+    }
+
+    /// Prints where the server listens, and notifies the service manager. Also warns if others
+    /// can reach the server and forged requests could make it send a third party much more than
+    /// they cost.
+    fn announce(first: &EventLoop, shared: &Shared) {
         // All event loops have the same addresses.
-        let addresses = || self.loops[0].addresses();
-        addresses().for_each(events::listening);
-        let is_local = addresses().all(|address| address.ip().to_canonical().is_loopback());
-        if let Some(reply) = self.shared.amplifying_reply()
+        first.addresses().for_each(events::listening);
+        notify::ready();
+        let is_local = first.addresses().all(|address| address.ip().to_canonical().is_loopback());
+        if let Some(reply) = shared.amplifying_reply()
             && !is_local
         {
             events::may_amplify(HEADERS, HEADERS + reply);
         }
-    }
-
-    /// Serves until `shutdown` is requested or an event loop fails.
-    pub fn serve(&mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
-        workers::run(&mut self.loops, shutdown, |event_loop| event_loop.run(shutdown, transcript))
     }
 
     /// Prints what the server has done.

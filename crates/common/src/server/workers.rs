@@ -1,43 +1,50 @@
 //! Runs a server's event loops, each on a thread of its own (`--workers`).
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::exit::{Failure, reason};
 use crate::server::shutdown::Shutdown;
 
-/// Calls `run` for every event loop, for the first one on this thread, and waits
-/// until all have returned.
+/// How the event loops ended: the first failure, in the order of the loops.
+pub type Ended = Result<(), Failure>;
+
+/// Calls `announce` once every event loop has a thread, and then `run` for every loop, for the
+/// first one on this thread. Waits until all have returned. A loop that fails stops the others
+/// too, for the kernel would go on giving the failed one its share of the traffic.
 ///
 /// # Errors
-/// The first failure, in the order of the loops. A loop that fails stops the others
-/// too, for the kernel would go on giving the failed one its share of the traffic.
+/// The system refuses a thread. Then nothing has been announced, and no loop has run.
 pub fn run<L: Send>(
     loops: &mut [L],
     shutdown: &Shutdown,
-    run: impl Fn(&mut L) -> Result<(), Failure> + Sync,
-) -> Result<(), Failure> {
+    announce: impl FnOnce(&L),
+    run: impl Fn(&mut L) -> Ended + Sync,
+) -> Result<Ended, Failure> {
     let run = |event_loop: &mut L| run(event_loop).inspect_err(|_| shutdown.request());
     let Some((first, others)) = loops.split_first_mut() else {
-        return Ok(());
+        return Ok(Ok(()));
     };
+    // Locked until all threads are there, and then true.
+    let gate = Mutex::new(false);
+    let is_open = || *gate.lock().unwrap_or_else(PoisonError::into_inner);
+    let run_after_gate = |event_loop| if is_open() { run(event_loop) } else { Ok(()) };
     thread::scope(|scope| {
+        let mut opened = gate.lock().unwrap_or_else(PoisonError::into_inner);
         let mut threads = Vec::new();
-        let mut result = Ok(());
         for event_loop in others {
-            match thread::Builder::new().spawn_scoped(scope, || run(event_loop)) {
-                Ok(thread) => threads.push(thread),
-                Err(error) => {
-                    result = Err(Failure::local("--workers", reason(&error)));
-                    shutdown.request();
-                    break;
-                }
-            }
+            let thread = thread::Builder::new().spawn_scoped(scope, || run_after_gate(event_loop));
+            // On an error the gate is unlocked, but not open.
+            threads.push(thread.map_err(|e| Failure::local("--workers", reason(&e)))?);
         }
-        result = result.and(run(first));
+        announce(first);
+        *opened = true;
+        drop(opened);
+        let mut ended = run(first);
         for thread in threads {
-            let ended = thread.join();
-            result = result.and(ended.unwrap_or_else(|_| Err(Failure::outcome("worker", "died"))));
+            let died = |_| Err(Failure::outcome("worker", "died"));
+            ended = ended.and(thread.join().unwrap_or_else(died));
         }
-        result
+        Ok(ended)
     })
 }

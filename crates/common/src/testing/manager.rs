@@ -68,6 +68,15 @@ impl ServiceManager {
         String::from_utf8_lossy(&text[..len]).trim_end().to_owned()
     }
 
+    /// Whether there is a notification that was not read.
+    #[must_use]
+    pub fn has_notification(&self) -> bool {
+        self.socket.set_nonblocking(true).expect("it can");
+        let received = self.socket.recv(&mut [0; 256]);
+        self.socket.set_nonblocking(false).expect("it can");
+        received.is_ok()
+    }
+
     /// A command that starts `program` with a passed socket, and the address of that socket.
     /// `None` if systemd's tool is missing: then the test is reported as skipped.
     pub fn activate(options: &[&str], program: &str) -> Option<(Command, SocketAddr)> {
