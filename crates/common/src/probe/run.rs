@@ -2,7 +2,10 @@
 //! and reported.
 //!
 //! A run has no socket and reads no clock. The loop asks the run which probe is due,
-//! sends the probe, and hands its outcome back.
+//! sends the probe, and hands its outcome back. `attempts` has what is no run: exchanges that are
+//! not measured, and that the caller reports.
+
+mod attempts;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,8 +17,6 @@ use crate::exit::Failure;
 use crate::probe::aim::{Aim, Probe};
 use crate::probe::destination::Destination;
 use crate::probe::ledger::Ledger;
-use crate::probe::outcome::trouble::Trouble;
-use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
 use crate::probe::poller::earlier;
@@ -55,20 +56,6 @@ pub struct Run {
 }
 
 impl Run {
-    /// A single exchange, which begins at `start` and ends at `end` at the latest.
-    #[must_use]
-    pub fn once(destination: Destination, start: Instant, end: Option<Instant>) -> Self {
-        let schedule = Schedule::new(start, Duration::ZERO, 1, 1);
-        Self { end, ..Self::of(destination, schedule, Ledger::new(false)) }
-    }
-
-    /// Exchanges, one after each call of [`Run::attempt`]. They end at `end` at the latest.
-    #[must_use]
-    pub fn again(destination: Destination, start: Instant, end: Option<Instant>) -> Self {
-        let schedule = Schedule::new(start, Duration::ZERO, 1, 0);
-        Self { end, ..Self::of(destination, schedule, Ledger::new(false)) }
-    }
-
     /// A run as planned, which begins at `start` and ends at `end` at the latest. A
     /// probe that is under way at `end` stays unfinished; its own time is not shortened.
     #[must_use]
@@ -318,35 +305,6 @@ impl Run {
     /// Whether every probe has ended.
     fn has_ended(&self) -> bool {
         self.races.is_empty() && self.schedule.is_empty()
-    }
-
-    /// What came of a single exchange. If the exchange waited for its port until its end,
-    /// it was never sent.
-    #[must_use]
-    pub fn into_ended(mut self) -> Ended {
-        let unsent = || Trouble::new(Verdict::NoReply, "no time was left for it");
-        self.take_ended().unwrap_or_else(|| Outcome::failed(None, unsent()).into())
-    }
-
-    /// An exchange that has ended, if there is one.
-    pub fn take_ended(&mut self) -> Option<Ended> {
-        let first = self.ended.pop_front()?;
-        Some(Ended { delay: None, ..first })
-    }
-
-    /// Makes one more exchange, at `now`, if there is an address to go to. Others may be under
-    /// way. The loop comes back as soon as any of them has ended, and at `pause` at the latest.
-    pub fn attempt(&mut self, now: Instant, pause: Instant) {
-        if !self.destination.addresses().is_empty() {
-            self.schedule.add_one(now);
-        }
-        (self.pause, self.is_stopped) = (Some(pause), false);
-    }
-
-    /// Goes to `destination` from now on.
-    pub fn go_to(&mut self, destination: Destination) {
-        self.aim = destination.aim();
-        self.destination = destination;
     }
 
     /// Ends the run with its summary.

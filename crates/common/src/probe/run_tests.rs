@@ -3,6 +3,8 @@
 use clap::Parser;
 
 use super::*;
+use crate::probe::outcome::trouble::Trouble;
+use crate::probe::outcome::verdict::Verdict;
 use crate::probe::persistence::Persistence;
 use crate::probe::plan::Probing;
 use crate::probe::report::Reporting;
