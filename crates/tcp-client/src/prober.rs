@@ -76,7 +76,7 @@ impl<'m> Prober<'m> {
                 return Ok(());
             }
             run.report_ended()?;
-            self.poller.watch_output(run.is_waiting_for_reader());
+            self.poller.watch_output(run.watch());
             let next = run.next_at(&|flow| self.is_free(flow), None);
             let next = earlier(next, self.next_try());
             let woken = self.poller.wait(earlier(next, self.first_end))?;

@@ -97,7 +97,7 @@ impl<'r> Prober<'r> {
                 return self.look(run);
             }
             run.report_ended()?;
-            self.poller.watch_output(run.is_waiting_for_reader());
+            self.poller.watch_output(run.watch());
             let next = run.next_at(&|flow| self.ports.is_free(flow), listening);
             self.wait(earlier(next, self.ports.first_end()), run)?;
         }

@@ -185,12 +185,6 @@ impl Ledger {
         self.ended_in_all() - self.count(Verdict::Local)
     }
 
-    /// How many probes are no success: they failed, or have not ended.
-    #[must_use]
-    pub fn unsuccessful(&self) -> u64 {
-        self.failed + self.failed_here + self.unfinished()
-    }
-
     /// How many probes were sent and have not ended.
     #[must_use]
     pub fn unfinished(&self) -> u64 {

@@ -144,6 +144,13 @@ impl Outcome {
         self.result.as_ref().is_err_and(|trouble| trouble.is_silence)
     }
 
+    /// Whether something came back from the network, and it was no reply.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let is_ours = matches!(self.verdict(), Verdict::Local | Verdict::Unresolved);
+        self.result.is_err() && self.reply.is_none() && !self.is_silence() && !is_ours
+    }
+
     /// What is behind the verdict, if the verdict has several causes.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {

@@ -26,8 +26,8 @@ const MOST_FLOWS: u64 = 500;
 /// The options of a run.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Probing {
-    /// Send this many probes (from each flow), and measure
-    #[arg(short, long, value_name = "N", value_parser = number(1, u64::MAX))]
+    /// Send this many probes (from each flow), and measure; 0: until Ctrl-C
+    #[arg(short, long, value_name = "N", value_parser = parse_count)]
     #[arg(conflicts_with = "wait", display_order = 30)]
     count: Option<u64>,
 
@@ -57,11 +57,16 @@ fn parse_or_zero(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses how many probes a flow sends.
+fn parse_count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "not a whole number (0: until Ctrl-C)".to_owned())
+}
+
 /// The run that is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How many probes each flow sends.
-    pub count: u64,
+    /// How many probes each flow sends; none if the run is endless.
+    pub count: Option<u64>,
     /// The time from one probe's due time to the next one's. Zero: the next probe is due
     /// as soon as the last one has ended.
     pub interval: Duration,
@@ -77,10 +82,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// How many probes all flows send together.
+    /// How many probes all flows send together; none if the run is endless.
     #[must_use]
-    pub fn probes(&self) -> u64 {
-        self.count.saturating_mul(u64::from(self.flows))
+    pub fn probes(&self) -> Option<u64> {
+        self.count.map(|count| count.saturating_mul(u64::from(self.flows)))
     }
 }
 
@@ -106,7 +111,7 @@ impl Probing {
         let flows = self.flows.and_then(|flows| u32::try_from(flows).ok()).unwrap_or(1);
         target.check_flows(flows)?;
         Ok(Some(Plan {
-            count,
+            count: (count > 0).then_some(count),
             interval: self.interval.unwrap_or(INTERVAL),
             flows,
             has_flows: self.flows.is_some(),

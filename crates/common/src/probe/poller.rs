@@ -39,8 +39,31 @@ pub struct Poller {
     most_sockets: usize,
     alarm: Alarm,
     interrupt: Option<Interrupt>,
-    is_output_watched: bool,
+    watch: Watch,
     _stamping: Option<Socket>,
+}
+
+/// What a loop waits for at standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Nothing: it has taken all lines.
+    Nothing,
+    /// The end of its reader. A run without an end may have nothing to write for hours, and would
+    /// not know that nobody is there any more.
+    Reader,
+    /// Room for the lines that wait; or the end of its reader.
+    Room,
+}
+
+impl Watch {
+    fn interest(self) -> Option<Interest> {
+        match self {
+            Self::Nothing => None,
+            // Errors are always announced (epoll_ctl(2)), and a pipe has nothing of priority.
+            Self::Reader => Some(Interest::PRIORITY),
+            Self::Room => Some(Interest::WRITABLE),
+        }
+    }
 }
 
 /// Why a wait has ended.
@@ -76,9 +99,9 @@ impl Poller {
         let most_sockets = left.clamp(1, MOST_SOCKETS);
         let poll = Poll::new().map_err(|error| Failure::cannot_poll(&error))?;
         let (events, alarm) = (Events::with_capacity(MOST_EVENTS), Alarm::new(ALARM));
-        let (interrupt, is_output_watched) = (None, false);
+        let (interrupt, watch) = (None, Watch::Nothing);
         let _stamping = arrival::keep_stamping();
-        Ok(Self { poll, events, most_sockets, alarm, interrupt, is_output_watched, _stamping })
+        Ok(Self { poll, events, most_sockets, alarm, interrupt, watch, _stamping })
     }
 
     /// How many sockets may be open at once. Probes that need more are sent later.
@@ -97,20 +120,21 @@ impl Poller {
         Ok(())
     }
 
-    /// Ends a wait when standard output has room again, if the caller `is_waiting` for that.
-    /// A file always has room, and cannot be waited for.
-    pub fn watch_output(&mut self, is_waiting: bool) {
-        if is_waiting == self.is_output_watched {
+    /// Watches standard output for that. A file always has room, and cannot be watched.
+    pub fn watch_output(&mut self, watch: Watch) {
+        if watch == self.watch {
             return;
         }
         let fd = io::stdout().as_fd().as_raw_fd();
         let mut output = SourceFd(&fd);
-        let _ = if is_waiting {
-            self.registry().register(&mut output, OUTPUT, Interest::WRITABLE)
-        } else {
-            self.registry().deregister(&mut output)
+        let _ = match (self.watch, watch.interest()) {
+            (Watch::Nothing, Some(interest)) => {
+                self.registry().register(&mut output, OUTPUT, interest)
+            }
+            (_, Some(interest)) => self.registry().reregister(&mut output, OUTPUT, interest),
+            (_, None) => self.registry().deregister(&mut output),
         };
-        self.is_output_watched = is_waiting;
+        self.watch = watch;
     }
 
     /// The registry of the sockets to wait for.
@@ -137,7 +161,7 @@ impl Poller {
     /// Waits until a socket is ready or a signal comes, and no longer than `until`.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's; or nobody reads standard output any more, if that is watched.
     pub fn wait(&mut self, until: Option<Instant>) -> Result<Woken, Failure> {
         self.wait_for_events(until).map_err(|error| Failure::cannot_poll(&error))?;
         let mut woken = Woken { at: Instant::now(), ready: Vec::new(), signal: None };
@@ -145,6 +169,9 @@ impl Poller {
             match event.token() {
                 ALARM => self.alarm.gone_off(),
                 // The loop writes whenever it is woken.
+                OUTPUT if event.is_error() || event.is_write_closed() => {
+                    return Err(Failure::unread());
+                }
                 OUTPUT => {}
                 INTERRUPT => {
                     woken.signal = self.interrupt.as_mut().and_then(Interrupt::signal);

@@ -19,7 +19,7 @@ use crate::probe::destination::Destination;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
-use crate::probe::poller::earlier;
+use crate::probe::poller::{Watch, earlier};
 use crate::probe::races::{Next, Races};
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
@@ -31,6 +31,10 @@ use crate::probe::verbose;
 /// socket. Without this limit a turn could send them for ever, and would see no signal
 /// and no deadline.
 const MOST_A_TURN: usize = 1000;
+
+/// How long an interrupted run waits for what is out, at least: where replies take microseconds,
+/// twice that is less than this machine may take to wake a process.
+const LEAST_GRACE: Duration = Duration::from_millis(100);
 
 /// The probes of one target.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub struct Run {
     /// The probes under way.
     races: Races,
     left_of_turn: usize,
+    /// The longest that an answer took that is no reply: a refusal, a reset.
+    slowest_refusal: Duration,
     is_stopped: bool,
     /// The signal that has ended the run.
     signal: Option<Signal>,
@@ -66,7 +72,9 @@ impl Run {
         start: Instant,
         end: Option<Instant>,
     ) -> Self {
-        let schedule = Schedule::new(start, plan.interval, plan.flows, plan.count);
+        // Nobody waits for the end of this many.
+        let count = plan.count.unwrap_or(u64::MAX);
+        let schedule = Schedule::new(start, plan.interval, plan.flows, count);
         let report = Some(RunReport::new(reporter, plan, start));
         let mut ledger = Ledger::new(plan.has_flows);
         ledger.uses_ports_again = plan.has_flows || destination.has_source_port();
@@ -83,6 +91,7 @@ impl Run {
             pause: None,
             races: Races::default(),
             left_of_turn: MOST_A_TURN,
+            slowest_refusal: Duration::ZERO,
             is_stopped: false,
             signal: None,
             ended: VecDeque::new(),
@@ -134,10 +143,11 @@ impl Run {
         self.note_schedule();
     }
 
-    /// How long the replies to the probes that are out may take: twice the longest time so
+    /// How long the answers to the probes that are out may take: twice the longest time so
     /// far. No probe is sent that has less time left before the end of the run.
     fn grace(&self) -> Duration {
-        (self.ledger.from_sending().greatest() * 2).min(self.aim.timeout)
+        let slowest = self.ledger.from_sending().greatest().max(self.slowest_refusal);
+        (slowest * 2).min(self.aim.timeout)
     }
 
     /// Takes the next probe: one that goes on to its next address, or one that is due and
@@ -209,6 +219,10 @@ impl Run {
 
     /// Notes that the probe that was `due` has `ended` at `now`.
     fn end(&mut self, due: Due, ended: Ended, now: Instant) {
+        if ended.last.is_refusal() {
+            let sent = due.at + ended.delay.unwrap_or_default();
+            self.slowest_refusal = self.slowest_refusal.max(now.saturating_duration_since(sent));
+        }
         self.schedule.ended(due, now);
         self.ended.push_back(ended);
     }
@@ -247,11 +261,10 @@ impl Run {
         report.write()
     }
 
-    /// Whether lines wait until standard output takes them. The loop then has to come back as
-    /// soon as there is room.
+    /// What the loop waits for at standard output.
     #[must_use]
-    pub fn is_waiting_for_reader(&self) -> bool {
-        self.report.as_ref().is_some_and(RunReport::is_waiting)
+    pub fn watch(&self) -> Watch {
+        self.report.as_ref().map_or(Watch::Nothing, RunReport::watch)
     }
 
     /// When the loop has to act next, apart from the end of a probe's time: a probe is due
@@ -277,11 +290,12 @@ impl Run {
     }
 
     /// Ends the run early, because `signal` asks for it at `now`: no further probe is sent,
-    /// and those that are out have as long as replies have taken so far.
+    /// and those that are out have twice as long as answers have taken so far.
     pub fn interrupt(&mut self, signal: Signal, now: Instant) {
         self.stop_sending(now);
         self.signal = Some(signal);
-        self.end = earlier(self.end, Some(now + self.grace()));
+        let grace = self.grace().max(LEAST_GRACE.min(self.aim.timeout));
+        self.end = earlier(self.end, Some(now + grace));
         self.is_stopped |= self.report.is_none();
     }
 

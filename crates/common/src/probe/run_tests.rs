@@ -69,6 +69,47 @@ fn what_is_skipped_at_the_end_is_counted() {
 }
 
 #[test]
+fn at_the_deadline_a_refusal_has_as_much_time_as_refusals_take() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut run = run("-c 0 -i 100ms --expect refused", start, Some(at(1000)));
+    let refused = || Outcome::failed(None, Trouble::new(Verdict::Refused, "refused"));
+    for due in (0..900).step_by(100) {
+        run.begin_turn(at(due));
+        let mut probe = run.take(at(due), &|_| true).unwrap();
+        run.begin(&mut probe, at(due));
+        run.take_in(&probe, refused(), at(due + 45));
+        run.report_ended().unwrap();
+    }
+    run.begin_turn(at(910));
+    assert!(run.take(at(910), &|_| true).is_none(), "90 ms are left, and refusals take 45");
+    assert!(run.is_over(at(910), None));
+}
+
+#[test]
+fn an_interrupted_run_waits_for_what_is_out_and_for_nothing_else() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut run = run("-c 0 -i 10ms", start, None);
+    let reply = |probe: &Probe| Outcome {
+        reply: Some(Duration::from_micros(50)),
+        ..Outcome::of(Some(probe.address()), Ok(Vec::new()))
+    };
+    let mut probe = run.take(start, &|_| true).unwrap();
+    run.begin(&mut probe, start);
+    run.take_in(&probe, reply(&probe), at(1));
+    run.report_ended().unwrap();
+    let mut last = run.take(at(10), &|_| true).unwrap();
+    run.begin(&mut last, at(10));
+    run.interrupt(Signal::SIGINT, at(11));
+    run.begin_turn(at(50));
+    assert!(run.take(at(50), &|_| true).is_none(), "nothing more is sent");
+    assert!(!run.is_over(at(50), None), "this machine may be slow to wake the client");
+    run.take_in(&last, reply(&last), at(60));
+    assert!(run.is_over(at(60), None));
+}
+
+#[test]
 fn only_a_run_that_has_ended_waits_for_late_replies() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);

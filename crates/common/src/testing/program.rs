@@ -81,6 +81,17 @@ impl Running {
         self.0.signal(signal);
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Leaves it without a reader of its standard output.
+    pub fn hang_up(&mut self) {
+        drop(self.0.process().stdout.take());
+    }
+
     /// Stops the program, as Ctrl-Z does, and waits until it has stopped.
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);

@@ -33,6 +33,12 @@ impl Expected {
         self == Verdict::Ok.into()
     }
 
+    /// Whether a verdict is a success that only the end of a probe's time makes.
+    #[must_use]
+    pub fn has_silence(self) -> bool {
+        [Verdict::Timeout, Verdict::NoReply, Verdict::WrongSource].iter().any(|v| self.contains(*v))
+    }
+
     /// Checks that each verdict can come: of an exchange with `target`, whose replies are
     /// compared with an expected one if `has_expected_reply`. `never` lists the verdicts that the
     /// protocol does not have, with the reason.

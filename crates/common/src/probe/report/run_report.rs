@@ -17,6 +17,7 @@ use crate::percent::Percent;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::Ended;
 use crate::probe::plan::Plan;
+use crate::probe::poller::Watch;
 use crate::probe::stray::Stray;
 
 /// How many strays have a line each. A stranger may send without end; the summary
@@ -77,10 +78,14 @@ impl RunReport {
         self.backlog.write()
     }
 
-    /// Whether lines wait until standard output takes them.
+    /// What the loop waits for at standard output: room, if lines wait for that.
     #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        self.backlog.is_waiting()
+    pub fn watch(&self) -> Watch {
+        match self.plan.count {
+            _ if self.backlog.is_waiting() => Watch::Room,
+            None => Watch::Reader,
+            Some(_) => Watch::Nothing,
+        }
     }
 
     /// Reports a probe that has ended.
@@ -150,7 +155,7 @@ impl RunReport {
             }
         }
         self.backlog.flush()?;
-        verdict_on(&summary, self.plan.max_loss)
+        verdict_on(&summary, self.plan)
     }
 
     fn histogram(&self, ledger: &Ledger) -> String {
@@ -171,14 +176,19 @@ fn least_level(plan: Plan, has_failed: bool) -> LevelFilter {
     }
 }
 
-/// Whether the run is a success. Probes that have not ended are none.
-fn verdict_on(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
+/// Whether the run is a success. Probes that have not ended are none: they were waited for. In
+/// an endless run they count neither way if silence is a success: whenever such a run ends, some
+/// are out.
+fn verdict_on(summary: &Summary<'_>, plan: Plan) -> Result<(), Failure> {
     let ledger = summary.ledger;
+    let is_open = plan.count.is_none() && summary.expected.has_silence();
+    let unfinished = if is_open { 0 } else { ledger.unfinished() };
     if ledger.ended_in_all() == 0 {
         return Err(Failure::outcome(summary.target, "no probe has ended").without_object());
     }
-    let (bad, sent) = (ledger.unsuccessful(), ledger.sent);
-    if !max_loss.is_exceeded(bad, sent) {
+    let failed_here = ledger.failed_here;
+    let (bad, sent) = (ledger.failed + failed_here + unfinished, ledger.sent);
+    if !plan.max_loss.is_exceeded(bad, sent) {
         return Ok(());
     }
     let failed = if summary.expected.is_reply() {
@@ -188,14 +198,14 @@ fn verdict_on(summary: &Summary<'_>, max_loss: Percent) -> Result<(), Failure> {
     };
     let kinds = [
         (ledger.failed, failed.as_str()),
-        (ledger.failed_here, "failed on this machine"),
-        (ledger.unfinished(), "did not end"),
+        (failed_here, "failed on this machine"),
+        (unfinished, "did not end"),
     ];
     let kinds = kinds.iter().filter(|(count, _)| *count > 0);
     let kinds: Vec<_> =
         kinds.map(|(count, what)| format!("{count} of {sent} probes {what}")).collect();
     let words = format!("{} ({} %)", kinds.join(", "), Percent::of(bad, sent));
-    let failure = if ledger.failed_here == bad {
+    let failure = if failed_here == bad {
         Failure::local(summary.target, words)
     } else {
         Failure::outcome(summary.target, words)

@@ -134,12 +134,13 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, is_last: bool) -> String {
     format!("{from}: probe={number} {words}{rest}\n")
 }
 
-/// `3 of 9 sent: 2 ok, 1 lost, p50 1.234 ms`
-pub(crate) fn progress(ledger: &Ledger, all: u64) -> String {
+/// `3 of 9 sent: 2 ok, 1 lost, p50 1.234 ms`; without an end, `3 sent: ...`
+pub(crate) fn progress(ledger: &Ledger, all: Option<u64>) -> String {
     let (ok, lost) = (ledger.count(Verdict::Ok), ledger.lost());
     let median = ledger.from_sending().percentile(500);
     let median = median.map_or_else(String::new, |time| format!(", p50 {} ms", Millis(time)));
-    format!("{} of {all} sent: {ok} ok, {lost} lost{median}", ledger.sent)
+    let of_all = all.map_or_else(String::new, |all| format!(" of {all}"));
+    format!("{}{of_all} sent: {ok} ok, {lost} lost{median}", ledger.sent)
 }
 
 /// The summary of a run, in several lines.
@@ -260,6 +261,14 @@ mod tests {
 
     fn words_for(target: &str, ended: impl Into<Ended>) -> String {
         words(&target.parse().unwrap(), &ended.into())
+    }
+
+    #[test]
+    fn progress_has_no_total_without_an_end() {
+        let mut ledger = Ledger::default();
+        ledger.sent = 3;
+        assert_eq!(progress(&ledger, Some(9)), "3 of 9 sent: 0 ok, 0 lost");
+        assert_eq!(progress(&ledger, None), "3 sent: 0 ok, 0 lost");
     }
 
     #[test]
