@@ -9,9 +9,9 @@ import socket
 from typing import Callable
 
 from lab.harness import Address
+from lab.hosts import Host
 from lab.peers import NOW, PATIENCE
 from netlab import services
-from netlab.hosts import Host
 from netlab.services import BUFFER, Service
 
 Fate = tuple[float, ...]

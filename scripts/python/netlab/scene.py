@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from lab import harness
 from lab.case import Case
 from lab.harness import Ended, Running, Server
+from lab.hosts import Host
 from lab.protocol import PORT
 from netlab import services
-from netlab.hosts import Host
 from netlab.services import Service
 from netlab.topology import Network
 from netlab.trial import Trial

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, Callable
 
 from lab.harness import Address
+from lab.hosts import Host
 from lab.peers import NOW, PATIENCE, read_all
 from lab.protocol import PORT
-from netlab.hosts import Host
 
 BUFFER = 65_535  # bytes, in which every datagram has room
 

@@ -11,7 +11,7 @@ addresses are neither checked for duplicates nor taken from advertisements.
 from typing import NamedTuple
 
 from lab.harness import until
-from netlab.hosts import Host
+from lab.hosts import Host
 
 RETRANSMISSION_MS = 100  # after which a neighbour is asked for again, three times in all
 
