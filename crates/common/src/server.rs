@@ -1,7 +1,7 @@
 //! The server wing: what tcp-server and udp-server share.
 //!
 //! - [`service`]: the options that both have, and [`guide`]: what `--help` says beside them;
-//!   [`listen`]: the sockets they wait on.
+//!   [`listen`]: the sockets they wait on, and [`settings`]: their options.
 //! - [`shutdown`]: how signals stop a server; [`notify`]: messages to the service
 //!   manager; [`workers`]: one thread for each event loop.
 //! - [`transcript`]: the lines that a server prints.
@@ -19,6 +19,7 @@ pub mod peer;
 pub mod reply;
 pub mod rest;
 pub mod service;
+pub mod settings;
 pub mod shutdown;
 pub mod totals;
 pub mod transcript;

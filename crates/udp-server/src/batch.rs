@@ -1,19 +1,20 @@
-//! Batches: datagrams received in one system call, and replies sent in one.
+//! Batches of datagrams, each received in one system call: recvmmsg(2).
 //!
-//! recvmmsg(2) fills a batch. If the kernel has coalesced datagrams of one peer (UDP
-//! GRO, udp(7)), one buffer holds several. Replies to one peer leave in one send (UDP
-//! GSO, udp(7)); the kernel or the network card cuts them up. Each reply leaves from
-//! the address that its datagram was sent to (`IP_PKTINFO`, ip(7)), since that is where
-//! the client expects its answer from.
+//! If the kernel has coalesced datagrams of one peer (UDP GRO, udp(7)), one buffer
+//! holds several. With each datagram the kernel says which address it was sent to
+//! (`IP_PKTINFO`, ip(7)), since that is where the client expects its answer from.
 
 use std::array;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 
-use nix::Error as Errno;
-use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit};
+use nix::libc::{in_pktinfo, in6_pktinfo};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg,
+};
 
-use crate::limits::{RECEIVE_SIZE, REPLY_BATCH_SIZE};
+use crate::limits::{BATCH_SIZE, CONTROL_SIZE, RECEIVE_SIZE};
 use crate::socket::ServerSocket;
 
 /// The datagrams of one receive. Its buffers take up memory only as far as datagrams
@@ -21,54 +22,134 @@ use crate::socket::ServerSocket;
 #[derive(Debug)]
 pub struct Batch {
     buffers: Box<[u8]>,
-    meta: Box<[RecvMeta]>,
-    filled: usize,
+    received: Vec<Received>,
+}
+
+/// What one buffer of a batch holds.
+#[derive(Clone, Copy, Debug)]
+struct Received {
+    envelope: Envelope,
+    to_group: bool,
+    bytes: usize,
+    /// The length of each of the datagrams that were coalesced; the last may be shorter.
+    stride: usize,
 }
 
 /// A datagram in a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     pub envelope: Envelope,
-    /// Whether it was sent to a group: multicast, or the limited broadcast.
+    /// Whether it was sent to a group: multicast or broadcast.
     pub to_group: bool,
     pub message: &'a [u8],
 }
 
-/// Who sent a datagram, and to which address. The reply goes the other way.
+/// Who sent a datagram, and the address of this machine that answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope {
     pub peer: SocketAddr,
-    /// The address that the datagram was sent to, if the system says so and a reply
-    /// can leave from it.
-    pub asked: Option<IpAddr>,
+    /// The address that the reply leaves from; `None` lets the system choose.
+    pub from: Option<IpAddr>,
 }
 
 impl Batch {
     pub fn new() -> Self {
         let buffers = vec![0; BATCH_SIZE * RECEIVE_SIZE].into();
-        Self { buffers, meta: vec![RecvMeta::default(); BATCH_SIZE].into(), filled: 0 }
+        Self { buffers, received: Vec::with_capacity(BATCH_SIZE) }
     }
 
     /// Receives the datagrams that `socket` holds, as many as there is room for.
     pub fn receive(&mut self, socket: &ServerSocket) -> io::Result<()> {
-        self.filled = 0;
+        self.received.clear();
         let mut buffers = self.buffers.chunks_mut(RECEIVE_SIZE);
-        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
-            array::from_fn(|_| IoSliceMut::new(buffers.next().unwrap_or_default()));
-        self.filled = socket.state.recv((&socket.udp).into(), &mut slices, &mut self.meta)?;
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH_SIZE] =
+            array::from_fn(|_| [IoSliceMut::new(buffers.next().unwrap_or_default())]);
+        // The call cuts the room for control messages down to what came, so each call
+        // needs new headers.
+        let room = Vec::with_capacity(CONTROL_SIZE);
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH_SIZE, Some(room));
+        let fd = socket.udp.as_raw_fd();
+        let messages = recvmmsg(fd, &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        self.received.extend(messages.map(|message| Received::new(&message)));
         Ok(())
     }
 
     /// The datagrams, in the order of their arrival.
     pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
         let buffers = self.buffers.chunks(RECEIVE_SIZE);
-        buffers.zip(&self.meta[..self.filled]).flat_map(|(buffer, meta)| {
-            let asked = meta.dst_ip.filter(|&ip| is_one_host(ip));
-            let envelope = Envelope { peer: meta.addr, asked };
-            let to_group = meta.dst_ip.is_some() && asked.is_none();
-            let messages = messages(&buffer[..meta.len], meta.stride);
+        buffers.zip(&self.received).flat_map(|(buffer, received)| {
+            let &Received { envelope, to_group, bytes, stride } = received;
+            let messages = messages(&buffer[..bytes], stride);
             messages.map(move |message| Datagram { envelope, to_group, message })
         })
+    }
+}
+
+impl Received {
+    fn new(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Self {
+        let bytes = message.bytes;
+        let mut asked = None;
+        let mut stride = bytes;
+        // If there was no room for a control message, none is used.
+        for control in message.cmsgs().into_iter().flatten() {
+            match control {
+                ControlMessageOwned::Ipv4PacketInfo(info) => asked = Some(Asked::of_v4(&info)),
+                // An IPv6 socket says both of a datagram that came by IPv4.
+                ControlMessageOwned::Ipv6PacketInfo(info) => {
+                    asked = asked.or_else(|| Some(Asked::of_v6(&info)));
+                }
+                ControlMessageOwned::UdpGroSegments(length) => {
+                    stride = usize::try_from(length).unwrap_or(bytes);
+                }
+                _ => {}
+            }
+        }
+        let Asked { from, to_group } = asked.unwrap_or_default();
+        let envelope = Envelope { peer: peer(message.address), from };
+        Self { envelope, to_group, bytes, stride }
+    }
+}
+
+/// The address in `storage`. The guard does not answer the unspecified one.
+fn peer(storage: Option<SockaddrStorage>) -> SocketAddr {
+    let v4 = || Some(SocketAddr::from(*storage.as_ref()?.as_sockaddr_in()?));
+    let v6 = || Some(SocketAddr::from(*storage.as_ref()?.as_sockaddr_in6()?));
+    v4().or_else(v6).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
+}
+
+/// What the address that was asked means for the reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Asked {
+    from: Option<IpAddr>,
+    to_group: bool,
+}
+
+impl Asked {
+    fn of_v4(info: &in_pktinfo) -> Self {
+        let address = |bytes: u32| Ipv4Addr::from(bytes.to_ne_bytes());
+        Self::v4(address(info.ipi_addr.s_addr), address(info.ipi_spec_dst.s_addr))
+    }
+
+    fn of_v6(info: &in6_pktinfo) -> Self {
+        let asked = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+        match asked.to_ipv4_mapped() {
+            Some(asked) => Self::v4(asked, Ipv4Addr::UNSPECIFIED),
+            None if asked.is_multicast() => Self { from: None, to_group: true },
+            None => Self { from: Some(asked.into()), to_group: false },
+        }
+    }
+
+    /// `local` is the address of this machine that the kernel would answer from
+    /// (`ipi_spec_dst`): the one that was asked, unless that is a group's or a subnet's
+    /// broadcast address, from which nothing can be sent. It is unspecified if the
+    /// kernel does not say.
+    fn v4(asked: Ipv4Addr, local: Ipv4Addr) -> Self {
+        if !local.is_unspecified() {
+            return Self { from: Some(local.into()), to_group: local != asked };
+        }
+        let to_group = asked.is_multicast() || asked.is_broadcast();
+        let from = (!to_group && !asked.is_unspecified()).then_some(asked.into());
+        Self { from, to_group }
     }
 }
 
@@ -79,120 +160,9 @@ fn messages(buffer: &[u8], stride: usize) -> impl Iterator<Item = &[u8]> {
     empty.into_iter().chain(buffer.chunks(stride.max(1)))
 }
 
-/// Whether a reply can leave from `ip`, which must not be a group's address. (A subnet's
-/// broadcast address cannot be recognized here: see [`may_be_broadcast`].)
-fn is_one_host(ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
-    !ip.is_multicast() && !ip.is_unspecified() && ip != IpAddr::from([255, 255, 255, 255])
-}
-
-/// Whether `error` says that the address asked is not an address of this machine
-/// (ip(7)). It may be a subnet's broadcast address, and the reply has to leave from
-/// another one. Any other error concerns the way to the peer, and another address would
-/// not help.
-fn may_be_broadcast(envelope: Envelope, error: &io::Error) -> bool {
-    envelope.asked.is_some_and(|ip| ip.to_canonical().is_ipv4())
-        && error.raw_os_error() == Some(Errno::EINVAL as i32)
-}
-
-/// Replies of one length to one peer from one address, which leave in one send.
-#[derive(Debug, Default)]
-pub struct ReplyBatch {
-    /// The envelope of the datagrams that are answered; `None` if there are none.
-    envelope: Option<Envelope>,
-    /// The length of each reply.
-    length: usize,
-    count: usize,
-    contents: Vec<u8>,
-}
-
-/// What came of sending a [`ReplyBatch`].
-#[derive(Debug, Default)]
-pub struct Sent {
-    /// How many replies were sent.
-    pub count: u64,
-    /// How many bytes these replies have.
-    pub bytes: u64,
-    /// An error for each reply that could not be sent.
-    pub failed: Vec<io::Error>,
-}
-
-impl ReplyBatch {
-    /// How many replies the batch holds.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// The peer that gets the replies.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.envelope.map(|envelope| envelope.peer)
-    }
-
-    /// Adds a reply and returns true, if the reply has the same envelope and length as
-    /// the others, and there is room: for `most` replies, or [`REPLY_BATCH_SIZE`] bytes.
-    pub fn add(&mut self, envelope: Envelope, reply: &[u8], most: usize) -> bool {
-        let fits = self.count == 0
-            || (self.envelope == Some(envelope)
-                // Nobody could cut up several empty replies.
-                && self.length == reply.len() && self.length > 0
-                && self.count < most && self.contents.len() + reply.len() <= REPLY_BATCH_SIZE);
-        if fits {
-            self.envelope = Some(envelope);
-            self.length = reply.len();
-            self.count += 1;
-            self.contents.extend_from_slice(reply);
-        }
-        fits
-    }
-
-    /// Sends the replies, together or, if that fails, each alone. The batch is empty
-    /// afterwards.
-    pub fn send(&mut self, socket: &ServerSocket) -> Sent {
-        let mut sent = Sent::default();
-        let Some(envelope) = self.envelope.take() else {
-            return sent;
-        };
-        let try_send =
-            |replies: &Transmit<'_>| socket.state.try_send((&socket.udp).into(), replies);
-        let together = Transmit {
-            destination: envelope.peer,
-            ecn: None,
-            contents: &self.contents,
-            segment_size: Some(self.length),
-            src_ip: envelope.asked,
-        };
-        if self.count > 1 && try_send(&together).is_ok() {
-            sent.count = self.count as u64;
-        } else {
-            for n in 0..self.count {
-                let contents = &self.contents[n * self.length..][..self.length];
-                let one = Transmit { contents, segment_size: None, ..together.clone() };
-                let result = match try_send(&one) {
-                    Err(error) if may_be_broadcast(envelope, &error) => {
-                        try_send(&Transmit { src_ip: None, ..one })
-                    }
-                    result => result,
-                };
-                match result {
-                    Ok(()) => sent.count += 1,
-                    Err(error) => sent.failed.push(error),
-                }
-            }
-        }
-        sent.bytes = sent.count * self.length as u64;
-        self.count = 0;
-        self.contents.clear();
-        sent
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn envelope(peer: &str, asked: &str) -> Envelope {
-        Envelope { peer: peer.parse().unwrap(), asked: Some(asked.parse().unwrap()) }
-    }
 
     #[test]
     fn coalesced_datagrams_are_taken_apart() {
@@ -204,44 +174,47 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_to_one_peer_from_one_address_and_of_one_length() {
-        let a = envelope("192.0.2.1:5", "192.0.2.9");
-        let b = envelope("192.0.2.1:6", "192.0.2.9");
-        let elsewhere = envelope("192.0.2.1:5", "192.0.2.10");
-        let mut replies = ReplyBatch::default();
-        assert!(replies.add(a, b"ok", 3));
-        assert!(!replies.add(b, b"ok", 3), "another peer");
-        assert!(!replies.add(elsewhere, b"ok", 3), "another address was asked");
-        assert!(!replies.add(a, b"longer", 3));
-        assert!(replies.add(a, b"ok", 3) && replies.add(a, b"ok", 3));
-        assert!(!replies.add(a, b"ok", 3), "it is full");
-        assert_eq!((replies.count(), replies.peer()), (3, Some(a.peer)));
-    }
-
-    #[test]
-    fn an_empty_reply_goes_alone_and_a_batch_has_a_largest_size() {
-        let a = envelope("192.0.2.1:5", "192.0.2.9");
-        let mut empty = ReplyBatch::default();
-        assert!(empty.add(a, b"", 64));
-        assert!(!empty.add(a, b"", 64));
-        let mut large = ReplyBatch::default();
-        let added = (0..100).take_while(|_| large.add(a, &[b'x'; 1024], 64)).count();
-        assert_eq!(added, REPLY_BATCH_SIZE / 1024);
-    }
-
-    #[test]
-    fn no_reply_leaves_from_a_group() {
-        for (ip, is_one) in [
-            ("192.0.2.1", true),
-            ("127.0.0.2", true),
-            ("2001:db8::1", true),
-            ("224.0.0.1", false),
-            ("::ffff:224.0.0.1", false),
-            ("ff02::1", false),
-            ("255.255.255.255", false),
-            ("0.0.0.0", false),
+    fn replies_leave_from_the_address_that_was_asked_and_never_from_a_group() {
+        let none = "0.0.0.0";
+        for (asked, local, from, to_group) in [
+            ("192.0.2.1", "192.0.2.1", Some("192.0.2.1"), false),
+            ("192.0.2.255", "192.0.2.1", Some("192.0.2.1"), true),
+            ("255.255.255.255", "192.0.2.1", Some("192.0.2.1"), true),
+            ("224.0.0.1", "192.0.2.1", Some("192.0.2.1"), true),
+            // The kernel does not say what it would answer from.
+            ("192.0.2.1", none, Some("192.0.2.1"), false),
+            ("127.0.0.2", none, Some("127.0.0.2"), false),
+            ("224.0.0.1", none, None, true),
+            ("255.255.255.255", none, None, true),
+            (none, none, None, false),
         ] {
-            assert_eq!(is_one_host(ip.parse().unwrap()), is_one, "{ip}");
+            let from = from.map(|ip| ip.parse().unwrap());
+            let expected = Asked { from, to_group };
+            assert_eq!(
+                Asked::v4(asked.parse().unwrap(), local.parse().unwrap()),
+                expected,
+                "{asked} {local}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_ipv6_group_is_not_answered_from() {
+        for (asked, from, to_group) in [
+            ("2001:db8::1", Some("2001:db8::1"), false),
+            ("fe80::1", Some("fe80::1"), false),
+            ("ff02::1", None, true),
+            ("::ffff:224.0.0.1", None, true),
+            ("::ffff:192.0.2.1", Some("192.0.2.1"), false),
+        ] {
+            let address: Ipv6Addr = asked.parse().unwrap();
+            let ipi6_addr = nix::libc::in6_addr { s6_addr: address.octets() };
+            let expected = Asked { from: from.map(|ip| ip.parse().unwrap()), to_group };
+            assert_eq!(
+                Asked::of_v6(&in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 }),
+                expected,
+                "{asked}"
+            );
         }
     }
 }

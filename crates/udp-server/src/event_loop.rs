@@ -7,7 +7,7 @@
 
 mod turn;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::mem;
 use std::net::SocketAddr;
@@ -21,9 +21,10 @@ use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::batch::{Batch, ReplyBatch};
+use crate::batch::Batch;
 use crate::events;
 use crate::limits::{EVENTS_PER_TURN, LAST_TURNS};
+use crate::replies::ReplyBatch;
 use crate::shared::Shared;
 use crate::socket::ServerSocket;
 
@@ -80,6 +81,11 @@ impl EventLoop {
     /// The addresses that the sockets are bound to.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.sockets.iter().map(ServerSocket::address)
+    }
+
+    /// The options that the system refused for any of the sockets, and why.
+    pub fn refused(&self) -> BTreeMap<&'static str, &str> {
+        self.sockets.iter().flat_map(|socket| socket.refused.iter()).collect()
     }
 
     /// Serves until `shutdown` is requested.

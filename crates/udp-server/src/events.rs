@@ -21,6 +21,10 @@ pub fn listening(address: SocketAddr) {
     info!(event = "listening", address = address.as_str(); "[*] Listening on {address}");
 }
 
+pub fn cannot_set(option: &str, reason: &str) {
+    debug!(event = "cannot_set", option, reason; "[*] Cannot set {option}: {reason}");
+}
+
 pub fn may_amplify(request_bytes: usize, reply_bytes: usize) {
     warn!(
         event = "may_amplify", request_bytes, reply_bytes;

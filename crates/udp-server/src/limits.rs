@@ -5,6 +5,10 @@ use std::time::Duration;
 /// Events taken from the kernel at once: at most one a socket.
 pub const EVENTS_PER_TURN: usize = 64;
 
+/// Datagrams received in one call, or more if the kernel has coalesced some: enough to
+/// spread the cost of the call.
+pub const BATCH_SIZE: usize = 32;
+
 /// Batches received from one socket before the others are served and the loop
 /// looks for signals: 64 datagrams, or more if the kernel has coalesced some.
 pub const BATCHES_PER_TURN: usize = 2;
@@ -12,6 +16,14 @@ pub const BATCHES_PER_TURN: usize = 2;
 /// The size of a buffer to receive into: more than any datagram holds (65,527 bytes,
 /// over IPv6), or any number that the kernel has coalesced. So none is truncated.
 pub const RECEIVE_SIZE: usize = 64 * 1024;
+
+/// Bytes for the control messages of a datagram. 96 are needed; others come if a service
+/// manager has asked for them before it passed the socket.
+pub const CONTROL_SIZE: usize = 256;
+
+/// The most replies that the kernel cuts out of one send (`UDP_MAX_SEGMENTS`, which was 64
+/// before Linux 6.9).
+pub const MOST_SEGMENTS: usize = 64;
 
 /// The most bytes in a batch of replies. With UDP GSO the kernel first makes one IPv4
 /// datagram of the batch, which holds 65,507 bytes at most.

@@ -20,18 +20,19 @@
 //! [`EventLoop::receive`]: event_loop::EventLoop::receive
 //! [`EventLoop::answer`]: event_loop::EventLoop::answer
 //! [`Batch::receive`]: batch::Batch::receive
-//! [`ReplyBatch::send`]: batch::ReplyBatch::send
+//! [`ReplyBatch::send`]: replies::ReplyBatch::send
 
 mod batch;
 mod cli;
 mod drops;
 mod event_loop;
 mod events;
-mod fragmenting;
 mod guard;
 mod limits;
 mod rates;
+mod replies;
 mod server;
+mod setup;
 mod shared;
 mod socket;
 mod totals;

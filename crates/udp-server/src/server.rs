@@ -57,13 +57,14 @@ impl Server {
         workers::run(&mut self.loops, shutdown, announce, run)
     }
 
-    /// Prints where the server listens, and notifies the service manager. Also warns if others
-    /// can reach the server and forged requests could make it send a third party much more than
-    /// they cost.
+    /// Prints where the server listens and which options the system refused, and notifies the
+    /// service manager. Also warns if others can reach the server and forged requests could make
+    /// it send a third party much more than they cost.
     fn announce(first: &EventLoop, shared: &Shared) {
         // All event loops have the same addresses.
         first.addresses().for_each(events::listening);
         notify::ready();
+        first.refused().iter().for_each(|(option, why)| events::cannot_set(option, why));
         let is_local = first.addresses().all(|address| address.ip().to_canonical().is_loopback());
         if let Some(reply) = shared.amplifying_reply()
             && !is_local

@@ -7,20 +7,22 @@ use std::os::fd::OwnedFd;
 
 use common::server::listen::{BoundSocket, Families, Sharing};
 use common::server::rest::Rest;
+use common::server::settings::Refused;
 use mio::net::UdpSocket;
 use nix::Error as Errno;
 use nix::libc;
-use quinn_udp::UdpSocketState;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::fragmenting;
+use crate::setup;
 
 /// A bound socket, and whether it rests.
 #[derive(Debug)]
 pub struct ServerSocket {
     pub udp: UdpSocket,
-    /// What the system can do with the socket (GRO, GSO), as far as is known yet.
-    pub state: UdpSocketState,
+    /// How many replies one send may hold: 1 without GSO.
+    pub most_segments: usize,
+    /// The options that the system refused.
+    pub refused: Refused,
     address: SocketAddr,
     /// Whether this socket answers datagrams to a group. Such a datagram comes to the
     /// socket of every event loop, and only the first loop's socket answers it.
@@ -42,20 +44,22 @@ impl BoundSocket for ServerSocket {
         socket.set_reuse_port(sharing != Sharing::Alone)?;
         socket.bind(&address.into())?;
         let answers_groups = sharing != Sharing::Workers { is_first: false };
-        Ok(Self { answers_groups, ..Self::new(socket)? })
+        Ok(Self { answers_groups, ..Self::new(socket, Refused::default())? })
     }
 
     fn adopt(passed: OwnedFd) -> io::Result<Self> {
         let socket = Socket::from(passed);
         let bound = socket.local_addr()?.as_socket();
-        let problem = if socket.protocol()? != Some(Protocol::UDP) {
+        let problem = if socket.protocol().is_ok_and(|it| it != Some(Protocol::UDP)) {
             "not a UDP socket"
         } else if socket.peer_addr().is_ok() {
             "connected: it would hear one peer alone"
         } else if bound.is_none_or(|address| address.port() == 0) {
             "not bound to a port"
         } else {
-            return Self::new(socket);
+            let mut refused = Refused::default();
+            setup::reset(&socket, bound.is_some_and(|it| it.is_ipv6()), &mut refused);
+            return Self::new(socket, refused);
         };
         Err(io::Error::other(problem))
     }
@@ -66,12 +70,14 @@ impl BoundSocket for ServerSocket {
 }
 
 impl ServerSocket {
-    fn new(socket: Socket) -> io::Result<Self> {
+    fn new(socket: Socket, mut refused: Refused) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        let state = fragmenting::keep(&socket, || UdpSocketState::new((&socket).into()))?;
+        let is_ipv6 = socket.local_addr()?.is_ipv6();
+        let most_segments = setup::set_up(&socket, is_ipv6, &mut refused);
         let udp = UdpSocket::from_std(socket.into());
         let address = udp.local_addr()?;
-        Ok(Self { udp, state, address, answers_groups: true, rest: Rest::default() })
+        let rest = Rest::default();
+        Ok(Self { udp, most_segments, refused, address, answers_groups: true, rest })
     }
 }
 

@@ -34,7 +34,7 @@ def asked(case: Case) -> None:
 
 
 def groups(case: Case) -> None:
-    """A datagram to a group reaches every worker: exactly one of them answers."""
+    """A datagram to a group, or to a subnet's broadcast address, reaches every worker: exactly one answers."""
     network.ip("link add group0 type veth peer name group1")
     # With IPv6, the other end would receive this host's datagrams to a group, and
     # the server would get them twice.
@@ -43,8 +43,13 @@ def groups(case: Case) -> None:
     network.ip("link set group0 up")
     network.ip("address add 10.77.0.1/24 dev group0")
     network.ip("address add fe80::77/64 dev group0 nodad")
+    broadcast = ("255.255.255.255", "10.77.0.255")
+    listeners = (
+        ("0.0.0.0:0", ("224.0.0.1", *broadcast)), (":0", broadcast), ("[::]:0", ("ff02::1%group0",)),
+        ("10.77.0.255:0", broadcast[1:]),
+    )
     for workers in ("1", "4"):
-        for listen, asked in (("0.0.0.0:0", ("224.0.0.1", "255.255.255.255")), ("[::]:0", ("ff02::1%group0",))):
+        for listen, asked in listeners:
             with case.server("udp-server", "--workers", workers, listen=listen) as server:
                 for group in asked * case.figure(20, 3):
                     replies = answers(group, server.address[1])

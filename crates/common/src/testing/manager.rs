@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixDatagram};
 use std::process::Command;
@@ -9,6 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::peers::peer;
 use super::reaped::PATIENCE;
+
+/// The first passed descriptor, sd_listen_fds(3).
+const FIRST_PASSED: i32 = 3;
+/// How far away a descriptor certainly is free.
+const ELSEWHERE: i32 = 100;
 
 /// A socket that servers notify: sd_notify(3).
 #[derive(Debug)]
@@ -75,6 +81,29 @@ impl ServiceManager {
         let received = self.socket.recv(&mut [0; 256]);
         self.socket.set_nonblocking(false).expect("it can");
         received.is_ok()
+    }
+
+    /// A command that starts `program` with these sockets passed, and with `environment`
+    /// (such as `LISTEN_FDS=1`), which may say anything of them. `None` if there is no Bash:
+    /// then the test is reported as skipped.
+    pub fn pass(
+        sockets: &[&dyn AsRawFd],
+        environment: &str,
+        program: &str,
+        args: &[&str],
+    ) -> Option<Command> {
+        let mut command = peer("bash", "bash --version")?;
+        let mut script = String::new();
+        // Elsewhere first, for a socket may itself have the number of another's place.
+        for (n, socket) in (FIRST_PASSED..).zip(sockets) {
+            script += &format!("exec {}<&{}; ", n + ELSEWHERE, socket.as_raw_fd());
+        }
+        for (n, _) in (FIRST_PASSED..).zip(sockets) {
+            script += &format!("exec {n}<&{0} {0}<&-; ", n + ELSEWHERE);
+        }
+        script += &format!(r#"export LISTEN_PID=$$ {environment}; exec "$0" "$@""#);
+        command.args(["-c", &script, program]).args(args);
+        Some(command)
     }
 
     /// A command that starts `program` with a passed socket, and the address of that socket.

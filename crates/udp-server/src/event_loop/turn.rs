@@ -7,9 +7,10 @@ use common::exit::Failure;
 use common::server::peer::Peer;
 
 use super::EventLoop;
-use crate::batch::{Datagram, ReplyBatch};
+use crate::batch::Datagram;
 use crate::events;
 use crate::limits::BATCHES_PER_TURN;
+use crate::replies::ReplyBatch;
 use crate::shared::Shared;
 use crate::socket::{Meaning, ServerSocket};
 
@@ -79,7 +80,7 @@ impl EventLoop {
         let Some(socket) = sockets.get(token) else {
             return 0;
         };
-        let most = socket.state.max_gso_segments();
+        let most = socket.most_segments;
         let mut datagrams = 0;
         for Datagram { envelope, to_group, message } in batch.datagrams() {
             if to_group && !socket.answers_groups {

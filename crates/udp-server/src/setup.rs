@@ -1,0 +1,63 @@
+//! Sets up the socket: the options that the server wants, and for a socket that a service
+//! manager passed, those that it could do harm with.
+//!
+//! A system, or a sandbox, may refuse any option. The server goes without it: then, for
+//! example, replies leave from the address that the system chooses.
+
+use common::server::settings::Refused;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{
+    Broadcast, DontRoute, Ipv4PacketInfo, Ipv6DontFrag, Ipv6RecvPacketInfo, RxqOvfl, UdpGroSegment,
+    UdpGsoSegment,
+};
+use nix::{libc, setsockopt_impl, sockopt_impl};
+use socket2::Socket;
+
+use crate::limits::MOST_SEGMENTS;
+
+sockopt_impl!(
+    /// One of `IPV6_PMTUDISC_*`, ipv6(7).
+    MtuDiscovery6,
+    SetOnly,
+    libc::IPPROTO_IPV6,
+    libc::IPV6_MTU_DISCOVER,
+    libc::c_int
+);
+sockopt_impl!(
+    /// Holds back what is sent, udp(7).
+    Cork,
+    SetOnly,
+    libc::IPPROTO_UDP,
+    libc::UDP_CORK,
+    bool
+);
+
+/// Sets the options that the server wants. Returns how many replies one send may hold.
+pub fn set_up(socket: &Socket, is_ipv6: bool, refused: &mut Refused) -> usize {
+    refused.note("IP_PKTINFO", setsockopt(socket, Ipv4PacketInfo, &true));
+    if is_ipv6 {
+        refused.note("IPV6_RECVPKTINFO", setsockopt(socket, Ipv6RecvPacketInfo, &true));
+    }
+    refused.note("UDP_GRO", setsockopt(socket, UdpGroSegment, &true));
+    // Zero cuts up nothing, unless a send says so.
+    let cuts_up = setsockopt(socket, UdpGsoSegment, &0);
+    refused.note("UDP_SEGMENT", cuts_up);
+    if cuts_up.is_ok() { MOST_SEGMENTS } else { 1 }
+}
+
+/// Resets the options of a passed socket with which it would not receive all, or not send
+/// everything at once to where it should go.
+pub fn reset(socket: &Socket, is_ipv6: bool, refused: &mut Refused) {
+    refused.reset(socket, is_ipv6);
+    // The control data would have no room for it.
+    refused.note("SO_RXQ_OVFL", setsockopt(socket, RxqOvfl, &0));
+    // A forged source could be a whole subnet.
+    refused.note("SO_BROADCAST", setsockopt(socket, Broadcast, &false));
+    refused.note("SO_DONTROUTE", setsockopt(socket, DontRoute, &false));
+    refused.note("UDP_CORK", setsockopt(socket, Cork, &false));
+    if is_ipv6 {
+        let dont = libc::IPV6_PMTUDISC_DONT;
+        refused.note("IPV6_MTU_DISCOVER", setsockopt(socket, MtuDiscovery6, &dont));
+        refused.note("IPV6_DONTFRAG", setsockopt(socket, Ipv6DontFrag, &false));
+    }
+}
