@@ -16,6 +16,14 @@ use socket2::Socket;
 use crate::limits::MOST_SEGMENTS;
 
 sockopt_impl!(
+    /// One of `IP_PMTUDISC_*`, ip(7). IPv6 sockets have this option for IPv4 peers.
+    MtuDiscovery,
+    SetOnly,
+    libc::IPPROTO_IP,
+    libc::IP_MTU_DISCOVER,
+    libc::c_int
+);
+sockopt_impl!(
     /// One of `IPV6_PMTUDISC_*`, ipv6(7).
     MtuDiscovery6,
     SetOnly,
@@ -38,11 +46,23 @@ pub fn set_up(socket: &Socket, is_ipv6: bool, refused: &mut Refused) -> usize {
     if is_ipv6 {
         refused.note("IPV6_RECVPKTINFO", setsockopt(socket, Ipv6RecvPacketInfo, &true));
     }
+    refused.note("IP_MTU_DISCOVER", let_routers_fragment(socket));
     refused.note("UDP_GRO", setsockopt(socket, UdpGroSegment, &true));
     // Zero cuts up nothing, unless a send says so.
     let cuts_up = setsockopt(socket, UdpGsoSegment, &0);
     refused.note("UDP_SEGMENT", cuts_up);
     if cuts_up.is_ok() { MOST_SEGMENTS } else { 1 }
+}
+
+/// Lets IPv4 routers fragment a reply. By default it would forbid them that, and would be
+/// lost wherever the path takes less than this machine knows: there is no second one. Nor is a
+/// path's MTU learned, which could be forged (`IP_PMTUDISC_OMIT`, Linux 3.15).
+///
+/// IPv6 routers do not fragment; but the longest reply (1024 bytes) fits into the least MTU that
+/// an IPv6 link has (1280 bytes, RFC 8200).
+fn let_routers_fragment(socket: &Socket) -> nix::Result<()> {
+    setsockopt(socket, MtuDiscovery, &libc::IP_PMTUDISC_OMIT)
+        .or_else(|_| setsockopt(socket, MtuDiscovery, &libc::IP_PMTUDISC_DONT))
 }
 
 /// Resets the options of a passed socket with which it would not receive all, or not send

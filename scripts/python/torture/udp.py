@@ -175,31 +175,6 @@ def one_network(case: Case, rate: int) -> None:
         case.check(peers.is_answered("udp-server", server.address, 1, "fd00:b::1"), "another /64 is not answered")
 
 
-def narrow(case: Case) -> None:
-    """Replies larger than the path's MTU.
-
-    They arrive in fragments, as those of any program do: one alone, and twenty
-    that the server may send in one call.
-    """
-    network.ip("link set lo mtu 600")
-    long = "x" * 1_000
-    with case.server("udp-server", "--reply", long) as server:
-        with peers.datagram_socket(server.address, seconds=1) as peer:
-            for count in (1, 20) * case.figure(25, 3):
-                server.signal(signal.SIGSTOP)
-                until(server.is_stopped)
-                for _ in range(count):
-                    peer.send(HELLO)
-                server.signal(signal.SIGCONT)
-                for _ in range(count):
-                    try:
-                        reply: bytes | OSError = peer.recv(65536)
-                    except OSError as error:
-                        reply = error
-                    if not case.check(reply == long.encode(), f"one of {count} at once: {reply!r:.60}"):
-                        return
-
-
 def drops(case: Case) -> None:
     """Bursts larger than the receive buffer.
 
