@@ -1,73 +1,72 @@
 //! How many datagrams the kernel dropped because a receive buffer was full.
 //!
-//! The kernel counts them for each socket; `SO_MEMINFO` (Linux 4.12) reads the count.
-//! Datagrams that were coalesced before they were dropped count as one, so the number
-//! is a lower bound. It is read only when the totals are printed.
+//! The kernel counts them for each socket, and lists the counts in `/proc/net/udp` and
+//! `udp6` (proc_net(5)). Datagrams that were coalesced before they were dropped count as
+//! one, so the number is a lower bound. It is read only when the totals are printed.
+//!
+//! (`SO_MEMINFO` has the same count. But under emulation the answer to that option may be
+//! shorter than it should be, and nix panics at that.)
 
-use std::fs::File;
+use std::collections::HashMap;
+use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 
-use nix::sys::socket::getsockopt;
-use nix::{getsockopt_impl, libc, sockopt_impl};
+/// The tables of this process's network, which need not be that of `/proc/net`.
+const TABLES: [&str; 2] = ["/proc/self/net/udp", "/proc/self/net/udp6"];
 
-/// From Linux's `asm-generic/socket.h`; libc has no name for it.
-#[cfg(not(any(target_arch = "sparc", target_arch = "sparc64")))]
-const SO_MEMINFO: libc::c_int = 55;
-#[cfg(any(target_arch = "sparc", target_arch = "sparc64"))]
-const SO_MEMINFO: libc::c_int = 57;
+/// How often the tables are read until they hold every socket. One that has more than a page
+/// may lack a row if other sockets were closed meanwhile.
+const TRIES: usize = 3;
 
-sockopt_impl!(
-    /// The numbers of `SK_MEMINFO_*`, from Linux's `sock_diag.h`.
-    MemoryInfo,
-    GetOnly,
-    libc::SOL_SOCKET,
-    SO_MEMINFO,
-    [u32; libc::SK_MEMINFO_DROPS as usize + 1]
-);
-
-/// The sockets whose drops are counted.
+/// The sockets whose drops are counted: their inodes, and how many drops each had before it
+/// was watched.
 #[derive(Debug, Default)]
-pub struct KernelDrops(Mutex<Vec<Watched>>);
-
-/// A duplicate of a socket, and how many drops it had before it was watched.
-#[derive(Debug)]
-struct Watched {
-    socket: OwnedFd,
-    inode: u64,
-    before: u32,
-}
+pub struct KernelDrops(Mutex<HashMap<u64, u32>>);
 
 impl KernelDrops {
     /// Counts the drops of `socket` from now on. If several event loops have duplicates
     /// of one socket, it counts once.
     pub fn watch(&self, socket: impl AsFd) -> io::Result<()> {
-        let socket = File::from(socket.as_fd().try_clone_to_owned()?);
-        let inode = socket.metadata()?.ino();
-        let socket = OwnedFd::from(socket);
-        let before = drops(&socket).unwrap_or_default();
+        let inode = File::from(socket.as_fd().try_clone_to_owned()?).metadata()?.ino();
+        let before = drops().get(&inode).copied().unwrap_or_default();
         let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !sockets.iter().any(|watched| watched.inode == inode) {
-            sockets.push(Watched { socket, inode, before });
-        }
+        sockets.entry(inode).or_insert(before);
         Ok(())
     }
 
     /// How many datagrams were dropped, at least; `None` if the system does not say.
     pub fn get(&self) -> Option<u64> {
         let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = |watched: &Watched| {
+        let sum = |now: HashMap<u64, u32>| -> Option<u64> {
             // The kernel's 32-bit number wraps around.
-            Some(u64::from(drops(&watched.socket)?.wrapping_sub(watched.before)))
+            let each = |(inode, &before): (&u64, &u32)| {
+                Some(u64::from(now.get(inode)?.wrapping_sub(before)))
+            };
+            sockets.iter().map(each).sum()
         };
-        sockets.iter().map(each).sum()
+        (0..TRIES).find_map(|_| sum(drops()))
     }
 }
 
-fn drops(socket: &OwnedFd) -> Option<u32> {
-    getsockopt(socket, MemoryInfo).ok()?.last().copied()
+/// The drops of each UDP socket of this network, by its inode.
+fn drops() -> HashMap<u64, u32> {
+    let tables = TABLES.iter().filter_map(|path| fs::read_to_string(path).ok());
+    let mut drops = HashMap::new();
+    for table in tables {
+        drops.extend(table.lines().filter_map(row));
+    }
+    drops
+}
+
+/// The inode in a row of a table, and the drops. The headline has none.
+fn row(line: &str) -> Option<(u64, u32)> {
+    /// The column of the inode. The drops have the last one.
+    const INODE: usize = 9;
+    let mut columns = line.split_ascii_whitespace();
+    Some((columns.nth(INODE)?.parse().ok()?, columns.last()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -97,5 +96,24 @@ mod tests {
         // The buffer is full, so all of these are dropped.
         flood(&socket);
         assert_eq!(drops.get(), Some(FLOOD as u64));
+    }
+
+    #[test]
+    fn a_socket_that_the_system_does_not_list_has_no_count() {
+        let drops = KernelDrops::default();
+        let pipe = std::io::pipe().unwrap().0;
+        drops.watch(pipe).unwrap();
+        assert_eq!(drops.get(), None);
+    }
+
+    #[test]
+    fn rows_are_read_as_the_kernel_writes_them() {
+        let row4 = " 1081: 00000000:1A0A 00000000:0000 07 00000000:00000000 00:00000000 00000000  \
+                    1000        0 51617 2 0000000000000000 4711        ";
+        assert_eq!(row(row4), Some((51617, 4711)));
+        let headline = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when \
+                        retrnsmt   uid  timeout inode ref pointer drops             ";
+        assert_eq!(row(headline), None);
+        assert_eq!(row(""), None);
     }
 }
