@@ -43,7 +43,7 @@ use common::exit::{self, Failure};
 use common::output::Output;
 #[cfg(doc)] // The trait of `ServerSocket::bind`, for the link above.
 use common::server::listen::BoundSocket;
-use common::server::shutdown::Shutdown;
+use common::server::shutdown::{Cause, Shutdown};
 use common::server::transcript::Transcript;
 use common::{descriptors, options, signals};
 
@@ -66,9 +66,10 @@ fn run(options: &Options) -> Result<(), Failure> {
     descriptors::raise_limit();
     let mut server = Server::bind(options)?;
     let shutdown = Shutdown::on_signals(server.wakers()?)?;
-    let on_broken_pipe = shutdown.clone();
-    let transcript = Transcript::start(options.service.output, move || on_broken_pipe.request())?;
+    let output = options.service.output;
+    let unread = shutdown.clone();
+    let transcript = Transcript::start(output, move || unread.request(Cause::NoReader))?;
     let ended = server.serve(&shutdown, &transcript)?;
     server.print_totals();
-    transcript.end(ended.and_then(|()| server.check_goal()))
+    transcript.end(ended.and_then(|()| server.check_goal(shutdown.cause())))
 }

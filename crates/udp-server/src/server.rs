@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::exit::Failure;
+use common::server::goal::Goal;
 use common::server::notify;
-use common::server::shutdown::Shutdown;
+use common::server::shutdown::{Cause, Shutdown};
 use common::server::transcript::Transcript;
 use common::server::workers::{self, Ended};
 use mio::Waker;
@@ -78,9 +79,10 @@ impl Server {
         events::stopped(&self.shared.totals);
     }
 
-    /// Whether `--count` and `--idle-exit` were satisfied.
-    pub fn check_goal(&self) -> Result<(), Failure> {
-        let totals = &self.shared.totals;
-        self.shared.goal.check(totals.exchanges.get(), totals.datagrams.get())
+    /// Whether `--count` and `--idle-exit` were satisfied when the server stopped for `cause`.
+    pub fn check_goal(&self, cause: Option<Cause>) -> Result<(), Failure> {
+        let (goal, totals) = (&self.shared.goal, &self.shared.totals);
+        let check = if cause == Some(Cause::NoReader) { Goal::check_unread } else { Goal::check };
+        check(goal, totals.exchanges.get(), totals.datagrams.get())
     }
 }

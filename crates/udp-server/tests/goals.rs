@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use common::protocol::UDP_REPLY;
 use common::testing::{
-    Event, Finished, PATIENCE, Server, ServiceManager, documented, quiet_command, run, run_with,
+    Event, Finished, PATIENCE, Reader, Server, ServiceManager, documented, quiet_command, run,
+    run_with,
 };
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
@@ -263,4 +264,14 @@ fn json_is_as_documented() {
         .filter(|&name| !seen.contains(name) && !hard_to_have.contains(&name.as_str()))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_leaves_what_was_to_be_shown_unshown() {
+    for (option, expected) in [("--count=3", 1), ("--idle-exit=1h", 2), ("--workers=2", 0)] {
+        let mut command = quiet_command(UDP_SERVER);
+        command.args(["--listen", "127.0.0.1:0", "--stats", "20ms", option]);
+        let server = Server::spawn_with(command, 1, Reader::Leaves);
+        assert_eq!(server.finish().0, Some(expected), "{option}");
+    }
 }

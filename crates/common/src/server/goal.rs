@@ -90,6 +90,28 @@ impl Goal {
             _ => Ok(()),
         }
     }
+
+    /// Whether a run was a success that ended because standard output lost its reader, with
+    /// this many `exchanges` and `arrivals`.
+    ///
+    /// # Errors
+    /// It was no success yet. With `--idle-exit` it was no failure either: whether nobody
+    /// would have come is not known, so the status is not the one that says so.
+    pub fn check_unread(&self, exchanges: u64, arrivals: u64) -> Result<(), Failure> {
+        const UNREAD: &str = "standard output lost its reader";
+        let (what, so_far) = match (self.count, self.idle_exit) {
+            (Some(count), _) if exchanges < count => {
+                let s = if exchanges == 1 { "" } else { "s" };
+                (format!("--count {count}"), format!("{exchanges} exchange{s}, and then {UNREAD}"))
+            }
+            (None, Some(idle)) if arrivals == 0 => {
+                (format!("--idle-exit {}", words(idle)), format!("nobody had come when {UNREAD}"))
+            }
+            _ => return Ok(()),
+        };
+        let failure = if self.idle_exit.is_some() { Failure::local } else { Failure::outcome };
+        Err(failure(what, so_far))
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@
 
 use std::io;
 use std::process;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mio::Waker;
@@ -34,8 +33,21 @@ pub struct Shutdown {
 
 #[derive(Debug)]
 struct Shared {
-    requested: AtomicBool,
+    requested: OnceLock<Cause>,
     wakers: Vec<Waker>,
+}
+
+/// Why a server stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// SIGINT, SIGTERM or SIGHUP.
+    Signal,
+    /// `--count` is reached, or nobody came for `--idle-exit`.
+    Goal,
+    /// Standard output is a pipe or a connection whose reader has gone for good.
+    NoReader,
+    /// An event loop failed.
+    Failure,
 }
 
 impl Shutdown {
@@ -48,7 +60,7 @@ impl Shutdown {
     /// # Errors
     /// The system refuses the signal handler, or the thread that waits for signals.
     pub fn on_signals(wakers: Vec<Waker>) -> Result<Self, Failure> {
-        let shared = Arc::new(Shared { requested: AtomicBool::new(false), wakers });
+        let shared = Arc::new(Shared { requested: OnceLock::new(), wakers });
         let shutdown = Self { shared };
         let on_signal = || {
             let shutdown = shutdown.clone();
@@ -59,7 +71,7 @@ impl Shutdown {
                 if stopping_since.is_some_and(|since| is_impatient(since, Instant::now())) {
                     process::exit(0);
                 }
-                shutdown.request();
+                shutdown.request(Cause::Signal);
                 stopping_since.get_or_insert_with(Instant::now);
             }
         };
@@ -77,10 +89,10 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Requests a stop. The first request wakes the event loops and notifies the service
+    /// Requests a stop, for this `cause`. The first request wakes the event loops and notifies the service
     /// manager; further requests do nothing.
-    pub fn request(&self) {
-        if self.shared.requested.swap(true, Ordering::AcqRel) {
+    pub fn request(&self, cause: Cause) {
+        if self.shared.requested.set(cause).is_err() {
             return;
         }
         for waker in &self.shared.wakers {
@@ -97,14 +109,20 @@ impl Shutdown {
     /// `--idle-exit`, although somebody came meanwhile and is about to be served.
     pub fn request_when_over(&self, goal: &Goal, exchanges: u64, noticed_until: Instant) {
         if !self.is_requested() && goal.is_over(exchanges, noticed_until) {
-            self.request();
+            self.request(Cause::Goal);
         }
     }
 
     /// Whether a stop has been requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        self.shared.requested.load(Ordering::Acquire)
+        self.cause().is_some()
+    }
+
+    /// Why a stop has been requested, if one has.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.shared.requested.get().copied()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::exit::{Failure, reason};
-use crate::server::shutdown::Shutdown;
+use crate::server::shutdown::{Cause, Shutdown};
 
 /// How the event loops ended: the first failure, in the order of the loops.
 pub type Ended = Result<(), Failure>;
@@ -21,7 +21,8 @@ pub fn run<L: Send>(
     announce: impl FnOnce(&L),
     run: impl Fn(&mut L) -> Ended + Sync,
 ) -> Result<Ended, Failure> {
-    let run = |event_loop: &mut L| run(event_loop).inspect_err(|_| shutdown.request());
+    let run =
+        |event_loop: &mut L| run(event_loop).inspect_err(|_| shutdown.request(Cause::Failure));
     let Some((first, others)) = loops.split_first_mut() else {
         return Ok(Ok(()));
     };

@@ -31,6 +31,8 @@ pub enum Reader {
     Sleeps,
     /// The reader closes the pipe.
     Leaves,
+    /// The reader closes the pipe after the first line that contains this.
+    LeavesAfter(&'static str),
 }
 
 impl Server {
@@ -178,10 +180,15 @@ fn lines_of(
         while let Ok(1..) = output.read_until(b'\n', &mut line) {
             let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
             to_come = to_come.saturating_sub(usize::from(listening_on(&text).is_some()));
+            let is_last = match reader {
+                Reader::Reads => false,
+                Reader::Sleeps | Reader::Leaves => to_come == 0,
+                Reader::LeavesAfter(last) => text.contains(last),
+            };
             // The test may have ended: then nobody receives the line.
             let _ = sender.send(text);
             line.clear();
-            if to_come == 0 && reader != Reader::Reads {
+            if is_last {
                 return (reader == Reader::Sleeps).then(|| output.into_inner());
             }
         }

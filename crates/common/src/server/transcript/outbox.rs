@@ -74,9 +74,7 @@ impl Outbox {
         let shared = Arc::new(Shared::default());
         let outbox = Self { shared: Arc::clone(&shared) };
         thread::Builder::new().name("transcript".to_owned()).spawn(move || {
-            if let Err(error) = shared.write_all_to(Printer::new(out, notice))
-                && error.kind() == io::ErrorKind::BrokenPipe
-            {
+            if shared.write_all_to(Printer::new(out, notice)).is_err() {
                 on_broken_pipe();
             }
         })?;
@@ -150,7 +148,7 @@ impl Shared {
                 break Ok(());
             };
             match printer.print(&batch, dropped) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Err(error),
+                Err(error) if is_broken(&error) => break Err(error),
                 // A full disk may have room again later. The server goes on serving.
                 Ok(()) | Err(_) => {}
             }
@@ -178,6 +176,12 @@ impl Shared {
         mem::swap(&mut state.lines, batch);
         Some(mem::take(&mut state.dropped))
     }
+}
+
+/// Whether `error` says that nobody will ever read a pipe's or a connection's other end.
+fn is_broken(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
 }
 
 #[cfg(test)]
