@@ -48,7 +48,7 @@ enum State {
     Receiving,
     /// Sends the reply. `sent` bytes of it are sent.
     Replying { reply: Arc<[u8]>, sent: usize },
-    /// A conversation at a stop: every message is answered, and the FIN is not sent yet.
+    /// No message will be answered any more, and the FIN is not sent yet.
     Ending,
     /// Reply and FIN are sent, and the peer has not closed yet. Data that still comes is
     /// discarded: closing a connection with unread data resets it, and the peer might
@@ -72,7 +72,8 @@ enum Inbound {
 /// What came of a step.
 #[derive(Debug)]
 pub enum Step<'b> {
-    /// A message has come. Answer it with [`Connection::answer`]. The message is empty if
+    /// A message has come. Answer it with [`Connection::answer`], or not with
+    /// [`Connection::leave_unanswered`]. The message is empty if
     /// the peer only ended its side.
     Received(&'b [u8]),
     /// The kernel has taken the whole reply, which has this many bytes.
@@ -146,7 +147,7 @@ impl<S: Stream> Connection<S> {
                 let sent = *sent;
                 self.end_reply(sent, now)
             }
-            State::Ending => self.end_conversation(),
+            State::Ending => self.end_unanswered(),
             State::Lingering => self.discard(buffer),
         }
     }
@@ -155,6 +156,13 @@ impl<S: Stream> Connection<S> {
     pub fn answer(&mut self, reply: Arc<[u8]>) {
         if matches!(self.state, State::Replying { sent: 0, .. }) {
             self.state = State::Replying { reply, sent: 0 };
+        }
+    }
+
+    /// Leaves the message unanswered that the last step received, and ends this side.
+    pub fn leave_unanswered(&mut self) {
+        if matches!(self.state, State::Replying { sent: 0, .. }) {
+            self.state = State::Ending;
         }
     }
 
@@ -246,8 +254,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Ends this side of a conversation, at a stop.
-    fn end_conversation<'b>(&mut self) -> Step<'b> {
+    /// Ends this side of a conversation at a stop, or of a message that is not answered.
+    fn end_unanswered<'b>(&mut self) -> Step<'b> {
         match self.stream.end() {
             Ok(()) => {
                 self.state = State::Lingering;

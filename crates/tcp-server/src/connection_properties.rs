@@ -57,4 +57,36 @@ proptest! {
         let now = Instant::now();
         check(conversing(connection(inbound, outbound, now)), events, now, usize::MAX)?;
     }
+
+    #[test]
+    fn what_is_left_unanswered_has_an_end_and_nothing_else(
+        inbound in answers(12),
+        events: Vec<bool>,
+        is_conversation: bool,
+    ) {
+        let now = Instant::now();
+        let mut connection = connection(inbound, [], now);
+        connection.terms.conversation = is_conversation;
+        let mut received = 0;
+        'events: for peer_ended in events {
+            connection.on_ready(peer_ended);
+            for steps in 0.. {
+                prop_assert!(steps < MOST_STEPS);
+                match connection.step(&mut [0; 4096], now) {
+                    Step::Received(_) => {
+                        received += 1;
+                        connection.leave_unanswered();
+                    }
+                    Step::Again => {}
+                    Step::WaitToReceive => break,
+                    Step::Ended(_) => break 'events,
+                    step @ (Step::Answered(_) | Step::WaitToSend) => {
+                        return Err(TestCaseError::fail(format!("{step:?}")));
+                    }
+                }
+            }
+            prop_assert_eq!(connection.stream.ended, received > 0);
+        }
+        prop_assert!(received <= 1 && connection.stream.sent.is_empty());
+    }
 }

@@ -27,6 +27,8 @@ pub struct Connections {
 pub struct Slot {
     pub connection: Connection<TcpStream>,
     pub peer: Peer,
+    /// Whether the message that is being answered counts for `--count`.
+    pub counts: bool,
     /// Rarely true: the kernel usually takes the whole reply at once.
     pub is_registered_for_writing: bool,
     /// Held for as long as the connection lives.
@@ -55,8 +57,14 @@ impl Connections {
 
     pub fn insert(&mut self, connection: Connection<TcpStream>, peer: Peer, place: Place) {
         let deadline = Deadline::of(&connection);
-        let slot =
-            Slot { connection, peer, is_registered_for_writing: false, _place: place, deadline };
+        let slot = Slot {
+            connection,
+            peer,
+            counts: false,
+            is_registered_for_writing: false,
+            _place: place,
+            deadline,
+        };
         let key = self.slots.insert(slot);
         self.deadlines(deadline).insert((deadline.at, key));
     }

@@ -45,6 +45,8 @@ const INBOUND: Interest = Interest::READABLE.add(Interest::PRIORITY);
 /// One event loop, its listeners and its connections.
 #[derive(Debug)]
 pub struct EventLoop {
+    /// The loop's number among all.
+    number: usize,
     shared: Arc<Shared>,
     poll: Poll,
     events: Events,
@@ -54,7 +56,8 @@ pub struct EventLoop {
     first_token: usize,
     /// How many connections the loop may hold: its share of all.
     room: usize,
-    /// How many connections have received a message and not yet sent the reply.
+    /// How many connections have received a message that counts for `--count`, and not yet
+    /// sent the reply.
     replying: u64,
     /// Accepted connections for which there is no room yet.
     newcomers: Newcomers<TcpStream>,
@@ -74,8 +77,10 @@ enum Phase {
 }
 
 impl EventLoop {
-    /// An event loop for `listeners`, with `room` for that many connections.
+    /// The event loop with this `number`, for `listeners`, with `room` for that many
+    /// connections.
     pub fn new(
+        number: usize,
         shared: Arc<Shared>,
         mut listeners: Vec<Listener>,
         room: usize,
@@ -89,6 +94,7 @@ impl EventLoop {
                 .map_err(cannot_poll)?;
         }
         Ok(Self {
+            number,
             shared,
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -128,8 +134,10 @@ impl EventLoop {
             if self.stats.as_mut().is_some_and(|stats| stats.take_due(now)) {
                 events::stats(&self.shared.totals);
             }
-            let exchanges = self.shared.totals.exchanges.get();
-            shutdown.request_when_over(&self.shared.goal, exchanges, previous);
+            if self.shared.goal.note_noticed(self.number, previous) {
+                self.look_for_waiting(now);
+            }
+            shutdown.request_when_over(&self.shared.goal);
             if matches!(self.phase, Phase::Serving) && shutdown.is_requested() {
                 self.stop(now);
             }
@@ -179,7 +187,7 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let phase = match self.phase {
-            Phase::Serving => self.shared.goal.idle_at(),
+            Phase::Serving => self.shared.goal.look_at(self.number),
             Phase::Draining(until) => Some(until),
         };
         let stats = self.stats.map(|stats| stats.next());
@@ -191,19 +199,17 @@ impl EventLoop {
     }
 
     /// Whether `--count` is reached, or will be once the replies under way are sent.
-    /// Then no other message is answered.
+    /// Then no other message is answered, or even read before it is known that the run ends.
     fn has_enough(&self) -> bool {
-        self.shared.goal.is_reached(self.shared.totals.exchanges.get() + self.replying)
+        self.shared.goal.is_reached(self.replying)
     }
 
-    /// Begins the stop: answers what has come so far, closes the listeners and the
-    /// silent connections, and lets the other connections finish.
+    /// Begins the stop: reads what has come so far, and answers it unless `--count` is reached;
+    /// closes the listeners and the silent connections, and lets the other connections finish.
     fn stop(&mut self, now: Instant) {
         self.phase = Phase::Draining(now + DRAIN);
         self.conclude_connections(now);
-        if !self.has_enough() {
-            self.accept_the_last(now);
-        }
+        self.accept_the_last(now);
         self.listeners.clear();
         // A newcomer for which there is no room now is refused.
         self.newcomers.expire_all(now);

@@ -39,6 +39,11 @@ pub fn answered(peer: &Peer) {
     debug!(event = "answered", peer = peer.as_str(); "[*] Answered: {peer}");
 }
 
+pub fn unanswered(peer: &Peer) {
+    const REASON: &str = "--count was reached";
+    info!(event = "unanswered", peer = peer.as_str(), reason = REASON; "[!] Not answered: {peer}: {REASON}");
+}
+
 pub fn lost(peer: &Peer, error: &io::Error) {
     let reason = reason(error);
     info!(event = "lost", peer = peer.as_str(), reason = reason.as_str(); "[!] Lost: {peer}: {reason}");
@@ -110,6 +115,7 @@ fn print_totals(level: Level, event: &str, headline: &str, totals: &Totals) {
         timed_out = totals.timed_out.get(),
         evicted = totals.evicted.get(),
         lost = totals.lost.get(),
+        unanswered = totals.unanswered.get(),
         silent = totals.silent.get();
         "[*] {headline}: {line}"
     );

@@ -7,11 +7,10 @@ use std::time::Instant;
 
 use common::server::listen::{BoundSocket, Families, Sharing};
 use common::server::peer::Peer;
-use common::server::rest::Rest;
+use common::server::rest::{Rest, is_readable};
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
 use nix::libc;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Socket, Type};
 
 use crate::limits::{ACCEPTS_PER_TURN, BACKLOG};
@@ -24,6 +23,8 @@ pub struct Listener {
     pub rest: Rest,
     /// How many connections in a row were gone before they were accepted.
     gone_in_a_row: usize,
+    /// Whether somebody was found waiting since the last accept.
+    has_waiting: bool,
 }
 
 /// What came of [`Listener::accept`].
@@ -93,7 +94,7 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
-        Ok(Self { socket, address, rest: Rest::default(), gone_in_a_row: 0 })
+        Ok(Self { socket, address, rest: Rest::default(), gone_in_a_row: 0, has_waiting: false })
     }
 
     /// Leaves the listener alone for a while. Returns whether to warn the user.
@@ -117,11 +118,12 @@ impl Listener {
             Ok((stream, peer)) => {
                 self.rest.succeeded();
                 self.gone_in_a_row = 0;
+                self.has_waiting = false;
                 Accepted::Connection(stream, Peer::new(peer))
             }
             Err(error) => match Meaning::of(&error) {
-                Meaning::Nobody => Accepted::Nobody,
-                Meaning::Full if !self.has_queue() => Accepted::Nobody,
+                Meaning::Nobody => self.nobody(),
+                Meaning::Full if !self.has_queue() => self.nobody(),
                 Meaning::Full => Accepted::Full(error),
                 Meaning::Short => Accepted::Short(error),
                 Meaning::Broken => Accepted::Broken(error),
@@ -138,11 +140,23 @@ impl Listener {
         }
     }
 
+    fn nobody(&mut self) -> Accepted {
+        self.has_waiting = false;
+        Accepted::Nobody
+    }
+
+    /// Whether somebody waits while the listener rests, and was not found before. Whoever comes
+    /// after that cannot be told from those who waited already.
+    pub fn finds_waiting(&mut self) -> bool {
+        let is_new = self.rest.until().is_some() && !self.has_waiting && self.has_queue();
+        self.has_waiting |= is_new;
+        is_new
+    }
+
     /// Whether a connection is queued. If there is no free descriptor, accept(2) fails
     /// before it looks at the queue.
-    fn has_queue(&self) -> bool {
-        let mut listener = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        poll(&mut listener, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    pub fn has_queue(&self) -> bool {
+        is_readable(self.socket.as_fd())
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::exit::Failure;
-use common::server::goal::Goal;
 use common::server::notify;
 use common::server::shutdown::{Cause, Shutdown};
 use common::server::transcript::Transcript;
@@ -31,14 +30,15 @@ impl Server {
         let service = &options.service;
         let listeners_by_loop: Vec<Vec<Listener>> = service.listen.bind(options.workers())?;
         let listeners = listeners_by_loop.iter().map(Vec::len).sum();
-        let shared = Arc::new(Shared::new(options, listeners));
+        let shared = Arc::new(Shared::new(options, listeners_by_loop.len(), listeners));
         let mut stats = service.stats(Instant::now());
         let rooms = shares(shared.most_connections, listeners_by_loop.len());
         let loops = listeners_by_loop
             .into_iter()
             .zip(rooms)
-            .map(|(listeners, room)| {
-                EventLoop::new(Arc::clone(&shared), listeners, room, stats.take())
+            .enumerate()
+            .map(|(number, (listeners, room))| {
+                EventLoop::new(number, Arc::clone(&shared), listeners, room, stats.take())
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { loops, shared })
@@ -77,9 +77,8 @@ impl Server {
 
     /// Whether `--count` and `--idle-exit` were satisfied when the server stopped for `cause`.
     pub fn check_goal(&self, cause: Option<Cause>) -> Result<(), Failure> {
-        let (goal, totals) = (&self.shared.goal, &self.shared.totals);
-        let check = if cause == Some(Cause::NoReader) { Goal::check_unread } else { Goal::check };
-        check(goal, totals.exchanges.get(), totals.connections.get())
+        let goal = &self.shared.goal;
+        if cause == Some(Cause::NoReader) { goal.check_unread() } else { goal.check() }
     }
 }
 

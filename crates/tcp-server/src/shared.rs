@@ -27,12 +27,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// What event loops with `listeners` listeners in all share. The listeners count
+    /// What `loops` event loops with `listeners` listeners in all share. The listeners count
     /// because they take descriptors that connections cannot have.
-    pub fn new(options: &Options, listeners: usize) -> Self {
+    pub fn new(options: &Options, loops: usize, listeners: usize) -> Self {
         Self {
             totals: Totals::default(),
-            goal: options.service.goal(Instant::now()),
+            goal: options.service.goal(loops, Instant::now()),
             replies: Counter::default(),
             sources: Sources::new(options.max_per_source()),
             reply: Reply::new(&options.reply, options.service.witness),

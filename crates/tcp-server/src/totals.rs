@@ -23,13 +23,15 @@ pub struct Totals {
     pub evicted: Counter,
     /// Failed before the reply was sent.
     pub lost: Counter,
+    /// Messages that were there when `--count` was reached, and were not answered.
+    pub unanswered: Counter,
     /// Had sent nothing when the peer ended a conversation or the server stopped.
     pub silent: Counter,
 }
 
 impl Totals {
     /// The totals as they are printed.
-    pub fn line(&self) -> Line<5> {
+    pub fn line(&self) -> Line<6> {
         Line {
             arrivals: (self.connections.get(), "connection"),
             exchanges: self.exchanges.get(),
@@ -40,6 +42,7 @@ impl Totals {
                 (self.timed_out.get(), "timed out"),
                 (self.evicted.get(), "evicted"),
                 (self.lost.get(), "lost"),
+                (self.unanswered.get(), "unanswered"),
                 (self.silent.get(), "silent"),
             ],
         }

@@ -34,6 +34,8 @@ const WAKER: Token = Token(usize::MAX);
 /// One event loop and its sockets.
 #[derive(Debug)]
 pub struct EventLoop {
+    /// The loop's number among all.
+    number: usize,
     shared: Arc<Shared>,
     poll: Poll,
     events: Events,
@@ -47,8 +49,9 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// An event loop for `sockets`.
+    /// The event loop with this `number`, for `sockets`.
     pub fn new(
+        number: usize,
         shared: Arc<Shared>,
         mut sockets: Vec<ServerSocket>,
         stats: Option<Interval>,
@@ -62,6 +65,7 @@ impl EventLoop {
             shared.totals.kernel.watch(&socket.udp).map_err(cannot_poll)?;
         }
         Ok(Self {
+            number,
             shared,
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -107,8 +111,10 @@ impl EventLoop {
             if self.stats.as_mut().is_some_and(|stats| stats.take_due(now)) {
                 events::stats(&self.shared.totals);
             }
-            let exchanges = self.shared.totals.exchanges.get();
-            shutdown.request_when_over(&self.shared.goal, exchanges, previous);
+            if self.shared.goal.note_noticed(self.number, previous) {
+                self.look_for_waiting(now);
+            }
+            shutdown.request_when_over(&self.shared.goal);
         }
         self.answer_the_last()
     }
@@ -134,21 +140,38 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let rests = self.sockets.iter().filter_map(|socket| socket.rest.until());
-        let others = [self.stats.map(|stats| stats.next()), self.shared.goal.idle_at()];
+        let others = [self.stats.map(|stats| stats.next()), self.shared.goal.look_at(self.number)];
         let earliest = rests.chain(others.into_iter().flatten()).min();
         earliest.map(|earliest| earliest.saturating_duration_since(now))
     }
 
-    /// Answers what came before the request to stop, for [`LAST_TURNS`] turns at most.
+    /// Receives what came before the request to stop, for [`LAST_TURNS`] turns at most, and
+    /// answers it unless `--count` is reached.
     fn answer_the_last(&mut self) -> Result<(), Failure> {
         self.ready.extend(0..self.sockets.len());
         self.sockets.iter_mut().for_each(|socket| socket.rest.end_early());
         for _ in 0..LAST_TURNS {
-            if self.shared.has_enough(0) || self.ready.is_empty() {
+            if self.ready.is_empty() {
                 break;
             }
             self.turn(Instant::now())?;
         }
+        if self.sockets.iter().any(ServerSocket::has_waiting) {
+            self.shared.goal.note_left_waiting();
+        }
         Ok(())
+    }
+
+    /// Before the run ends because nobody came: looks for datagrams that wait in a socket which
+    /// rests. Who sent them has come, although nothing more is known of them. The end is put off
+    /// once, for the socket may never be able to receive them.
+    fn look_for_waiting(&mut self, now: Instant) {
+        let mut found = false;
+        for socket in &mut self.sockets {
+            found |= socket.has_waiting() && !mem::replace(&mut socket.was_found_waiting, true);
+        }
+        if found {
+            self.shared.goal.note_connection(now);
+        }
     }
 }

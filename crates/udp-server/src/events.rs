@@ -64,6 +64,12 @@ pub fn unanswered(peer: &Peer, error: &io::Error) {
     info!(event = "unanswered", peer = peer.as_str(), reason = reason.as_str(); "[!] Could not answer: {peer}: {reason}");
 }
 
+/// Prints that a datagram came too late: it was there when the run was over.
+pub fn left_unanswered(peer: &Peer) {
+    const REASON: &str = "--count was reached";
+    info!(event = "unanswered", peer = peer.as_str(), reason = REASON; "[!] Not answered: {peer}: {REASON}");
+}
+
 /// Prints why a datagram is not answered. The caller chooses the `level`, so that
 /// warnings are not repeated too often.
 pub fn dropped(level: Level, peer: &Peer, cause: Cause) {

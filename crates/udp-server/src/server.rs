@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::exit::Failure;
-use common::server::goal::Goal;
 use common::server::notify;
 use common::server::shutdown::{Cause, Shutdown};
 use common::server::transcript::Transcript;
@@ -30,11 +29,14 @@ impl Server {
     pub fn bind(options: &Options) -> Result<Self, Failure> {
         let service = &options.service;
         let sockets_by_loop = service.listen.bind(service.workers())?;
-        let shared = Arc::new(Shared::new(options));
+        let shared = Arc::new(Shared::new(options, sockets_by_loop.len()));
         let mut stats = service.stats(Instant::now());
         let loops = sockets_by_loop
             .into_iter()
-            .map(|sockets| EventLoop::new(Arc::clone(&shared), sockets, stats.take()))
+            .enumerate()
+            .map(|(number, sockets)| {
+                EventLoop::new(number, Arc::clone(&shared), sockets, stats.take())
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self { loops, shared })
     }
@@ -81,8 +83,7 @@ impl Server {
 
     /// Whether `--count` and `--idle-exit` were satisfied when the server stopped for `cause`.
     pub fn check_goal(&self, cause: Option<Cause>) -> Result<(), Failure> {
-        let (goal, totals) = (&self.shared.goal, &self.shared.totals);
-        let check = if cause == Some(Cause::NoReader) { Goal::check_unread } else { Goal::check };
-        check(goal, totals.exchanges.get(), totals.datagrams.get())
+        let goal = &self.shared.goal;
+        if cause == Some(Cause::NoReader) { goal.check_unread() } else { goal.check() }
     }
 }

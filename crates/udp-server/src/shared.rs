@@ -32,11 +32,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(options: &Options) -> Self {
+    /// What `loops` event loops share.
+    pub fn new(options: &Options, loops: usize) -> Self {
         let reply = Reply::new(&options.reply, options.service.witness);
         Self {
             totals: Totals::default(),
-            goal: options.service.goal(Instant::now()),
+            goal: options.service.goal(loops, Instant::now()),
             replies: Counter::default(),
             guard: Guard::new(reply.clone(), options.allow_low_ports, options.rate),
             reply,
@@ -52,21 +53,21 @@ impl Shared {
         (longest > UDP_REPLY.len() && !self.is_limited).then_some(longest)
     }
 
-    /// Whether `--count` is reached, or will be once `unsent` replies are sent.
-    pub fn has_enough(&self, unsent: usize) -> bool {
-        self.goal.is_reached(self.totals.exchanges.get() + unsent as u64)
-    }
-
-    /// The reply to `message`, unless the guard objects. An objection is counted and
-    /// printed.
+    /// The reply to `message`, unless the guard objects or `--count` is reached. This is counted
+    /// and printed.
     pub fn reply_to(&self, peer: &Peer, message: &[u8], now: Instant) -> Option<Arc<[u8]>> {
-        let Some(cause) = self.guard.objection(peer, message, now) else {
-            return Some(self.reply.to(peer, self.replies.next()));
-        };
-        self.totals.dropped(cause).add(1);
-        let level = if self.is_worth_a_warning(cause, now) { Level::Warn } else { Level::Debug };
-        events::dropped(level, peer, cause);
-        None
+        if let Some(cause) = self.guard.objection(peer, message, now) {
+            let is_news = self.is_worth_a_warning(cause, now);
+            self.totals.dropped(cause).add(1);
+            events::dropped(if is_news { Level::Warn } else { Level::Debug }, peer, cause);
+            return None;
+        }
+        if self.goal.is_reached(0) {
+            self.totals.unanswered.add(1);
+            events::left_unanswered(peer);
+            return None;
+        }
+        Some(self.reply.to(peer, self.replies.next()))
     }
 
     /// Whether no warning of `cause` was printed for a while.

@@ -3,10 +3,10 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use common::server::listen::{BoundSocket, Families, Sharing};
-use common::server::rest::Rest;
+use common::server::rest::{Rest, is_readable};
 use common::server::settings::Refused;
 use mio::net::UdpSocket;
 use nix::Error as Errno;
@@ -28,6 +28,8 @@ pub struct ServerSocket {
     /// socket of every event loop, and only the first loop's socket answers it.
     pub answers_groups: bool,
     pub rest: Rest,
+    /// Whether datagrams were found waiting since the last receive.
+    pub was_found_waiting: bool,
 }
 
 impl BoundSocket for ServerSocket {
@@ -76,8 +78,20 @@ impl ServerSocket {
         let most_segments = setup::set_up(&socket, is_ipv6, &mut refused);
         let udp = UdpSocket::from_std(socket.into());
         let address = udp.local_addr()?;
-        let rest = Rest::default();
-        Ok(Self { udp, most_segments, refused, address, answers_groups: true, rest })
+        Ok(Self {
+            udp,
+            most_segments,
+            refused,
+            address,
+            answers_groups: true,
+            rest: Rest::default(),
+            was_found_waiting: false,
+        })
+    }
+
+    /// Whether the socket rests, and holds datagrams.
+    pub fn has_waiting(&self) -> bool {
+        self.rest.until().is_some() && is_readable(self.udp.as_fd())
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Totals {
     pub exchanges: Counter,
     pub bytes_received: Counter,
     pub bytes_sent: Counter,
-    /// Datagrams whose reply could not be sent.
+    /// Datagrams whose reply could not be sent, or that were there when `--count` was reached.
     pub unanswered: Counter,
     pub own_reply: Counter,
     pub low_port: Counter,
@@ -44,7 +44,7 @@ impl Totals {
             bytes_received: self.bytes_received.get(),
             bytes_sent: self.bytes_sent.get(),
             troubles: [
-                (self.unanswered.get(), "could not be answered"),
+                (self.unanswered.get(), "unanswered"),
                 (self.own_reply.get(), "like a server's reply"),
                 (self.low_port.get(), "from low ports"),
                 (self.unusable_source.get(), "from unusable sources"),

@@ -45,21 +45,6 @@ fn exchange(client: &UdpSocket) -> String {
 }
 
 #[test]
-fn a_count_stops_the_server_and_nobody_else_is_answered() {
-    let server = start(&["--count", "2"]);
-    let client = client(server.address());
-    // Stop the server, so that it sees all five at once.
-    server.signal(Signal::SIGSTOP);
-    for _ in 0..5 {
-        client.send(b"hello").unwrap();
-    }
-    server.signal(Signal::SIGCONT);
-    let (status, lines) = server.finish();
-    assert_eq!(lines.last().unwrap(), "[*] Stopped: 2 datagrams, 2 exchanges, 10 bytes in, 38 out");
-    assert_eq!(status, Some(0));
-}
-
-#[test]
 fn nobody_came() {
     let args = ["--listen", "127.0.0.1:0", "--idle-exit", "100ms"];
     let ended = run(UDP_SERVER, &args);

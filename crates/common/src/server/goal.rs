@@ -1,5 +1,5 @@
-//! When a server stops by itself, and whether that is a success: `--count` and
-//! `--idle-exit`.
+//! When a server stops by itself, and whether that is a success: `--count`, `--idle-exit`
+//! and `--expect-message`.
 //!
 //! Scripts use them to assert that traffic arrived, or that it did not. All event
 //! loops share one goal, which reads no clock.
@@ -7,154 +7,259 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::duration::words;
-use crate::exit::Failure;
+use clap::Args;
 
-/// The goal of a run, and when somebody last came.
+use crate::duration::{self, words};
+use crate::exit::Failure;
+use crate::options::{Text, number, text};
+use crate::protocol::BUFFER_SIZE;
+
+/// Why more is not known: this machine lacks something, and peers are not at fault.
+const WAITING: &str = "somebody waits who could not be accepted";
+
+/// Why the run ended before its goal was reached or missed.
+const UNREAD: &str = "standard output lost its reader";
+
+/// The options that say what the goal of a run is.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Asked {
+    /// Stop after N exchanges
+    #[arg(short, long, value_name = "N", value_parser = number(1, u64::MAX), display_order = 11)]
+    count: Option<u64>,
+
+    /// Stop when nobody has come for DUR
+    #[arg(long, value_name = "DUR", value_parser = duration::parse_from_1ms, display_order = 12)]
+    idle_exit: Option<Duration>,
+
+    /// For --count and --idle-exit, only messages that begin with TEXT count
+    #[arg(
+        long, value_name = "TEXT", value_parser = text(BUFFER_SIZE), allow_hyphen_values = true,
+        display_order = 12,
+    )]
+    expect_message: Option<Text>,
+}
+
+/// The goal of a run, and what has been done and noticed so far. Times are nanoseconds from
+/// the beginning of the run.
 #[derive(Debug)]
 pub struct Goal {
-    count: Option<u64>,
-    idle_exit: Option<Duration>,
+    asked: Asked,
     begun: Instant,
-    /// Nanoseconds from `begun` to the last arrival.
+    /// Exchanges that count.
+    counted: AtomicU64,
+    /// Whether somebody came.
+    has_come: AtomicBool,
+    /// The time of the last arrival.
     last_arrival: AtomicU64,
+    /// For each event loop, the time up to which it has noticed whoever came.
+    noticed: Box<[AtomicU64]>,
     /// Whether the run ended because nobody came.
     was_idle: AtomicBool,
+    /// Whether somebody was left waiting who could not be accepted.
+    left_waiting: AtomicBool,
 }
 
 impl Goal {
-    /// A run that ends after `count` exchanges, or once nobody has come for
-    /// `idle_exit`.
+    /// The goal of a run of `loops` event loops, which begins at `now`.
     #[must_use]
-    pub fn new(count: Option<u64>, idle_exit: Option<Duration>, now: Instant) -> Self {
+    pub fn new(asked: Asked, loops: usize, now: Instant) -> Self {
         Self {
-            count,
-            idle_exit,
+            asked,
             begun: now,
+            counted: AtomicU64::new(0),
+            has_come: AtomicBool::new(false),
             last_arrival: AtomicU64::new(0),
+            noticed: (0..loops).map(|_| AtomicU64::new(0)).collect(),
             was_idle: AtomicBool::new(false),
+            left_waiting: AtomicBool::new(false),
         }
     }
 
-    /// Notes that somebody came at `now`.
-    pub fn note_arrival(&self, now: Instant) {
-        if self.idle_exit.is_some() {
-            let since = now.saturating_duration_since(self.begun).as_nanos();
-            let since = u64::try_from(since).unwrap_or(u64::MAX);
-            self.last_arrival.fetch_max(since, Ordering::Relaxed);
+    /// Notes that somebody came at `now`, with a message that is not known yet. If a certain
+    /// message is expected, nobody has come before it.
+    pub fn note_connection(&self, now: Instant) {
+        if self.asked.expect_message.is_none() {
+            self.note_arrival(now);
         }
     }
 
-    /// Whether this many `exchanges` are enough for `--count`.
-    #[must_use]
-    pub fn is_reached(&self, exchanges: u64) -> bool {
-        self.count.is_some_and(|count| exchanges >= count)
+    /// Notes a message that came at `now`; `None` if the peer ended its side without one.
+    /// Returns whether the exchange will count.
+    pub fn note_message(&self, message: Option<&[u8]>, now: Instant) -> bool {
+        let counts = match &self.asked.expect_message {
+            Some(Text(expected)) => message.is_some_and(|message| message.starts_with(expected)),
+            None => true,
+        };
+        if counts {
+            self.note_arrival(now);
+        }
+        counts
     }
 
-    /// When the run ends if nobody comes before.
-    #[must_use]
-    pub fn idle_at(&self) -> Option<Instant> {
-        let since = Duration::from_nanos(self.last_arrival.load(Ordering::Relaxed));
-        Some(self.begun + since + self.idle_exit?)
+    fn note_arrival(&self, now: Instant) {
+        if self.asked.idle_exit.is_some() {
+            self.has_come.store(true, Ordering::Relaxed);
+            // The others read it after they have read that this loop has noticed it.
+            self.last_arrival.fetch_max(self.time(now), Ordering::SeqCst);
+        }
     }
 
-    /// Whether the run is over at `now`, after this many `exchanges`: there were enough, or
-    /// nobody came for too long. The latter is remembered for [`Goal::check`].
-    pub fn is_over(&self, exchanges: u64, now: Instant) -> bool {
-        let is_idle = self.idle_at().is_some_and(|at| at <= now);
+    /// Notes that so many `exchanges` which count have taken place.
+    pub fn note_exchanges(&self, exchanges: u64) {
+        self.counted.fetch_add(exchanges, Ordering::Relaxed);
+    }
+
+    /// Whether `--count` is reached, or will be after the exchanges `under_way` that count.
+    #[must_use]
+    pub fn is_reached(&self, under_way: u64) -> bool {
+        let counted = self.counted.load(Ordering::Relaxed);
+        self.asked.count.is_some_and(|count| counted + under_way >= count)
+    }
+
+    /// Notes that the event loop with this `number` has noticed whoever came before `until`.
+    /// Returns whether the run seems to be over, as nobody came for too long. It is over when
+    /// this is so for all the loops.
+    pub fn note_noticed(&self, number: usize, until: Instant) -> bool {
+        let Some(idle_at) = self.idle_at() else {
+            return false;
+        };
+        let until = self.time(until);
+        if let Some(noticed) = self.noticed.get(number) {
+            // Of two loops that do this at once, at least one sees what the other has stored.
+            noticed.store(until, Ordering::SeqCst);
+        }
+        until >= idle_at
+    }
+
+    /// When the event loop with this `number` has to look again whether the run is over.
+    ///
+    /// A loop that has nothing more to notice leaves the end to the slower ones. If one of
+    /// these notices an arrival, the end is no more than `--idle-exit` later than this loop
+    /// knows.
+    #[must_use]
+    pub fn look_at(&self, number: usize) -> Option<Instant> {
+        let (idle_at, idle_exit) = (self.idle_at()?, nanos(self.asked.idle_exit?));
+        let noticed = self.noticed.get(number)?.load(Ordering::SeqCst);
+        let at = if noticed < idle_at { idle_at } else { noticed.saturating_add(idle_exit) };
+        Some(self.begun + Duration::from_nanos(at))
+    }
+
+    /// Whether the run is over: there were enough exchanges, or nobody came for too long. The
+    /// latter is remembered for [`Goal::check`].
+    pub fn is_over(&self) -> bool {
+        let is_idle = self.is_idle();
         if is_idle {
             self.was_idle.store(true, Ordering::Relaxed);
         }
-        is_idle || self.is_reached(exchanges)
+        is_idle || self.is_reached(0)
     }
 
-    /// Whether the run was a success, with this many `exchanges` and `arrivals`.
+    /// Whether every event loop has noticed whoever came until the run ends.
+    fn is_idle(&self) -> bool {
+        if self.asked.idle_exit.is_none() {
+            return false;
+        }
+        let noticed = self.noticed.iter().map(|noticed| noticed.load(Ordering::SeqCst)).min();
+        // Read afterwards, so that it has in it whoever these loops have noticed.
+        let idle_at = self.idle_at();
+        idle_at.is_some_and(|idle_at| noticed.is_some_and(|noticed| noticed >= idle_at))
+    }
+
+    /// Notes that somebody is left waiting at the end who could not be accepted.
+    pub fn note_left_waiting(&self) {
+        self.left_waiting.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run was a success.
     ///
     /// # Errors
-    /// The run ended because nobody came any more, and there were too few
-    /// exchanges or, without a count, nobody had come at all.
-    pub fn check(&self, exchanges: u64, arrivals: u64) -> Result<(), Failure> {
-        let Some(idle) = self.idle_exit.filter(|_| self.was_idle.load(Ordering::Relaxed)) else {
+    /// The run ended because nobody came any more, and there were too few exchanges or,
+    /// without a count, nobody had come at all.
+    pub fn check(&self) -> Result<(), Failure> {
+        let was_idle = self.was_idle.load(Ordering::Relaxed);
+        let Some(idle) = self.asked.idle_exit.filter(|_| was_idle) else {
             return Ok(());
         };
-        let idle = words(idle);
-        match self.count {
-            Some(count) if exchanges < count => {
-                let s = if exchanges == 1 { "" } else { "s" };
-                let reason = format!("{exchanges} exchange{s}, and then nobody for {idle}");
-                Err(Failure::outcome(format_args!("--count {count}"), reason))
+        match self.asked.count {
+            Some(count) if !self.is_reached(0) => {
+                Err(Failure::outcome(format_args!("--count {count}"), self.too_few(idle)))
             }
-            None if arrivals == 0 => {
-                Err(Failure::outcome("--idle-exit", format_args!("nobody came in {idle}")))
-            }
+            None if !self.has_come.load(Ordering::Relaxed) => self.check_nobody(idle),
             _ => Ok(()),
         }
     }
 
-    /// Whether a run was a success that ended because standard output lost its reader, with
-    /// this many `exchanges` and `arrivals`.
+    /// Whether a run was a success that ended because standard output lost its reader.
     ///
     /// # Errors
     /// It was no success yet. With `--idle-exit` it was no failure either: whether nobody
     /// would have come is not known, so the status is not the one that says so.
-    pub fn check_unread(&self, exchanges: u64, arrivals: u64) -> Result<(), Failure> {
-        const UNREAD: &str = "standard output lost its reader";
-        let (what, so_far) = match (self.count, self.idle_exit) {
-            (Some(count), _) if exchanges < count => {
-                let s = if exchanges == 1 { "" } else { "s" };
-                (format!("--count {count}"), format!("{exchanges} exchange{s}, and then {UNREAD}"))
+    pub fn check_unread(&self) -> Result<(), Failure> {
+        let (what, so_far) = match (self.asked.count, self.asked.idle_exit) {
+            (Some(count), _) if !self.is_reached(0) => {
+                (format!("--count {count}"), format!("{}, and then {UNREAD}", self.so_far()))
             }
-            (None, Some(idle)) if arrivals == 0 => {
-                (format!("--idle-exit {}", words(idle)), format!("nobody had come when {UNREAD}"))
+            (None, Some(idle)) if !self.has_come.load(Ordering::Relaxed) => {
+                let nobody = if self.is_expecting() { "no expected message" } else { "nobody" };
+                (format!("--idle-exit {}", words(idle)), format!("{nobody} had come when {UNREAD}"))
             }
             _ => return Ok(()),
         };
-        let failure = if self.idle_exit.is_some() { Failure::local } else { Failure::outcome };
+        let failure =
+            if self.asked.idle_exit.is_some() { Failure::local } else { Failure::outcome };
         Err(failure(what, so_far))
     }
+
+    /// `1 exchange, and then nobody for 2s`
+    fn too_few(&self, idle: Duration) -> String {
+        let so_far = self.so_far();
+        if self.left_waiting.load(Ordering::Relaxed) {
+            return format!("{so_far}, and {WAITING}");
+        }
+        let nobody = if self.is_expecting() { "none" } else { "nobody" };
+        format!("{so_far}, and then {nobody} for {}", words(idle))
+    }
+
+    /// `1 exchange`
+    fn so_far(&self) -> String {
+        let exchanges = self.counted.load(Ordering::Relaxed);
+        let expected = if self.is_expecting() { " expected" } else { "" };
+        let s = if exchanges == 1 { "" } else { "s" };
+        format!("{exchanges}{expected} exchange{s}")
+    }
+
+    fn is_expecting(&self) -> bool {
+        self.asked.expect_message.is_some()
+    }
+
+    /// What it means that nobody has come who counts.
+    fn check_nobody(&self, idle: Duration) -> Result<(), Failure> {
+        let is_waiting = self.left_waiting.load(Ordering::Relaxed);
+        let reason = match (self.is_expecting(), is_waiting) {
+            (false, true) => return Ok(()),
+            // Perhaps with the expected message. So this run proves nothing.
+            (true, true) => return Err(Failure::local("--idle-exit", WAITING)),
+            (true, false) => format!("no expected message came in {}", words(idle)),
+            (false, false) => format!("nobody came in {}", words(idle)),
+        };
+        Err(Failure::outcome("--idle-exit", reason))
+    }
+
+    /// When the run ends if nobody comes before.
+    fn idle_at(&self) -> Option<u64> {
+        let idle_exit = nanos(self.asked.idle_exit?);
+        Some(self.last_arrival.load(Ordering::SeqCst).saturating_add(idle_exit))
+    }
+
+    fn time(&self, at: Instant) -> u64 {
+        nanos(at.saturating_duration_since(self.begun))
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn a_count_is_reached() {
-        let now = Instant::now();
-        let goal = Goal::new(Some(3), None, now);
-        assert_eq!([0, 2, 3, 9].map(|n| goal.is_reached(n)), [false, false, true, true]);
-        assert!(!goal.is_over(2, now + 100 * SECOND));
-        assert!(goal.is_over(3, now));
-        assert_eq!(goal.check(3, 3), Ok(()));
-        assert_eq!(goal.idle_at(), None);
-        assert!(!Goal::new(None, None, now).is_reached(u64::MAX));
-    }
-
-    #[test]
-    fn nobody_comes() {
-        let now = Instant::now();
-        let goal = Goal::new(None, Some(2 * SECOND), now);
-        assert!(!goal.is_over(0, now + SECOND));
-        assert!(goal.is_over(0, now + 2 * SECOND));
-        let failure = goal.check(0, 0).unwrap_err();
-        assert_eq!(failure.to_string(), "--idle-exit: nobody came in 2s");
-        assert_eq!(goal.check(0, 1), Ok(()), "somebody came, and said nothing");
-    }
-
-    #[test]
-    fn each_arrival_postpones_the_end() {
-        let now = Instant::now();
-        let goal = Goal::new(Some(5), Some(2 * SECOND), now);
-        goal.note_arrival(now + SECOND);
-        // Another loop's clock may be a little behind.
-        goal.note_arrival(now);
-        assert_eq!(goal.idle_at(), Some(now + 3 * SECOND));
-        assert!(!goal.is_over(1, now + 2 * SECOND));
-        assert_eq!(goal.check(1, 1), Ok(()), "a signal ended the run");
-        assert!(goal.is_over(1, now + 3 * SECOND));
-        let failure = goal.check(1, 1).unwrap_err();
-        assert_eq!(failure.to_string(), "--count 5: 1 exchange, and then nobody for 2s");
-    }
-}
+#[path = "goal_tests.rs"]
+mod tests;

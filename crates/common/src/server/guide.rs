@@ -16,7 +16,8 @@ Exit status:
   0  stopped by a signal or by --count; or by --idle-exit, after somebody came; or
      because nobody reads its standard output, with nothing left to show
   1  --idle-exit ended it before --count was reached or, without --count, before
-     anybody came; or nobody read its standard output before --count was reached;
-     or the event loop broke
+     anybody came who counts; or nobody read its standard output before --count was
+     reached; or the event loop broke
   2  the command line is at fault, or the server could not listen; or nobody read
-     its standard output before --idle-exit could decide";
+     its standard output before --idle-exit could decide; or somebody waited then
+     who could not be accepted, and might have had the expected message";

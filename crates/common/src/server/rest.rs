@@ -6,7 +6,10 @@
 //! event for what is already queued. So the socket rests, and the event loop tries
 //! it again when the rest is over.
 
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// The first rest: short enough that nobody notices.
 const FIRST: Duration = Duration::from_millis(100);
@@ -64,6 +67,14 @@ impl Rest {
         }
         is_over
     }
+}
+
+/// Whether something waits in `socket`, which may rest: poll(2), which takes nothing from it.
+#[must_use]
+pub fn is_readable(socket: BorrowedFd<'_>) -> bool {
+    let mut socket = [PollFd::new(socket, PollFlags::POLLIN)];
+    let _ = poll(&mut socket, PollTimeout::ZERO);
+    socket[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN))
 }
 
 /// A warning that would be repeated is printed once in this time.

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use crate::duration;
 use crate::options::number;
 use crate::output::Output;
-use crate::server::goal::Goal;
+use crate::server::goal::{Asked, Goal};
 use crate::server::interval::Interval;
 use crate::server::listen::Listen;
 
@@ -29,13 +29,9 @@ pub struct Service {
     #[arg(long, conflicts_with = "reply", display_order = 10)]
     pub witness: bool,
 
-    /// Stop after N exchanges
-    #[arg(short, long, value_name = "N", value_parser = number(1, u64::MAX), display_order = 11)]
-    count: Option<u64>,
-
-    /// Stop when nobody has come for DUR
-    #[arg(long, value_name = "DUR", value_parser = duration::parse_from_1ms, display_order = 12)]
-    idle_exit: Option<Duration>,
+    /// When the server stops by itself.
+    #[command(flatten)]
+    goal: Asked,
 
     /// Event loops, one thread each; 0: one per core
     #[arg(
@@ -61,10 +57,10 @@ impl Service {
         NonZeroUsize::new(workers).unwrap_or_else(cores)
     }
 
-    /// The goal of a run that begins at `now`.
+    /// The goal of a run of `loops` event loops, which begins at `now`.
     #[must_use]
-    pub fn goal(&self, now: Instant) -> Goal {
-        Goal::new(self.count, self.idle_exit, now)
+    pub fn goal(&self, loops: usize, now: Instant) -> Goal {
+        Goal::new(self.goal.clone(), loops, now)
     }
 
     /// When to print the totals, in a run that begins at `now`.

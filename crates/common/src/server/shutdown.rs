@@ -102,13 +102,9 @@ impl Shutdown {
         notify::stopping();
     }
 
-    /// Requests a stop if `goal` is reached or missed, after this many `exchanges`.
-    ///
-    /// `noticed_until` is the instant up to which the calling loop has noticed whoever
-    /// came, which is earlier than the current time. After a Ctrl-Z the clock may be past
-    /// `--idle-exit`, although somebody came meanwhile and is about to be served.
-    pub fn request_when_over(&self, goal: &Goal, exchanges: u64, noticed_until: Instant) {
-        if !self.is_requested() && goal.is_over(exchanges, noticed_until) {
+    /// Requests a stop if `goal` is reached or missed.
+    pub fn request_when_over(&self, goal: &Goal) {
+        if !self.is_requested() && goal.is_over() {
             self.request(Cause::Goal);
         }
     }

@@ -13,7 +13,7 @@ use super::{EventLoop, INBOUND};
 use crate::connection::Connection;
 use crate::events;
 use crate::limits::{LAST_ACCEPTS, Limit, NEWCOMER_WAIT};
-use crate::listener::Accepted;
+use crate::listener::{Accepted, Listener};
 use crate::newcomers::Newcomer;
 use crate::sources::Place;
 
@@ -63,13 +63,25 @@ impl EventLoop {
             self.listeners[token].rest.end_early();
             // The listeners are closed next, so an error makes no difference.
             let _ = self.accept(token, LAST_ACCEPTS, now);
+            if self.listeners[token].rest.until().is_some() && self.listeners[token].has_queue() {
+                self.shared.goal.note_left_waiting();
+            }
+        }
+    }
+
+    /// Before the run ends because nobody came: looks for somebody who waits for a listener that
+    /// rests. Who waits has come, although nothing more is known of them. The end is put off
+    /// once, for the listener may never be able to accept them.
+    pub(super) fn look_for_waiting(&mut self, now: Instant) {
+        if self.listeners.iter_mut().any(Listener::finds_waiting) {
+            self.shared.goal.note_connection(now);
         }
     }
 
     /// Gives a connection a place. If there is none, the connection waits for a moment:
     /// perhaps another one has just ended, and its event is still to come.
     fn admit(&mut self, stream: TcpStream, peer: Peer, now: Instant) -> io::Result<()> {
-        self.shared.goal.note_arrival(now);
+        self.shared.goal.note_connection(now);
         self.shared.totals.connections.add(1);
         match self.find_place(&peer, now) {
             Ok(place) => self.add_connection(stream, peer, place, now),

@@ -39,28 +39,46 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Takes the next steps of the connection with `key`, up to its share of a turn.
+    /// Takes the next steps of the connection with `key`, up to its share of a turn. While the
+    /// replies under way may be the last of `--count`, its message stays unread: one of them may
+    /// fail, and then this one is answered instead.
     pub(super) fn serve(&mut self, key: usize, now: Instant) {
+        self.take_steps(key, true, now);
+    }
+
+    fn take_steps(&mut self, key: usize, may_wait: bool, now: Instant) {
         for _ in 0..STEPS_PER_TURN {
             let has_enough = self.has_enough();
             let Some(slot) = self.connections.get_mut(key) else {
                 return;
             };
-            if has_enough && slot.connection.is_idle() {
+            if may_wait && has_enough && slot.connection.is_idle() {
                 return;
             }
             match slot.connection.step(&mut self.buffer, now) {
                 Step::Received(message) => {
-                    self.shared.goal.note_arrival(now);
+                    // The peer's end alone is no message, although it is answered like one.
+                    let sent = (!message.is_empty()).then_some(message);
+                    let counts = self.shared.goal.note_message(sent, now);
                     self.shared.totals.bytes_received.add(message.len() as u64);
                     events::received(&slot.peer, message);
-                    let number = self.shared.replies.next();
-                    slot.connection.answer(self.shared.reply.to(&slot.peer, number));
-                    self.replying += 1;
+                    if has_enough {
+                        slot.connection.leave_unanswered();
+                        self.shared.totals.unanswered.add(1);
+                        events::unanswered(&slot.peer);
+                    } else {
+                        let number = self.shared.replies.next();
+                        slot.connection.answer(self.shared.reply.to(&slot.peer, number));
+                        slot.counts = counts;
+                        self.replying += u64::from(counts);
+                    }
                     self.connections.reschedule(key);
                 }
                 Step::Answered(bytes) => {
-                    self.replying -= 1;
+                    if slot.counts {
+                        self.replying -= 1;
+                        self.shared.goal.note_exchanges(1);
+                    }
                     self.shared.totals.exchanges.add(1);
                     self.shared.totals.bytes_sent.add(bytes as u64);
                     events::answered(&slot.peer);
@@ -76,12 +94,13 @@ impl EventLoop {
     }
 
     /// Serves the connection with `key` although there was no event: its message, or
-    /// with `with_mark` also its end, may have come since the last events were taken.
+    /// with `with_mark` also its end, may have come since the last events were taken. If so, it
+    /// is read, for otherwise the connection would be closed as one that has said nothing.
     pub(super) fn serve_without_event(&mut self, key: usize, with_mark: bool, now: Instant) {
         if let Some(slot) = self.connections.get_mut(key) {
             slot.connection.on_ready(with_mark);
         }
-        self.serve(key, now);
+        self.take_steps(key, false, now);
     }
 
     /// Registers the connection with `key` for writing too, unless it already is.
@@ -144,7 +163,7 @@ impl EventLoop {
         let Some(slot) = self.connections.remove(key) else {
             return;
         };
-        if slot.connection.is_replying() {
+        if slot.connection.is_replying() && slot.counts {
             let had_enough = self.has_enough();
             self.replying -= 1;
             if had_enough {

@@ -47,11 +47,14 @@ impl EventLoop {
                 Ok(()) => {
                     has_received = true;
                     socket.rest.succeeded();
-                    self.shared.goal.note_arrival(now);
+                    socket.was_found_waiting = false;
                     datagrams += self.answer(token, now);
                 }
                 Err(error) => match Meaning::of(&error) {
-                    Meaning::Nothing => return Ok(datagrams),
+                    Meaning::Nothing => {
+                        socket.was_found_waiting = false;
+                        return Ok(datagrams);
+                    }
                     Meaning::Passing => trouble = Some(error),
                     Meaning::Broken => return Err(Failure::cannot_go_on(&error)),
                 },
@@ -82,16 +85,18 @@ impl EventLoop {
         };
         let most = socket.most_segments;
         let mut datagrams = 0;
+        // Whether the replies in the batch count for `--count`: all of them, or none.
+        let mut count = true;
         for Datagram { envelope, to_group, message } in batch.datagrams() {
             if to_group && !socket.answers_groups {
                 continue;
             }
-            if shared.has_enough(replies.count()) {
+            let counts = shared.goal.note_message(Some(message), now);
+            let unsent = if count { replies.count() as u64 } else { 0 };
+            if counts != count || shared.goal.is_reached(unsent) {
                 // Some of the replies may fail; then this datagram is answered too.
-                send(replies, socket, shared);
-                if shared.has_enough(0) {
-                    break;
-                }
+                send(replies, socket, shared, count);
+                count = counts;
             }
             let peer = &Peer::new(envelope.peer);
             datagrams += 1;
@@ -102,23 +107,26 @@ impl EventLoop {
                 continue;
             };
             if !replies.add(envelope, &reply, most) {
-                send(replies, socket, shared);
+                send(replies, socket, shared, count);
                 replies.add(envelope, &reply, most);
             }
         }
-        send(replies, socket, shared);
+        send(replies, socket, shared, count);
         datagrams
     }
 }
 
-/// Sends `replies`, if there are any. A reply that cannot be sent is counted and
+/// Sends `replies`, if there are any, which `count` for `--count` or do not. A reply that cannot be sent is counted and
 /// printed; like a datagram lost on the way, it is no reason to stop.
-fn send(replies: &mut ReplyBatch, socket: &ServerSocket, shared: &Shared) {
+fn send(replies: &mut ReplyBatch, socket: &ServerSocket, shared: &Shared, count: bool) {
     let Some(peer) = replies.peer().map(Peer::new) else {
         return;
     };
     let sent = replies.send(socket);
     shared.totals.exchanges.add(sent.count);
+    if count {
+        shared.goal.note_exchanges(sent.count);
+    }
     shared.totals.bytes_sent.add(sent.bytes);
     (0..sent.count).for_each(|_| events::answered(&peer));
     for error in sent.failed {
