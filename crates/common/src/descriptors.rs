@@ -1,5 +1,8 @@
 //! How many descriptors this process may have open: `RLIMIT_NOFILE`.
 
+use std::io;
+
+use nix::Error as Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// The usual limit, for a system that does not say what the limit is.
@@ -21,4 +24,11 @@ pub fn raise_limit() {
         // If the system refuses, the program makes do with the soft limit.
         let _: nix::Result<()> = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
+}
+
+/// Whether `error` says that no more descriptors can be had.
+#[must_use]
+pub fn are_exhausted(error: &io::Error) -> bool {
+    let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+    matches!(errno, Errno::EMFILE | Errno::ENFILE)
 }

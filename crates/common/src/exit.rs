@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use log::LevelFilter;
+use nix::sys::signal::{SigSet, Signal, raise};
 
 use crate::output::json::{self, Field};
 use crate::output::stdout::{StandardOutput, has_room};
@@ -32,6 +33,10 @@ enum Status {
 pub struct Failure {
     status: Status,
     state: State,
+    /// The signal that has ended the program, if one has. It counts, and not the status.
+    signal: Option<Signal>,
+    /// Whether standard output takes no more.
+    is_unread: bool,
 }
 
 /// How much of a failure is still to be said.
@@ -43,8 +48,6 @@ enum State {
     LineOnly(Words),
     /// Nothing: all of it has been said.
     Said,
-    /// Nothing: standard output takes no more.
-    Unread,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,17 +91,38 @@ impl Failure {
         Self::outcome("event loop", reason(error))
     }
 
-    /// Standard output takes no more. Status 1 without a line: whoever closed
-    /// standard output knows.
+    /// Standard output takes no more, because of `error`. Status 1. If its reader has gone,
+    /// there is no line: whoever has closed it knows.
     #[must_use]
-    pub fn unread() -> Self {
-        Self { status: Status::NotAsExpected, state: State::Unread }
+    pub fn unwritten(error: &io::Error) -> Self {
+        let failure = Self::outcome("standard output", reason(error)).without_object();
+        let is_closed = error.kind() == io::ErrorKind::BrokenPipe;
+        let failure = if is_closed { failure.said() } else { failure };
+        Self { is_unread: true, ..failure }
     }
 
-    /// Whether this is [`Failure::unread`]: nothing more can be printed.
+    /// Whether this is [`Failure::unwritten`]: nothing more can be printed.
     #[must_use]
     pub fn is_unread(&self) -> bool {
-        self.state == State::Unread
+        self.is_unread
+    }
+
+    /// A signal has ended the program, which has nothing to say about that.
+    #[must_use]
+    pub fn by_signal(signal: Signal) -> Self {
+        Self::outcome("", "").said().ended_by(signal)
+    }
+
+    /// The signal that has ended the program, if one has.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
+        self.signal
+    }
+
+    /// The same failure. A signal has ended the program.
+    #[must_use]
+    pub fn ended_by(self, signal: Signal) -> Self {
+        Self { signal: Some(signal), ..self }
     }
 
     /// The same failure, after all of it has been said.
@@ -146,13 +170,13 @@ impl Failure {
         // Both may quote the command line, whose bytes may be unsafe on a terminal.
         let safe = |text: &dyn fmt::Display| printable(text.to_string().as_bytes()).to_string();
         let state = State::Unsaid(Words { thing: safe(thing), reason: safe(reason) });
-        Self { status, state }
+        Self { status, state, signal: None, is_unread: false }
     }
 
     fn words(&self) -> Option<&Words> {
         match &self.state {
             State::Unsaid(words) | State::LineOnly(words) => Some(words),
-            State::Said | State::Unread => None,
+            State::Said => None,
         }
     }
 }
@@ -171,7 +195,18 @@ pub fn report(program: &str, output: Output, result: Result<(), Failure>) -> Exi
         return ExitCode::SUCCESS;
     };
     say(program, output, &failure);
-    ExitCode::from(failure.status as u8)
+    ExitCode::from(failure.signal.map_or(failure.status as u8, end_by))
+}
+
+/// Ends the process by `signal`, as if it had never been caught, so that a shell ends its script,
+/// too. A process may not end by that, because the signal was ignored when it was started, or
+/// because the process is the first of a container (pid_namespaces(7)). Then this returns the exit
+/// status by which shells say the same.
+#[must_use]
+pub fn end_by(signal: Signal) -> u8 {
+    let _ = raise(signal);
+    let _ = SigSet::from(signal).thread_unblock();
+    128 + signal as u8
 }
 
 /// Writes `program: failure` to standard error. With `--json`, also writes an object
@@ -190,7 +225,7 @@ pub fn say(program: &str, output: Output, failure: &Failure) {
         && let Some(object) = failure.object(stamp)
         && has_room(io::stdout().as_fd())
     {
-        let _ = StandardOutput::open().and_then(|mut out| out.write_all(object.as_bytes()));
+        let _ = StandardOutput.write_all(object.as_bytes());
     }
 }
 
@@ -211,6 +246,7 @@ pub fn reason(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::Error as Errno;
 
     #[test]
     fn reasons_are_plain_words() {
@@ -247,6 +283,11 @@ mod tests {
             (None, "box: no-reply".into())
         );
         assert_eq!(line_only.said().to_string(), "");
-        assert!(Failure::unread().without_object().is_unread());
+        for (errno, words) in
+            [(Errno::EPIPE, ""), (Errno::EFBIG, "standard output: file too large")]
+        {
+            let failure = Failure::unwritten(&errno.into());
+            assert_eq!((failure.to_string().as_str(), failure.is_unread()), (words, true));
+        }
     }
 }

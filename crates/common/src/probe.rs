@@ -1,7 +1,7 @@
 //! The probe wing: what tcp-client and udp-client share.
 //!
-//! - [`target`]: what a client talks to, and how its name is resolved;
-//!   [`destination`]: the target's addresses; [`message`]: what is sent.
+//! - [`target`]: what a client talks to; [`resolving`]: its name, on a thread; [`destination`]:
+//!   the target's addresses; [`message`]: what is sent; [`input`]: standard input.
 //! - [`persistence`]: the options `--wait` and `--deadline`; [`waiting`]: what `--wait` does;
 //!   [`plan`]: the options of a run; [`guide`]: what `--help` says beside the options.
 //! - [`run`]: the probes of a run, or a single exchange, for a client's loop;
@@ -11,7 +11,7 @@
 //! - [`ledger`]: what became of all the probes of a run, in figures.
 //! - [`report`]: how outcomes and the ledger are printed, as text and as JSON; [`verbose`]:
 //!   what `-v` adds.
-//! - [`poller`]: how a client's loop waits; `interrupt`: Ctrl-C;
+//! - [`poller`]: how a client's loop waits; [`interrupt`]: signals;
 //!   [`error_queue`]: the ICMP errors that the kernel holds for a socket; [`arrival`]: when
 //!   something came, by the kernel's stamp; [`control`]: room for what the kernel says.
 
@@ -21,7 +21,8 @@ pub mod control;
 pub mod destination;
 pub mod error_queue;
 pub mod guide;
-mod interrupt;
+pub mod input;
+pub mod interrupt;
 pub mod ledger;
 pub mod message;
 pub mod outcome;
@@ -31,6 +32,7 @@ pub mod poller;
 pub mod race;
 mod races;
 pub mod report;
+pub mod resolving;
 pub mod run;
 pub mod schedule;
 pub mod stray;

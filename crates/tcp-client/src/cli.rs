@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::time::Instant;
+
 use clap::Parser;
 use common::exit::Failure;
 use common::options::guide::{DOCUMENTATION, Guide};
@@ -76,12 +78,13 @@ pub enum Task {
 }
 
 impl Options {
-    /// What the program is to do.
+    /// What the program is to do. Everything has to end at `end`.
     ///
     /// # Errors
-    /// Something is wrong with the options, or standard input cannot be read.
-    pub fn task(&self) -> Result<Task, Failure> {
-        let message = message::given(self.message.clone(), LONGEST_MESSAGE)?;
+    /// Something is wrong with the options, or standard input cannot be read in time.
+    pub fn task(&self, end: Option<Instant>) -> Result<Task, Failure> {
+        let message =
+            message::given(self.message.clone(), LONGEST_MESSAGE, &self.persistence, end)?;
         if message.is_empty() && !self.half_close {
             let reason = "empty: there is nothing to send, unless --half-close sends the end";
             return Err(Failure::usage("--message", reason));

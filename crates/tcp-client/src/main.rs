@@ -30,7 +30,10 @@ use std::time::Instant;
 
 use common::exit::{self, Failure};
 use common::output::Output;
+use common::probe::interrupt;
+use common::probe::persistence;
 use common::probe::report::Reporter;
+use common::probe::resolving::resolve;
 use common::probe::run::Run;
 use common::probe::target::Resolved;
 use common::probe::waiting::Waiting;
@@ -54,31 +57,30 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Failure> {
     let Options { target, persistence, reporting, .. } = options;
     logging::to_stderr(reporting.output)?;
-    let task = options.task()?;
+    interrupt::listen();
+    let end = persistence.end(Instant::now());
+    let task = options.task(end)?;
     let target = &persistence.with_turns(target);
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
     match task {
         Task::Exchange(message) => {
             let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;
-            persistence.once(&reporter, |end| match target.resolve(end)? {
+            persistence::once(end, &reporter, || match resolve(target, end)? {
                 Resolved::Destination(destination) => prober.exchange(destination, end),
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
         }
         Task::Wait(message) => {
             let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;
-            prober.stop_on_signals()?;
-            Waiting::new(target, *persistence, &reporter).run(|run| prober.drive(run))
+            Waiting::new(target, *persistence, end, &reporter).run(|run| prober.drive(run))
         }
         Task::Measure(message, plan) => {
             let request = options.request(&message, cli::in_a_run(&plan));
             let mut prober = Prober::new(target, request)?;
-            let end = persistence.end(Instant::now());
-            let destination = match target.resolve(end)? {
+            let destination = match resolve(target, end)? {
                 Resolved::Destination(destination) => destination,
                 Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
             };
-            prober.stop_on_signals()?;
             let mut run = Run::new(destination, plan, reporter, Instant::now(), end);
             prober.drive(&mut run)?;
             prober.end_answered(&mut run);

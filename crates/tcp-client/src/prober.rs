@@ -46,11 +46,6 @@ impl<'m> Prober<'m> {
         })
     }
 
-    /// Makes signals end a run from now on, and not the process.
-    pub fn stop_on_signals(&mut self) -> Result<(), Failure> {
-        self.poller.catch_signals()
-    }
-
     /// Connects, sends the message, and receives the reply: a single exchange, until `end`
     /// at the latest.
     pub fn exchange(
@@ -81,7 +76,7 @@ impl<'m> Prober<'m> {
             let next = earlier(next, self.next_try());
             let woken = self.poller.wait(earlier(next, self.first_end))?;
             if let Some(signal) = woken.signal {
-                run.interrupt(signal, woken.at);
+                run.interrupt(signal, woken.at)?;
             }
             for ready in woken.ready {
                 self.step(ready, woken.at, run);

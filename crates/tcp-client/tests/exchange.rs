@@ -7,7 +7,7 @@ mod counterpart;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Write, pipe};
 use std::net::Shutdown;
 use std::os::unix::ffi::OsStringExt;
 use std::process::Stdio;
@@ -188,12 +188,23 @@ fn quiet_verbose_and_timestamps() {
 }
 
 #[test]
-fn standard_output_that_takes_no_more_is_status_1_and_silence() {
+fn standard_output_that_takes_no_more_is_status_1() {
     let (address, _) = server("127.0.0.1:0", answer(b"ACK!"));
     let mut command = quiet_command(TCP_CLIENT);
     command.arg(address.to_string()).stderr(Stdio::piped());
     command.stdout(File::options().write(true).open("/dev/full").unwrap());
     let output = command.output().unwrap();
+    let line = "tcp-client: standard output: no space left on device\n";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), line);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_reader_that_has_gone_knows() {
+    let (address, _) = server("127.0.0.1:0", answer(b"ACK!"));
+    let mut command = quiet_command(TCP_CLIENT);
+    let (_, gone) = pipe().unwrap();
+    let output = command.arg(address.to_string()).stdout(gone).output().unwrap();
     assert_eq!((output.stderr.as_slice(), output.status.code()), (&b""[..], Some(1)));
 }
 

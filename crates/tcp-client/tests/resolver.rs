@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use common::testing::{Event, Finished, quiet_command, run_command, skipped};
+use common::testing::{Event, Finished, contained, quiet_command, run_command, skipped};
 
 const TCP_CLIENT: &str = env!("CARGO_BIN_EXE_tcp-client");
 
@@ -82,4 +82,27 @@ fn a_dead_resolver_does_not_prove_that_there_is_no_such_name() {
     assert!(lines[0].ends_with(&format!(": {why}; trying again")), "{waited:?}");
     assert!(lines[1].contains(&format!(": {why}, for ")), "{waited:?}");
     assert_eq!(waited.status, Some(124));
+}
+
+/// nsswitch.conf is a pipe that opens when the client reads it, and that nobody writes to. The
+/// client is the first process of a container, which another process signals then.
+const STUCK: &str = r#"
+    mount -t tmpfs none /mnt
+    mkfifo /mnt/pipe
+    mount --bind /mnt/pipe /etc/nsswitch.conf
+    (exec 3>/etc/nsswitch.conf; kill -"$0" 1; sleep 30) </dev/null >/dev/null 2>&1 &
+    exec "$@"
+"#;
+
+#[test]
+fn a_signal_ends_a_client_that_waits_for_its_resolver() {
+    for (signal, status) in [("INT", 130), ("TERM", 143)] {
+        for args in [&[][..], &["-c", "1"], &["--wait"]] {
+            let Some(mut command) = contained("sh") else {
+                return;
+            };
+            command.args(["-ec", STUCK, signal, TCP_CLIENT, "nowhere.example"]).args(args);
+            assert_eq!(run_command(command, b"").status, Some(status), "{args:?}");
+        }
+    }
 }

@@ -7,10 +7,11 @@ mod counterpart;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Event, Running};
+use common::testing::{Event, Running, contained};
 use nix::sys::signal::Signal;
 
 use counterpart::TCP_CLIENT;
@@ -93,4 +94,21 @@ fn an_interrupt_ends_a_single_exchange_at_once() {
     let (_stream, _) = listener.accept().unwrap();
     client.signal(Signal::SIGINT);
     assert_eq!(client.finish().status, None, "ended by the signal");
+}
+
+#[test]
+fn the_first_process_of_a_container_ends_by_signals_too() {
+    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        for args in [&[][..], &["--wait"]] {
+            let (listener, address) = server();
+            let Some(mut command) = contained(TCP_CLIENT) else {
+                return;
+            };
+            command.arg(&address).args(args);
+            let client = Running::spawn(command, Stdio::null());
+            let (_stream, _) = listener.accept().unwrap();
+            client.signal_child(signal);
+            assert_eq!(client.finish().status, Some(status), "{args:?}");
+        }
+    }
 }

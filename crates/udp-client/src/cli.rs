@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::time::Instant;
+
 use clap::Parser;
 use common::exit::Failure;
 use common::options::guide::{DOCUMENTATION, Guide};
@@ -62,11 +64,11 @@ impl Task {
 }
 
 impl Options {
-    /// What the program is to do.
+    /// What the program is to do. Everything has to end at `end`.
     ///
     /// # Errors
-    /// Something is wrong with the options, or standard input cannot be read.
-    pub fn task(&self) -> Result<Task, Failure> {
+    /// Something is wrong with the options, or standard input cannot be read in time.
+    pub fn task(&self, end: Option<Instant>) -> Result<Task, Failure> {
         self.reporting.check(&self.target.written()?, NEVER)?;
         let Some(text) = &self.message else {
             return match self.probing.plan(&self.target)? {
@@ -77,7 +79,7 @@ impl Options {
                 None => Ok(Task::Prompt),
             };
         };
-        let datagram = message::given(text.clone(), MAX_DATAGRAM)?;
+        let datagram = message::given(text.clone(), MAX_DATAGRAM, &self.persistence, end)?;
         Ok(match self.probing.plan(&self.target)? {
             None if self.persistence.waits() => Task::Wait(datagram),
             None => Task::Exchange(datagram),

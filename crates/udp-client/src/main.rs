@@ -36,7 +36,10 @@ use std::time::Instant;
 
 use common::exit::{self, Failure};
 use common::output::Output;
+use common::probe::interrupt;
+use common::probe::persistence;
 use common::probe::report::Reporter;
+use common::probe::resolving::resolve;
 use common::probe::run::Run;
 use common::probe::target::Resolved;
 use common::probe::waiting::Waiting;
@@ -60,13 +63,15 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Failure> {
     let Options { target, persistence, reporting, .. } = options;
     logging::to_stderr(reporting.output)?;
-    let task = options.task()?;
+    interrupt::listen();
+    let end = persistence.end(Instant::now());
+    let task = options.task(end)?;
     let target = &persistence.with_turns(target);
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
     let mut prober = Prober::new(target, task.plan(), reporting.expected_reply())?;
     match task {
         Task::Prompt => {
-            let destination = match target.resolve(None)? {
+            let destination = match resolve(target, None)? {
                 Resolved::Destination(destination) => destination,
                 Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
             };
@@ -74,22 +79,18 @@ fn run(options: &Options) -> Result<(), Failure> {
             prompt::run(&mut prober, destination, &reporter, say)
         }
         Task::Exchange(datagram) => {
-            persistence.once(&reporter, |end| match target.resolve(end)? {
+            persistence::once(end, &reporter, || match resolve(target, end)? {
                 Resolved::Destination(destination) => prober.exchange(&destination, &datagram, end),
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
         }
-        Task::Wait(datagram) => {
-            prober.stop_on_signals()?;
-            Waiting::new(target, *persistence, &reporter).run(|run| prober.drive(run, &datagram))
-        }
+        Task::Wait(datagram) => Waiting::new(target, *persistence, end, &reporter)
+            .run(|run| prober.drive(run, &datagram)),
         Task::Measure(datagram, plan) => {
-            let end = persistence.end(Instant::now());
-            let destination = match target.resolve(end)? {
+            let destination = match resolve(target, end)? {
                 Resolved::Destination(destination) => destination,
                 Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
             };
-            prober.stop_on_signals()?;
             let mut run = Run::new(destination, plan, reporter, Instant::now(), end);
             prober.drive(&mut run, &datagram)?;
             run.conclude(Instant::now())

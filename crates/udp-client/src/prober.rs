@@ -61,11 +61,6 @@ impl<'r> Prober<'r> {
         Ok(Self { poller, ports, opener, buffer, datagram, expected_reply })
     }
 
-    /// Makes signals end a run from now on, and not the process.
-    pub fn stop_on_signals(&mut self) -> Result<(), Failure> {
-        self.poller.catch_signals()
-    }
-
     /// Sends `datagram`, and receives the reply: a single exchange, until `end` at the
     /// latest.
     pub fn exchange(
@@ -118,7 +113,7 @@ impl<'r> Prober<'r> {
     fn wait(&mut self, until: Option<Instant>, run: &mut Run) -> Result<usize, Failure> {
         let woken = self.poller.wait(until)?;
         if let Some(signal) = woken.signal {
-            run.interrupt(signal, woken.at);
+            run.interrupt(signal, woken.at)?;
         }
         let ready = woken.ready.len();
         for Ready { key, .. } in woken.ready {

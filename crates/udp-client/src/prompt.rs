@@ -1,9 +1,10 @@
 //! The tutorial's loop: a prompt, a line, a datagram, a reply.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
-use common::exit::{Failure, reason};
+use common::exit::Failure;
 use common::probe::destination::Destination;
+use common::probe::input::{Input, More};
 use common::probe::report::Reporter;
 use common::protocol::MAX_DATAGRAM;
 use log::LevelFilter;
@@ -22,20 +23,22 @@ pub enum Line {
 
 /// Sends each line of standard input as a datagram and prints the reply, until an empty
 /// line or the end of the input. A line that gets no reply is reported through `say`, and
-/// the next line is read.
+/// the next line is read. Without a line, nobody is reached: only somebody at a terminal knows
+/// that.
 pub fn run(
     prober: &mut Prober<'_>,
     mut destination: Destination,
     reporter: &Reporter,
     say: impl Fn(&Failure),
 ) -> Result<(), Failure> {
-    let mut input = io::stdin().lock();
-    let is_shown = io::stdin().is_terminal() && reporter.level() >= LevelFilter::Info;
-    let mut failed = None;
+    let mut input = Input::new(None);
+    let is_typed = io::stdin().is_terminal();
+    let is_shown = is_typed && reporter.level() >= LevelFilter::Info;
+    let (mut lines, mut failed) = (0_u64, None);
     loop {
         show("> ", is_shown);
-        let line = read_line(&mut input, MAX_DATAGRAM)
-            .map_err(|error| Failure::local("standard input", reason(&error)))?;
+        let line = read_line(&mut input, MAX_DATAGRAM)?;
+        lines += 1;
         let result = match line {
             Line::Text(line) if line.is_empty() => break,
             Line::Text(line) => {
@@ -62,8 +65,14 @@ pub fn run(
             failed = Some(failure);
         }
     }
+    if lines == 1 && !is_typed {
+        return Err(Failure::local("standard input", NOTHING));
+    }
     failed.map_or(Ok(()), |failure| Err(failure.said()))
 }
+
+/// A success would be a false proof: with `</dev/null`, as under cron(8), nothing is sent.
+const NOTHING: &str = "nothing to send: no line came (--message sends without one)";
 
 /// Shows the prompt on standard error, as Python does on a terminal: standard output is for
 /// replies alone.
@@ -74,40 +83,65 @@ fn show(text: &str, is_shown: bool) {
     }
 }
 
-/// Reads up to the next line feed, or the end of the input. A carriage return before the
-/// line feed is part of the line's end, as in Python; other bytes stay as they are. At most
-/// `limit` bytes are kept.
-pub fn read_line(input: &mut impl BufRead, limit: usize) -> io::Result<Line> {
-    // One byte more than fits may be a carriage return.
-    let keep = limit + 1;
-    let mut line = Vec::new();
-    let mut len = 0;
-    let ended = loop {
-        let available = match input.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            available => available?,
+/// Reads up to the next line feed, or the end of the input. At most `limit` bytes are kept.
+pub fn read_line(input: &mut Input, limit: usize) -> Result<Line, Failure> {
+    let mut begun = Begun::new(limit);
+    loop {
+        // Without a deadline, there is no time that is up.
+        let More::Bytes(available) = input.more()? else {
+            return Ok(begun.end());
         };
-        if available.is_empty() {
-            break false;
+        let (used, is_whole) = begun.take(available);
+        input.consume(used);
+        if is_whole {
+            return Ok(begun.line());
         }
+    }
+}
+
+/// A line that has begun. A carriage return before the line feed is part of the line's end, as in
+/// Python; other bytes stay as they are.
+#[derive(Debug)]
+struct Begun {
+    limit: usize,
+    /// One byte more than fits, which may be a carriage return.
+    kept: Vec<u8>,
+    len: u64,
+}
+
+impl Begun {
+    fn new(limit: usize) -> Self {
+        Self { limit, kept: Vec::new(), len: 0 }
+    }
+
+    /// Takes what belongs to the line of the bytes that are `available`. Returns how many those
+    /// are, and whether the line is whole.
+    fn take(&mut self, available: &[u8]) -> (usize, bool) {
         let end = available.iter().position(|&byte| byte == b'\n');
         let piece = &available[..end.unwrap_or(available.len())];
-        len += piece.len() as u64;
-        line.extend_from_slice(&piece[..piece.len().min(keep - line.len())]);
-        let used = piece.len() + usize::from(end.is_some());
-        input.consume(used);
-        if end.is_some() {
-            break true;
+        self.len += piece.len() as u64;
+        let room = self.limit + 1 - self.kept.len();
+        self.kept.extend_from_slice(&piece[..piece.len().min(room)]);
+        (piece.len() + usize::from(end.is_some()), end.is_some())
+    }
+
+    /// The line, which a line feed has ended.
+    fn line(mut self) -> Line {
+        if self.len <= self.limit as u64 + 1 && self.kept.last() == Some(&b'\r') {
+            self.kept.pop();
+            self.len -= 1;
         }
-    };
-    if !ended && len == 0 {
-        return Ok(Line::End);
+        self.text()
     }
-    if ended && len <= keep as u64 && line.last() == Some(&b'\r') {
-        line.pop();
-        len -= 1;
+
+    /// The line, which the end of the input has ended.
+    fn end(self) -> Line {
+        if self.len == 0 { Line::End } else { self.text() }
     }
-    Ok(if len <= limit as u64 { Line::Text(line) } else { Line::TooLong(len) })
+
+    fn text(self) -> Line {
+        if self.len <= self.limit as u64 { Line::Text(self.kept) } else { Line::TooLong(self.len) }
+    }
 }
 
 #[cfg(test)]
@@ -115,15 +149,19 @@ mod tests {
     use super::*;
 
     fn lines(input: &[u8]) -> Vec<Line> {
-        // The buffer has three bytes, so that its end is reached at many places of a line.
-        let mut input = io::BufReader::with_capacity(3, input);
-        let mut lines = Vec::new();
-        loop {
-            match read_line(&mut input, 5).unwrap() {
-                Line::End => return lines,
-                line => lines.push(line),
+        let (mut lines, mut begun) = (Vec::new(), Begun::new(5));
+        // The bytes come three at once, so that they end at many places of a line.
+        for mut piece in input.chunks(3) {
+            while !piece.is_empty() {
+                let (used, is_whole) = begun.take(piece);
+                piece = &piece[used..];
+                if is_whole {
+                    lines.push(std::mem::replace(&mut begun, Begun::new(5)).line());
+                }
             }
         }
+        lines.extend(Some(begun.end()).filter(|line| *line != Line::End));
+        lines
     }
 
     fn text(line: &[u8]) -> Line {

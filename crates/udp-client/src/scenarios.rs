@@ -22,6 +22,7 @@ use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
 use common::probe::report::Reporter;
+use common::probe::resolving::resolve;
 use common::probe::run::Run;
 use common::probe::target::Resolved;
 use nix::sys::signal::Signal;
@@ -120,7 +121,7 @@ impl World {
         self.say('<', text);
         let Some((what, name)) = text.split_once(" to ") else {
             assert_eq!(text, "interrupt");
-            return self.run.interrupt(Signal::SIGINT, self.now);
+            return self.run.interrupt(Signal::SIGINT, self.now).unwrap();
         };
         let is_named = |key: &usize| name.starts_with(self.ports.get(*key).unwrap().name);
         let key = self.ports.keys().into_iter().find(is_named);
@@ -242,10 +243,10 @@ fn played(text: &str) -> String {
 /// instead of its own.
 fn world(options: &Options, addresses: Option<Vec<SocketAddr>>, start: Instant) -> World {
     let Options { target, persistence, reporting, .. } = options;
-    let Ok(Task::Measure(_, plan)) = options.task() else {
+    let Ok(Task::Measure(_, plan)) = options.task(None) else {
         panic!("the command line asks for no run");
     };
-    let destination = match (addresses, target.resolve(None).unwrap()) {
+    let destination = match (addresses, resolve(target, None).unwrap()) {
         (Some(addresses), _) => Destination::new(addresses, target.timeout()),
         (None, Resolved::Destination(destination)) => destination,
         (None, Resolved::Nowhere(outcome)) => panic!("{outcome}"),

@@ -3,12 +3,13 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Write, pipe};
 use std::net::UdpSocket;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Event, Running, quiet_command};
+use common::testing::{Event, Running, contained, quiet_command};
 use nix::sys::signal::Signal;
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
@@ -163,6 +164,74 @@ fn an_interrupt_ends_a_single_exchange_at_once() {
     server.recv_from(&mut [0; 1024]).unwrap();
     client.signal(Signal::SIGINT);
     assert_eq!(client.finish().status, None, "ended by the signal");
+}
+
+#[test]
+fn the_first_process_of_a_container_ends_by_signals_too() {
+    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let prompt = &[][..];
+        for args in [prompt, &["-m", "x"], &["-m", "x", "--wait"]] {
+            let (server, address) = server();
+            let Some(mut command) = contained(UDP_CLIENT) else {
+                return;
+            };
+            command.arg(&address).args(args);
+            let (input, mut lines) = pipe().unwrap();
+            let client = Running::spawn(command, input.into());
+            lines.write_all(b"line\n").unwrap();
+            let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+            if args == prompt {
+                server.send_to(OK, peer).unwrap();
+            }
+            client.signal_child(signal);
+            assert_eq!(client.finish().status, Some(status), "{args:?}");
+        }
+    }
+}
+
+/// A client that a shell starts, with `trap` before it.
+fn trapped(trap: &str, args: &[&str]) -> Running {
+    let mut command = quiet_command("sh");
+    command.args(["-c", &format!("trap '' {trap}; exec \"$@\""), "sh", UDP_CLIENT]).args(args);
+    Running::spawn(command, Stdio::null())
+}
+
+#[test]
+fn a_sigint_is_heard_although_it_was_ignored_and_a_sighup_stays_ignored() {
+    let (server, address) = server();
+    let client = trapped("INT", &[&address, "-m", "x"]);
+    server.recv_from(&mut [0; 1024]).unwrap();
+    client.signal(Signal::SIGINT);
+    assert_eq!(client.finish().status, Some(130));
+    for args in [&["-m", "x"][..], &["-c", "1"], &["-m", "x", "--wait"]] {
+        let client = trapped("HUP", &[&[address.as_str()], args].concat());
+        let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+        client.signal(Signal::SIGHUP);
+        server.send_to(OK, peer).unwrap();
+        assert_eq!(client.finish().status, Some(0), "{args:?}");
+        // Otherwise a hang-up ends a run at once.
+        let client = Running::start(UDP_CLIENT, &[&[address.as_str()], args].concat());
+        server.recv_from(&mut [0; 1024]).unwrap();
+        client.signal(Signal::SIGHUP);
+        assert_eq!(client.finish().status, None, "{args:?}");
+    }
+}
+
+#[test]
+fn signals_that_come_at_once_are_one() {
+    let (server, address) = server();
+    let client = Running::start(UDP_CLIENT, &[&address, "-c", "1000", "-i", "0"]);
+    let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+    server.send_to(OK, peer).unwrap();
+    server.recv_from(&mut [0; 1024]).unwrap();
+    // As from timeout(1), and from a script that is interrupted.
+    client.stop();
+    client.signal(Signal::SIGINT);
+    client.signal(Signal::SIGTERM);
+    client.go_on();
+    let ended = client.finish();
+    assert!(ended.stdout.contains(": 1 ok, 1 unfinished, 0.0 % lost\n"), "{ended:?}");
+    assert_eq!(ended.status, Some(1));
 }
 
 #[test]

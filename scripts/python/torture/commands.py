@@ -93,13 +93,14 @@ def feed(case: Case, text: bytes, program: str, *arguments: str) -> Ended:
 
 
 def feed_prompt(case: Case, target: str, text: bytes) -> None:
-    """Each line up to an empty one is a datagram, unless it is too long for one."""
+    """Each line up to an empty one is a datagram, unless it is too long for one. There has to be one."""
     lines = [line.removesuffix(b"\r") for line in text.split(b"\n")[:-1]] + [text.split(b"\n")[-1]]
     lines = lines[: lines.index(b"")] if b"" in lines else lines
     too_long = sum(len(line) > LARGEST for line in lines)
     ended = feed(case, text, "udp-client", target)
-    ok = ended.output == (REPLY + b"\n") * (len(lines) - too_long) and ended.errors.count(b"\n") == too_long
-    case.check(ok and ended.status == bool(too_long), f"{len(lines)} lines, {too_long} too long: {ended!r:.300}")
+    failed, status = (too_long, bool(too_long)) if lines else (1, 2)
+    ok = ended.output == (REPLY + b"\n") * (len(lines) - too_long) and ended.errors.count(b"\n") == failed
+    case.check(ok and ended.status == status, f"{len(lines)} lines, {too_long} too long: {ended!r:.300}")
 
 
 def feed_datagram(case: Case, target: str, text: bytes) -> None:

@@ -1,34 +1,30 @@
 //! Standard output that takes everything, or returns an error.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::Error as Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::write;
 
 /// Standard output without a buffer. Writing blocks, even if another process has made the
 /// shared pipe or terminal non-blocking.
 #[derive(Debug)]
-pub(crate) struct StandardOutput(File);
-
-impl StandardOutput {
-    pub(crate) fn open() -> io::Result<Self> {
-        io::stdout().as_fd().try_clone_to_owned().map(|fd| Self(fd.into()))
-    }
-}
+pub(crate) struct StandardOutput;
 
 impl Write for StandardOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let out = io::stdout();
         loop {
-            match self.0.write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let mut writable = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
+            match write(&out, bytes) {
+                Err(Errno::EAGAIN) => {
+                    let mut writable = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
                     match poll(&mut writable, PollTimeout::NONE) {
-                        Ok(_) | Err(nix::Error::EINTR) => {}
+                        Ok(_) | Err(Errno::EINTR) => {}
                         Err(error) => return Err(error.into()),
                     }
                 }
-                done => return done,
+                done => return Ok(done?),
             }
         }
     }
@@ -40,11 +36,11 @@ impl Write for StandardOutput {
 
 /// Whether a line can be written without waiting for a reader: poll(2). A pipe with room
 /// takes a line of up to 4096 bytes whole: pipe(7), `PIPE_BUF`. So it is if the reader has gone
-/// from a full pipe: then writing fails at once.
+/// from a full pipe: then writing fails at once. If the system refuses to say, it is tried.
 pub(crate) fn has_room(output: BorrowedFd<'_>) -> bool {
     let mut output = [PollFd::new(output, PollFlags::POLLOUT)];
-    poll(&mut output, PollTimeout::ZERO).is_ok()
-        && output[0]
+    poll(&mut output, PollTimeout::ZERO).is_err()
+        || output[0]
             .revents()
             .is_some_and(|events| events.intersects(PollFlags::POLLOUT | PollFlags::POLLERR))
 }

@@ -1,36 +1,71 @@
-//! Ctrl-C and SIGTERM as an event of a client's loop: signalfd(2). The first signal ends
-//! the run in order, the next one ends the process.
+//! SIGINT, SIGTERM and SIGHUP as something that can be waited for: signalfd(2). So they end a
+//! client also where they have no default action: if it is the first process of a container
+//! (pid_namespaces(7)), or if SIGINT was ignored when it was started.
 //!
-//! In a server a signal has to wake several loops, and a thread does that: `shutdown` in
-//! the server wing.
+//! From [`listen`] on, every wait of a client is for these signals, too: either here, or in its
+//! loop. Whoever waits decides what a signal ends. In a server a signal has to wake several
+//! loops, and a thread does that: `shutdown` in the server wing.
 
-use std::io;
-use std::os::fd::{AsFd, AsRawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
+use log::debug;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use nix::sys::signal::{SigSet, Signal, raise};
+use nix::Error as Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::exit::Failure;
+use crate::signals::is_ignored;
 
-/// Signals that are events of a loop.
-#[derive(Debug)]
-pub struct Interrupt {
-    pending: SignalFd,
-}
+/// The signals that have come. Without a value they have their default action.
+static PENDING: OnceLock<SignalFd> = OnceLock::new();
 
-/// Whether signals are events now, and do not end the process.
-static IS_CAUGHT: AtomicBool = AtomicBool::new(false);
-
+/// The signals that are waited for. A SIGHUP that was ignored when the process was started stays
+/// ignored (nohup(1)), but would be waited for if it were blocked: so it must be known not to be.
 fn signals() -> SigSet {
-    [Signal::SIGINT, Signal::SIGTERM].into_iter().collect()
+    let hang_up = (is_ignored(Signal::SIGHUP) == Some(false)).then_some(Signal::SIGHUP);
+    [Signal::SIGINT, Signal::SIGTERM].into_iter().chain(hang_up).collect()
 }
 
-/// Calls `act`, which may never return. Meanwhile a signal ends the process as usual.
+/// Makes the signals wait to be taken. If the system does not allow that, they have their
+/// default action.
+pub fn listen() {
+    let (signals, flags) = (signals(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
+    let pending = signals.thread_block().and_then(|()| SignalFd::with_flags(&signals, flags));
+    match pending {
+        Ok(pending) => drop(PENDING.set(pending)),
+        Err(error) => {
+            let _ = signals.thread_unblock();
+            debug!(
+                "[*] Without signalfd ({}): a signal ends a run without a summary",
+                error.desc()
+            );
+        }
+    }
+}
+
+/// Makes the signals wake the loop of `registry` with `token`.
+pub(crate) fn register(registry: &Registry, token: Token) -> std::io::Result<()> {
+    PENDING.get().map_or(Ok(()), |pending| {
+        let fd = pending.as_fd().as_raw_fd();
+        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
+    })
+}
+
+/// Takes the signal that has come, if one has.
+pub(crate) fn take() -> Option<Signal> {
+    let came = PENDING.get()?.read_signal().ok()??;
+    i32::try_from(came.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())
+}
+
+/// Calls `act`, which may take long and cannot be woken. Meanwhile a signal has its default
+/// action.
 pub(crate) fn interruptible<T>(act: impl FnOnce() -> T) -> T {
-    if !IS_CAUGHT.load(Ordering::Relaxed) {
+    if PENDING.get().is_none() {
         return act();
     }
     // These calls do not fail for these signals.
@@ -40,47 +75,41 @@ pub(crate) fn interruptible<T>(act: impl FnOnce() -> T) -> T {
     done
 }
 
-impl Interrupt {
-    /// Makes a signal wake the loop of `registry` with `token` from now on. SIGHUP still
-    /// ends the process: a terminal that hangs up leaves nobody to report to.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
-        signals().thread_block()?;
-        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        let pending = SignalFd::with_flags(&signals(), flags)?;
-        let fd = pending.as_fd().as_raw_fd();
-        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)?;
-        IS_CAUGHT.store(true, Ordering::Relaxed);
-        Ok(Self { pending })
-    }
-
-    /// The signal that has come, if one has. If so, the next one ends the process as usual.
-    pub fn signal(&mut self) -> Option<Signal> {
-        let Ok(Some(came)) = self.pending.read_signal() else {
-            return None;
-        };
-        release();
-        Some(if came.ssi_signo == Signal::SIGTERM as u32 {
-            Signal::SIGTERM
-        } else {
-            Signal::SIGINT
-        })
+/// Waits until `fd` is ready for one of `events`, and until `until` at the latest. Returns
+/// whether it is ready. A call may then still say that it would block, if somebody else was faster.
+///
+/// # Errors
+/// A signal has come, which ends the client.
+pub(crate) fn wait(
+    fd: BorrowedFd<'_>,
+    events: PollFlags,
+    until: Option<Instant>,
+) -> Result<bool, Failure> {
+    let awaited = PollFd::new(fd, events);
+    let mut both = vec![awaited];
+    both.extend(PENDING.get().map(|pending| PollFd::new(pending.as_fd(), PollFlags::POLLIN)));
+    loop {
+        let polled = poll(&mut both, timeout(until));
+        if let Some(signal) = take() {
+            return Err(Failure::by_signal(signal));
+        }
+        match polled {
+            // Ctrl-Z and fg interrupt the call.
+            Err(Errno::EINTR) => {}
+            // A system that refuses to wait here has the call itself wait.
+            Err(_) => return Ok(true),
+            Ok(_) if both[0].any() != Some(false) => return Ok(true),
+            Ok(_) => {}
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return Ok(false);
+        }
     }
 }
 
-/// Makes signals end the process again.
-fn release() {
-    // If unblocking failed, the next signal would be an event too.
-    let _ = signals().thread_unblock();
-    IS_CAUGHT.store(false, Ordering::Relaxed);
-}
-
-/// Ends the process by `signal`, as if it had never been caught: a shell then ends its script,
-/// too. Returns `failure` if the process ignores the signal.
-pub(crate) fn end_by(signal: Signal, failure: Failure) -> Failure {
-    release();
-    let _ = raise(signal);
-    failure
+/// The time until `until` in whole milliseconds, and not less.
+fn timeout(until: Option<Instant>) -> PollTimeout {
+    let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+    let millis = left.map(|left| (left + Duration::from_nanos(999_999)).as_millis());
+    millis.map_or(PollTimeout::NONE, |ms| PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX))
 }

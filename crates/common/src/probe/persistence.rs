@@ -63,24 +63,22 @@ impl Persistence {
     pub fn with_turns(&self, target: &Target) -> Target {
         if self.wait { target.by_turns(INTERVAL) } else { target.clone() }
     }
+}
 
-    /// Makes one attempt, and reports it. `attempt` is given the instant at which everything
-    /// has to end, if there is one.
-    ///
-    /// # Errors
-    /// The exchange did not come out as expected, or not in time.
-    pub fn once(
-        self,
-        reporter: &Reporter,
-        attempt: impl FnOnce(Option<Instant>) -> Result<Ended, Failure>,
-    ) -> Result<(), Failure> {
-        let end = self.end(Instant::now());
-        let ended = attempt(end)?;
-        let is_cut_short = ended.last.is_cut_short(end, Instant::now());
-        if is_cut_short && reporter.is_expected(&ended.last) {
-            reporter.cut_short(&ended)
-        } else {
-            reporter.exchange(&ended)
-        }
+/// Makes one `attempt`, which has to be over at `end`, and reports it.
+///
+/// # Errors
+/// The exchange did not come out as expected, or not in time.
+pub fn once(
+    end: Option<Instant>,
+    reporter: &Reporter,
+    attempt: impl FnOnce() -> Result<Ended, Failure>,
+) -> Result<(), Failure> {
+    let ended = attempt()?;
+    let is_cut_short = ended.last.is_cut_short(end, Instant::now());
+    if is_cut_short && reporter.is_expected(&ended.last) {
+        reporter.cut_short(&ended)
+    } else {
+        reporter.exchange(&ended)
     }
 }

@@ -15,7 +15,7 @@ use socket2::Socket;
 use crate::descriptors;
 use crate::exit::Failure;
 use crate::probe::arrival;
-use crate::probe::interrupt::Interrupt;
+use crate::probe::interrupt;
 use crate::probe::plan::MOST_SOCKETS;
 use alarm::Alarm;
 
@@ -38,7 +38,6 @@ pub struct Poller {
     events: Events,
     most_sockets: usize,
     alarm: Alarm,
-    interrupt: Option<Interrupt>,
     watch: Watch,
     _stamping: Option<Socket>,
 }
@@ -73,7 +72,7 @@ pub struct Woken {
     pub at: Instant,
     /// The sockets that are ready.
     pub ready: Vec<Ready>,
-    /// The signal that asks to stop, if one has come.
+    /// The signal that has come, if one has.
     pub signal: Option<Signal>,
 }
 
@@ -97,27 +96,18 @@ impl Poller {
         descriptors::raise_limit();
         let left = descriptors::limit().saturating_sub(OTHER_DESCRIPTORS);
         let most_sockets = left.clamp(1, MOST_SOCKETS);
-        let poll = Poll::new().map_err(|error| Failure::cannot_poll(&error))?;
+        let failed = |error: io::Error| Failure::cannot_poll(&error);
+        let poll = Poll::new().map_err(failed)?;
+        interrupt::register(poll.registry(), INTERRUPT).map_err(failed)?;
         let (events, alarm) = (Events::with_capacity(MOST_EVENTS), Alarm::new(ALARM));
-        let (interrupt, watch) = (None, Watch::Nothing);
-        let _stamping = arrival::keep_stamping();
-        Ok(Self { poll, events, most_sockets, alarm, interrupt, watch, _stamping })
+        let (watch, _stamping) = (Watch::Nothing, arrival::keep_stamping());
+        Ok(Self { poll, events, most_sockets, alarm, watch, _stamping })
     }
 
     /// How many sockets may be open at once. Probes that need more are sent later.
     #[must_use]
     pub fn most_sockets(&self) -> usize {
         self.most_sockets
-    }
-
-    /// Makes SIGINT and SIGTERM end a wait from now on, and not the process.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn catch_signals(&mut self) -> Result<(), Failure> {
-        let interrupt = Interrupt::new(self.poll.registry(), INTERRUPT);
-        self.interrupt = Some(interrupt.map_err(|error| Failure::cannot_poll(&error))?);
-        Ok(())
     }
 
     /// Watches standard output for that. A file always has room, and cannot be watched.
@@ -170,12 +160,10 @@ impl Poller {
                 ALARM => self.alarm.gone_off(),
                 // The loop writes whenever it is woken.
                 OUTPUT if event.is_error() || event.is_write_closed() => {
-                    return Err(Failure::unread());
+                    return Err(Failure::unwritten(&ErrorKind::BrokenPipe.into()));
                 }
                 OUTPUT => {}
-                INTERRUPT => {
-                    woken.signal = self.interrupt.as_mut().and_then(Interrupt::signal);
-                }
+                INTERRUPT => woken.signal = interrupt::take(),
                 Token(key) => {
                     let (is_for_writing, has_ended) = (is_for_writing(event), has_ended(event));
                     woken.ready.push(Ready { key, is_for_writing, has_ended })

@@ -15,7 +15,7 @@ pub(crate) mod run_report;
 pub(crate) mod summary;
 pub(crate) mod text;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::Args;
@@ -24,7 +24,6 @@ use log::{LevelFilter, warn};
 use crate::address::Address;
 use crate::exit::{self, Failure};
 use crate::options::{Text, text as text_of};
-use crate::output::stdout::StandardOutput;
 use crate::output::{Output, Style};
 use crate::printable::{framed, printable};
 use crate::probe::outcome::cause::Cause;
@@ -33,6 +32,7 @@ use crate::probe::outcome::expected_reply::ExpectedReply;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::report::backlog::Backlog;
+use crate::probe::verbose;
 use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
 
 /// The options that say what is expected, and how it is reported.
@@ -122,6 +122,7 @@ impl Reporter {
         self.print(ended, is_expected)?;
         if ended.last.result.is_ok() && !ended.others.is_empty() {
             let words = text::others(&self.target, ended);
+            verbose::wait_for_room();
             warn!("{}: {}: {words}", self.program, self.target);
         }
         if is_expected {
@@ -192,15 +193,19 @@ impl Reporter {
         }
         let stamp = self.output.stamp();
         if is_object {
-            print(&json::probe(&self.target, ended, stamp))
+            print(json::probe(&self.target, ended, stamp).as_bytes())
         } else if let Ok(reply) = &ended.last.result {
             if ended.last.complete == Some(false) {
                 let (program, target, len) = (self.program, &self.target, reply.len());
+                verbose::wait_for_room();
                 warn!("{program}: {target}: longer than {len} bytes: the rest was not read");
             }
             print_reply(reply, self.output)
         } else if is_expected {
-            print(&format!("{stamp}{}: {}\n", self.target, text::words(&self.target, ended)))
+            print(
+                format!("{stamp}{}: {}\n", self.target, text::words(&self.target, ended))
+                    .as_bytes(),
+            )
         } else {
             Ok(())
         }
@@ -229,13 +234,12 @@ fn print_reply(reply: &[u8], output: Output) -> Result<(), Failure> {
         line.extend_from_slice(reply);
     }
     line.push(b'\n');
-    let written = StandardOutput::open().and_then(|mut out| out.write_all(&line));
-    written.map_err(|_| Failure::unread())
+    print(&line)
 }
 
 /// Writes to standard output.
-fn print(text: &str) -> Result<(), Failure> {
+fn print(line: &[u8]) -> Result<(), Failure> {
     let mut backlog = Backlog::default();
-    backlog.push(text)?;
+    backlog.push_bytes(line)?;
     backlog.flush()
 }

@@ -36,6 +36,10 @@ const MOST_A_TURN: usize = 1000;
 /// twice that is less than this machine may take to wake a process.
 const LEAST_GRACE: Duration = Duration::from_millis(100);
 
+/// Signals that come so soon after the first one belong to it: timeout(1) signals its child, and
+/// then the child's group.
+const ONE_WISH: Duration = Duration::from_millis(200);
+
 /// The probes of one target.
 #[derive(Debug)]
 pub struct Run {
@@ -55,8 +59,8 @@ pub struct Run {
     /// The longest that an answer took that is no reply: a refusal, a reset.
     slowest_refusal: Duration,
     is_stopped: bool,
-    /// The signal that has ended the run.
-    signal: Option<Signal>,
+    /// The signal that has ended the run, and when it came.
+    signal: Option<(Signal, Instant)>,
     /// Probes that have ended and are not reported yet.
     ended: VecDeque<Ended>,
 }
@@ -291,18 +295,31 @@ impl Run {
 
     /// Ends the run early, because `signal` asks for it at `now`: no further probe is sent,
     /// and those that are out have twice as long as answers have taken so far.
-    pub fn interrupt(&mut self, signal: Signal, now: Instant) {
+    ///
+    /// # Errors
+    /// The signal ends the process at once: a single exchange, whose outcome nobody waits for any
+    /// more; or a run that a signal has ended before. A terminal that hangs up leaves nobody to
+    /// report to.
+    pub fn interrupt(&mut self, signal: Signal, now: Instant) -> Result<(), Failure> {
+        let is_single = self.report.is_none() && self.pause.is_none();
+        match self.signal {
+            _ if is_single || signal == Signal::SIGHUP => return Err(Failure::by_signal(signal)),
+            None => {}
+            Some((_, first)) if now < first + ONE_WISH => return Ok(()),
+            Some(_) => return Err(Failure::by_signal(signal)),
+        }
         self.stop_sending(now);
-        self.signal = Some(signal);
+        self.signal = Some((signal, now));
         let grace = self.grace().max(LEAST_GRACE.min(self.aim.timeout));
         self.end = earlier(self.end, Some(now + grace));
         self.is_stopped |= self.report.is_none();
+        Ok(())
     }
 
     /// The signal that has ended the run.
     #[must_use]
     pub fn signal(&self) -> Option<Signal> {
-        self.signal
+        self.signal.map(|(signal, _)| signal)
     }
 
     /// Whether the run is over at `now`: stopped, or every probe has ended, and the loop does

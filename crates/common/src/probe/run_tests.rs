@@ -101,7 +101,7 @@ fn an_interrupted_run_waits_for_what_is_out_and_for_nothing_else() {
     run.report_ended().unwrap();
     let mut last = run.take(at(10), &|_| true).unwrap();
     run.begin(&mut last, at(10));
-    run.interrupt(Signal::SIGINT, at(11));
+    run.interrupt(Signal::SIGINT, at(11)).unwrap();
     run.begin_turn(at(50));
     assert!(run.take(at(50), &|_| true).is_none(), "nothing more is sent");
     assert!(!run.is_over(at(50), None), "this machine may be slow to wake the client");

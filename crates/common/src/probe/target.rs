@@ -3,8 +3,6 @@
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -80,6 +78,12 @@ impl Resolved {
 
     fn unresolved(cause: Cause, why: impl Display) -> Self {
         Self::nowhere(Verdict::Unresolved, Some(cause), why)
+    }
+
+    /// The resolver did not answer within `limit`.
+    pub(crate) fn not_within(limit: Duration) -> Self {
+        let limit = duration::words(limit);
+        Self::unresolved(Cause::NoResolver, format_args!("name not resolved within {limit}"))
     }
 }
 
@@ -164,24 +168,20 @@ impl Target {
         if address.is_ipv4() { !self.ipv6 } else { !self.ipv4 }
     }
 
-    /// Resolves the target, and the source if one is given. Each may take as long as the
-    /// timeout, but not beyond `end`.
+    /// Resolves the target, and the source if one is given. That may take long, and cannot be
+    /// ended early: [`resolving`](crate::probe::resolving) knows what to do.
     ///
     /// # Errors
     /// A client cannot go to the target as it is written, or not from that source.
-    pub fn resolve(&self, end: Option<Instant>) -> Result<Resolved, Failure> {
-        let limit = || {
-            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            self.timeout.min(left.unwrap_or(Duration::MAX))
-        };
+    pub(crate) fn look_up(&self) -> Result<Resolved, Failure> {
         let written = self.written()?;
-        let sources = match self.resolve_source(limit()) {
+        let sources = match self.resolve_source() {
             Ok(sources) => sources,
             Err(why) => return Ok(Resolved::nowhere(Verdict::Local, None, why)),
         };
         let is_name = matches!(written.host, Host::Name(_));
         let start = Instant::now();
-        let mut addresses = match resolve_within(&written.host, written.port(), limit()) {
+        let mut addresses = match written.host.resolve(written.port()) {
             Ok(addresses) => addresses,
             Err(Unresolved { is_no_such_name, reason }) if is_name => {
                 let cause = if is_no_such_name { Cause::NoSuchName } else { Cause::NoResolver };
@@ -211,7 +211,7 @@ impl Target {
     }
 
     /// The addresses to send from; none if any will do.
-    fn resolve_source(&self, limit: Duration) -> Result<Vec<SocketAddr>, String> {
+    fn resolve_source(&self) -> Result<Vec<SocketAddr>, String> {
         let port = self.source_port.unwrap_or(0);
         let Some(host) = &self.source else {
             let every = [IpAddr::V4([0; 4].into()), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -219,7 +219,7 @@ impl Target {
             return Ok(if self.source_port.is_some() { every.into() } else { Vec::new() });
         };
         let failed = |why: String| format!("cannot send from {host}: {why}");
-        let sources = resolve_within(host, port, limit).map_err(|error| failed(error.reason))?;
+        let sources = host.resolve(port).map_err(|error| failed(error.reason))?;
         // If this machine does not have the source address, say so once here, and not for
         // each attempt.
         if let &[mut source] = sources.as_slice() {
@@ -228,24 +228,6 @@ impl Target {
         }
         Ok(sources)
     }
-}
-
-/// Resolves `host` on a thread of its own, because the system's resolver takes no time
-/// limit.
-fn resolve_within(host: &Host, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, Unresolved> {
-    if let Host::Ip(ip) = host {
-        return Ok(vec![SocketAddr::new(*ip, port)]);
-    }
-    let no_answer = |reason| Unresolved { is_no_such_name: false, reason };
-    let (sender, resolved) = mpsc::channel();
-    let host = host.clone();
-    thread::Builder::new()
-        .name("resolver".to_owned())
-        .spawn(move || sender.send(host.resolve(port)))
-        .map_err(|error| no_answer(reason(&error)))?;
-    resolved.recv_timeout(limit).unwrap_or_else(|_| {
-        Err(no_answer(format!("name not resolved within {}", duration::words(limit))))
-    })
 }
 
 #[cfg(test)]

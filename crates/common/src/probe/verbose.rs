@@ -3,20 +3,30 @@
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
+use std::process;
 
 use log::{Level, debug, log_enabled};
+use nix::poll::PollFlags;
 
+use crate::exit;
 use crate::output::stdout::has_room;
-use crate::probe::interrupt::interruptible;
+use crate::probe::interrupt;
 
-/// Logs `line`, for `-v`. While that waits for a reader, a signal ends the process.
+/// Logs `line`, for `-v`.
 pub fn say(line: fmt::Arguments<'_>) {
-    if !log_enabled!(Level::Debug) {
-        return;
-    }
-    if has_room(io::stderr().as_fd()) {
+    if log_enabled!(Level::Debug) {
+        wait_for_room();
         debug!("{line}");
-    } else {
-        interruptible(|| debug!("{line}"));
+    }
+}
+
+/// Waits until standard error takes a line: a log cannot be waited for. If a signal comes
+/// meanwhile, it ends the process: whoever interrupts a client that is stuck wants its end.
+pub(crate) fn wait_for_room() {
+    let stderr = io::stderr();
+    if !has_room(stderr.as_fd())
+        && let Err(failure) = interrupt::wait(stderr.as_fd(), PollFlags::POLLOUT, None)
+    {
+        process::exit(failure.signal().map_or(0, exit::end_by).into());
     }
 }

@@ -3,20 +3,20 @@
 //! Each attempt has its whole time, and the next one does not wait for it. So a service that
 //! comes up is found at the next attempt, however long `--timeout` is.
 
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use log::info;
+use nix::sys::signal::Signal;
 
-use crate::exit::{Failure, reason};
+use crate::exit::Failure;
 use crate::probe::destination::Destination;
-use crate::probe::interrupt;
 use crate::probe::outcome::Ended;
 use crate::probe::persistence::Persistence;
 use crate::probe::report::Reporter;
+use crate::probe::resolving::Resolving;
 use crate::probe::run::Run;
 use crate::probe::target::{Resolved, Target};
+use crate::probe::verbose;
 
 /// The attempts, until one has the expected outcome.
 #[derive(Debug)]
@@ -37,11 +37,15 @@ pub struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    /// Attempts to reach `target`, as `persistence` asks.
+    /// Attempts to reach `target`, as `persistence` asks, until `end` at the latest.
     #[must_use]
-    pub fn new(target: &'a Target, persistence: Persistence, reporter: &'a Reporter) -> Self {
+    pub fn new(
+        target: &'a Target,
+        persistence: Persistence,
+        end: Option<Instant>,
+        reporter: &'a Reporter,
+    ) -> Self {
         let start = Instant::now();
-        let end = persistence.end(start);
         let nowhere = Destination::new(Vec::new(), target.timeout());
         Self {
             target,
@@ -64,25 +68,37 @@ impl<'a> Waiting<'a> {
         mut self,
         mut drive: impl FnMut(&mut Run) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        let signal = match self.attempts(&mut drive) {
+            Ok(Some(expected)) => return self.reporter.exchange(&expected),
+            Ok(None) => self.run.signal(),
+            Err(failure) if failure.signal().is_none() => return Err(failure),
+            Err(failure) => failure.signal(),
+        };
+        self.give_up(signal)
+    }
+
+    /// Makes attempts, one each interval, until the end, or until a signal comes. Returns the
+    /// expected outcome as soon as there is one.
+    fn attempts(
+        &mut self,
+        drive: &mut impl FnMut(&mut Run) -> Result<(), Failure>,
+    ) -> Result<Option<Ended>, Failure> {
         let mut due = self.start;
-        while self.end.is_none_or(|end| due < end) {
+        while self.run.signal().is_none() && self.end.is_none_or(|end| due < end) {
             let next = due + self.interval;
             if let Some(nowhere) = self.resolve(next)?
                 && self.note(&nowhere)
             {
-                return self.reporter.exchange(&nowhere);
+                return Ok(Some(nowhere));
             }
             let until = self.end.map_or(next, |end| end.min(next));
             self.run.attempt(due.max(Instant::now()), until);
-            if let Some(expected) = self.drive_until(until, &mut drive)? {
-                return self.reporter.exchange(&expected);
-            }
-            if self.run.signal().is_some() {
-                break;
+            if let Some(expected) = self.drive_until(until, drive)? {
+                return Ok(Some(expected));
             }
             due = next.max(Instant::now());
         }
-        self.give_up()
+        Ok(None)
     }
 
     /// Drives the run until `until`, or until a signal comes. Returns the expected outcome as
@@ -113,17 +129,14 @@ impl<'a> Waiting<'a> {
             Some(resolving) => resolving,
             None => Resolving::start(self.target, self.end)?,
         };
-        let left = until.saturating_duration_since(Instant::now());
-        let limit =
-            if self.run.destination().addresses().is_empty() { left } else { Duration::ZERO };
-        match resolving.resolved(limit) {
-            Some(resolved) => match resolved? {
-                Resolved::Destination(destination) => self.run.go_to(destination),
-                Resolved::Nowhere(outcome) => {
-                    self.run.go_to(Destination::new(Vec::new(), self.target.timeout()));
-                    return Ok(Some(outcome.into()));
-                }
-            },
+        let is_nowhere = self.run.destination().addresses().is_empty();
+        let until = if is_nowhere { until } else { Instant::now() };
+        match resolving.resolved(until)? {
+            Some(Resolved::Destination(destination)) => self.run.go_to(destination),
+            Some(Resolved::Nowhere(outcome)) => {
+                self.run.go_to(Destination::new(Vec::new(), self.target.timeout()));
+                return Ok(Some(outcome.into()));
+            }
             None => self.resolving = Some(resolving),
         }
         Ok(None)
@@ -140,6 +153,7 @@ impl<'a> Waiting<'a> {
         let is_expected = self.reporter.is_expected(&ended.last);
         let words = self.reporter.words(ended);
         if !is_expected && words != self.said {
+            verbose::wait_for_room();
             info!("{words}; trying again");
             self.said = words;
         }
@@ -147,42 +161,15 @@ impl<'a> Waiting<'a> {
         is_expected
     }
 
-    /// Reports the last attempt, because none had the expected outcome.
-    fn give_up(self) -> Result<(), Failure> {
+    /// Reports the last attempt, because none had the expected outcome before the end, or before
+    /// the `signal`.
+    fn give_up(self, signal: Option<Signal>) -> Result<(), Failure> {
         let Self { reporter, last, .. } = self;
         let elapsed = self.start.elapsed();
-        if let Some(signal) = self.run.signal() {
-            let interrupted = reporter.interrupted(last.as_ref(), elapsed);
-            return Err(interrupt::end_by(signal, interrupted));
+        if let Some(signal) = signal {
+            return Err(reporter.interrupted(last.as_ref(), elapsed).ended_by(signal));
         }
         let ended = last.unwrap_or_else(|| self.run.into_ended());
         reporter.give_up(&ended, elapsed)
-    }
-}
-
-/// A target that is being resolved.
-#[derive(Debug)]
-struct Resolving(Receiver<Result<Resolved, Failure>>);
-
-impl Resolving {
-    /// Resolves `target`: on a thread of its own if it has a name, which may take long.
-    fn start(target: &Target, end: Option<Instant>) -> Result<Self, Failure> {
-        let (sender, receiver) = mpsc::channel();
-        if !target.has_name() {
-            // Nobody else holds the receiver, so that sending does not fail.
-            let _ = sender.send(target.resolve(end));
-            return Ok(Self(receiver));
-        }
-        let target = target.clone();
-        // If the wait is over by then, nobody receives this.
-        let resolve = move || drop(sender.send(target.resolve(end)));
-        let thread = thread::Builder::new().name("resolver".to_owned()).spawn(resolve);
-        thread.map_err(|error| Failure::local("resolver", reason(&error)))?;
-        Ok(Self(receiver))
-    }
-
-    /// The addresses, if they are known within `limit`.
-    fn resolved(&self, limit: Duration) -> Option<Result<Resolved, Failure>> {
-        self.0.recv_timeout(limit).ok()
     }
 }

@@ -39,7 +39,6 @@ impl Transcript {
         on_broken_pipe: impl Fn() + Send + 'static,
     ) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::local("standard output", reason(&error));
-        let out = StandardOutput::open().map_err(failed)?;
         let (style, stamp) = (output.style(), output.stamp());
         let notice = move |lines: u64| {
             if style == Style::Json {
@@ -48,7 +47,7 @@ impl Transcript {
             let (s, are) = if lines == 1 { ("", "is") } else { ("s", "are") };
             format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
         };
-        let outbox = Outbox::start(out, notice, on_broken_pipe).map_err(failed)?;
+        let outbox = Outbox::start(StandardOutput, notice, on_broken_pipe).map_err(failed)?;
         logging::log_to(Target::Pipe(Box::new(outbox.clone())), output, style)?;
         Ok(Self { outbox, style, stamp })
     }

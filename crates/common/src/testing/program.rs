@@ -8,7 +8,7 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
-use super::peers::quiet_command;
+use super::peers::{quiet_command, skipped};
 use super::reaped::{PATIENCE, Reaped};
 
 /// How a program ended, and what it printed.
@@ -74,7 +74,13 @@ impl Running {
     pub fn start<S: AsRef<OsStr>>(program: &str, args: &[S]) -> Self {
         let mut command = quiet_command(program);
         command.args(args);
-        Self(spawn_for_output(command, Stdio::null()))
+        Self::spawn(command, Stdio::null())
+    }
+
+    /// Starts `command`, with `stdin` as its standard input.
+    #[must_use]
+    pub fn spawn(command: Command, stdin: Stdio) -> Self {
+        Self(spawn_for_output(command, stdin))
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -90,6 +96,11 @@ impl Running {
     /// Leaves it without a reader of its standard output.
     pub fn hang_up(&mut self) {
         drop(self.0.process().stdout.take());
+    }
+
+    /// Sends `signal` to the only child of the program.
+    pub fn signal_child(&self, signal: Signal) {
+        self.0.signal_child(signal);
     }
 
     /// Stops the program, as Ctrl-Z does, and waits until it has stopped.
@@ -113,6 +124,20 @@ impl Running {
     pub fn finish(self) -> Finished {
         finished(self.0)
     }
+}
+
+/// A command that runs `program` as the first process of a container. `None` if this machine
+/// allows no namespaces: then the test is reported as skipped.
+pub fn contained(program: &str) -> Option<Command> {
+    const ARGS: [&str; 5] = ["--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    let tried = Command::new("unshare").args(ARGS).arg("true").output();
+    if !tried.is_ok_and(|tried| tried.status.success()) {
+        skipped("no namespaces of its own (unshare)");
+        return None;
+    }
+    let mut command = quiet_command("unshare");
+    command.args(ARGS).arg(program);
+    Some(command)
 }
 
 fn bytes_of(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {

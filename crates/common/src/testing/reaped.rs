@@ -42,6 +42,14 @@ impl Reaped {
         }
     }
 
+    /// Sends `signal` to the only child of the process.
+    pub(super) fn signal_child(&self, signal: Signal) {
+        let id = self.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let child = children.expect("/proc has the children").trim().parse().expect("one child");
+        signal::kill(Pid::from_raw(child), signal).expect("the child is there");
+    }
+
     /// Waits for the process's end, [`PATIENCE`] at most. Returns its exit status.
     pub(super) fn wait(&mut self) -> Option<i32> {
         let patience = Instant::now() + PATIENCE;

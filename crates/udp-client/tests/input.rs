@@ -1,0 +1,115 @@
+//! Standard input: where the lines and the message come from.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
+use std::fs::File;
+use std::io::{Write, pipe};
+use std::net::UdpSocket;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use common::testing::{Event, Running, Terminal, quiet_command, run_with, run_with_input};
+
+const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
+const OK: &[u8] = b"Recvice message ok!";
+
+/// A socket, and its address.
+fn server() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    (socket, address)
+}
+
+/// A client with these arguments, and the other side of its standard input: a socket that
+/// somebody has made non-blocking.
+fn with_nonblocking_input(args: &[&str]) -> (Running, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let mut command = quiet_command(UDP_CLIENT);
+    command.args(args);
+    (Running::spawn(command, OwnedFd::from(theirs).into()), ours)
+}
+
+#[test]
+fn a_non_blocking_standard_input_is_waited_for() {
+    let (server, address) = server();
+    let (client, mut input) = with_nonblocking_input(&[&address]);
+    for line in ["one", "two"] {
+        // Time has to pass until the client reads, and there is nothing yet.
+        thread::sleep(Duration::from_millis(300));
+        writeln!(input, "{line}").unwrap();
+        let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+        server.send_to(OK, peer).unwrap();
+    }
+    drop(input);
+    let ended = client.finish();
+    assert_eq!((ended.stdout, ended.stderr.as_str()), ("Recvice message ok!\n".repeat(2), ""));
+    assert_eq!(ended.status, Some(0));
+
+    let (client, mut input) = with_nonblocking_input(&[&address, "-m", "-"]);
+    for piece in ["one", "two"] {
+        thread::sleep(Duration::from_millis(300));
+        input.write_all(piece.as_bytes()).unwrap();
+    }
+    drop(input);
+    let mut message = [0; 1024];
+    let (len, peer) = server.recv_from(&mut message).unwrap();
+    assert_eq!(&message[..len], b"onetwo");
+    server.send_to(OK, peer).unwrap();
+    assert_eq!(client.finish().status, Some(0));
+}
+
+#[test]
+fn without_a_line_there_is_nothing_to_send_and_that_is_no_success() {
+    let (_server, address) = server();
+    let line =
+        "udp-client: standard input: nothing to send: no line came (--message sends without one)\n";
+    for input in ["", "\n", "\r\n", "\nnever sent\n"] {
+        let ended = run_with_input(UDP_CLIENT, &[&address], input.as_bytes());
+        assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)), "{input:?}");
+    }
+    let mut command = quiet_command(UDP_CLIENT);
+    command.args([&address, "-qq", "--json"]);
+    let ended = run_with(command, Stdio::null());
+    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)));
+    assert_eq!(Event::parse(&ended.stdout).number("exit_status"), 2);
+    // Whoever sits at a terminal knows that nothing was sent.
+    for keys in ["\n", "\x04"] {
+        let mut terminal = Terminal::start(quiet_command(UDP_CLIENT));
+        terminal.wait_for("> ");
+        terminal.press(keys);
+        assert_eq!(terminal.finish().0, Some(0));
+    }
+}
+
+#[test]
+fn standard_input_that_cannot_be_read_is_named() {
+    let (_server, address) = server();
+    for args in [&[address.as_str()][..], &[&address, "-m", "-"]] {
+        let mut command = quiet_command(UDP_CLIENT);
+        command.args(args);
+        let ended = run_with(command, File::open("/").unwrap().into());
+        let line = "udp-client: standard input: is a directory\n";
+        assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)));
+    }
+}
+
+#[test]
+fn the_deadline_holds_while_standard_input_is_read() {
+    let (_server, address) = server();
+    let line = "udp-client: standard input: \
+                not read to its end before the deadline: nothing was sent\n";
+    for (args, status) in [(&["-w", "300ms"][..], 2), (&["-w", "300ms", "--wait"], 124)] {
+        let mut command = quiet_command(UDP_CLIENT);
+        command.args([&address, "-m", "-"]).args(args);
+        let (theirs, mut input) = pipe().unwrap();
+        let client = Running::spawn(command, theirs.into());
+        input.write_all(b"begun").unwrap();
+        let ended = client.finish();
+        assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(status)));
+    }
+}
