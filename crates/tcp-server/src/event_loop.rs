@@ -12,7 +12,7 @@
 mod admission;
 mod turn;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::mem;
 use std::net::SocketAddr;
@@ -119,6 +119,11 @@ impl EventLoop {
     /// The addresses that the loop listens on.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.listeners.iter().map(Listener::address)
+    }
+
+    /// The options that the system refused for any of the listeners, and why.
+    pub fn refused(&self) -> BTreeMap<&'static str, &str> {
+        self.listeners.iter().flat_map(|listener| listener.refused.iter()).collect()
     }
 
     /// Serves until `shutdown` is requested, and then finishes what is under way.

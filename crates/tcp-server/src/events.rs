@@ -22,6 +22,10 @@ pub fn listening(address: SocketAddr) {
     info!(event = "listening", address = address.as_str(); "[*] Listening on {address}");
 }
 
+pub fn cannot_set(option: &str, reason: &str) {
+    debug!(event = "cannot_set", option, reason; "[*] Cannot set {option}: {reason}");
+}
+
 pub fn accepted(peer: &Peer) {
     info!(event = "accepted", peer = peer.as_str(); "[*] Accept connection from: {peer}");
 }

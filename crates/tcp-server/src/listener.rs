@@ -8,18 +8,22 @@ use std::time::Instant;
 use common::server::listen::{BoundSocket, Families, Sharing};
 use common::server::peer::Peer;
 use common::server::rest::{Rest, is_readable};
+use common::server::settings::Refused;
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
 use nix::libc;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::{ACCEPTS_PER_TURN, BACKLOG};
+use crate::setup;
 
 /// A listening socket, and whether it rests.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    /// The options that the system refused.
+    pub refused: Refused,
     pub rest: Rest,
     /// How many connections in a row were gone before they were accepted.
     gone_in_a_row: usize,
@@ -61,27 +65,34 @@ impl BoundSocket for Listener {
 
     fn bind(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(families == Families::Own)?;
-        }
+        let mut refused = Refused::default();
+        families.set(&socket, address, &mut refused)?;
         // Without this, connections of an earlier run that are still in TIME_WAIT would
         // keep the address in use.
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(sharing != Sharing::Alone)?;
+        refused.note("SO_REUSEADDR", socket.set_reuse_address(true));
+        sharing.set(&socket)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Self::new(socket)
+        Self::new(socket, refused)
     }
 
     fn adopt(passed: OwnedFd) -> io::Result<Self> {
         let socket = Socket::from(passed);
-        if !socket.is_listener()? {
+        if socket
+            .protocol()
+            .is_ok_and(|it| it != Some(Protocol::TCP) && it != Some(Protocol::MPTCP))
+        {
+            return Err(io::Error::other("not a TCP socket"));
+        }
+        if !socket.is_listener().unwrap_or(true) {
             // inetd, and systemd with `Accept=yes`, pass a connection instead.
             let is_connection = socket.peer_addr().is_ok();
             let what = if is_connection { "a connection" } else { "a socket that does not listen" };
             return Err(io::Error::other(format!("{what}, and not a listening socket")));
         }
-        Self::new(socket)
+        let mut refused = Refused::default();
+        setup::reset(&socket, socket.local_addr()?.is_ipv6(), &mut refused);
+        Self::new(socket, refused)
     }
 
     fn address(&self) -> SocketAddr {
@@ -90,11 +101,12 @@ impl BoundSocket for Listener {
 }
 
 impl Listener {
-    fn new(socket: Socket) -> io::Result<Self> {
+    fn new(socket: Socket, refused: Refused) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
-        Ok(Self { socket, address, rest: Rest::default(), gone_in_a_row: 0, has_waiting: false })
+        let rest = Rest::default();
+        Ok(Self { socket, address, refused, rest, gone_in_a_row: 0, has_waiting: false })
     }
 
     /// Leaves the listener alone for a while. Returns whether to warn the user.

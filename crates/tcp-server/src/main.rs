@@ -35,6 +35,7 @@ mod limits;
 mod listener;
 mod newcomers;
 mod server;
+mod setup;
 mod shared;
 mod sources;
 mod totals;

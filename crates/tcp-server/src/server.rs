@@ -63,11 +63,13 @@ impl Server {
         workers::run(&mut self.loops, shutdown, Self::announce, run)
     }
 
-    /// Prints where the server listens, and notifies the service manager.
+    /// Prints where the server listens and which options the system refused, and notifies the
+    /// service manager.
     fn announce(first: &EventLoop) {
         // All event loops have the same addresses.
         first.addresses().for_each(events::listening);
         notify::ready();
+        first.refused().iter().for_each(|(option, why)| events::cannot_set(option, why));
     }
 
     /// Prints what the server has done.

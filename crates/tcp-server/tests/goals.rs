@@ -196,7 +196,7 @@ fn a_socket_of_another_kind_is_refused() {
         let script = format!(r#"exec 3{socket}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0""#);
         command.args(["-c", &script, TCP_SERVER]);
         let ended = run_with(command, OwnedFd::from(bound).into());
-        let line = format!("tcp-server: LISTEN_FDS, socket 1: {reason}\n");
+        let line = format!("tcp-server: LISTEN_FDS=1, descriptor 3: {reason}\n");
         assert_eq!((ended.stderr, ended.status), (line, Some(2)));
     }
 }

@@ -7,7 +7,7 @@
 use common::server::settings::Refused;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{
-    Broadcast, DontRoute, Ipv4PacketInfo, Ipv6DontFrag, Ipv6RecvPacketInfo, RxqOvfl, UdpGroSegment,
+    Broadcast, Ipv4PacketInfo, Ipv6DontFrag, Ipv6RecvPacketInfo, RxqOvfl, UdpGroSegment,
     UdpGsoSegment,
 };
 use nix::{libc, setsockopt_impl, sockopt_impl};
@@ -73,7 +73,6 @@ pub fn reset(socket: &Socket, is_ipv6: bool, refused: &mut Refused) {
     refused.note("SO_RXQ_OVFL", setsockopt(socket, RxqOvfl, &0));
     // A forged source could be a whole subnet.
     refused.note("SO_BROADCAST", setsockopt(socket, Broadcast, &false));
-    refused.note("SO_DONTROUTE", setsockopt(socket, DontRoute, &false));
     refused.note("UDP_CORK", setsockopt(socket, Cork, &false));
     if is_ipv6 {
         let dont = libc::IPV6_PMTUDISC_DONT;

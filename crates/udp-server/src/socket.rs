@@ -40,13 +40,12 @@ impl BoundSocket for ServerSocket {
     /// two servers on one port would take each other's datagrams.
     fn bind(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(families == Families::Own)?;
-        }
-        socket.set_reuse_port(sharing != Sharing::Alone)?;
+        let mut refused = Refused::default();
+        families.set(&socket, address, &mut refused)?;
+        sharing.set(&socket)?;
         socket.bind(&address.into())?;
         let answers_groups = sharing != Sharing::Workers { is_first: false };
-        Ok(Self { answers_groups, ..Self::new(socket, Refused::default())? })
+        Ok(Self { answers_groups, ..Self::new(socket, refused)? })
     }
 
     fn adopt(passed: OwnedFd) -> io::Result<Self> {

@@ -214,7 +214,7 @@ fn a_socket_of_another_kind_is_refused() {
         (connected.into(), "connected: it would hear one peer alone"),
     ] {
         let ended = passed(socket);
-        let line = format!("udp-server: LISTEN_FDS, socket 1: {reason}\n");
+        let line = format!("udp-server: LISTEN_FDS=1, descriptor 3: {reason}\n");
         assert_eq!((ended.stderr, ended.status), (line, Some(2)));
     }
     assert_eq!(passed(bound.into()).stderr, "udp-server: --idle-exit: nobody came in 10ms\n");

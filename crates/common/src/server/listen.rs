@@ -1,17 +1,20 @@
 //! Where a server listens: `--listen`, and a bound socket for every address that it
 //! names.
 
+mod passed;
+
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 
 use clap::Args;
-use listenfd::ListenFd;
 use nix::libc;
+use socket2::Socket;
 
 use crate::address::{Address, Host};
 use crate::exit::{Failure, reason};
+use crate::server::settings::Refused;
 
 /// Which address families a socket serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,33 @@ pub enum Families {
     Own,
     /// Both: an IPv6 socket serves IPv4 peers too.
     Both,
+}
+
+impl Families {
+    /// Makes `socket`, which is to be bound to `address`, serve these families.
+    ///
+    /// # Errors
+    /// The system refuses, and the socket would serve others.
+    pub fn set(
+        self,
+        socket: &Socket,
+        address: SocketAddr,
+        refused: &mut Refused,
+    ) -> io::Result<()> {
+        if address.is_ipv4() {
+            return Ok(());
+        }
+        let only_v6 = self == Self::Own;
+        let Err(error) = socket.set_only_v6(only_v6) else {
+            return Ok(());
+        };
+        let does_matter = address.ip().is_unspecified();
+        if does_matter && socket.only_v6().ok() != Some(only_v6) {
+            return Err(error);
+        }
+        refused.note("IPV6_V6ONLY", Err(error));
+        Ok(())
+    }
 }
 
 /// Who else may bind the same address.
@@ -35,6 +65,23 @@ pub enum Sharing {
         /// Whether this is the socket of the first event loop.
         is_first: bool,
     },
+}
+
+impl Sharing {
+    /// Makes `socket`, which is to be bound, share its address.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set(self, socket: &Socket) -> io::Result<()> {
+        if self == Self::Alone {
+            return Ok(());
+        }
+        let refused = |error| {
+            let reason = reason(&error);
+            io::Error::other(format!("several --workers need SO_REUSEPORT: {reason}"))
+        };
+        socket.set_reuse_port(true).map_err(refused)
+    }
 }
 
 /// A socket on which a server waits for its peers: a TCP listener, or a UDP socket.
@@ -76,12 +123,11 @@ impl Listen {
     /// # Errors
     /// Names the address that could not be bound, or the socket that is not usable.
     pub fn bind<S: BoundSocket>(&self, workers: NonZeroUsize) -> Result<Vec<Vec<S>>, Failure> {
-        let mut passed = ListenFd::from_env();
-        let addresses = if passed.len() > 0 {
-            adopt_all(&mut passed, workers)?
-        } else {
-            self.bind_all(|address, families| bind_for_each(workers, address, families))?
-        };
+        let mut addresses = passed::adopt_all(workers)?;
+        if addresses.is_empty() {
+            addresses =
+                self.bind_all(|address, families| bind_for_each(workers, address, families))?;
+        }
         let mut sockets_by_worker: Vec<Vec<S>> = (0..workers.get()).map(|_| Vec::new()).collect();
         for sockets in addresses {
             for (of_worker, socket) in sockets_by_worker.iter_mut().zip(sockets) {
@@ -123,29 +169,6 @@ fn bind_for_each<S: BoundSocket>(
     drop(alone);
     let shared = |n| S::bind(address, families, Sharing::Workers { is_first: n == 0 });
     (0..workers.get()).map(shared).collect()
-}
-
-/// Takes over the sockets that the service manager passed, with a duplicate of each
-/// for each of the `workers`.
-fn adopt_all<S: BoundSocket>(
-    passed: &mut ListenFd,
-    workers: NonZeroUsize,
-) -> Result<Vec<Vec<S>>, Failure> {
-    let mut addresses = Vec::new();
-    for index in 0..passed.len() {
-        let unusable = |error: io::Error| {
-            Failure::local(format_args!("LISTEN_FDS, socket {}", index + 1), reason(&error))
-        };
-        let socket = passed
-            .take_custom::<OwnedFd>(index, libc::AF_INET, S::TYPE, S::KIND)
-            .map_err(|_| unusable(io::Error::other(format!("not a {}", S::KIND))))?;
-        let Some(socket) = socket else {
-            continue;
-        };
-        let duplicates = (0..workers.get()).map(|_| S::adopt(socket.try_clone()?));
-        addresses.push(duplicates.collect::<io::Result<_>>().map_err(unusable)?);
-    }
-    Ok(addresses)
 }
 
 /// Binds one socket for both families, or for IPv4 if this machine has no IPv6.

@@ -36,7 +36,7 @@ impl Refused {
     }
 
     /// Resets the options of a passed socket that would keep the server from hearing its
-    /// peers, or from hearing them in time. An accepted connection inherits them.
+    /// peers, or from reaching them. An accepted connection inherits them.
     pub fn reset(&mut self, socket: &impl AsFd, is_ipv6: bool) {
         self.note("SO_RCVLOWAT", setsockopt(socket, ReceiveLowWater, &1));
         // What nobody takes from the error queue fills the receive buffer (ip(7)), and errors
@@ -45,6 +45,7 @@ impl Refused {
         if is_ipv6 {
             self.note("IPV6_RECVERR", setsockopt(socket, sockopt::Ipv6RecvErr, &false));
         }
+        self.note("SO_DONTROUTE", setsockopt(socket, sockopt::DontRoute, &false));
         let none = TimestampingFlag::empty();
         self.note("SO_TIMESTAMPING", setsockopt(socket, sockopt::Timestamping, &none));
     }

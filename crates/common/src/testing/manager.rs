@@ -2,11 +2,13 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixDatagram};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use socket2::SockRef;
 
 use super::peers::peer;
 use super::reaped::PATIENCE;
@@ -87,7 +89,7 @@ impl ServiceManager {
     /// (such as `LISTEN_FDS=1`), which may say anything of them. `None` if there is no Bash:
     /// then the test is reported as skipped.
     pub fn pass(
-        sockets: &[&dyn AsRawFd],
+        sockets: &[BorrowedFd<'_>],
         environment: &str,
         program: &str,
         args: &[&str],
@@ -96,11 +98,18 @@ impl ServiceManager {
         let mut script = String::new();
         // Elsewhere first, for a socket may itself have the number of another's place.
         for (n, socket) in (FIRST_PASSED..).zip(sockets) {
+            SockRef::from(socket).set_cloexec(false).expect("it can be passed on");
             script += &format!("exec {}<&{}; ", n + ELSEWHERE, socket.as_raw_fd());
         }
-        for (n, _) in (FIRST_PASSED..).zip(sockets) {
-            script += &format!("exec {n}<&{0} {0}<&-; ", n + ELSEWHERE);
+        let mut free = FIRST_PASSED;
+        for _ in sockets {
+            script += &format!("exec {free}<&{}; ", free + ELSEWHERE);
+            free += 1;
         }
+        // Those of other tests, which run at the same time, are not passed.
+        script += &format!(
+            r#"for fd in /proc/self/fd/*; do fd=${{fd##*/}}; ((fd < {free})) || eval "exec $fd<&-"; done; "#
+        );
         script += &format!(r#"export LISTEN_PID=$$ {environment}; exec "$0" "$@""#);
         command.args(["-c", &script, program]).args(args);
         Some(command)
