@@ -12,6 +12,7 @@ use clap::Args;
 use nix::libc;
 use socket2::Socket;
 
+use self::passed::Passed;
 use crate::address::{Address, Host};
 use crate::exit::{Failure, reason};
 use crate::server::settings::Refused;
@@ -123,7 +124,7 @@ impl Listen {
     /// # Errors
     /// Names the address that could not be bound, or the socket that is not usable.
     pub fn bind<S: BoundSocket>(&self, workers: NonZeroUsize) -> Result<Vec<Vec<S>>, Failure> {
-        let mut addresses = passed::adopt_all(workers)?;
+        let mut addresses = adopt_all(workers)?;
         if addresses.is_empty() {
             addresses =
                 self.bind_all(|address, families| bind_for_each(workers, address, families))?;
@@ -151,6 +152,19 @@ impl Listen {
         }
         Ok(bound)
     }
+}
+
+/// Takes over the sockets that the service manager passed, with a duplicate of each
+/// for each of the `workers`.
+fn adopt_all<S: BoundSocket>(workers: NonZeroUsize) -> Result<Vec<Vec<S>>, Failure> {
+    // All are taken before any is duplicated: a duplicate could have the number of one that is
+    // announced and is not there.
+    let all = passed::take(S::TYPE, S::KIND)?;
+    let adopt_for_each = |passed: &Passed| {
+        let duplicates = (0..workers.get()).map(|_| S::adopt(passed.socket.try_clone()?));
+        duplicates.collect::<io::Result<_>>().map_err(|error| passed.unusable(&error))
+    };
+    all.iter().map(adopt_for_each).collect()
 }
 
 /// Binds a socket for each of the `workers` to one address.

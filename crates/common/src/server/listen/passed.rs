@@ -6,14 +6,12 @@
 use std::env;
 use std::ffi::OsString;
 use std::io;
-use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::process;
 
 use listenfd::ListenFd;
 use nix::libc;
 
-use super::BoundSocket;
 use crate::exit::{Failure, reason};
 use crate::printable::printable;
 
@@ -34,32 +32,37 @@ struct Announced {
     count: usize,
 }
 
-/// Takes over the sockets that were passed to this process, with a duplicate of each for each
-/// of the `workers`; none if there are none.
+/// A socket that was passed.
+#[derive(Debug)]
+pub struct Passed {
+    /// The socket.
+    pub socket: OwnedFd,
+    name: String,
+}
+
+impl Passed {
+    /// The failure that the socket is of no use.
+    pub fn unusable(&self, error: &io::Error) -> Failure {
+        Failure::local(&self.name, reason(error))
+    }
+}
+
+/// Takes the sockets that were passed to this process, which must be of the type `kind`, as in
+/// socket(2); none if there are none. `words` are the same in words.
 ///
 /// # Errors
-/// Names the variable that cannot be, or the descriptor that is not usable.
-pub fn adopt_all<S: BoundSocket>(workers: NonZeroUsize) -> Result<Vec<Vec<S>>, Failure> {
+/// Names the variable that cannot be, or the descriptor that is no such socket.
+pub fn take(kind: libc::c_int, words: &str) -> Result<Vec<Passed>, Failure> {
     let Announced { first, count } = announced(|name| env::var_os(name), process::id())?;
     let mut passed = ListenFd::from_env();
-    let unusable = |index: usize, error: io::Error| {
-        let descriptor = first + index;
-        Failure::local(format_args!("LISTEN_FDS={count}, descriptor {descriptor}"), reason(&error))
+    let mut take = |index| {
+        let name = format!("LISTEN_FDS={count}, descriptor {}", first + index);
+        match passed.take_custom::<OwnedFd>(index, libc::AF_INET, kind, words) {
+            Ok(Some(socket)) => Ok(Passed { socket, name }),
+            _ => Err(Failure::local(name, format_args!("not a {words}"))),
+        }
     };
-    // All are taken before any is duplicated: a duplicate could have the number of one that is
-    // announced and is not there.
-    let mut sockets = Vec::new();
-    for index in 0..count {
-        let socket = passed.take_custom::<OwnedFd>(index, libc::AF_INET, S::TYPE, S::KIND);
-        let missing = || io::Error::other(format!("not a {}", S::KIND));
-        let socket = socket.ok().flatten().ok_or_else(|| unusable(index, missing()))?;
-        sockets.push(socket);
-    }
-    let adopt_for_each = |(index, socket): (usize, &OwnedFd)| {
-        let duplicates = (0..workers.get()).map(|_| S::adopt(socket.try_clone()?));
-        duplicates.collect::<io::Result<_>>().map_err(|error| unusable(index, error))
-    };
-    sockets.iter().enumerate().map(adopt_for_each).collect()
+    (0..count).map(&mut take).collect()
 }
 
 /// Reads what the environment says to the process `id`.
