@@ -5,6 +5,7 @@
 //! | `192.0.2.1:7000` | that address and port | the same |
 //! | `[::1]:7000` | the same, IPv6 only | the same |
 //! | `host:7000` | every address of that name | each in order, until one answers |
+//! | `host:ssh` | the port of that service | the same |
 //! | `[fe80::1%eth0]:7000` | a link-local address and its interface | the same |
 //! | `:7000` | every address of both families | 127.0.0.1, or ::1 with `-6` |
 //! | the host alone | the tutorial's port, 6666 | the same |
@@ -15,8 +16,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use crate::port::parse_port;
-use crate::protocol;
+use crate::port::{ParseOver, parse_port, port_over};
+use crate::protocol::{self, Transport};
 use crate::resolver::{self, Unresolved};
 
 /// A host as it was written.
@@ -60,6 +61,18 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text, parse_port)
+    }
+}
+
+impl ParseOver for Address {
+    fn parse_over(transport: Transport, text: &str) -> Result<Self, String> {
+        Self::parse(text, |port| port_over(transport, port))
+    }
+}
+
+impl Address {
+    fn parse(text: &str, parse_port: impl Fn(&str) -> Result<u16, String>) -> Result<Self, String> {
         if text.contains("://") {
             return Err("a URL is no address: write HOST:PORT".to_owned());
         }
@@ -74,11 +87,19 @@ impl FromStr for Address {
             return Ok(Self { host, port });
         }
         if let Some(host) = parse_ipv6(text)? {
-            return Ok(Self { host, port: None });
+            return match with_port(text) {
+                Some(bracketed) => {
+                    Err(format!("with a port it is written {bracketed}, and without one [{text}]"))
+                }
+                None => Ok(Self { host, port: None }),
+            };
         }
         match text.rsplit_once(':') {
             Some(("", port)) => Ok(Self { host: Host::Any, port: Some(parse_port(port)?) }),
-            Some((host, _)) if host.contains(':') => Err(UNBRACKETED.to_owned()),
+            Some((host, _)) if host.contains(':') => Err(match with_port(text) {
+                Some(bracketed) => format!("with a port it is written {bracketed}"),
+                None => UNBRACKETED.to_owned(),
+            }),
             Some((host, port)) => Ok(Self { host: host.parse()?, port: Some(parse_port(port)?) }),
             None => Ok(Self { host: text.parse()?, port: None }),
         }
@@ -99,6 +120,9 @@ impl FromStr for Host {
         }
         if text.is_empty() {
             return Err("no host".to_owned());
+        }
+        if text == "*" {
+            return Err("every address is written as a port alone: :PORT".to_owned());
         }
         if parse_port(text).is_ok() {
             return Err(format!("not a host (a port alone is written :{text})"));
@@ -143,7 +167,62 @@ fn parse_ipv6(text: &str) -> Result<Option<Host>, String> {
     }
 }
 
+/// The IPv6 address and the port that `text` may be, or may be meant to be: `::1:6666`, whose last
+/// part also looks like a part of an address, and `::1:16666`.
+fn with_port(text: &str) -> Option<String> {
+    let (ip, port) = text.rsplit_once(':')?;
+    let is_pair = ip.parse::<Ipv6Addr>().is_ok() && parse_port(port).is_ok();
+    is_pair.then(|| format!("[{ip}]:{port}"))
+}
+
 const UNBRACKETED: &str = "not an IPv6 address (with a port it is written [ADDRESS]:PORT)";
+
+/// What the first of two words says, of which the second may be the port.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// An address.
+    Address(Address),
+    /// An IPv6 address that seems to end in a port, and is clear only if the port follows.
+    Unclear {
+        /// The whole as an address.
+        host: Host,
+        /// How it is written clearly.
+        reason: String,
+    },
+}
+
+impl Place {
+    /// The host, if the port follows.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        match self {
+            Self::Address(address) => &address.host,
+            Self::Unclear { host, .. } => host,
+        }
+    }
+
+    fn new(text: &str, parsed: Result<Address, String>) -> Result<Self, String> {
+        match (parsed, parse_ipv6(text)) {
+            (Ok(address), _) => Ok(Self::Address(address)),
+            (Err(reason), Ok(Some(host))) => Ok(Self::Unclear { host, reason }),
+            (Err(reason), _) => Err(reason),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::new(text, text.parse())
+    }
+}
+
+impl ParseOver for Place {
+    fn parse_over(transport: Transport, text: &str) -> Result<Self, String> {
+        Self::new(text, Address::parse_over(transport, text))
+    }
+}
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -189,99 +268,4 @@ impl Host {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn parsed(text: &str) -> String {
-        match text.parse::<Address>() {
-            Ok(address) => address.to_string(),
-            Err(reason) => format!("error: {reason}"),
-        }
-    }
-
-    #[test]
-    fn every_form_that_users_write() {
-        for (text, address) in [
-            ("192.0.2.1:7000", "192.0.2.1:7000"),
-            ("192.0.2.1", "192.0.2.1:6666"),
-            ("host.example:7000", "host.example:7000"),
-            ("localhost", "localhost:6666"),
-            ("[::1]:7000", "[::1]:7000"),
-            ("[::1]", "[::1]:6666"),
-            ("::1", "[::1]:6666"),
-            ("::", "[::]:6666"),
-            ("fe80::1%eth0", "[fe80::1%eth0]:6666"),
-            ("[fe80::1%eth0]:7000", "[fe80::1%eth0]:7000"),
-            ("[::ffff:192.0.2.1]:7000", "192.0.2.1:7000"),
-            (":7000", ":7000"),
-            (":0", ":0"),
-            ("中文.example", "中文.example:6666"),
-        ] {
-            assert_eq!(parsed(text), address, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_invalid_address_is_refused_with_the_reason() {
-        for (text, reason) in [
-            ("", "no host"),
-            (":", "no port after the colon"),
-            ("7000", "not a host (a port alone is written :7000)"),
-            ("host:", "no port after the colon"),
-            ("010.0.0.1", "not an IPv4 address"),
-            ("10.1:80", "not an IPv4 address"),
-            ("0x7f.1", "not an IPv4 address"),
-            ("127.0x1", "not an IPv4 address"),
-            ("1.2.3.4.5", "not an IPv4 address"),
-            ("99999999", "not an IPv4 address"),
-            ("host:http", "'http' is not a port"),
-            ("host:70000", "port 70000 is above 65535"),
-            ("host:+80", "'+80' is not a port"),
-            ("[::1", "a ']' is missing"),
-            ("[::1]7000", "after ']' comes a colon and a port, or nothing"),
-            ("[1.2.3.4]:80", "no IPv6 address between the brackets"),
-            (
-                "::1:2:3:4:5:6:7:8:9",
-                "not an IPv6 address (with a port it is written [ADDRESS]:PORT)",
-            ),
-            ("fe80::1%eth0:80", "not an IPv6 address (with a port it is written [ADDRESS]:PORT)"),
-            ("http://host:80", "a URL is no address: write HOST:PORT"),
-            ("fe80::1", "on which interface? it is written fe80::1%eth0"),
-            ("[fe80::1%]:7000", "no interface after the '%'"),
-            ("two words", "not a host name"),
-            ("-rf", "not a host name"),
-        ] {
-            assert_eq!(parsed(text), format!("error: {reason}"), "{text}");
-        }
-    }
-
-    fn any_host() -> impl Strategy<Value = Host> {
-        prop_oneof![
-            Just(Host::Any),
-            any::<IpAddr>().prop_filter_map("link-local", |ip| match ip {
-                IpAddr::V6(ip) if ip.is_unicast_link_local() => None,
-                ip => Some(Host::Ip(ip.to_canonical())),
-            }),
-            (any::<Ipv6Addr>(), "[a-z][a-z0-9]{0,14}")
-                .prop_map(|(ip, zone)| Host::Scoped(ip, zone)),
-            "[a-z][a-z0-9-]{0,20}(\\.[a-z][a-z0-9]{0,8}){0,3}".prop_map(Host::Name),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_printed_parses_to_the_same(host in any_host(), port: u16) {
-            let address = Address { host, port: Some(port) };
-            prop_assert_eq!(address.to_string().parse(), Ok(address));
-        }
-
-        #[test]
-        fn any_text_is_an_address_or_an_error(text in "\\PC*|[0-9a-f:.%\\[\\]]*") {
-            if let Ok(address) = text.parse::<Address>() {
-                let port = Some(address.port());
-                prop_assert_eq!(address.to_string().parse(), Ok(Address { port, ..address }));
-            }
-        }
-    }
-}
+mod tests;

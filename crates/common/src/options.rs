@@ -1,18 +1,23 @@
 //! Parsing a command line: a value, or an error in one line.
 
+pub mod foreign;
 pub mod guide;
 mod mistake;
 
+use std::any::TypeId;
 use std::env;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use clap::Parser;
 use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
+use clap::{Arg, Parser};
 
+use crate::address::{Address, Place};
 use crate::exit::Failure;
 use crate::options::guide::Guide;
+use crate::port::{ParseOver, Port};
+use crate::protocol::Transport;
 
 /// A text from the command line, byte for byte. It need not be UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +47,15 @@ pub fn number(least: u64, most: u64) -> impl TypedValueParser<Value = u64> {
 /// The most columns of a help text. Longer lines are hard to follow with the eyes.
 const WIDEST_HELP: usize = 100;
 
+/// `arg`, if its value is a `T`, with a parser that knows the services of `transport`.
+fn parsing_over<T: ParseOver>(transport: Transport, arg: Arg) -> Arg {
+    if arg.get_value_parser().type_id() == TypeId::of::<T>() {
+        arg.value_parser(move |text: &str| T::parse_over(transport, text))
+    } else {
+        arg
+    }
+}
+
 /// Parses this process's command line.
 ///
 /// `-h`, `--help` (which has all of `guide`) and `--version` are answered here, and end the
@@ -51,14 +65,39 @@ const WIDEST_HELP: usize = 100;
 /// Says in one line what could not be understood, with the nearest option if there is one.
 pub fn parse<T: Parser>(guide: &Guide) -> Result<T, Failure> {
     let words: Vec<OsString> = env::args_os().collect();
-    let is_long = words.iter().any(|word| word == "--help");
-    let mut command = T::command().max_term_width(WIDEST_HELP).after_help(guide.text(is_long));
-    let parsed = command.try_get_matches_from_mut(words);
-    parsed.and_then(|found| T::from_arg_matches(&found)).map_err(|error| match error.kind() {
+    let error = match try_parse(guide, &words) {
+        Ok(options) => return Ok(options),
+        Err(error) => error,
+    };
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // A help text that could not be printed is no success.
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            std::process::exit(i32::from(error.print().is_err()))
-        }
-        _ => mistake::in_one_line(&error),
-    })
+        std::process::exit(i32::from(error.print().is_err()));
+    }
+    let error = about_negative_value::<T>(guide, &words).unwrap_or(error);
+    let words: Vec<_> = words.iter().skip(1).map(|word| word.to_string_lossy().into()).collect();
+    Err(mistake::in_one_line(&error, &words, guide))
+}
+
+fn try_parse<T: Parser>(guide: &Guide, words: &[OsString]) -> clap::error::Result<T> {
+    let is_long = words.iter().any(|word| word == "--help");
+    let mut command = T::command()
+        .max_term_width(WIDEST_HELP)
+        .after_help(guide.text(is_long))
+        .mut_args(|arg| parsing_over::<Address>(guide.transport, arg))
+        .mut_args(|arg| parsing_over::<Place>(guide.transport, arg))
+        .mut_args(|arg| parsing_over::<Port>(guide.transport, arg));
+    T::from_arg_matches(&command.try_get_matches_from_mut(words)?)
+}
+
+/// What is wrong with a value that is negative, as in `--timeout -1`, if one is. clap takes
+/// it for an option. Written as `--timeout=-1`, it is seen for what it is.
+fn about_negative_value<T: Parser>(guide: &Guide, words: &[OsString]) -> Option<clap::Error> {
+    let is_negative = |word: &OsString| matches!(word.as_bytes(), [b'-', b'0'..=b'9' | b'.', ..]);
+    let is_option = |word: &OsString| word.as_bytes().starts_with(b"-");
+    let at = (2..words.len()).find(|at| is_negative(&words[*at]) && is_option(&words[at - 1]))?;
+    let mut joined = words[at - 1].clone();
+    joined.push("=");
+    joined.push(&words[at]);
+    let words = [&words[..at - 1], &[joined], &words[at + 1..]].concat();
+    try_parse::<T>(guide, &words).err().filter(|error| error.kind() == ErrorKind::ValueValidation)
 }

@@ -3,6 +3,7 @@
 //! The protocol is frozen: the four programs interoperate with the tutorial's, byte for
 //! byte. Apart from tests and help texts, no other file has these values.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 /// The tutorial's port, for TCP and for UDP.
@@ -31,3 +32,21 @@ pub const UDP_REPLY: &str = "Recvice message ok!";
 /// The most bytes one UDP datagram carries over IPv4: 65,535 less the IP
 /// header (20) and the UDP header (8).
 pub const MAX_DATAGRAM: usize = 65_507;
+
+/// What a program speaks. The same service may have another port over the other, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        })
+    }
+}

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 
 use crate::exit;
+use crate::protocol::Transport;
 
 /// Why a host has no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,4 +35,16 @@ pub(crate) fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreso
         }
     }
     Ok(addresses)
+}
+
+/// The port of the service called `name`, if the system knows one: from /etc/services, unless
+/// nsswitch.conf(5) names another source.
+pub(crate) fn service(transport: Transport, name: &str) -> Option<u16> {
+    let socktype = match transport {
+        Transport::Tcp => SockType::Stream,
+        Transport::Udp => SockType::DGram,
+    };
+    let hints = AddrInfoHints { socktype: socktype.into(), ..AddrInfoHints::default() };
+    let mut found = getaddrinfo(None, Some(name), Some(hints)).ok()?.flatten();
+    found.next().map(|found| found.sockaddr.port())
 }

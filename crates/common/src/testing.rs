@@ -12,6 +12,7 @@ mod events;
 pub mod help;
 mod inherited;
 mod manager;
+pub mod mistakes;
 mod peers;
 mod program;
 mod reaped;

@@ -4,16 +4,17 @@ use std::time::Instant;
 
 use clap::Parser;
 use common::exit::Failure;
+use common::options::foreign::Foreign;
 use common::options::guide::{DOCUMENTATION, Guide};
 use common::options::{Text, text};
-use common::probe::guide::{EXIT_STATUS, NOTES};
+use common::probe::guide::{self, EXIT_STATUS, NOTES};
 use common::probe::message;
 use common::probe::outcome::verdict::Verdict;
 use common::probe::persistence::Persistence;
 use common::probe::plan::{Plan, Probing};
 use common::probe::report::Reporting;
 use common::probe::target::Target;
-use common::protocol::DEFAULT_MESSAGE;
+use common::protocol::{DEFAULT_MESSAGE, Transport};
 
 use crate::exchange::{Reading, Request};
 
@@ -106,8 +107,13 @@ impl Options {
 }
 
 /// What `--help` says beside the options.
-pub const GUIDE: Guide =
-    Guide { notes: &[NOTES], more: &[EXAMPLES, VERDICTS, EXIT_STATUS, DOCUMENTATION] };
+pub const GUIDE: Guide = Guide {
+    transport: Transport::Tcp,
+    notes: &[NOTES],
+    more: &[EXAMPLES, VERDICTS, EXIT_STATUS, DOCUMENTATION],
+    foreign: &[FOREIGN, guide::FOREIGN],
+    word: guide::of_word,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -127,3 +133,20 @@ Verdicts:
   wrong-reply  a reply, but not the one of --expect-reply or --expect-prefix
   unresolved   the name has no address
   local        this machine is at fault: no free port, or not its address";
+
+const FOREIGN: &[Foreign] = &[
+    Foreign::new("-u --udp", "", "udp-client speaks UDP"),
+    Foreign::new("-t --tcp", "", "tcp-client always speaks TCP"),
+    Foreign::new("--shutdown --shut-down --half", "", "write --half-close"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn hints_are_about_foreign_options_and_name_our_own() {
+        common::testing::mistakes::assert_hints_lead_here(&Options::command(), &GUIDE);
+    }
+}

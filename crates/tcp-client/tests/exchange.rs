@@ -227,7 +227,6 @@ fn a_half_close_ends_the_message() {
 fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
     for (args, line) in [
         (&["--bogus"][..], "--bogus: unknown option (see --help)"),
-        (&["127.0.0.1", "hello"], "hello: not a port (a message goes with --message)"),
         (&["127.0.0.1", "70000"], "70000: port 70000 is above 65535"),
         (&["127.0.0.1:1", "2"], "2: 127.0.0.1:1 has a port already"),
         (&["127.0.0.1:0"], "127.0.0.1:0: nobody can be reached at port 0"),

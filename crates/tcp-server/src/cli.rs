@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use common::duration;
+use common::options::foreign::Foreign;
 use common::options::guide::{DOCUMENTATION, Guide};
 use common::options::{Text, number, text};
-use common::protocol::{BUFFER_SIZE, TCP_REPLY};
-use common::server::guide::{EXIT_STATUS, LIFE, NOTES};
+use common::protocol::{BUFFER_SIZE, TCP_REPLY, Transport};
+use common::server::guide::{self, EXIT_STATUS, LIFE, NOTES};
 use common::server::service::Service;
 
 use crate::connection::Terms;
@@ -19,7 +20,7 @@ use crate::limits::{LINGER, READ_TIMEOUT, max_connections};
 #[command(version, args_override_self = true)]
 pub struct Options {
     /// What to answer
-    #[arg(long, value_name = "TEXT", default_value = TCP_REPLY, value_parser = text(BUFFER_SIZE))]
+    #[arg(long, value_name = "TEXT", default_value = TCP_REPLY, value_parser = text(BUFFER_SIZE), allow_hyphen_values = true)]
     pub reply: Text,
 
     /// Answer every message until the peer closes
@@ -90,11 +91,39 @@ fn to_size(number: u64) -> Option<usize> {
 }
 
 /// What `--help` says beside the options.
-pub const GUIDE: Guide =
-    Guide { notes: &[NOTES], more: &[LIFE, EXAMPLES, EXIT_STATUS, DOCUMENTATION] };
+pub const GUIDE: Guide = Guide {
+    transport: Transport::Tcp,
+    notes: &[NOTES],
+    more: &[LIFE, EXAMPLES, EXIT_STATUS, DOCUMENTATION],
+    foreign: &[FOREIGN, guide::FOREIGN],
+    word: guide::of_word,
+};
 
 const EXAMPLES: &str = "\
 Examples:
   tcp-server --listen :7777             # this port, on every address
   tcp-server --count 1 --idle-exit 30s  # fails if nobody comes in 30 s
   tcp-server --witness --stats 1m       # answer who asked; totals each minute";
+
+const FOREIGN: &[Foreign] = &[
+    Foreign::new("-u --udp", "", "udp-server speaks UDP"),
+    Foreign::new("-t --tcp", "", "tcp-server always speaks TCP"),
+    Foreign::new(
+        "-w -W --timeout --idle --idle-timeout",
+        "DUR",
+        "--read-timeout DUR is for a silent peer, --idle-exit DUR for no peers",
+    ),
+    Foreign::new("--max-clients --max-conns --backlog --limit", "N", "write --max-connections N"),
+    Foreign::new("--keepalive --keep-alive --persistent", "", "write --conversation"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn hints_are_about_foreign_options_and_name_our_own() {
+        common::testing::mistakes::assert_hints_lead_here(&Options::command(), &GUIDE);
+    }
+}

@@ -4,16 +4,17 @@ use std::time::Instant;
 
 use clap::Parser;
 use common::exit::Failure;
+use common::options::foreign::Foreign;
 use common::options::guide::{DOCUMENTATION, Guide};
 use common::options::{Text, text};
-use common::probe::guide::{EXIT_STATUS, NOTES};
+use common::probe::guide::{self, EXIT_STATUS, NOTES};
 use common::probe::message;
 use common::probe::outcome::verdict::Verdict;
 use common::probe::persistence::Persistence;
 use common::probe::plan::{Plan, Probing};
 use common::probe::report::Reporting;
 use common::probe::target::Target;
-use common::protocol::{DEFAULT_MESSAGE, MAX_DATAGRAM};
+use common::protocol::{DEFAULT_MESSAGE, MAX_DATAGRAM, Transport};
 
 /// The verdicts that UDP does not have, with the reasons.
 const NEVER: &[(Verdict, &str)] = &[
@@ -89,8 +90,13 @@ impl Options {
 }
 
 /// What `--help` says beside the options.
-pub const GUIDE: Guide =
-    Guide { notes: &[PROMPT, NOTES], more: &[EXAMPLES, VERDICTS, EXIT_STATUS, DOCUMENTATION] };
+pub const GUIDE: Guide = Guide {
+    transport: Transport::Udp,
+    notes: &[PROMPT, NOTES],
+    more: &[EXAMPLES, VERDICTS, EXIT_STATUS, DOCUMENTATION],
+    foreign: &[FOREIGN, guide::FOREIGN],
+    word: guide::of_word,
+};
 
 const PROMPT: &str = "\
 Without --message and --count, an empty line or the end of the input ends the program. \
@@ -112,3 +118,20 @@ Verdicts:
   wrong-source  a reply, but only from another address or port
   unresolved    the name has no address
   local         this machine is at fault: no free port, or not its address";
+
+const FOREIGN: &[Foreign] = &[
+    Foreign::new("-u --udp", "", "udp-client always speaks UDP"),
+    Foreign::new("-t --tcp", "", "tcp-client speaks TCP"),
+    Foreign::new("-N --half-close --shutdown", "", "over UDP nothing can be closed"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn hints_are_about_foreign_options_and_name_our_own() {
+        common::testing::mistakes::assert_hints_lead_here(&Options::command(), &GUIDE);
+    }
+}

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use log::debug;
+use nix::net::if_::if_nametoindex;
 
-use crate::address::{Address, Host};
+use crate::address::{Address, Host, Place};
 use crate::duration;
 use crate::exit::{Failure, reason};
-use crate::port::parse_port;
+use crate::port::{Port, parse_port};
 use crate::probe::destination::{Destination, list};
 use crate::probe::outcome::Outcome;
 use crate::probe::outcome::cause::Cause;
@@ -25,11 +26,10 @@ use crate::resolver::Unresolved;
 pub struct Target {
     /// Where to go [default: 127.0.0.1:6666]
     #[arg(value_name = "HOST[:PORT]")]
-    address: Option<Address>,
+    address: Option<Place>,
 
     /// The port, if HOST has none
-    #[arg(value_parser = parse_port_word)]
-    port: Option<u16>,
+    port: Option<Port>,
 
     /// Use IPv4 only
     #[arg(short = '4', overrides_with = "ipv6")]
@@ -40,7 +40,7 @@ pub struct Target {
     ipv6: bool,
 
     /// Send from this address of this machine
-    #[arg(short, long, value_name = "ADDR")]
+    #[arg(short, long, value_name = "ADDR", value_parser = parse_source)]
     source: Option<Host>,
 
     /// Send from this port
@@ -52,11 +52,17 @@ pub struct Target {
     timeout: Duration,
 }
 
-fn parse_port_word(text: &str) -> Result<u16, String> {
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        parse_port(text)
-    } else {
-        Err("not a port (a message goes with --message)".to_owned())
+/// Parses an address of this machine.
+fn parse_source(text: &str) -> Result<Host, String> {
+    let has_port = |address: Address| address.port.is_some();
+    match text.parse() {
+        Ok(Host::Name(name)) if if_nametoindex(name.as_str()).is_ok() => {
+            Err("an interface: write an address that it has".to_owned())
+        }
+        Err(_) if text.parse().is_ok_and(has_port) => {
+            Err("an address alone is wanted (the port goes with --source-port)".to_owned())
+        }
+        parsed => parsed,
     }
 }
 
@@ -106,7 +112,7 @@ impl Target {
     #[must_use]
     pub fn has_name(&self) -> bool {
         let is_name = |host: &Host| matches!(host, Host::Name(_));
-        self.address.as_ref().is_some_and(|address| is_name(&address.host))
+        self.address.as_ref().is_some_and(|place| is_name(place.host()))
             || self.source.as_ref().is_some_and(is_name)
     }
 
@@ -138,8 +144,17 @@ impl Target {
     /// # Errors
     /// A client cannot go to the address as it is written.
     pub fn written(&self) -> Result<Address, Failure> {
-        let mut address = self.address.clone().unwrap_or(Address { host: Host::Any, port: None });
-        match (address.port, self.port) {
+        let mut address = match (&self.address, self.port) {
+            (None, _) => Address { host: Host::Any, port: None },
+            (Some(Place::Address(address)), _) => address.clone(),
+            (Some(Place::Unclear { host, .. }), Some(_)) => {
+                Address { host: host.clone(), port: None }
+            }
+            (Some(Place::Unclear { host, reason }), None) => {
+                return Err(Failure::usage(host, reason));
+            }
+        };
+        match (address.port, self.port.map(|Port(port)| port)) {
             (Some(_), Some(second)) => {
                 return Err(Failure::usage(second, format!("{address} has a port already")));
             }
@@ -219,7 +234,11 @@ impl Target {
             return Ok(if self.source_port.is_some() { every.into() } else { Vec::new() });
         };
         let failed = |why: String| format!("cannot send from {host}: {why}");
-        let sources = host.resolve(port).map_err(|error| failed(error.reason))?;
+        let sources = host.resolve(port).map_err(|error| {
+            let hint =
+                if error.is_no_such_name { "; write an address of this machine" } else { "" };
+            failed(error.reason + hint)
+        })?;
         // If this machine does not have the source address, say so once here, and not for
         // each attempt.
         if let &[mut source] = sources.as_slice() {
@@ -262,6 +281,12 @@ mod tests {
             (&["box:7000"], "box:7000"),
             (&["box", "7000"], "box:7000"),
             (&["::1", "7000"], "[::1]:7000"),
+            (
+                &["::1:7000"],
+                "::1:7000: with a port it is written [::1]:7000, and without one [::1:7000]",
+            ),
+            (&["::1:7000", "80"], "[::1:7000]:80"),
+            (&["[::1:7000]"], "[::1:7000]:6666"),
             (&["box:7000", "7001"], "7001: box:7000 has a port already"),
             (&["255.255.255.255"], "255.255.255.255:6666: not the address of one machine"),
             (&["ff02::1"], "[ff02::1]:6666: not the address of one machine"),

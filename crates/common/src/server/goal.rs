@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::duration::{self, words};
 use crate::exit::Failure;
-use crate::options::{Text, number, text};
+use crate::options::{Text, text};
 use crate::protocol::BUFFER_SIZE;
 
 /// Why more is not known: this machine lacks something, and peers are not at fault.
@@ -24,7 +24,7 @@ const UNREAD: &str = "standard output lost its reader";
 #[derive(Args, Clone, Debug, Default)]
 pub struct Asked {
     /// Stop after N exchanges
-    #[arg(short, long, value_name = "N", value_parser = number(1, u64::MAX), display_order = 11)]
+    #[arg(short, long, value_name = "N", value_parser = parse_count, display_order = 11)]
     count: Option<u64>,
 
     /// Stop when nobody has come for DUR
@@ -37,6 +37,14 @@ pub struct Asked {
         display_order = 12,
     )]
     expect_message: Option<Text>,
+}
+
+/// Parses how many exchanges end a server.
+fn parse_count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("not a whole number from 1 on (without --count a server goes on)".to_owned()),
+    }
 }
 
 /// The goal of a run, and what has been done and noticed so far. Times are nanoseconds from
