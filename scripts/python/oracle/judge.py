@@ -12,6 +12,7 @@ WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-
          "local"}
 STRAYS_SAID = 100
 REPLIED = {"ok", "wrong-reply"}
+SILENCE = {"no-reply", "timeout", "wrong-source"}  # verdicts that only the end of a probe's time makes
 CONNECTED = REPLIED | {"no-reply", "reset"}
 # Milliseconds that a client adds to a reply time of its own accord: the way from its reading
 # of the clock through the kernel to the wire, and from a stamp back to that clock. It may
@@ -25,10 +26,10 @@ class Judgement:
     """The checks of one run or single exchange, given the fates of its probes."""
 
     def __init__(self, case: Case, said: Said, fates: list[Fate], waited_ms: float, timeout_ms: float,
-                 expect: str = "ok", max_loss: float = 0.0) -> None:
+                 expect: str = "ok", max_loss: float = 0.0, is_endless: bool = False) -> None:
         self.case, self.said, self.fates = case, said, fates
         self.waited_ms, self.timeout_ms = waited_ms, timeout_ms
-        self.expect, self.max_loss = expect, max_loss
+        self.expected, self.max_loss, self.is_endless = set(expect.split(",")), max_loss, is_endless
         for fate in fates:
             if fate.unfinished is None:
                 fate.unfinished = fate.number not in said.probes
@@ -59,7 +60,7 @@ class Judgement:
         """Everything about a single exchange with one address."""
         for wrong in self.said.wrong:
             self.check(False, wrong)
-        expected = 0 if self.decided.get(1) == self.expect else 1
+        expected = 0 if self.decided.get(1) in self.expected else 1
         self.check(self.said.status == expected, f"exit status {self.said.status}, not {expected}")
         self.probes()
         self.times()
@@ -75,15 +76,17 @@ class Judgement:
                 "unfinished": len(self.fates) - len(ended),
                 "duplicate": sum(fate.duplicate for fate in self.fates),
                 "foreign": sum(fate.foreign for fate in self.fates),
-                "failed": sum(word not in (self.expect, "local") for word in verdicts)}
+                "failed": sum(word not in {*self.expected, "local"} for word in verdicts)}
 
     def is_silent(self, fate: Fate) -> bool:
         """Whether nothing came back while the probe was open. A peer that closed is not silence."""
-        return self.decided[fate.number] in ("no-reply", "timeout", "wrong-source") and not fate.closed
+        return self.decided[fate.number] in SILENCE and not fate.closed
 
     def status(self) -> int:
         totals = self.totals()
-        bad, ended = totals["failed"] + totals["unfinished"], totals["sent"] - totals["unfinished"]
+        counts_neither_way = self.is_endless and self.expected & SILENCE
+        bad = totals["failed"] + (0 if counts_neither_way else totals["unfinished"])
+        ended = totals["sent"] - totals["unfinished"]
         return 0 if ended and 100 * bad <= self.max_loss * totals["sent"] else 1
 
     def counts(self) -> None:

@@ -24,7 +24,7 @@ Meanwhile = Callable[[Client], object]  # what else is to happen, on the stage's
 class Going:
     """How a client is started."""
 
-    count: int | None = None  # of a run
+    count: int | None = None  # of a run; 0 is endless
     interval: str = "20ms"
     timeout_ms: int = 1000
     options: tuple[str, ...] = ()
@@ -95,7 +95,8 @@ def judged(stage: Stage, client: Client, said: Said, found: list[Fate], going: G
     found = numbering.by_port(found, said)
     for wrong in numbering.out_of_order(found, said)[:1]:
         stage.case.check(False, wrong)
-    judgement = Judgement(stage.case, said, found, client.waited_ms, going.timeout_ms, going.expect, going.max_loss)
+    judgement = Judgement(stage.case, said, found, client.waited_ms, going.timeout_ms, going.expect, going.max_loss,
+                          is_endless=going.count == 0)
     if going.count is None:
         judgement.single()
     else:
