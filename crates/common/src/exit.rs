@@ -209,18 +209,20 @@ pub fn end_by(signal: Signal) -> u8 {
     128 + signal as u8
 }
 
-/// Writes `program: failure` to standard error. With `--json`, also writes an object
-/// to standard output, where the events are. If nothing is logged (`-qq`), only a
-/// program that could not run says so; other failures show in the exit status alone.
+/// Writes `program: failure` to standard error. If nothing is logged (`-qq`), only a program
+/// that could not run says so; of other failures people have the exit status. With `--json`,
+/// also writes an object to standard output, where the events are.
 pub fn say(program: &str, output: Output, failure: &Failure) {
-    // Before logging is set up the level is off, but only status 2 occurs then.
-    let is_silenced = failure.status != Status::CouldNotRun && log::max_level() == LevelFilter::Off;
-    if failure.words().is_none() || is_silenced {
+    if failure.words().is_none() {
         return;
     }
     let stamp = output.stamp();
-    // If an output is closed, nobody is left to read it.
-    let _ = io::stderr().write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
+    // Before logging is set up the level is off, but only status 2 occurs then.
+    let is_silenced = failure.status != Status::CouldNotRun && log::max_level() == LevelFilter::Off;
+    if !is_silenced {
+        // If an output is closed, nobody is left to read it.
+        let _ = io::stderr().write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
+    }
     if output.style() == Style::Json
         && let Some(object) = failure.object(stamp)
         && has_room(io::stdout().as_fd())

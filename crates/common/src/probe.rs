@@ -24,6 +24,7 @@ pub mod guide;
 pub mod input;
 pub mod interrupt;
 pub mod ledger;
+pub mod measuring;
 pub mod message;
 pub mod outcome;
 pub mod persistence;

@@ -31,10 +31,10 @@ use std::time::Instant;
 use common::exit::{self, Failure};
 use common::output::Output;
 use common::probe::interrupt;
+use common::probe::measuring::Measuring;
 use common::probe::persistence;
 use common::probe::report::Reporter;
 use common::probe::resolving::resolve;
-use common::probe::run::Run;
 use common::probe::target::Resolved;
 use common::probe::waiting::Waiting;
 use common::{logging, options, signals};
@@ -76,15 +76,8 @@ fn run(options: &Options) -> Result<(), Failure> {
         }
         Task::Measure(message, plan) => {
             let request = options.request(&message, cli::in_a_run(&plan));
-            let mut prober = Prober::new(target, request)?;
-            let destination = match resolve(target, end)? {
-                Resolved::Destination(destination) => destination,
-                Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
-            };
-            let mut run = Run::new(destination, plan, reporter, Instant::now(), end);
-            prober.drive(&mut run)?;
-            prober.end_answered(&mut run);
-            run.conclude(Instant::now())
+            let prober = || Prober::new(target, request);
+            Measuring::new(target, plan, reporter, end).run(prober, Prober::drive_to_the_end)
         }
     }
 }

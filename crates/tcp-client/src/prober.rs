@@ -87,9 +87,15 @@ impl<'m> Prober<'m> {
         }
     }
 
-    /// Ends the probes of `run`, which is over, whose reply has come: it counts, although more
-    /// of it might have come.
-    pub fn end_answered(&mut self, run: &mut Run) {
+    /// Sends the probes of `run`, until it is over or fails. Then ends those whose reply has come:
+    /// it counts, although more of it might have come.
+    pub fn drive_to_the_end(&mut self, run: &mut Run) -> Result<(), Failure> {
+        let driven = self.drive(run);
+        self.end_answered(run);
+        driven
+    }
+
+    fn end_answered(&mut self, run: &mut Run) {
         while let Some((key, _)) = self.attempts.iter().find(|(_, attempt)| attempt.is_settling()) {
             let outcome = self.attempts[key].timed_out();
             self.end(key, outcome, Instant::now(), run);

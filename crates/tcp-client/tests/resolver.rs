@@ -104,5 +104,34 @@ fn a_signal_ends_a_client_that_waits_for_its_resolver() {
             command.args(["-ec", STUCK, signal, TCP_CLIENT, "nowhere.example"]).args(args);
             assert_eq!(run_command(command, b"").status, Some(status), "{args:?}");
         }
+        // A run has its summary all the same.
+        let Some(mut command) = contained("sh") else {
+            return;
+        };
+        command.args(["-ec", STUCK, signal, TCP_CLIENT, "nowhere.example", "-c", "1", "--json"]);
+        let ended = run_command(command, b"");
+        let summary = Event::as_documented(ended.stdout.trim_end(), "tcp-client");
+        assert_eq!((summary.name(), summary.number("sent")), ("summary", 0));
+        assert_eq!(ended.status, Some(status));
+    }
+}
+
+#[test]
+fn a_deadline_ends_a_run_that_waits_for_its_resolver_with_its_summary() {
+    for quiet in [&[][..], &["-qq"]] {
+        let Some(mut command) = contained("sh") else {
+            return;
+        };
+        // Nobody signals the client.
+        command.args(["-ec", STUCK, "0", TCP_CLIENT, "nowhere.example"]);
+        command.args(["-c", "1", "-w", "200ms", "--json"]).args(quiet);
+        let ended = run_command(command, b"");
+        let event = |line| Event::as_documented(line, "tcp-client");
+        let events: Vec<_> = ended.stdout.lines().map(event).collect();
+        assert_eq!(events.len(), 2 - quiet.len(), "{events:?}");
+        assert!(events.iter().rev().skip(1).all(|probe| probe.text("cause") == "no-resolver"));
+        let summary = events.last().unwrap();
+        assert_eq!((summary.name(), summary.number("failed")), ("summary", 1));
+        assert_eq!(ended.status, Some(1));
     }
 }

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
-use common::testing::{PATIENCE, Server, quiet_command};
+use common::testing::{Event, PATIENCE, Server, quiet_command, run};
 use socket2::{Domain, Socket, Type};
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
@@ -118,4 +118,15 @@ fn verbose_and_rust_log_print_more() {
         server.wait_for("Received: hello");
         assert_eq!(server.line(), format!("[*] Answered: {us}"));
     }
+}
+
+#[test]
+fn with_qq_a_failure_has_its_object_and_nothing_else_has() {
+    let args = ["--listen", "127.0.0.1:0", "--json", "-qq", "--idle-exit", "100ms"];
+    let ended = run(TCP_SERVER, &args);
+    let failure = Event::as_documented(ended.stdout.trim_end(), "tcp-server");
+    assert_eq!((failure.name(), failure.text("thing")), ("failure", "--idle-exit"));
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(1)));
+    let as_text = run(TCP_SERVER, &[&args[..2], &args[3..]].concat());
+    assert_eq!((&*as_text.stdout, &*as_text.stderr, as_text.status), ("", "", Some(1)));
 }

@@ -37,10 +37,10 @@ use std::time::Instant;
 use common::exit::{self, Failure};
 use common::output::Output;
 use common::probe::interrupt;
+use common::probe::measuring::Measuring;
 use common::probe::persistence;
 use common::probe::report::Reporter;
 use common::probe::resolving::resolve;
-use common::probe::run::Run;
 use common::probe::target::Resolved;
 use common::probe::waiting::Waiting;
 use common::{logging, options, signals};
@@ -68,9 +68,10 @@ fn run(options: &Options) -> Result<(), Failure> {
     let task = options.task(end)?;
     let target = &persistence.with_turns(target);
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
-    let mut prober = Prober::new(target, task.plan(), reporting.expected_reply())?;
-    match task {
+    let prober = || Prober::new(target, task.plan(), reporting.expected_reply());
+    match &task {
         Task::Prompt => {
+            let mut prober = prober()?;
             let destination = match resolve(target, None)? {
                 Resolved::Destination(destination) => destination,
                 Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
@@ -79,21 +80,18 @@ fn run(options: &Options) -> Result<(), Failure> {
             prompt::run(&mut prober, destination, &reporter, say)
         }
         Task::Exchange(datagram) => {
+            let mut prober = prober()?;
             persistence::once(end, &reporter, || match resolve(target, end)? {
-                Resolved::Destination(destination) => prober.exchange(&destination, &datagram, end),
+                Resolved::Destination(destination) => prober.exchange(&destination, datagram, end),
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
         }
-        Task::Wait(datagram) => Waiting::new(target, *persistence, end, &reporter)
-            .run(|run| prober.drive(run, &datagram)),
-        Task::Measure(datagram, plan) => {
-            let destination = match resolve(target, end)? {
-                Resolved::Destination(destination) => destination,
-                Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
-            };
-            let mut run = Run::new(destination, plan, reporter, Instant::now(), end);
-            prober.drive(&mut run, &datagram)?;
-            run.conclude(Instant::now())
+        Task::Wait(datagram) => {
+            let mut prober = prober()?;
+            let waiting = Waiting::new(target, *persistence, end, &reporter);
+            waiting.run(|run| prober.drive(run, datagram))
         }
+        Task::Measure(datagram, plan) => Measuring::new(target, *plan, reporter, end)
+            .run(prober, |prober, run| prober.drive(run, datagram)),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::net::UdpSocket;
 
-use common::testing::{PATIENCE, Server, quiet_command};
+use common::testing::{Event, PATIENCE, Server, quiet_command, run};
 
 const UDP_SERVER: &str = env!("CARGO_BIN_EXE_udp-server");
 
@@ -186,4 +186,15 @@ fn verbose_and_rust_log_print_more() {
         let line = server.wait_for("Answered");
         assert_eq!(line, format!("[*] Answered: {}", client.local_addr().unwrap()));
     }
+}
+
+#[test]
+fn with_qq_a_failure_has_its_object_and_nothing_else_has() {
+    let args = ["--listen", "127.0.0.1:0", "--json", "-qq", "--idle-exit", "100ms"];
+    let ended = run(UDP_SERVER, &args);
+    let failure = Event::as_documented(ended.stdout.trim_end(), "udp-server");
+    assert_eq!((failure.name(), failure.text("thing")), ("failure", "--idle-exit"));
+    assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(1)));
+    let as_text = run(UDP_SERVER, &[&args[..2], &args[3..]].concat());
+    assert_eq!((&*as_text.stdout, &*as_text.stderr, as_text.status), ("", "", Some(1)));
 }

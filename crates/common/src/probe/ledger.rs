@@ -185,10 +185,10 @@ impl Ledger {
         self.ended_in_all() - self.count(Verdict::Local)
     }
 
-    /// How many probes were sent and have not ended.
+    /// How many probes were sent and have not ended. If nothing could be sent, an outcome says so.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
-        self.sent - self.ended_in_all()
+        self.sent.saturating_sub(self.ended_in_all())
     }
 
     /// The times from sending until the reply. If there are connections, the time to

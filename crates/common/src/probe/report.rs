@@ -125,7 +125,15 @@ impl Reporter {
             verbose::wait_for_room();
             warn!("{}: {}: {words}", self.program, self.target);
         }
-        if is_expected {
+        self.judge(ended)
+    }
+
+    /// Returns any other outcome than the expected one as a failure, and prints nothing.
+    ///
+    /// # Errors
+    /// The outcome is not the expected one.
+    pub fn judge(&self, ended: &Ended) -> Result<(), Failure> {
+        if self.is_expected(&ended.last) {
             return Ok(());
         }
         let failure = match ended.last.verdict() {
@@ -183,11 +191,19 @@ impl Reporter {
         failure.said()
     }
 
-    /// Prints what goes to standard output. With `-q` that is only the object of an
-    /// exchange that did not come out as expected, and with `-qq` nothing.
+    /// Says why a run fails, before its summary. With `-qq` the summary is its only object.
+    pub(crate) fn say(&self, failure: &Failure) {
+        let failure = failure.clone();
+        let is_printed = self.level() >= LevelFilter::Warn;
+        let failure = if is_printed { failure } else { failure.without_object() };
+        exit::say(self.program, self.output, &failure);
+    }
+
+    /// Prints what goes to standard output. With `-q` and `-qq` that is only the object of an
+    /// exchange that did not come out as expected.
     fn print(&self, ended: &Ended, is_expected: bool) -> Result<(), Failure> {
         let is_object = self.output.style() == Style::Json;
-        let least = if is_object && !is_expected { LevelFilter::Warn } else { LevelFilter::Info };
+        let least = if is_object && !is_expected { LevelFilter::Off } else { LevelFilter::Info };
         if self.level() < least {
             return Ok(());
         }

@@ -338,14 +338,21 @@ impl Run {
         self.races.is_empty() && self.schedule.is_empty()
     }
 
-    /// Ends the run with its summary.
+    /// Ends the run, which was `driven` to its end or has failed, with its summary.
     ///
     /// # Errors
-    /// More probes failed than may, or standard output takes no more.
-    pub fn conclude(mut self, now: Instant) -> Result<(), Failure> {
+    /// The run has failed; more probes failed than may; or standard output takes no more.
+    pub fn conclude(mut self, driven: Result<(), Failure>, now: Instant) -> Result<(), Failure> {
+        // A second signal wants the end at once.
+        let is_at_once = |failure: &Failure| self.signal.is_some() && failure.signal().is_some();
+        if let Err(failure) = &driven
+            && (failure.is_unread() || is_at_once(failure))
+        {
+            return driven;
+        }
         self.report_ended()?;
         let resolve = self.destination.resolve();
-        self.report.map_or(Ok(()), |report| report.conclude(&self.ledger, resolve, now))
+        self.report.map_or(Ok(()), |report| report.conclude(driven, &self.ledger, resolve, now))
     }
 }
 

@@ -59,7 +59,7 @@ impl Transcript {
     }
 
     /// Ends the transcript. With `--json`, the failure in `result` becomes the last
-    /// object; its line on standard error is left to `exit::report`.
+    /// object, with `-qq` the only one; its line on standard error is left to `exit::report`.
     ///
     /// # Errors
     /// The failure in `result`.
@@ -68,9 +68,7 @@ impl Transcript {
             return result;
         }
         result.map_err(|failure| {
-            if log::max_level() > log::LevelFilter::Off
-                && let Some(object) = failure.object(self.stamp)
-            {
+            if let Some(object) = failure.object(self.stamp) {
                 // The outbox never fails: it counts what it has no room for.
                 let _ = self.outbox.write_all(object.as_bytes());
             }

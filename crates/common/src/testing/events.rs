@@ -49,6 +49,11 @@ impl Event {
     }
 
     #[must_use]
+    pub fn is_null(&self, field: &str) -> bool {
+        self.0[field].is_null()
+    }
+
+    #[must_use]
     pub fn decimal(&self, field: &str) -> f64 {
         self.0[field].as_f64().unwrap_or_else(|| panic!("no number {field}: {}", self.0))
     }

@@ -133,29 +133,118 @@ impl RunReport {
         }
     }
 
-    /// Prints the summary, and the histogram if one was asked for.
+    /// Reports a run whose target has no address, or not that source: nothing was sent, because of
+    /// `ended`. People have a line about that, as of a single exchange, and programs a summary, too.
     ///
     /// # Errors
-    /// More probes failed than may, no probe has ended, or standard output takes no more.
+    /// The outcome is not the expected one, or standard output takes no more.
+    pub fn nowhere(mut self, ended: &Ended, now: Instant) -> Result<(), Failure> {
+        let mut ledger = Ledger::new(self.plan.has_flows);
+        ledger.ended(ended, self.is_expected(ended));
+        let is_printed = self.reporter.level() >= LevelFilter::Warn;
+        let judge = if is_printed { Reporter::exchange } else { Reporter::judge };
+        let judged = judge(&self.reporter, ended);
+        if !judged.as_ref().is_err_and(Failure::is_unread) {
+            self.summarize_for_programs(&ledger, now)?;
+        }
+        judged
+    }
+
+    /// Reports a run that could not begin, because of `failure`. Programs have a summary of
+    /// nothing. Returns the failure, which has been said.
+    pub fn not_begun(mut self, failure: Failure, now: Instant) -> Failure {
+        self.reporter.say(&failure);
+        let ledger = Ledger::new(self.plan.has_flows);
+        // That this cannot be written is not why the run has failed.
+        let _ = self.summarize_for_programs(&ledger, now);
+        failure.said()
+    }
+
+    fn summarize_for_programs(&mut self, ledger: &Ledger, now: Instant) -> Result<(), Failure> {
+        match self.reporter.output.style() {
+            Style::Json => self.summarize(ledger, None, now),
+            Style::Text => Ok(()),
+        }
+    }
+
+    /// Prints the summary of a run that was `driven` to its end, or has failed.
+    ///
+    /// # Errors
+    /// The run has failed; more probes failed than may; no probe has ended; or standard output
+    /// takes no more.
     pub fn conclude(
         mut self,
+        driven: Result<(), Failure>,
         ledger: &Ledger,
         resolve: Option<Duration>,
         now: Instant,
     ) -> Result<(), Failure> {
         self.progress.clear();
+        if let Err(failure) = driven {
+            self.backlog.flush()?;
+            self.reporter.say(&failure);
+            self.summarize(ledger, resolve, now)?;
+            return Err(failure.said());
+        }
+        self.summarize(ledger, resolve, now)?;
+        self.verdict_on(ledger)
+    }
+
+    /// Prints the summary, and the histogram if one was asked for. To a program it is the result,
+    /// which `-qq` does not silence.
+    fn summarize(
+        &mut self,
+        ledger: &Ledger,
+        resolve: Option<Duration>,
+        now: Instant,
+    ) -> Result<(), Failure> {
         let histogram = self.histogram(ledger);
         let Reporter { target, expected, output, .. } = &self.reporter;
         let elapsed = now.saturating_duration_since(self.start);
         let summary = Summary { target, expected: *expected, ledger, elapsed, resolve };
-        if output.level() >= LevelFilter::Warn {
-            match output.style() {
-                Style::Json => self.backlog.push(&json::summary(&summary, output.stamp()))?,
-                Style::Text => self.backlog.push(&(text::summary(&summary) + &histogram))?,
-            }
+        match output.style() {
+            Style::Json => self.backlog.push(&json::summary(&summary, output.stamp()))?,
+            Style::Text if output.level() < LevelFilter::Warn => {}
+            Style::Text => self.backlog.push(&(text::summary(&summary) + &histogram))?,
         }
-        self.backlog.flush()?;
-        verdict_on(&summary, self.plan)
+        self.backlog.flush()
+    }
+
+    /// Whether the run is a success. Probes that have not ended are none: they were waited for. In
+    /// an endless run they count neither way if silence is a success: whenever such a run ends, some
+    /// are out.
+    fn verdict_on(&self, ledger: &Ledger) -> Result<(), Failure> {
+        let Self { reporter: Reporter { target, expected, .. }, plan, .. } = self;
+        let is_open = plan.count.is_none() && expected.has_silence();
+        let unfinished = if is_open { 0 } else { ledger.unfinished() };
+        if ledger.ended_in_all() == 0 {
+            return Err(Failure::outcome(target, "no probe has ended").without_object());
+        }
+        let failed_here = ledger.failed_here;
+        let (bad, sent) = (ledger.failed + failed_here + unfinished, ledger.sent);
+        if !plan.max_loss.is_exceeded(bad, sent) {
+            return Ok(());
+        }
+        let failed = if expected.is_reply() {
+            "failed".to_owned()
+        } else {
+            format!("came to something else than {}", expected)
+        };
+        let kinds = [
+            (ledger.failed, failed.as_str()),
+            (failed_here, "failed on this machine"),
+            (unfinished, "did not end"),
+        ];
+        let kinds = kinds.iter().filter(|(count, _)| *count > 0);
+        let kinds: Vec<_> =
+            kinds.map(|(count, what)| format!("{count} of {sent} probes {what}")).collect();
+        let words = format!("{} ({} %)", kinds.join(", "), Percent::of(bad, sent));
+        let failure = if failed_here == bad {
+            Failure::local(target, words)
+        } else {
+            Failure::outcome(target, words)
+        };
+        Err(failure.without_object())
     }
 
     fn histogram(&self, ledger: &Ledger) -> String {
@@ -174,41 +263,4 @@ fn least_level(plan: Plan, has_failed: bool) -> LevelFilter {
         (false, true) => LevelFilter::Warn,
         (false, false) => LevelFilter::Info,
     }
-}
-
-/// Whether the run is a success. Probes that have not ended are none: they were waited for. In
-/// an endless run they count neither way if silence is a success: whenever such a run ends, some
-/// are out.
-fn verdict_on(summary: &Summary<'_>, plan: Plan) -> Result<(), Failure> {
-    let ledger = summary.ledger;
-    let is_open = plan.count.is_none() && summary.expected.has_silence();
-    let unfinished = if is_open { 0 } else { ledger.unfinished() };
-    if ledger.ended_in_all() == 0 {
-        return Err(Failure::outcome(summary.target, "no probe has ended").without_object());
-    }
-    let failed_here = ledger.failed_here;
-    let (bad, sent) = (ledger.failed + failed_here + unfinished, ledger.sent);
-    if !plan.max_loss.is_exceeded(bad, sent) {
-        return Ok(());
-    }
-    let failed = if summary.expected.is_reply() {
-        "failed".to_owned()
-    } else {
-        format!("came to something else than {}", summary.expected)
-    };
-    let kinds = [
-        (ledger.failed, failed.as_str()),
-        (failed_here, "failed on this machine"),
-        (unfinished, "did not end"),
-    ];
-    let kinds = kinds.iter().filter(|(count, _)| *count > 0);
-    let kinds: Vec<_> =
-        kinds.map(|(count, what)| format!("{count} of {sent} probes {what}")).collect();
-    let words = format!("{} ({} %)", kinds.join(", "), Percent::of(bad, sent));
-    let failure = if failed_here == bad {
-        Failure::local(summary.target, words)
-    } else {
-        Failure::outcome(summary.target, words)
-    };
-    Err(failure.without_object())
 }

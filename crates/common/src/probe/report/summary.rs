@@ -33,11 +33,11 @@ pub const PERCENTILES: [(u64, &str); 4] =
 pub(crate) const NOISE: Duration = Duration::from_millis(1);
 
 impl Summary<'_> {
-    /// The share of the probes that have ended for which nothing came back. None if none has
-    /// ended but by this machine's own fault.
+    /// The share of the probes that have ended for which nothing came back. None if none was sent,
+    /// or none has ended but by this machine's own fault.
     #[must_use]
     pub fn loss(&self) -> Option<Percent> {
-        self.share(self.ledger.lost())
+        self.share(self.ledger.lost()).filter(|_| self.ledger.sent > 0)
     }
 
     /// The share of the probes that have ended that did not come out as expected, as for
