@@ -11,6 +11,7 @@ from lab.harness import Ended, Server
 
 PROGRAMS = ("tcp-server", "tcp-client", "udp-server", "udp-client")
 SERVERS = ("tcp-server", "udp-server")
+CLIENTS = ("tcp-client", "udp-client")
 FAILURES_SHOWN = 3
 
 
