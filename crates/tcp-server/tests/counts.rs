@@ -126,11 +126,11 @@ fn whoever_waits_for_a_descriptor_has_come() {
         (&[][..], (Some(0), "")),
         (
             &["--count", "1"],
-            (Some(1), "--count 1: 0 exchanges, and somebody waits who could not be accepted"),
+            (Some(1), "--count 1: 0 exchanges, and somebody waits who could not be served"),
         ),
         (
             &["--expect-message", "hello"],
-            (Some(2), "--idle-exit: somebody waits who could not be accepted"),
+            (Some(2), "--idle-exit: somebody waits who could not be served"),
         ),
     ] {
         let mut server = start(&[&["--json", "--idle-exit", "500ms"], args].concat());

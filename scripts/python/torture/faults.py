@@ -65,6 +65,8 @@ LASTING = {
     "tcp-server": ((("accept4",), ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")),),
     "udp-server": ((("recvfrom", "recvmsg", "recvmmsg"), ("ENOMEM",)),),
 }
+# Of these, one that lasts until the server ends. tests/counts.rs has EMFILE.
+UNTIL_THE_END = {"tcp-server": ((("accept4",), ("ENFILE",)),), "udp-server": LASTING["udp-server"]}
 MOST_TRIES = 60  # in one second, of a call that fails each time
 
 
@@ -84,6 +86,8 @@ def faults(case: Case) -> None:
                 fatal_fault(case, program, fault)
             for fault in every(LASTING[program], made, when=None):
                 lasting_fault(case, program, fault)
+            for fault in every(UNTIL_THE_END[program], made, when=None):
+                waiting_at_the_end(case, program, fault)
     with case.part("short send"):
         short_send(case)
     with case.part("the last of a count"):
@@ -188,6 +192,21 @@ def lasting_fault(case: Case, program: str, fault: Fault) -> None:
     warnings = sum(b"[!]" in line for line in lines)
     case.check(1 <= tries <= MOST_TRIES, f"{program}: {fault}: tried {tries} times in a second")
     case.check(warnings <= 1, f"{program}: {fault}: {warnings} warnings")
+
+
+def waiting_at_the_end(case: Case, program: str, fault: Fault) -> None:
+    """A client waits whom the server cannot serve until --idle-exit ends it: nobody says that nobody came."""
+    open_peer = peers.connect if program == "tcp-server" else peers.datagram_socket
+    for options, status in (((), 0), (("--count", "1"), 1), (("--expect-message", "hello"), 2)):
+        with case.server(program, "--idle-exit", "1s", *options, status=status) as server:
+            with strace.attached(server, fault.options, case.scratch):
+                peer = open_peer(server.address)
+                peer.send(HELLO)
+                ended = server.wait(5)
+                peers.close_all([peer])
+        errors = server.errors()
+        case.check(ended == status and b"nobody" not in errors and b"expected message" not in errors,
+                   f"{program} {' '.join(options)}: {fault}: exit {ended}, {errors!r}")
 
 
 def first_bytes(peer: socket.socket, seconds: float) -> bytes | None:

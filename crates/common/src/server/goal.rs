@@ -15,7 +15,7 @@ use crate::options::{Text, text};
 use crate::protocol::BUFFER_SIZE;
 
 /// Why more is not known: this machine lacks something, and peers are not at fault.
-const WAITING: &str = "somebody waits who could not be accepted";
+const WAITING: &str = "somebody waits who could not be served";
 
 /// Why the run ended before its goal was reached or missed.
 const UNREAD: &str = "standard output lost its reader";
@@ -63,7 +63,7 @@ pub struct Goal {
     noticed: Box<[AtomicU64]>,
     /// Whether the run ended because nobody came.
     was_idle: AtomicBool,
-    /// Whether somebody was left waiting who could not be accepted.
+    /// Whether somebody was left waiting who could not be served.
     left_waiting: AtomicBool,
 }
 
@@ -173,7 +173,7 @@ impl Goal {
         idle_at.is_some_and(|idle_at| noticed.is_some_and(|noticed| noticed >= idle_at))
     }
 
-    /// Notes that somebody is left waiting at the end who could not be accepted.
+    /// Notes that somebody is left waiting at the end who could not be served.
     pub fn note_left_waiting(&self) {
         self.left_waiting.store(true, Ordering::Relaxed);
     }

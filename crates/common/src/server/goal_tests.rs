@@ -165,13 +165,13 @@ fn whoever_is_left_waiting_has_come_and_may_be_the_expected_one() {
             None,
             Err(Failure::outcome(
                 "--count 2",
-                "0 exchanges, and somebody waits who could not be accepted",
+                "0 exchanges, and somebody waits who could not be served",
             )),
         ),
         (
             None,
             Some("token"),
-            Err(Failure::local("--idle-exit", "somebody waits who could not be accepted")),
+            Err(Failure::local("--idle-exit", "somebody waits who could not be served")),
         ),
     ] {
         let (goal, begun) = goal(count, Some(2), message);

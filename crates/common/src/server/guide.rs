@@ -25,7 +25,7 @@ Exit status:
      reached; or the event loop broke
   2  the command line is at fault, or the server could not listen; or nobody read
      its standard output before --idle-exit could decide; or somebody waited then
-     who could not be accepted, and might have had the expected message";
+     who could not be served, and might have had the expected message";
 
 /// What users of other servers write for what is written otherwise here.
 pub const FOREIGN: &[Foreign] = &[
