@@ -18,7 +18,7 @@ BAD = {"ADDR": ("", "127.0.0.1:65536", "[::1", "1.2.3.4:x", "::1]:7", b"\xff\xfe
        "DUR": ("", "-1", "1 fortnight", "1e400s", "NaN", "9" * 40 + "h", "1ss", b"\xff", "."),
        "N": ("", "-1", "x", "1.5", "9" * 30, b"\xff", "0x10", " 1"),
        "PORT": ("", "-1", "65536", "http", "9" * 30, b"\xff", "1.0"),
-       "VERDICT": ("", "OK", "no_reply", "ok,refused", "9" * 30, b"\xff", " ok"),
+       "VERDICT": ("", "OK", "no_reply", "ok,closed", "ok,", "9" * 30, b"\xff", " ok"),
        "PERCENT": ("", "-1", "101", "x", "1e1", b"\xff", "%")}
 
 
