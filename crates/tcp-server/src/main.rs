@@ -67,8 +67,9 @@ fn main() -> ExitCode {
 /// stops the server, or until an event loop fails.
 fn run(options: &Options) -> Result<(), Failure> {
     descriptors::raise_limit();
+    let shutdown = Shutdown::on_signals()?;
     let mut server = Server::listen(options)?;
-    let shutdown = Shutdown::on_signals(server.wakers()?)?;
+    shutdown.set_wakers(server.wakers()?);
     let output = options.service.output;
     let unread = shutdown.clone();
     let transcript = Transcript::start(output, move || unread.request(Cause::NoReader))?;

@@ -3,13 +3,21 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{self, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{PATIENCE, Reader, Server, peer, quiet_command, run, run_command};
+use common::testing::{
+    PATIENCE, Reader, Running, Server, peer, quiet_command, run, run_command, skipped,
+};
+use nix::libc;
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
 
@@ -233,4 +241,42 @@ fn an_address_in_use_is_named() {
     let second = run(TCP_SERVER, &["--listen", &address]);
     assert_eq!(second.stderr, format!("tcp-server: {address}: address already in use\n"));
     assert_eq!((second.status, second.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_signal_ends_the_server_while_a_name_is_being_resolved() {
+    if !may_have_its_own_mounts() {
+        return;
+    }
+    // The resolver reads /etc/hosts, which is a FIFO here.
+    let path = std::env::temp_dir().join(format!("getthrough-hosts-{}", process::id()));
+    mkfifo(&path, Mode::S_IRWXU).unwrap();
+    let script = r#"mount --bind "$0" /etc/hosts; exec "$@""#;
+    let args = ["--map-root-user", "--mount", "sh", "-ec", script, path.to_str().unwrap()];
+    let command = [TCP_SERVER, "--listen", "getthrough.example:0"];
+    let server = Running::start("unshare", &[&args[..], &command].concat());
+    let patience = Instant::now() + PATIENCE;
+    let open = || File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&path);
+    let _unwritten = loop {
+        // Nobody can write before somebody reads.
+        if let Ok(hosts) = open() {
+            break hosts;
+        }
+        assert!(Instant::now() < patience, "the resolver does not read it");
+        thread::yield_now();
+    };
+    fs::remove_file(&path).unwrap();
+    server.signal(Signal::SIGTERM);
+    let ended = server.finish();
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str(), ended.status), ("", "", Some(0)));
+}
+
+/// Whether this machine lets a test mount what no other process sees.
+fn may_have_its_own_mounts() -> bool {
+    let tried = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).output();
+    let may = tried.is_ok_and(|tried| tried.status.success());
+    if !may {
+        skipped("no namespace of its own (unshare)");
+    }
+    may
 }

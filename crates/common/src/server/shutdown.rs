@@ -34,7 +34,8 @@ pub struct Shutdown {
 #[derive(Debug)]
 struct Shared {
     requested: OnceLock<Cause>,
-    wakers: Vec<Waker>,
+    /// What wakes the event loops, once there are any.
+    wakers: OnceLock<Vec<Waker>>,
 }
 
 /// Why a server stops.
@@ -51,7 +52,8 @@ pub enum Cause {
 }
 
 impl Shutdown {
-    /// Makes signals request a stop. `wakers` wake the event loops.
+    /// Makes signals request a stop. Until there are event loops ([`Shutdown::set_wakers`]), a
+    /// signal ends the process at once: to resolve a name may take long.
     ///
     /// If SIGHUP was ignored when the process started (`nohup`), it stays ignored. SIGINT
     /// does not: a shell starts its background jobs with it ignored, and `kill -INT` of one
@@ -59,9 +61,9 @@ impl Shutdown {
     ///
     /// # Errors
     /// The system refuses the signal handler, or the thread that waits for signals.
-    pub fn on_signals(wakers: Vec<Waker>) -> Result<Self, Failure> {
-        let shared = Arc::new(Shared { requested: OnceLock::new(), wakers });
-        let shutdown = Self { shared };
+    pub fn on_signals() -> Result<Self, Failure> {
+        let shared = Shared { requested: OnceLock::new(), wakers: OnceLock::new() };
+        let shutdown = Self { shared: Arc::new(shared) };
         let on_signal = || {
             let shutdown = shutdown.clone();
             let mut stopping_since = None;
@@ -72,6 +74,9 @@ impl Shutdown {
                     process::exit(0);
                 }
                 shutdown.request(Cause::Signal);
+                if shutdown.shared.wakers.get().is_none() {
+                    process::exit(0);
+                }
                 stopping_since.get_or_insert_with(Instant::now);
             }
         };
@@ -89,17 +94,30 @@ impl Shutdown {
         Ok(shutdown)
     }
 
+    /// Sets what wakes the event loops. They are woken at once if a stop has been requested.
+    pub fn set_wakers(&self, wakers: Vec<Waker>) {
+        // They are set once.
+        let _ = self.shared.wakers.set(wakers);
+        if self.is_requested() {
+            self.wake();
+        }
+    }
+
     /// Requests a stop, for this `cause`. The first request wakes the event loops and notifies the service
     /// manager; further requests do nothing.
     pub fn request(&self, cause: Cause) {
         if self.shared.requested.set(cause).is_err() {
             return;
         }
-        for waker in &self.shared.wakers {
+        self.wake();
+        notify::stopping();
+    }
+
+    fn wake(&self) {
+        for waker in self.shared.wakers.get().into_iter().flatten() {
             // If a loop cannot be woken, it is awake or has ended.
             let _: io::Result<()> = waker.wake();
         }
-        notify::stopping();
     }
 
     /// Requests a stop if `goal` is reached or missed.
