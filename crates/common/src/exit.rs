@@ -5,11 +5,15 @@ use std::fmt;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use log::LevelFilter;
 use nix::sys::signal::{SigSet, Signal, raise};
 
 use crate::output::json::{self, Field};
+use crate::output::stderr;
 use crate::output::stdout::{StandardOutput, has_room};
 use crate::output::{Output, Stamp, Style};
 use crate::printable::printable;
@@ -26,6 +30,10 @@ enum Status {
     /// the one that timeout(1) uses.
     DeadlinePassed = 124,
 }
+
+/// How long a server waits for somebody to read why it failed: as long as for the rest of its
+/// transcript.
+const LONGEST_SAYING: Duration = Duration::from_secs(1);
 
 /// Why a program ends with a status other than zero. Printed as
 /// `program: thing: reason`.
@@ -198,6 +206,34 @@ pub fn report(program: &str, output: Output, result: Result<(), Failure>) -> Exi
     ExitCode::from(failure.signal.map_or(failure.status as u8, end_by))
 }
 
+/// The same for a server, whose end nobody may hold up: it waits for a reader no longer
+/// than a second.
+pub fn report_in_time(
+    program: &'static str,
+    output: Output,
+    result: Result<(), Failure>,
+) -> ExitCode {
+    let Err(failure) = result else {
+        return ExitCode::SUCCESS;
+    };
+    let status = ExitCode::from(failure.status as u8);
+    let (said, is_said) = mpsc::channel::<()>();
+    let spoken = failure.clone();
+    // What an output is decides whether it can say in advance that it has room for a line. A
+    // thread can always wait for that, and ends with the process.
+    let speaker = thread::Builder::new().spawn(move || {
+        say(program, output, &spoken);
+        drop(said);
+    });
+    match speaker {
+        // Either the thread or the time has come to an end.
+        Ok(_) => drop(is_said.recv_timeout(LONGEST_SAYING)),
+        Err(_) if has_room(io::stderr().as_fd()) => say(program, output, &failure),
+        Err(_) => {}
+    }
+    status
+}
+
 /// Ends the process by `signal`, as if it had never been caught, so that a shell ends its script,
 /// too. A process may not end by that, because the signal was ignored when it was started, or
 /// because the process is the first of a container (pid_namespaces(7)). Then this returns the exit
@@ -221,7 +257,7 @@ pub fn say(program: &str, output: Output, failure: &Failure) {
     let is_silenced = failure.status != Status::CouldNotRun && log::max_level() == LevelFilter::Off;
     if !is_silenced {
         // If an output is closed, nobody is left to read it.
-        let _ = io::stderr().write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
+        let _ = stderr::write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
     }
     if output.style() == Style::Json
         && let Some(object) = failure.object(stamp)

@@ -1,11 +1,12 @@
 //! How a program prints: how much, as text or as JSON, with the time or without.
 //!
 //! - [`json`]: events and results as JSON objects.
-//! - `stdout`: standard output that takes everything, or returns an error.
+//! - `stdout`, `stderr`: standard output and error that take everything, or return an error.
 //!
 //! Whatever prints imports this module, and this module imports nothing that prints.
 
 pub mod json;
+pub(crate) mod stderr;
 pub(crate) mod stdout;
 
 use std::fmt;

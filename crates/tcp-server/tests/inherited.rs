@@ -3,7 +3,7 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
+use std::io::{Read, Write, pipe};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
@@ -91,4 +91,19 @@ fn without_threads_for_all_workers_nothing_is_announced() {
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", line));
     assert_eq!(ended.status, Some(2));
     assert!(!manager.has_notification());
+}
+
+#[test]
+fn a_full_pipe_that_nobody_reads_does_not_hold_up_the_end() {
+    for (options, status) in
+        [("--idle-exit 100ms", 1), ("--idle-exit 100ms --json", 1), ("-l 192.0.2.1", 2)]
+    {
+        let (_reader, mut writer) = pipe().unwrap();
+        // As much as a pipe holds, pipe(7).
+        writer.write_all(&[b'x'; 65536]).unwrap();
+        let mut command = quiet_command("sh");
+        let script = format!(r#"exec "$0" --listen 127.0.0.1:0 {options} >&0 2>&0"#);
+        command.args(["-c", &script, TCP_SERVER]);
+        assert_eq!(run_with(command, writer.into()).status, Some(status), "{options}");
+    }
 }

@@ -3,8 +3,12 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Read, Write};
 use std::net::UdpSocket;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::thread;
+use std::time::Duration;
 
 use common::testing::{NamelessFile, Running, quiet_command, run_with, with_blocked};
 use nix::sys::signal::Signal;
@@ -37,4 +41,24 @@ fn a_limit_on_the_size_of_files_is_an_output_that_cannot_be_written() {
     command.args(["-c", script, UDP_CLIENT, &address]);
     assert_eq!(run_with(command, NamelessFile::new().stdio()).status, Some(1));
     answering.join().unwrap();
+}
+
+#[test]
+fn a_standard_error_that_is_non_blocking_takes_the_reason_when_it_has_room() {
+    let (mut reader, writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    while (&writer).write(&[b'x'; 1024]).is_ok() {}
+    let mut command = quiet_command("sh");
+    command.args(["-c", r#"exec "$0" --bogus 2>&0"#, UDP_CLIENT]);
+    let reading = thread::spawn(move || {
+        // Time has to pass until the client wants to write.
+        thread::sleep(Duration::from_millis(300));
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        read
+    });
+    let ended = run_with(command, OwnedFd::from(writer).into());
+    assert_eq!(ended.status, Some(2));
+    let line = "udp-client: --bogus: unknown option (see --help)\n";
+    assert!(reading.join().unwrap().ends_with(line));
 }

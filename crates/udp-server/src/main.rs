@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         output = options.service.output;
         run(&options)
     });
-    exit::report(env!("CARGO_BIN_NAME"), output, result)
+    exit::report_in_time(env!("CARGO_BIN_NAME"), output, result)
 }
 
 /// Binds, and then serves until a signal, a broken pipe, `--count` or `--idle-exit`

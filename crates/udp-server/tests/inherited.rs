@@ -3,6 +3,7 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Write, pipe};
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 
@@ -76,4 +77,19 @@ fn a_limit_on_the_size_of_files_costs_lines_and_not_the_server() {
     });
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
     assert!(transcript.text().len() <= 1024, "{}", transcript.text());
+}
+
+#[test]
+fn a_full_pipe_that_nobody_reads_does_not_hold_up_the_end() {
+    for (options, status) in
+        [("--idle-exit 100ms", 1), ("--idle-exit 100ms --json", 1), ("-l 192.0.2.1", 2)]
+    {
+        let (_reader, mut writer) = pipe().unwrap();
+        // As much as a pipe holds, pipe(7).
+        writer.write_all(&[b'x'; 65536]).unwrap();
+        let mut command = quiet_command("sh");
+        let script = format!(r#"exec "$0" --listen 127.0.0.1:0 {options} >&0 2>&0"#);
+        command.args(["-c", &script, UDP_SERVER]);
+        assert_eq!(run_with(command, writer.into()).status, Some(status), "{options}");
+    }
 }
