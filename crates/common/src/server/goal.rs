@@ -34,7 +34,7 @@ pub struct Asked {
     /// For --count and --idle-exit, only messages that begin with TEXT count
     #[arg(
         long, value_name = "TEXT", value_parser = text(BUFFER_SIZE), allow_hyphen_values = true,
-        display_order = 12,
+        display_order = 13,
     )]
     expect_message: Option<Text>,
 }
