@@ -64,6 +64,7 @@ impl BoundSocket for Listener {
     const KIND: &str = "listening TCP socket";
 
     fn bind(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Self> {
+        setup::check_address(address)?;
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         let mut refused = Refused::default();
         families.set(&socket, address, &mut refused)?;
@@ -90,6 +91,7 @@ impl BoundSocket for Listener {
             let what = if is_connection { "a connection" } else { "a socket that does not listen" };
             return Err(io::Error::other(format!("{what}, and not a listening socket")));
         }
+        socket.local_addr()?.as_socket().map_or(Ok(()), setup::check_address)?;
         let mut refused = Refused::default();
         setup::reset(&socket, socket.local_addr()?.is_ipv6(), &mut refused);
         Self::new(socket, refused)

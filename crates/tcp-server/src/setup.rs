@@ -1,10 +1,15 @@
-//! The options of a listening socket that a service manager passed: those that the server
-//! could do harm with are reset. Accepted connections inherit them.
+//! What a listening socket has to be. The options of one that a service manager passed are
+//! reset if they could do harm: accepted connections inherit them. And an address that nobody
+//! can connect to is an error, for a server that hears nobody would prove that nobody came.
+
+use std::io;
+use std::net::SocketAddr;
 
 use common::server::settings::Refused;
+use nix::Error as Errno;
 use nix::sys::socket::setsockopt;
 use nix::{libc, setsockopt_impl, sockopt_impl};
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 
 sockopt_impl!(
     /// Connections are not accepted before they have sent something, tcp(7).
@@ -25,4 +30,36 @@ pub fn reset(socket: &Socket, is_ipv6: bool, refused: &mut Refused) {
     refused.note("SO_LINGER", socket.set_linger(None));
     refused.note("TCP_CORK", socket.set_tcp_cork(false));
     refused.note("SO_OOBINLINE", socket.set_out_of_band_inline(false));
+}
+
+/// Whether somebody can connect to `address`.
+///
+/// # Errors
+/// It is a multicast or broadcast address. The system would let a socket listen there.
+pub fn check_address(address: SocketAddr) -> io::Result<()> {
+    let kind = if address.ip().is_multicast() {
+        "multicast"
+    } else if is_broadcast(address) {
+        "broadcast"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::other(format!("a {kind} address: nobody can connect to it")))
+}
+
+/// Whether `address` is a broadcast address, which depends on this machine's networks. The
+/// kernel connects a UDP socket to one only with `SO_BROADCAST` (socket(7)). Nothing is sent.
+fn is_broadcast(address: SocketAddr) -> bool {
+    if !address.is_ipv4() || address.ip().is_unspecified() {
+        return false;
+    }
+    // The port does not matter, but has to be there.
+    let probed = SocketAddr::new(address.ip(), 1).into();
+    let Ok(socket) = Socket::new(Domain::IPV4, Type::DGRAM, None) else {
+        return false;
+    };
+    let is_denied = |error: io::Error| error.raw_os_error() == Some(Errno::EACCES as i32);
+    socket.connect(&probed).is_err_and(is_denied)
+        && socket.set_broadcast(true).is_ok()
+        && socket.connect(&probed).is_ok()
 }

@@ -124,3 +124,18 @@ fn help_and_version() {
     let version = run(TCP_SERVER, &["-V"]);
     assert_eq!(version.stdout, concat!("tcp-server ", env!("CARGO_PKG_VERSION"), "\n"));
 }
+
+#[test]
+fn nobody_can_connect_to_a_group_or_a_broadcast_address() {
+    for (address, kind) in [
+        ("224.0.0.251:0", "multicast"),
+        ("[ff02::1%lo]:0", "multicast"),
+        ("255.255.255.255:0", "broadcast"),
+        ("127.255.255.255:0", "broadcast"),
+    ] {
+        let ended = run(TCP_SERVER, &["--listen", address, "--idle-exit", "10ms"]);
+        let reason = format!("a {kind} address: nobody can connect to it");
+        assert!(ended.stderr.ends_with(&format!(": {reason}\n")), "{address}: {}", ended.stderr);
+        assert_eq!((ended.stderr.lines().count(), ended.status), (1, Some(2)), "{address}");
+    }
+}

@@ -27,6 +27,7 @@ mod cli;
 mod drops;
 mod event_loop;
 mod events;
+mod groups;
 mod guard;
 mod limits;
 mod rates;

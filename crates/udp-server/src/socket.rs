@@ -13,7 +13,7 @@ use nix::Error as Errno;
 use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::setup;
+use crate::{groups, setup};
 
 /// A bound socket, and whether it rests.
 #[derive(Debug)]
@@ -73,10 +73,11 @@ impl BoundSocket for ServerSocket {
 impl ServerSocket {
     fn new(socket: Socket, mut refused: Refused) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        let is_ipv6 = socket.local_addr()?.is_ipv6();
-        let most_segments = setup::set_up(&socket, is_ipv6, &mut refused);
+        let unknown = || io::Error::from(Errno::EAFNOSUPPORT);
+        let address = socket.local_addr()?.as_socket().ok_or_else(unknown)?;
+        let most_segments = setup::set_up(&socket, address.is_ipv6(), &mut refused);
+        groups::join(&socket, address)?;
         let udp = UdpSocket::from_std(socket.into());
-        let address = udp.local_addr()?;
         Ok(Self {
             udp,
             most_segments,

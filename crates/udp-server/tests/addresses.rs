@@ -51,3 +51,15 @@ fn a_subnets_broadcast_address_is_answered_once_and_from_an_address_of_this_mach
         }
     }
 }
+
+#[test]
+fn a_group_is_joined() {
+    for workers in ["1", "3"] {
+        let server = start(&["--listen", "239.77.66.55:0", "--workers", workers]);
+        let client = client("127.0.0.1:0");
+        let options = socket2::SockRef::from(&client);
+        options.set_multicast_if_v4(&[127, 0, 0, 1].into()).unwrap();
+        let from = answerer(&client, server.listening_on()[0]);
+        assert!(from.ip().is_loopback(), "{from}");
+    }
+}

@@ -46,7 +46,8 @@ def groups(case: Case) -> None:
     broadcast = ("255.255.255.255", "10.77.0.255")
     listeners = (
         ("0.0.0.0:0", ("224.0.0.1", *broadcast)), (":0", broadcast), ("[::]:0", ("ff02::1%group0",)),
-        ("10.77.0.255:0", broadcast[1:]),
+        ("10.77.0.255:0", broadcast[1:]), ("239.7.7.7:0", ("239.7.7.7",)),
+        ("[ff02::7:7%group0]:0", ("ff02::7:7%group0",)), ("[ff05::7:7]:0", ("ff05::7:7",)),
     )
     for workers in ("1", "4"):
         for listen, asked in listeners:
@@ -111,6 +112,10 @@ def answers(group: str, port: int) -> list[bytes]:
     with socket.socket(family, socket.SOCK_DGRAM) as peer:
         peer.settimeout(1)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        if family == socket.AF_INET:
+            peer.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
+        else:
+            peer.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("group0"))
         peer.bind(socket.getaddrinfo(source, 0, type=socket.SOCK_DGRAM)[0][4])
         peer.sendto(HELLO, address)
         replies = []
