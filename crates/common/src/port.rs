@@ -46,7 +46,7 @@ fn explained(text: &str, reason: String) -> String {
     } else {
         // The word stands before the reason already.
         let reason = reason.strip_prefix(&format!("'{text}' is ")).unwrap_or(&reason);
-        format!("{reason} (a message goes with --message)")
+        format!("{reason} (a message goes with --message, in quotes)")
     }
 }
 

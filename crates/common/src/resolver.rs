@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
+use nix::net::if_::if_nametoindex;
 
 use crate::exit;
 use crate::protocol::Transport;
@@ -24,7 +25,11 @@ pub(crate) fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreso
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     let found = getaddrinfo(Some(host), None, Some(hints)).map_err(|error| Unresolved {
         is_no_such_name: matches!(error.kind(), LookupErrorKind::NoName | LookupErrorKind::NoData),
-        reason: exit::reason(&error.into()),
+        reason: if is_interface(host) {
+            "an interface: write an address that it has".to_owned()
+        } else {
+            exit::reason(&error.into())
+        },
     })?;
     let mut addresses = Vec::new();
     for mut address in found.flatten().map(|found| found.sockaddr) {
@@ -35,6 +40,11 @@ pub(crate) fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreso
         }
     }
     Ok(addresses)
+}
+
+/// Whether this machine has a network interface of that name.
+pub(crate) fn is_interface(name: &str) -> bool {
+    if_nametoindex(name).is_ok()
 }
 
 /// The port of the service called `name`, if the system knows one: from /etc/services, unless

@@ -36,7 +36,7 @@ fn a_port_may_be_the_name_of_a_service() {
             ),
             (
                 "127.0.0.1 tftp",
-                "tftp: neither a port nor a TCP service in /etc/services (a message goes with --message)",
+                "tftp: neither a port nor a TCP service in /etc/services (a message goes with --message, in quotes)",
             ),
             (
                 "127.0.0.1:tftp",

@@ -88,6 +88,7 @@ pub const FOREIGN: &[Foreign] = &[
 #[must_use]
 pub fn of_word(_: Option<&str>, word: &str, _: Option<&str>) -> String {
     let is_port = word.starts_with(|c: char| c.is_ascii_digit());
-    let hint = if is_port { "one port at a time" } else { "a message goes with --message" };
+    let hint =
+        if is_port { "one port at a time" } else { "a message goes with --message, in quotes" };
     hint.to_owned()
 }

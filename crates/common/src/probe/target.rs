@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use log::debug;
-use nix::net::if_::if_nametoindex;
 
 use crate::address::{Address, Host, Place};
 use crate::duration;
@@ -19,7 +18,7 @@ use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 use crate::protocol::{PORT, TARGET_HOST};
-use crate::resolver::Unresolved;
+use crate::resolver::{self, Unresolved};
 
 /// The options that say what a client talks to.
 #[derive(Args, Clone, Debug)]
@@ -56,7 +55,7 @@ pub struct Target {
 fn parse_source(text: &str) -> Result<Host, String> {
     let has_port = |address: Address| address.port.is_some();
     match text.parse() {
-        Ok(Host::Name(name)) if if_nametoindex(name.as_str()).is_ok() => {
+        Ok(Host::Name(name)) if resolver::is_interface(&name) => {
             Err("an interface: write an address that it has".to_owned())
         }
         Err(_) if text.parse().is_ok_and(has_port) => {

@@ -3,6 +3,7 @@
 
 mod passed;
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -197,7 +198,7 @@ fn bind_any<T>(
         }
         bound => bound,
     }
-    .map_err(|error| Failure::local(address, reason(&error)))
+    .map_err(|error| cannot_bind(address, address.port(), &error))
 }
 
 /// Binds a socket to every address of a host. Skips addresses that this machine does
@@ -214,13 +215,21 @@ fn bind_resolved<T>(
         match bind(address, Families::Own) {
             Ok(socket) => bound.push(socket),
             Err(error) if is_missing(&error) => missing = Some((address, error)),
-            Err(error) => return Err(Failure::local(address, reason(&error))),
+            Err(error) => return Err(cannot_bind(address, address.port(), &error)),
         }
     }
     match missing {
         Some((address, error)) if bound.is_empty() => Err(Failure::local(address, reason(&error))),
         _ => Ok(bound),
     }
+}
+
+/// Why nobody can listen on `address`.
+fn cannot_bind(address: impl Display, port: u16, error: &io::Error) -> Failure {
+    let is_denied = error.raw_os_error() == Some(nix::Error::EACCES as i32);
+    // ip(7). (`net.ipv4.ip_unprivileged_port_start` may set another limit.)
+    let hint = if is_denied && port < 1024 { " (ports below 1024 are root's)" } else { "" };
+    Failure::local(address, format!("{}{hint}", reason(error)))
 }
 
 /// Whether `error` says that this machine has no such address, or not even its
@@ -255,6 +264,19 @@ mod tests {
         for address in ["127.0.0.1:7000", ":7000"] {
             let failure = listen(address).bind_all(in_use).unwrap_err();
             assert_eq!(failure.to_string(), format!("{address}: address in use"));
+        }
+    }
+
+    #[test]
+    fn who_may_not_have_a_low_port_is_told_why() {
+        let denied = |_, _| -> io::Result<()> { Err(nix::Error::EACCES.into()) };
+        for (address, hint) in [
+            ("127.0.0.1:80", " (ports below 1024 are root's)"),
+            (":80", " (ports below 1024 are root's)"),
+            (":8080", ""),
+        ] {
+            let failure = listen(address).bind_all(denied).unwrap_err();
+            assert_eq!(failure.to_string(), format!("{address}: permission denied{hint}"));
         }
     }
 }
