@@ -136,6 +136,21 @@ fn an_interrupt_ends_a_run_that_nobody_reads() {
 }
 
 #[test]
+fn an_interrupt_ends_a_run_whose_lines_nobody_reads() {
+    let (server, address) = server();
+    server.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    // The lines of -v on standard error are no obstacle.
+    let script = r#"exec "$0" "$1" -c 0 -i 0 -v --json 2>/dev/null"#;
+    let client = Running::start("sh", &["-c", script, UDP_CLIENT, &address]);
+    // Answer until the client is stuck: some 4 MiB wait for the reader by then.
+    while let Ok((_, peer)) = server.recv_from(&mut [0; 1024]) {
+        server.send_to(OK, peer).unwrap();
+    }
+    client.signal(Signal::SIGINT);
+    assert_eq!(client.end_unread(), None, "ended by the signal");
+}
+
+#[test]
 fn a_reader_that_has_stopped_does_not_hold_up_the_probes() {
     let (server, address) = server();
     // Some 300 bytes a line: far more than a pipe holds.

@@ -343,16 +343,21 @@ impl Run {
     /// # Errors
     /// The run has failed; more probes failed than may; or standard output takes no more.
     pub fn conclude(mut self, driven: Result<(), Failure>, now: Instant) -> Result<(), Failure> {
-        // A second signal wants the end at once.
-        let is_at_once = |failure: &Failure| self.signal.is_some() && failure.signal().is_some();
         if let Err(failure) = &driven
-            && (failure.is_unread() || is_at_once(failure))
+            && (failure.is_unread() || (failure.signal().is_some() && !self.may_go_on()))
         {
             return driven;
         }
         self.report_ended()?;
         let resolve = self.destination.resolve();
         self.report.map_or(Ok(()), |report| report.conclude(driven, &self.ledger, resolve, now))
+    }
+
+    /// Whether a run that a signal has ended may go on to its summary. Not after a second signal,
+    /// which wants the end at once; and not if the reader of the lines before does not read.
+    fn may_go_on(&mut self) -> bool {
+        let is_written = self.report.as_mut().is_none_or(|report| report.write().is_ok());
+        self.signal.is_none() && is_written && self.watch() != Watch::Room
     }
 }
 

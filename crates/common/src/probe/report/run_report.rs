@@ -146,6 +146,7 @@ impl RunReport {
         let judged = judge(&self.reporter, ended);
         if !judged.as_ref().is_err_and(Failure::is_unread) {
             self.summarize_for_programs(&ledger, now)?;
+            self.backlog.flush()?;
         }
         judged
     }
@@ -156,7 +157,7 @@ impl RunReport {
         self.reporter.say(&failure);
         let ledger = Ledger::new(self.plan.has_flows);
         // That this cannot be written is not why the run has failed.
-        let _ = self.summarize_for_programs(&ledger, now);
+        let _ = self.summarize_for_programs(&ledger, now).and_then(|()| self.end_after(&failure));
         failure.said()
     }
 
@@ -181,13 +182,21 @@ impl RunReport {
     ) -> Result<(), Failure> {
         self.progress.clear();
         if let Err(failure) = driven {
-            self.backlog.flush()?;
+            self.end_after(&failure)?;
             self.reporter.say(&failure);
             self.summarize(ledger, resolve, now)?;
+            self.end_after(&failure)?;
             return Err(failure.said());
         }
         self.summarize(ledger, resolve, now)?;
+        self.backlog.flush()?;
         self.verdict_on(ledger)
+    }
+
+    /// Writes what is left, after `failure`. If that is a signal, the reader is not waited for: it
+    /// may be what the signal was for.
+    fn end_after(&mut self, failure: &Failure) -> Result<(), Failure> {
+        if failure.signal().is_some() { self.backlog.write() } else { self.backlog.flush() }
     }
 
     /// Prints the summary, and the histogram if one was asked for. To a program it is the result,
@@ -203,11 +212,10 @@ impl RunReport {
         let elapsed = now.saturating_duration_since(self.start);
         let summary = Summary { target, expected: *expected, ledger, elapsed, resolve };
         match output.style() {
-            Style::Json => self.backlog.push(&json::summary(&summary, output.stamp()))?,
-            Style::Text if output.level() < LevelFilter::Warn => {}
-            Style::Text => self.backlog.push(&(text::summary(&summary) + &histogram))?,
+            Style::Json => self.backlog.push(&json::summary(&summary, output.stamp())),
+            Style::Text if output.level() < LevelFilter::Warn => Ok(()),
+            Style::Text => self.backlog.push(&(text::summary(&summary) + &histogram)),
         }
-        self.backlog.flush()
     }
 
     /// Whether the run is a success. Probes that have not ended are none: they were waited for. In
