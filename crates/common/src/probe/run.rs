@@ -3,9 +3,10 @@
 //!
 //! A run has no socket and reads no clock. The loop asks the run which probe is due,
 //! sends the probe, and hands its outcome back. `attempts` has what is no run: exchanges that are
-//! not measured, and that the caller reports.
+//! not measured, and that the caller reports; `ending` how a run ends before its time.
 
 mod attempts;
+mod ending;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use crate::probe::destination::Destination;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
-use crate::probe::poller::{Watch, earlier};
+use crate::probe::poller::Watch;
 use crate::probe::races::{Next, Races};
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
@@ -31,14 +32,6 @@ use crate::probe::verbose;
 /// socket. Without this limit a turn could send them for ever, and would see no signal
 /// and no deadline.
 const MOST_A_TURN: usize = 1000;
-
-/// How long an interrupted run waits for what is out, at least: where replies take microseconds,
-/// twice that is less than this machine may take to wake a process.
-const LEAST_GRACE: Duration = Duration::from_millis(100);
-
-/// Signals that come so soon after the first one belong to it: timeout(1) signals its child, and
-/// then the child's group.
-const ONE_WISH: Duration = Duration::from_millis(200);
 
 /// The probes of one target.
 #[derive(Debug)]
@@ -139,19 +132,6 @@ impl Run {
     fn note_schedule(&mut self) {
         self.ledger.skipped = self.schedule.skipped();
         self.ledger.held = self.schedule.held();
-    }
-
-    /// Sends no further probe.
-    fn stop_sending(&mut self, now: Instant) {
-        self.schedule.stop(now);
-        self.note_schedule();
-    }
-
-    /// How long the answers to the probes that are out may take: twice the longest time so
-    /// far. No probe is sent that has less time left before the end of the run.
-    fn grace(&self) -> Duration {
-        let slowest = self.ledger.from_sending().greatest().max(self.slowest_refusal);
-        (slowest * 2).min(self.aim.timeout)
     }
 
     /// Takes the next probe: one that goes on to its next address, or one that is due and
@@ -293,35 +273,6 @@ impl Run {
         self.pause.or(end)
     }
 
-    /// Ends the run early, because `signal` asks for it at `now`: no further probe is sent,
-    /// and those that are out have twice as long as answers have taken so far.
-    ///
-    /// # Errors
-    /// The signal ends the process at once: a single exchange, whose outcome nobody waits for any
-    /// more; or a run that a signal has ended before. A terminal that hangs up leaves nobody to
-    /// report to.
-    pub fn interrupt(&mut self, signal: Signal, now: Instant) -> Result<(), Failure> {
-        let is_single = self.report.is_none() && self.pause.is_none();
-        match self.signal {
-            _ if is_single || signal == Signal::SIGHUP => return Err(Failure::by_signal(signal)),
-            None => {}
-            Some((_, first)) if now < first + ONE_WISH => return Ok(()),
-            Some(_) => return Err(Failure::by_signal(signal)),
-        }
-        self.stop_sending(now);
-        self.signal = Some((signal, now));
-        let grace = self.grace().max(LEAST_GRACE.min(self.aim.timeout));
-        self.end = earlier(self.end, Some(now + grace));
-        self.is_stopped |= self.report.is_none();
-        Ok(())
-    }
-
-    /// The signal that has ended the run.
-    #[must_use]
-    pub fn signal(&self) -> Option<Signal> {
-        self.signal.map(|(signal, _)| signal)
-    }
-
     /// Whether the run is over at `now`: stopped, or every probe has ended, and the loop does
     /// not listen for late replies any more, as it does until `listening`. A single exchange is
     /// over as soon as it has ended.
@@ -336,28 +287,6 @@ impl Run {
     /// Whether every probe has ended.
     fn has_ended(&self) -> bool {
         self.races.is_empty() && self.schedule.is_empty()
-    }
-
-    /// Ends the run, which was `driven` to its end or has failed, with its summary.
-    ///
-    /// # Errors
-    /// The run has failed; more probes failed than may; or standard output takes no more.
-    pub fn conclude(mut self, driven: Result<(), Failure>, now: Instant) -> Result<(), Failure> {
-        if let Err(failure) = &driven
-            && (failure.is_unread() || (failure.signal().is_some() && !self.may_go_on()))
-        {
-            return driven;
-        }
-        self.report_ended()?;
-        let resolve = self.destination.resolve();
-        self.report.map_or(Ok(()), |report| report.conclude(driven, &self.ledger, resolve, now))
-    }
-
-    /// Whether a run that a signal has ended may go on to its summary. Not after a second signal,
-    /// which wants the end at once; and not if the reader of the lines before does not read.
-    fn may_go_on(&mut self) -> bool {
-        let is_written = self.report.as_mut().is_none_or(|report| report.write().is_ok());
-        self.signal.is_none() && is_written && self.watch() != Watch::Room
     }
 }
 
