@@ -14,7 +14,7 @@ pub const EXIT_STATUS: &str = "\
 Exit status:
   0    as expected
   1    not as expected
-  2    the command line, or this machine, is at fault
+  2    the command line, or this machine, is at fault; or there was nothing to send
   124  not as expected before the deadline of --wait";
 
 /// What users of other clients write for what is written otherwise here.

@@ -7,8 +7,9 @@ use crate::port::parse_port;
 
 /// How an address and a duration are written.
 pub const NOTES: &str = "\
-ADDR is HOST:PORT, HOST, [IPV6]:PORT, or :PORT for every address of both families; port 0 lets \
-the system choose, and ssh is the port of that service. DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.";
+ADDR is HOST:PORT, HOST, [IPV6]:PORT, or :PORT for every address of both families. \
+PORT is a number, 0 for one that the system chooses, or the name of a service. \
+DUR is 500ms, 2s, 1.5m or 1h; a bare number is seconds.";
 
 /// How a server begins and ends.
 pub const LIFE: &str = "\
