@@ -73,6 +73,9 @@ impl ParseOver for Address {
 
 impl Address {
     fn parse(text: &str, parse_port: impl Fn(&str) -> Result<u16, String>) -> Result<Self, String> {
+        if text.contains(',') {
+            return Err("one address at a time".to_owned());
+        }
         if text.contains("://") {
             return Err("a URL is no address: write HOST:PORT".to_owned());
         }
@@ -98,7 +101,10 @@ impl Address {
             Some(("", port)) => Ok(Self { host: Host::Any, port: Some(parse_port(port)?) }),
             Some((host, _)) if host.contains(':') => Err(match with_port(text) {
                 Some(bracketed) => format!("with a port it is written {bracketed}"),
-                None => UNBRACKETED.to_owned(),
+                None if text.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)) => {
+                    UNBRACKETED.to_owned()
+                }
+                None => "more than a host and a port".to_owned(),
             }),
             Some((host, port)) => Ok(Self { host: host.parse()?, port: Some(parse_port(port)?) }),
             None => Ok(Self { host: text.parse()?, port: None }),

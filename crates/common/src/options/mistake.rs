@@ -16,7 +16,9 @@ pub(super) fn in_one_line(error: &clap::Error, words: &[String], guide: &Guide) 
         ErrorKind::UnknownArgument if full.starts_with('-') => {
             let hint = foreign_hint(&full, words, guide);
             let hint = hint.unwrap_or_else(|| match error.get(ContextKind::SuggestedArg) {
-                Some(near @ ContextValue::String(_)) => format!("did you mean {near}?"),
+                Some(ContextValue::String(near)) if is_near(&full, near) => {
+                    format!("did you mean {near}?")
+                }
                 _ => "see --help".to_owned(),
             });
             unknown(&full, hint)
@@ -54,6 +56,12 @@ pub(super) fn in_one_line(error: &clap::Error, words: &[String], guide: &Guide) 
             Failure::usage("command line", reason)
         }
     }
+}
+
+/// Whether `near`, which clap suggests, may really be meant. clap would answer --seconds with --json.
+fn is_near(option: &str, near: &str) -> bool {
+    let first = |option: &str| option.trim_start_matches('-').chars().next();
+    first(option) == first(near)
 }
 
 fn unknown(option: &str, hint: String) -> Failure {
