@@ -1,9 +1,12 @@
 //! How many descriptors this process may have open: `RLIMIT_NOFILE`.
 
 use std::io;
+use std::os::unix::net::UnixDatagram;
 
 use nix::Error as Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::exit::Failure;
 
 /// The usual limit, for a system that does not say what the limit is.
 const USUAL: u64 = 1024;
@@ -23,6 +26,23 @@ pub fn raise_limit() {
     {
         // If the system refuses, the program makes do with the soft limit.
         let _: nix::Result<()> = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+/// Checks that there is a descriptor left.
+///
+/// # Errors
+/// There is none, and none will be given back: this process has just begun.
+pub fn check_free() -> Result<(), Failure> {
+    match UnixDatagram::unbound() {
+        Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => {
+            let limit = limit();
+            Err(Failure::local(
+                format_args!("RLIMIT_NOFILE {limit}"),
+                "nothing is left for a connection",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

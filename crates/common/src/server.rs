@@ -8,7 +8,7 @@
 //! - [`goal`]: `--count` and `--idle-exit`; [`interval`]: `--stats`; [`totals`]: the
 //!   counters, and the line that prints them.
 //! - [`peer`]: who sends; [`reply`]: what is answered; [`rest`]: when to try again
-//!   after a failed call.
+//!   after a failed call; [`refusals`]: when not to.
 
 pub mod goal;
 pub mod guide;
@@ -16,6 +16,7 @@ pub mod interval;
 pub mod listen;
 pub mod notify;
 pub mod peer;
+pub mod refusals;
 pub mod reply;
 pub mod rest;
 pub mod service;

@@ -54,6 +54,8 @@ enum State {
     /// discarded: closing a connection with unread data resets it, and the peer might
     /// lose the reply (RFC 1122, section 4.2.2.13).
     Lingering,
+    /// The reply is sent, and the FIN can only be sent by closing the connection.
+    Closing,
 }
 
 /// What the kernel holds for us to receive, as far as is known.
@@ -149,6 +151,7 @@ impl<S: Stream> Connection<S> {
             }
             State::Ending => self.end_unanswered(),
             State::Lingering => self.discard(buffer),
+            State::Closing => Step::Ended(End::Done),
         }
     }
 
@@ -171,7 +174,7 @@ impl<S: Stream> Connection<S> {
         match self.state {
             State::Receiving => End::TimedOut,
             State::Replying { .. } => End::Lost(ErrorKind::TimedOut.into()),
-            State::Ending | State::Lingering => End::Done,
+            State::Ending | State::Lingering | State::Closing => End::Done,
         }
     }
 
@@ -248,6 +251,13 @@ impl<S: Stream> Connection<S> {
         match self.stream.end() {
             Ok(()) => {
                 self.state = State::Lingering;
+                Step::Answered(sent)
+            }
+            // A sandbox may refuse the call. Closing the connection ends this side, too.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) =>
+            {
+                self.state = State::Closing;
                 Step::Answered(sent)
             }
             Err(error) => or_wait(error, Step::WaitToSend, End::Lost),

@@ -345,3 +345,12 @@ fn at_a_stop_a_conversation_ends_like_any_other_connection() {
 
 #[path = "connection_properties.rs"]
 mod properties;
+
+#[test]
+fn where_shutdown_is_refused_closing_ends_this_side() {
+    let now = Instant::now();
+    let mut connection = connection([Ok(5)], [], now);
+    connection.stream_mut().end_errors.push_back(ErrorKind::PermissionDenied);
+    connection.on_ready(false);
+    assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered", "ended"]);
+}

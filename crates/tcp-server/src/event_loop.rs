@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use common::exit::Failure;
 use common::server::interval::Interval;
 use common::server::listen::BoundSocket;
+use common::server::refusals::Refusals;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
 use mio::net::TcpStream;
@@ -61,6 +62,10 @@ pub struct EventLoop {
     replying: u64,
     /// Accepted connections for which there is no room yet.
     newcomers: Newcomers<TcpStream>,
+    /// Whether the system refuses to receive from connections, or to send to them; and then the
+    /// failure with which the loop ends.
+    refusals: Refusals,
+    failure: Option<Failure>,
     /// The tokens of the sockets that the next turn serves.
     ready: BTreeSet<usize>,
     buffer: Box<[u8]>,
@@ -104,6 +109,8 @@ impl EventLoop {
             room,
             replying: 0,
             newcomers: Newcomers::new(),
+            refusals: Refusals::default(),
+            failure: None,
             ready: BTreeSet::new(),
             buffer: vec![0; DISCARD_SIZE].into(),
             stats,

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use common::server::listen::{BoundSocket, Families, Sharing};
 use common::server::peer::Peer;
+use common::server::refusals::Refusals;
 use common::server::rest::{Rest, is_readable};
 use common::server::settings::Refused;
 use mio::net::{TcpListener, TcpStream};
@@ -25,6 +26,8 @@ pub struct Listener {
     /// The options that the system refused.
     pub refused: Refused,
     pub rest: Rest,
+    /// Whether the system refuses to accept.
+    refusals: Refusals,
     /// How many connections in a row were gone before they were accepted.
     gone_in_a_row: usize,
     /// Whether somebody was found waiting since the last accept.
@@ -108,7 +111,15 @@ impl Listener {
         let socket = TcpListener::from_std(socket.into());
         let address = socket.local_addr()?;
         let rest = Rest::default();
-        Ok(Self { socket, address, refused, rest, gone_in_a_row: 0, has_waiting: false })
+        Ok(Self {
+            socket,
+            address,
+            refused,
+            rest,
+            refusals: Refusals::default(),
+            gone_in_a_row: 0,
+            has_waiting: false,
+        })
     }
 
     /// Leaves the listener alone for a while. Returns whether to warn the user.
@@ -131,6 +142,7 @@ impl Listener {
         match self.socket.accept() {
             Ok((stream, peer)) => {
                 self.rest.succeeded();
+                self.refusals.end();
                 self.gone_in_a_row = 0;
                 self.has_waiting = false;
                 Accepted::Connection(stream, Peer::new(peer))
@@ -139,7 +151,7 @@ impl Listener {
                 Meaning::Nobody => self.nobody(),
                 Meaning::Full if !self.has_queue() => self.nobody(),
                 Meaning::Full => Accepted::Full(error),
-                Meaning::Short => Accepted::Short(error),
+                Meaning::Short => self.short(error),
                 Meaning::Broken => Accepted::Broken(error),
                 Meaning::Gone => {
                     self.gone_in_a_row += 1;
@@ -147,14 +159,22 @@ impl Listener {
                         Accepted::Gone(error)
                     } else {
                         // After so many in a row, the next one would hardly be better.
-                        Accepted::Short(error)
+                        self.short(error)
                     }
                 }
             },
         }
     }
 
+    fn short(&mut self, error: io::Error) -> Accepted {
+        if self.refusals.are_for_good(&error) {
+            return Accepted::Broken(error);
+        }
+        Accepted::Short(error)
+    }
+
     fn nobody(&mut self) -> Accepted {
+        self.refusals.end();
         self.has_waiting = false;
         Accepted::Nobody
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use common::descriptors;
 use common::exit::Failure;
 use common::server::notify;
 use common::server::shutdown::{Cause, Shutdown};
@@ -53,12 +54,14 @@ impl Server {
     /// finished, or until an event loop fails.
     ///
     /// # Errors
-    /// Some event loop cannot have a thread. Then nothing has been announced.
+    /// Some event loop cannot have a thread, or no connection a descriptor. Then nothing has
+    /// been announced.
     pub fn serve(
         &mut self,
         shutdown: &Shutdown,
         transcript: &Transcript,
     ) -> Result<Ended, Failure> {
+        descriptors::check_free()?;
         let run = |event_loop: &mut EventLoop| event_loop.run(shutdown, transcript);
         workers::run(&mut self.loops, shutdown, Self::announce, run)
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{Event, PATIENCE, Server};
+use common::testing::{Event, PATIENCE, Server, peer, quiet_command, run_command};
 use socket2::{Domain, Socket, Type};
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
@@ -292,4 +292,26 @@ fn a_conversation_that_stops_times_out() {
     stream.write_all(b"hello").unwrap();
     assert_eq!(to_the_end(&mut stream), "ACK!", "and then a clean end");
     server.wait_for_event("timed_out");
+}
+
+#[test]
+fn a_server_that_listens_has_a_descriptor_for_a_connection() {
+    for limit in 3..32 {
+        let Some(mut command) = peer("prlimit", "prlimit --version") else {
+            return;
+        };
+        command.args([&format!("--nofile={limit}:{limit}"), TCP_SERVER]);
+        let mut brief = quiet_command("prlimit");
+        brief.args(command.get_args()).args(["-l", "127.0.0.1:0", "--idle-exit", "1ms"]);
+        let ended = run_command(brief, b"");
+        // 1: it has listened, and nobody came. With fewer descriptors it does not even start.
+        if ended.status != Some(1) {
+            continue;
+        }
+        command.args(["-l", "127.0.0.1:0"]);
+        let server = Server::spawn(command, 1);
+        assert_eq!(exchange(connect(server.address())), "ACK!", "--nofile={limit}");
+        return;
+    }
+    panic!("no server listens");
 }

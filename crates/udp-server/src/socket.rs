@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use common::server::listen::{BoundSocket, Families, Sharing};
+use common::server::refusals::Refusals;
 use common::server::rest::{Rest, is_readable};
 use common::server::settings::Refused;
 use mio::net::UdpSocket;
@@ -28,6 +29,8 @@ pub struct ServerSocket {
     /// socket of every event loop, and only the first loop's socket answers it.
     pub answers_groups: bool,
     pub rest: Rest,
+    /// Whether the system refuses to receive.
+    pub refusals: Refusals,
     /// Whether datagrams were found waiting since the last receive.
     pub was_found_waiting: bool,
 }
@@ -85,6 +88,7 @@ impl ServerSocket {
             address,
             answers_groups: true,
             rest: Rest::default(),
+            refusals: Refusals::default(),
             was_found_waiting: false,
         })
     }
@@ -113,7 +117,7 @@ impl Meaning {
         match error.kind() {
             ErrorKind::WouldBlock => Self::Nothing,
             _ => match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-                Errno::EBADF | Errno::ENOTSOCK => Self::Broken,
+                Errno::EBADF | Errno::ENOTSOCK | Errno::ENOSYS => Self::Broken,
                 _ => Self::Passing,
             },
         }
@@ -138,6 +142,7 @@ mod tests {
             (Errno::EFAULT, Meaning::Passing),
             (Errno::EBADF, Meaning::Broken),
             (Errno::ENOTSOCK, Meaning::Broken),
+            (Errno::ENOSYS, Meaning::Broken),
         ] {
             assert_eq!(Meaning::of(&errno.into()), meaning, "{errno}");
         }

@@ -52,11 +52,11 @@ CLIENT_CALLS = {
 # then ends, and prints one line.
 FATAL = {
     "tcp-server": (
-        (("accept4",), ("EBADF", "EINVAL", "ENOTSOCK")),
+        (("accept4",), ("EBADF", "EINVAL", "ENOTSOCK", "ENOSYS")),
         (("epoll_wait",), ("EBADF", "EINVAL", "EFAULT")),
     ),
     "udp-server": (
-        (("recvfrom", "recvmsg", "recvmmsg"), ("EBADF", "ENOTSOCK")),
+        (("recvfrom", "recvmsg", "recvmmsg"), ("EBADF", "ENOTSOCK", "ENOSYS")),
         (("epoll_wait",), ("EBADF", "EINVAL", "EFAULT")),
     ),
 }
@@ -67,6 +67,9 @@ LASTING = {
 }
 # Of these, one that lasts until the server ends. tests/counts.rs has EMFILE.
 UNTIL_THE_END = {"tcp-server": ((("accept4",), ("ENFILE",)),), "udp-server": LASTING["udp-server"]}
+# Calls without which a server is deaf: forbidden again and again, they end it.
+NEEDED = {"tcp-server": ("accept4", "recvfrom"), "udp-server": ("recvfrom", "recvmsg", "recvmmsg")}
+FORBIDDEN = ("EPERM",)  # EACCES counts the same, and each takes 5 s
 MOST_TRIES = 60  # in one second, of a call that fails each time
 
 
@@ -86,6 +89,8 @@ def faults(case: Case) -> None:
                 fatal_fault(case, program, fault)
             for fault in every(LASTING[program], made, when=None):
                 lasting_fault(case, program, fault)
+            for fault in every(((NEEDED[program], FORBIDDEN),), made, when=None):
+                forbidden_for_good(case, program, fault)
             for fault in every(UNTIL_THE_END[program], made, when=None):
                 waiting_at_the_end(case, program, fault)
     with case.part("short send"):
@@ -207,6 +212,19 @@ def waiting_at_the_end(case: Case, program: str, fault: Fault) -> None:
         errors = server.errors()
         case.check(ended == status and b"nobody" not in errors and b"expected message" not in errors,
                    f"{program} {' '.join(options)}: {fault}: exit {ended}, {errors!r}")
+
+
+def forbidden_for_good(case: Case, program: str, fault: Fault) -> None:
+    """A sandbox forbids a call: after some seconds the server ends, and says why."""
+    with case.server(program, status=1) as server:
+        with strace.attached(server, fault.options, case.scratch):
+            for _ in range(20):
+                peers.is_answered(program, server.address, 0.5)
+                if not server.is_running():
+                    break
+            status = server.wait(5)
+        lines = server.errors().count(b"\n")
+    case.check(status == 1 and lines == 1, f"{program}: {fault} for good: exit {status}, {lines} lines on standard error")
 
 
 def first_bytes(peer: socket.socket, seconds: float) -> bytes | None:

@@ -4,7 +4,7 @@
 use std::mem;
 use std::time::Instant;
 
-use common::exit::Failure;
+use common::exit::{Failure, reason};
 use mio::{Interest, Token};
 
 use super::{EventLoop, INBOUND};
@@ -36,7 +36,7 @@ impl EventLoop {
                 self.expire(key);
             }
         }
-        Ok(())
+        self.failure.take().map_or(Ok(()), Err)
     }
 
     /// Takes the next steps of the connection with `key`, up to its share of a turn. While the
@@ -79,6 +79,7 @@ impl EventLoop {
                         self.replying -= 1;
                         self.shared.goal.note_exchanges(1);
                     }
+                    self.refusals.end();
                     self.shared.totals.exchanges.add(1);
                     self.shared.totals.bytes_sent.add(bytes as u64);
                     events::answered(&slot.peer);
@@ -138,6 +139,9 @@ impl EventLoop {
             End::Lost(error) => {
                 self.shared.totals.lost.add(1);
                 events::lost(&slot.peer, &error);
+                if self.refusals.are_for_good(&error) {
+                    self.failure = Some(Failure::outcome("connections", reason(&error)));
+                }
             }
             End::TimedOut => {
                 self.shared.totals.timed_out.add(1);

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use common::exit::Failure;
 use common::server::peer::Peer;
+use nix::Error as Errno;
 
 use super::EventLoop;
 use crate::batch::Datagram;
@@ -47,11 +48,13 @@ impl EventLoop {
                 Ok(()) => {
                     has_received = true;
                     socket.rest.succeeded();
+                    socket.refusals.end();
                     socket.was_found_waiting = false;
-                    datagrams += self.answer(token, now);
+                    datagrams += self.answer(token, now)?;
                 }
                 Err(error) => match Meaning::of(&error) {
                     Meaning::Nothing => {
+                        socket.refusals.end();
                         socket.was_found_waiting = false;
                         return Ok(datagrams);
                     }
@@ -63,7 +66,11 @@ impl EventLoop {
         match trouble {
             // After nothing but errors, the next try would hardly do better.
             Some(error) if !has_received => {
-                if self.sockets[token].rest.begin(now) {
+                let socket = &mut self.sockets[token];
+                if socket.refusals.are_for_good(&error) {
+                    return Err(Failure::cannot_go_on(&error));
+                }
+                if socket.rest.begin(now) {
                     events::cannot_receive(&error);
                 }
             }
@@ -78,10 +85,10 @@ impl EventLoop {
     /// Prints the datagrams of the batch and answers them from the socket with
     /// `token`, unless the guard objects or `--count` is reached. Returns how many
     /// datagrams there were.
-    fn answer(&mut self, token: usize, now: Instant) -> u64 {
+    fn answer(&mut self, token: usize, now: Instant) -> Result<u64, Failure> {
         let Self { shared, batch, replies, sockets, .. } = self;
         let Some(socket) = sockets.get(token) else {
-            return 0;
+            return Ok(0);
         };
         let most = socket.most_segments;
         let mut datagrams = 0;
@@ -95,7 +102,7 @@ impl EventLoop {
             let unsent = if count { replies.count() as u64 } else { 0 };
             if counts != count || shared.goal.is_reached(unsent) {
                 // Some of the replies may fail; then this datagram is answered too.
-                send(replies, socket, shared, count);
+                send(replies, socket, shared, count)?;
                 count = counts;
             }
             let peer = &Peer::new(envelope.peer);
@@ -107,20 +114,26 @@ impl EventLoop {
                 continue;
             };
             if !replies.add(envelope, &reply, most) {
-                send(replies, socket, shared, count);
+                send(replies, socket, shared, count)?;
                 replies.add(envelope, &reply, most);
             }
         }
-        send(replies, socket, shared, count);
-        datagrams
+        send(replies, socket, shared, count)?;
+        Ok(datagrams)
     }
 }
 
-/// Sends `replies`, if there are any, which `count` for `--count` or do not. A reply that cannot be sent is counted and
-/// printed; like a datagram lost on the way, it is no reason to stop.
-fn send(replies: &mut ReplyBatch, socket: &ServerSocket, shared: &Shared, count: bool) {
+/// Sends `replies`, if there are any, which `count` for `--count` or do not. A reply that cannot
+/// be sent is counted and printed; like a datagram lost on the way, it is no reason to stop. It
+/// is one if this machine cannot send at all.
+fn send(
+    replies: &mut ReplyBatch,
+    socket: &ServerSocket,
+    shared: &Shared,
+    count: bool,
+) -> Result<(), Failure> {
     let Some(peer) = replies.peer().map(Peer::new) else {
-        return;
+        return Ok(());
     };
     let sent = replies.send(socket);
     shared.totals.exchanges.add(sent.count);
@@ -132,5 +145,9 @@ fn send(replies: &mut ReplyBatch, socket: &ServerSocket, shared: &Shared, count:
     for error in sent.failed {
         shared.totals.unanswered.add(1);
         events::unanswered(&peer, &error);
+        if error.raw_os_error() == Some(Errno::ENOSYS as i32) {
+            return Err(Failure::cannot_go_on(&error));
+        }
     }
+    Ok(())
 }
