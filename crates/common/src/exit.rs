@@ -197,12 +197,18 @@ impl fmt::Display for Failure {
 }
 
 /// The last step of each `main`: prints why the program failed, unless that has
-/// been said, and returns the exit status.
-pub fn report(program: &str, output: Output, result: Result<(), Failure>) -> ExitCode {
+/// been said, and returns the exit status. Calls `wait` before a line is written, which may
+/// have to wait for a reader.
+pub fn report(
+    program: &str,
+    output: Output,
+    result: Result<(), Failure>,
+    wait: impl FnOnce(),
+) -> ExitCode {
     let Err(failure) = result else {
         return ExitCode::SUCCESS;
     };
-    say(program, output, &failure);
+    say(program, output, &failure, wait);
     ExitCode::from(failure.signal.map_or(failure.status as u8, end_by))
 }
 
@@ -222,13 +228,13 @@ pub fn report_in_time(
     // What an output is decides whether it can say in advance that it has room for a line. A
     // thread can always wait for that, and ends with the process.
     let speaker = thread::Builder::new().spawn(move || {
-        say(program, output, &spoken);
+        say(program, output, &spoken, || {});
         drop(said);
     });
     match speaker {
         // Either the thread or the time has come to an end.
         Ok(_) => drop(is_said.recv_timeout(LONGEST_SAYING)),
-        Err(_) if has_room(io::stderr().as_fd()) => say(program, output, &failure),
+        Err(_) if has_room(io::stderr().as_fd()) => say(program, output, &failure, || {}),
         Err(_) => {}
     }
     status
@@ -247,8 +253,9 @@ pub fn end_by(signal: Signal) -> u8 {
 
 /// Writes `program: failure` to standard error. If nothing is logged (`-qq`), only a program
 /// that could not run says so; of other failures people have the exit status. With `--json`,
-/// also writes an object to standard output, where the events are.
-pub fn say(program: &str, output: Output, failure: &Failure) {
+/// also writes an object to standard output, where the events are. Calls `wait` before a line
+/// is written, which may have to wait for a reader.
+pub fn say(program: &str, output: Output, failure: &Failure, wait: impl FnOnce()) {
     if failure.words().is_none() {
         return;
     }
@@ -256,6 +263,7 @@ pub fn say(program: &str, output: Output, failure: &Failure) {
     // Before logging is set up the level is off, but only status 2 occurs then.
     let is_silenced = failure.status != Status::CouldNotRun && log::max_level() == LevelFilter::Off;
     if !is_silenced {
+        wait();
         // If an output is closed, nobody is left to read it.
         let _ = stderr::write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
     }

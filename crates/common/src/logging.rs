@@ -6,19 +6,35 @@
 //! each line begins with the time.
 
 use std::env;
-use std::io::Write;
+use std::io::{self, Write};
 
 use env_logger::{Builder, Target};
 
 use crate::exit::Failure;
-use crate::output::{Output, Style, json};
+use crate::output::{Output, Style, json, stderr};
 
-/// Logs to standard error, as text: a client's standard output is the reply.
+/// Logs to standard error, as text: a client's standard output is the reply. Calls `wait` before
+/// each record, which may have to wait for a reader.
 ///
 /// # Errors
 /// Says what is wrong with `RUST_LOG`.
-pub fn to_stderr(output: Output) -> Result<(), Failure> {
-    log_to(Target::Stderr, output, Style::Text)
+pub fn to_stderr(output: Output, wait: fn()) -> Result<(), Failure> {
+    log_to(Target::Pipe(Box::new(StandardError { wait })), output, Style::Text)
+}
+
+struct StandardError {
+    wait: fn(),
+}
+
+impl Write for StandardError {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        (self.wait)();
+        stderr::write_all(record).map(|()| record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Logs to `target`, in `style`.

@@ -36,6 +36,7 @@ use common::probe::persistence;
 use common::probe::report::Reporter;
 use common::probe::resolving::resolve;
 use common::probe::target::Resolved;
+use common::probe::verbose;
 use common::probe::waiting::Waiting;
 use common::{logging, options, signals};
 
@@ -51,12 +52,12 @@ fn main() -> ExitCode {
         output = options.reporting.output;
         run(&options)
     });
-    exit::report(PROGRAM, output, result)
+    exit::report(PROGRAM, output, result, verbose::wait_for_room)
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
     let Options { target, persistence, reporting, .. } = options;
-    logging::to_stderr(reporting.output)?;
+    logging::to_stderr(reporting.output, verbose::wait_for_room)?;
     interrupt::listen();
     let end = persistence.end(Instant::now());
     let task = options.task(end)?;

@@ -5,12 +5,15 @@
 
 mod counterpart;
 
+use std::io::{Write, pipe};
 use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
 
 use common::testing::{NamelessFile, Running, quiet_command, run_with, with_blocked};
 use nix::sys::signal::Signal;
 
-use counterpart::{TCP_CLIENT, answer, server};
+use counterpart::{TCP_CLIENT, answer, reserved, server};
 
 #[test]
 fn signals_that_were_blocked_at_the_start_end_the_client() {
@@ -31,4 +34,22 @@ fn a_limit_on_the_size_of_files_is_an_output_that_cannot_be_written() {
     let script = r#"ulimit -f 0; exec "$0" "$1" >&0"#;
     command.args(["-c", script, TCP_CLIENT, &address.to_string()]);
     assert_eq!(run_with(command, NamelessFile::new().stdio()).status, Some(1));
+}
+
+#[test]
+fn a_signal_ends_a_client_that_waits_for_a_reader_of_standard_error() {
+    let (_held, nobody) = reserved();
+    for options in ["", "--json", "--count 2 -i 1ms"] {
+        let (_reader, mut full) = pipe().unwrap();
+        // As much as a pipe holds, pipe(7).
+        full.write_all(&[b'x'; 65536]).unwrap();
+        let mut command = quiet_command("sh");
+        let script = format!(r#"exec "$0" "$1" {options} 2>&0 </dev/null"#);
+        command.args(["-c", &script, TCP_CLIENT, &nobody.to_string()]);
+        let client = Running::spawn(command, full.into());
+        // Time has to pass until the client wants to write.
+        thread::sleep(Duration::from_millis(300));
+        client.signal(Signal::SIGTERM);
+        assert_eq!(client.finish().status, None, "ended by the signal: {options}");
+    }
 }

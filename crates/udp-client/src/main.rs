@@ -42,6 +42,7 @@ use common::probe::persistence;
 use common::probe::report::Reporter;
 use common::probe::resolving::resolve;
 use common::probe::target::Resolved;
+use common::probe::verbose;
 use common::probe::waiting::Waiting;
 use common::{logging, options, signals};
 
@@ -57,12 +58,12 @@ fn main() -> ExitCode {
         output = options.reporting.output;
         run(&options)
     });
-    exit::report(PROGRAM, output, result)
+    exit::report(PROGRAM, output, result, verbose::wait_for_room)
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
     let Options { target, persistence, reporting, .. } = options;
-    logging::to_stderr(reporting.output)?;
+    logging::to_stderr(reporting.output, verbose::wait_for_room)?;
     interrupt::listen();
     let end = persistence.end(Instant::now());
     let task = options.task(end)?;
@@ -76,7 +77,9 @@ fn run(options: &Options) -> Result<(), Failure> {
                 Resolved::Destination(destination) => destination,
                 Resolved::Nowhere(outcome) => return reporter.exchange(&outcome.into()),
             };
-            let say = |failure: &Failure| exit::say(PROGRAM, reporting.output, failure);
+            let say = |failure: &Failure| {
+                exit::say(PROGRAM, reporting.output, failure, verbose::wait_for_room)
+            };
             prompt::run(&mut prober, destination, &reporter, say)
         }
         Task::Exchange(datagram) => {

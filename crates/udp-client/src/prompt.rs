@@ -6,6 +6,7 @@ use common::exit::Failure;
 use common::probe::destination::Destination;
 use common::probe::input::{Input, More};
 use common::probe::report::Reporter;
+use common::probe::verbose;
 use common::protocol::MAX_DATAGRAM;
 use log::LevelFilter;
 
@@ -78,6 +79,7 @@ const NOTHING: &str = "nothing to send: no line came (--message sends without on
 /// replies alone.
 fn show(text: &str, is_shown: bool) {
     if is_shown {
+        verbose::wait_for_room();
         // If the terminal is gone, nobody is watching.
         let _ = io::stderr().write_all(text.as_bytes());
     }

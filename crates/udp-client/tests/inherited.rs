@@ -3,7 +3,7 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
+use std::io::{Read, Write, pipe};
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -61,4 +61,26 @@ fn a_standard_error_that_is_non_blocking_takes_the_reason_when_it_has_room() {
     assert_eq!(ended.status, Some(2));
     let line = "udp-client: --bogus: unknown option (see --help)\n";
     assert!(reading.join().unwrap().ends_with(line));
+}
+
+#[test]
+fn a_signal_ends_a_client_that_waits_for_a_reader_of_standard_error() {
+    for options in ["-m hello </dev/null", "-v -m hello </dev/null", "<<end\nhello\nend\n"] {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap().to_string();
+        let (_reader, mut full) = pipe().unwrap();
+        // As much as a pipe holds, pipe(7).
+        full.write_all(&[b'x'; 65536]).unwrap();
+        let mut command = quiet_command("sh");
+        let script = format!(r#"exec "$0" "$1" -W 50ms 2>&0 {options}"#);
+        command.args(["-c", &script, UDP_CLIENT, &address]);
+        let client = Running::spawn(command, full.into());
+        if !options.contains("-v") {
+            server.recv_from(&mut [0; 1024]).unwrap();
+        }
+        // Time has to pass until the client wants to write.
+        thread::sleep(Duration::from_millis(300));
+        client.signal(Signal::SIGTERM);
+        assert_eq!(client.finish().status, None, "ended by the signal: {options}");
+    }
 }

@@ -1,8 +1,9 @@
 //! The progress of a run, which is drawn on standard error if that is a terminal.
 
+use std::net::UdpSocket;
 use std::process::Stdio;
 
-use common::testing::{Terminal, quiet_command};
+use common::testing::{PATIENCE, Terminal, quiet_command};
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 
@@ -44,4 +45,22 @@ fn the_progress_is_drawn_where_it_disturbs_nothing() {
         assert_eq!(screen.contains(" of 2 sent: "), case.3, "{case:?}: {screen:?}");
         assert_eq!(screen.contains('\x1b'), case.3, "{case:?}: {screen:?}");
     }
+}
+
+#[test]
+fn a_terminal_that_is_held_does_not_hold_up_the_probes() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = quiet_command(UDP_CLIENT);
+    let address = server.local_addr().unwrap().to_string();
+    command.args([&address, "-c", "100", "-i", "50ms", "-W", "50ms"]).env("TERM", "xterm");
+    let mut client = Terminal::start_with(Stdio::null(), command);
+    client.wait_for(" of 100 sent: ");
+    // Ctrl-S. More than a second's probes come all the same.
+    client.press("\x13");
+    for _ in 0..70 {
+        server.recv_from(&mut [0; 1024]).unwrap();
+    }
+    client.press("\x11");
+    assert!(client.finish().1.contains("udp-client: "));
 }

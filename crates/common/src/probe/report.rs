@@ -122,7 +122,6 @@ impl Reporter {
         self.print(ended, is_expected)?;
         if ended.last.result.is_ok() && !ended.others.is_empty() {
             let words = text::others(&self.target, ended);
-            verbose::wait_for_room();
             warn!("{}: {}: {words}", self.program, self.target);
         }
         self.judge(ended)
@@ -187,7 +186,7 @@ impl Reporter {
         let _ = self.print(ended, false);
         let words = text::give_up(&self.target, ended, self.expected, elapsed) + ", interrupted";
         let failure = in_words(Failure::outcome(&self.target, ""), words);
-        exit::say(self.program, self.output, &failure);
+        exit::say(self.program, self.output, &failure, verbose::wait_for_room);
         failure.said()
     }
 
@@ -196,7 +195,7 @@ impl Reporter {
         let failure = failure.clone();
         let is_printed = self.level() >= LevelFilter::Warn;
         let failure = if is_printed { failure } else { failure.without_object() };
-        exit::say(self.program, self.output, &failure);
+        exit::say(self.program, self.output, &failure, verbose::wait_for_room);
     }
 
     /// Prints what goes to standard output. With `-q` and `-qq` that is only the object of an
@@ -213,7 +212,6 @@ impl Reporter {
         } else if let Ok(reply) = &ended.last.result {
             if ended.last.complete == Some(false) {
                 let (program, target, len) = (self.program, &self.target, reply.len());
-                verbose::wait_for_room();
                 warn!("{program}: {target}: longer than {len} bytes: the rest was not read");
             }
             print_reply(reply, self.output)

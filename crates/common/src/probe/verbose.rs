@@ -1,11 +1,11 @@
-//! What `-v` adds, on standard error.
+//! What a client says on standard error, and what `-v` adds.
 
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::process;
 
-use log::{Level, debug, log_enabled};
+use log::debug;
 use nix::poll::PollFlags;
 
 use crate::exit;
@@ -14,15 +14,12 @@ use crate::probe::interrupt;
 
 /// Logs `line`, for `-v`.
 pub fn say(line: fmt::Arguments<'_>) {
-    if log_enabled!(Level::Debug) {
-        wait_for_room();
-        debug!("{line}");
-    }
+    debug!("{line}");
 }
 
-/// Waits until standard error takes a line: a log cannot be waited for. If a signal comes
-/// meanwhile, it ends the process: whoever interrupts a client that is stuck wants its end.
-pub(crate) fn wait_for_room() {
+/// Waits until standard error takes a line. If a signal comes meanwhile, it ends the process:
+/// whoever interrupts a client that is stuck wants its end.
+pub fn wait_for_room() {
     let stderr = io::stderr();
     if !has_room(stderr.as_fd())
         && let Err(failure) = interrupt::wait(stderr.as_fd(), PollFlags::POLLOUT, None)

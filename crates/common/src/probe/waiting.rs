@@ -16,7 +16,6 @@ use crate::probe::report::Reporter;
 use crate::probe::resolving::Resolving;
 use crate::probe::run::Run;
 use crate::probe::target::{Resolved, Target};
-use crate::probe::verbose;
 
 /// The attempts, until one has the expected outcome.
 #[derive(Debug)]
@@ -153,7 +152,6 @@ impl<'a> Waiting<'a> {
         let is_expected = self.reporter.is_expected(&ended.last);
         let words = self.reporter.words(ended);
         if !is_expected && words != self.said {
-            verbose::wait_for_room();
             info!("{words}; trying again");
             self.said = words;
         }

@@ -3,9 +3,12 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use terminal_size::{Width, terminal_size_of};
+
+use crate::output::stdout::has_room;
 
 /// The time before the first line, and from one line to the next.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -64,7 +67,7 @@ fn can_erase() -> bool {
 }
 
 /// The columns of a terminal.
-pub(crate) fn columns(terminal: &impl std::os::fd::AsFd) -> usize {
+pub(crate) fn columns(terminal: &impl AsFd) -> usize {
     match terminal_size_of(terminal) {
         Some((Width(columns), _)) if columns > 1 => usize::from(columns),
         _ => COLUMNS,
@@ -72,6 +75,10 @@ pub(crate) fn columns(terminal: &impl std::os::fd::AsFd) -> usize {
 }
 
 fn write(text: &str) {
-    // If the terminal is gone, nobody is watching.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let mut stderr = io::stderr();
+    // On a terminal that is held (Ctrl-S) nothing is drawn, since the loop would be held, too. If
+    // the terminal is gone, nobody is watching.
+    if has_room(stderr.as_fd()) {
+        let _ = stderr.write_all(text.as_bytes());
+    }
 }
