@@ -1,5 +1,6 @@
 """Names that do not resolve: because the resolver says so, or because it does not answer."""
 
+import json
 import struct
 from typing import Callable, Iterator
 
@@ -65,6 +66,17 @@ def probe_name(scene: Scene, cause: str) -> None:
     status = scene.probe("--expect", "unresolved", wrapper=wrapper).status
     proves = cause == "no-such-name"
     scene.case.check(status == (0 if proves else 1), f"exit status {status} with --expect unresolved")
+    run_of_name(scene, wrapper)
+
+
+def run_of_name(scene: Scene, wrapper: tuple[str, ...]) -> None:
+    """A run that sends nothing has its summary all the same, and with -qq nothing else."""
+    for options, events in (((), ["probe", "summary"]), (("-qq",), ["summary"])):
+        ended = scene.start_run(3, "--json", "--timeout", "500ms", *options, wrapper=wrapper).end()
+        said = [json.loads(line) for line in ended.output.splitlines()]
+        scene.case.check([each["event"] for each in said] == events, f"a run of the name says {said}")
+        counts = [said[-1].get(name) for name in ("sent", "failed", "loss_percent")] if said else []
+        scene.case.check(counts == [0, 1, None] and ended.status == 1, f"{counts}, exit status {ended.status}")
 
 
 def with_resolver(scene: Scene) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Faults injected into the system calls of all four programs."""
 
+import json
 import socket
 import time
 from collections import Counter
@@ -291,3 +292,18 @@ def client_faults(case: Case, program: str, address: Address, count: int) -> Non
         if done == count:
             break
     case.check(done == count, f"{program}: only {done} of {count} faults were injected")
+    broken_run(case, program, target)
+
+
+def broken_run(case: Case, program: str, target: str) -> None:
+    """The event loop breaks in the middle of a run. The summary is the last object all the same."""
+    fault = Fault("epoll_wait", "error=EBADF", "9+")
+    for options, events in (((), {"probe", "failure"}), (("-qq",), set())):
+        command = [case.path(program), target, "--count", "50", "--interval", "20ms", "--json", *options]
+        ended, trace = strace.run(command, fault.options, case.scratch)
+        said = [json.loads(line) for line in ended.output.splitlines()]
+        last = said[-1] if said else {}
+        case.check(trace.injected and ended.status == 2, f"{program}: {fault}: exit {ended.status}")
+        case.check(last.get("event") == "summary" and last["ok"] > 0, f"{program}: {fault}: ends with {last}")
+        found = {each["event"] for each in said[:-1]}
+        case.check(found == events, f"{program}: {fault}: {found}, and not {events}")
