@@ -18,6 +18,7 @@ mod program;
 mod reaped;
 mod server;
 mod terminal;
+mod unit;
 
 pub use events::{Event, documented};
 pub use inherited::{NamelessFile, with_blocked};
@@ -27,3 +28,4 @@ pub use program::{Finished, Running, contained, run, run_command, run_with, run_
 pub use reaped::PATIENCE;
 pub use server::{Reader, Server};
 pub use terminal::Terminal;
+pub use unit::verified_unit;

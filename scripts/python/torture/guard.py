@@ -3,6 +3,7 @@
 import signal
 import socket
 import threading
+import time
 from contextlib import closing, contextmanager
 from typing import Iterator
 
@@ -16,6 +17,7 @@ from torture.forge import Forger, Tap
 LONGEST_LOOP = 3  # datagrams that a forged one may cause, itself among them
 QUIET = 0.5  # seconds after which a loop is over
 ENDLESS = 1_000  # datagrams after which a loop counts as endless
+RATE = 50  # as the unit for systemd has it
 
 
 def forged(case: Case) -> None:
@@ -89,6 +91,24 @@ def loops(case: Case) -> None:
             for each in (server, second):
                 alive = peers.is_answered("udp-server", each.address, 1)
                 case.check(alive, "after the loops nobody is answered")
+    with case.part("a third party"):
+        third_party(case)
+
+
+def third_party(case: Case) -> None:
+    """A program on a high port that answers everything looks like a client, and --rate bounds the loop with it.
+
+    The burst is over in a moment. Then a datagram is not answered, which ends the loop.
+    """
+    with case.server("udp-server", "--rate", str(RATE)) as server, service(40_007, b"400 Bad Request") as address:
+        with closing(Forger()) as forger, closing(Tap()) as tap:
+            begun = time.monotonic()
+            forger.send(address, server.address, HELLO)
+            seen = len(tap.all(QUIET, ENDLESS))
+            seconds = time.monotonic() - begun
+    rounds, most = (seen - 1) / 2, 2 * RATE + RATE * seconds
+    case.note(f"--rate {RATE}, a third party that answers everything: {rounds:.0f} rounds of at most {most:.0f}")
+    case.check(2 * RATE <= rounds <= most, f"a third party: {rounds} rounds, not {2 * RATE} to {most}")
 
 
 def loop(case: Case, name: str, source: Address, target: Address) -> None:
