@@ -1,12 +1,13 @@
 //! How many descriptors this process may have open: `RLIMIT_NOFILE`.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 
 use nix::Error as Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::exit::Failure;
+use crate::exit::{Failure, reason};
 
 /// The usual limit, for a system that does not say what the limit is.
 const USUAL: u64 = 1024;
@@ -42,6 +43,23 @@ pub fn check_free() -> Result<(), Failure> {
                 "nothing is left for a connection",
             ))
         }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that `count` more descriptors can be had, for a moment. So a program does not find out in
+/// the middle of its work, or from a library that says something else.
+///
+/// # Errors
+/// Says in words that they cannot.
+pub fn check(count: usize) -> Result<(), String> {
+    let any = io::stderr();
+    let one = |_| any.as_fd().try_clone_to_owned();
+    match (0..count).map(one).collect::<io::Result<Vec<OwnedFd>>>() {
+        Err(error) if are_exhausted(&error) => {
+            Err(format!("{} (at most {} for this process)", reason(&error), limit()))
+        }
+        // A system that refuses to copy a descriptor may still open one.
         _ => Ok(()),
     }
 }

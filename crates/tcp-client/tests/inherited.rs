@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{NamelessFile, Running, quiet_command, run_with, with_blocked};
+use common::testing::{NamelessFile, Running, quiet_command, run_command, run_with, with_blocked};
 use nix::sys::signal::Signal;
 
 use counterpart::{TCP_CLIENT, answer, reserved, server};
@@ -33,7 +33,27 @@ fn a_limit_on_the_size_of_files_is_an_output_that_cannot_be_written() {
     let mut command = quiet_command("sh");
     let script = r#"ulimit -f 0; exec "$0" "$1" >&0"#;
     command.args(["-c", script, TCP_CLIENT, &address.to_string()]);
-    assert_eq!(run_with(command, NamelessFile::new().stdio()).status, Some(1));
+    let ended = run_with(command, NamelessFile::new().stdio());
+    let line = "tcp-client: standard output: file too large\n";
+    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(1)));
+}
+
+#[test]
+fn with_too_few_descriptors_a_client_says_so_and_does_not_begin() {
+    for limit in 4..=12 {
+        for host in ["127.0.0.1", "localhost"] {
+            for args in [&[][..], &["-c", "2", "-i", "10ms"], &["--wait", "-w", "5s"], &["--json"]]
+            {
+                let mut command = quiet_command("sh");
+                let script = format!(r#"ulimit -n {limit}; exec "$0" "$@""#);
+                command.args(["-c", &script, TCP_CLIENT, &format!("{host}:1")]).args(args);
+                let ended = run_command(command, b"x\n");
+                let line = "tcp-client: descriptors: too many open files (at most ";
+                assert!(ended.stderr.starts_with(line), "{limit}, {args:?}: {ended:?}");
+                assert_eq!((ended.stderr.lines().count(), ended.status), (1, Some(2)), "{args:?}");
+            }
+        }
+    }
 }
 
 #[test]

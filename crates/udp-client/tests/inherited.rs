@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{NamelessFile, Running, quiet_command, run_with, with_blocked};
+use common::testing::{NamelessFile, Running, quiet_command, run_command, run_with, with_blocked};
 use nix::sys::signal::Signal;
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
@@ -39,7 +39,9 @@ fn a_limit_on_the_size_of_files_is_an_output_that_cannot_be_written() {
     let mut command = quiet_command("sh");
     let script = r#"ulimit -f 0; exec "$0" "$1" -m hello >&0"#;
     command.args(["-c", script, UDP_CLIENT, &address]);
-    assert_eq!(run_with(command, NamelessFile::new().stdio()).status, Some(1));
+    let ended = run_with(command, NamelessFile::new().stdio());
+    let line = "udp-client: standard output: file too large\n";
+    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(1)));
     answering.join().unwrap();
 }
 
@@ -82,5 +84,28 @@ fn a_signal_ends_a_client_that_waits_for_a_reader_of_standard_error() {
         thread::sleep(Duration::from_millis(300));
         client.signal(Signal::SIGTERM);
         assert_eq!(client.finish().status, None, "ended by the signal: {options}");
+    }
+}
+
+#[test]
+fn with_too_few_descriptors_a_client_says_so_and_does_not_begin() {
+    for limit in 4..=12 {
+        for host in ["127.0.0.1", "localhost"] {
+            for args in [
+                &[][..],
+                &["-m", "x"],
+                &["-c", "2", "-i", "10ms"],
+                &["-m", "x", "--wait", "-w", "5s"],
+                &["-m", "x", "--json"],
+            ] {
+                let mut command = quiet_command("sh");
+                let script = format!(r#"ulimit -n {limit}; exec "$0" "$@""#);
+                command.args(["-c", &script, UDP_CLIENT, &format!("{host}:1")]).args(args);
+                let ended = run_command(command, b"x\n");
+                let line = "udp-client: descriptors: too many open files (at most ";
+                assert!(ended.stderr.starts_with(line), "{limit}, {args:?}: {ended:?}");
+                assert_eq!((ended.stderr.lines().count(), ended.status), (1, Some(2)), "{args:?}");
+            }
+        }
     }
 }

@@ -19,10 +19,14 @@ use crate::probe::interrupt;
 use crate::probe::plan::MOST_SOCKETS;
 use alarm::Alarm;
 
-/// Descriptors that are not for probes: the three standard ones, the copy of standard
-/// output that lines are written to, those of the poller, the socket that asks for a
-/// route, and some to spare.
+/// Descriptors that are not for probes: the three standard ones, that of the signals, those of
+/// the poller and of the resolver, the socket that asks for a route, and some to spare.
 const OTHER_DESCRIPTORS: usize = 24;
+
+/// Descriptors without which a client cannot do its work, beyond those that it has from the start:
+/// epoll's, the timer's, that of the stamps; two addresses of a name under way, and the socket
+/// that asks for a route; while a name is resolved, a pipe's two, and some four of the C library's.
+const LEAST_DESCRIPTORS: usize = 12;
 
 /// How many events one wait returns at most. The others are returned by the next one.
 const MOST_EVENTS: usize = 1024;
@@ -94,6 +98,8 @@ impl Poller {
     /// The system's.
     pub fn new() -> Result<Self, Failure> {
         descriptors::raise_limit();
+        let too_few = |why| Failure::local("descriptors", why);
+        descriptors::check(LEAST_DESCRIPTORS).map_err(too_few)?;
         let left = descriptors::limit().saturating_sub(OTHER_DESCRIPTORS);
         let most_sockets = left.clamp(1, MOST_SOCKETS);
         let failed = |error: io::Error| Failure::cannot_poll(&error);
