@@ -13,13 +13,15 @@
 //!   what `-v` adds.
 //! - [`poller`]: how a client's loop waits; [`interrupt`]: signals;
 //!   [`error_queue`]: the ICMP errors that the kernel holds for a socket; [`arrival`]: when
-//!   something came, by the kernel's stamp; [`control`]: room for what the kernel says.
+//!   something came, by the kernel's stamp; [`control`]: room for what the kernel says;
+//!   [`extras`]: what the system may lack.
 
 pub mod aim;
 pub mod arrival;
 pub mod control;
 pub mod destination;
 pub mod error_queue;
+pub mod extras;
 pub mod guide;
 pub mod input;
 pub mod interrupt;

@@ -95,10 +95,11 @@ fn state_machines_read_no_clock_write_no_log_and_make_no_loop() {
 #[test]
 fn the_ground_keeps_no_state_of_the_process() {
     for file in Crate::read("common").files {
-        // Which signals are blocked is the process's own state, and nobody else's.
+        // Which signals are blocked, and what the system lacks, is the process's own state.
         let is_static = |line: &str| line.trim_start_matches("pub ").starts_with("static ");
         let statics = file.code.lines().filter(|line| is_static(line)).count();
-        let most = usize::from(file.path == "common/src/probe/interrupt.rs");
+        let may_have = ["common/src/probe/interrupt.rs", "common/src/probe/extras.rs"];
+        let most = usize::from(may_have.contains(&file.path.as_str()));
         assert!(statics <= most, "{}", file.path);
     }
 }

@@ -163,6 +163,9 @@ impl<'m, S: Connecting> Exchange<'m, S> {
 
     /// The trouble behind `error`: the ICMP error if one came back, else `error` itself.
     fn trouble(&self, error: io::Error) -> Trouble {
+        if error.kind() == ErrorKind::ConnectionRefused && !self.stream.has_error_queue() {
+            return Trouble::new(Verdict::Refused, "a reset or an ICMP error came back");
+        }
         self.stream.icmp_error().map_or_else(|| error.into(), Trouble::from)
     }
 

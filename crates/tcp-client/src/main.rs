@@ -30,6 +30,7 @@ use std::time::Instant;
 
 use common::exit::{self, Failure};
 use common::output::Output;
+use common::probe::extras::{self, Extra};
 use common::probe::interrupt;
 use common::probe::measuring::Measuring;
 use common::probe::persistence;
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Failure> {
     let Options { target, persistence, reporting, .. } = options;
     logging::to_stderr(reporting.output, verbose::wait_for_room)?;
-    interrupt::listen();
+    extras::have(Extra::Signals, interrupt::listen());
     let end = persistence.end(Instant::now());
     let task = options.task(end)?;
     let target = &persistence.with_turns(target);

@@ -6,6 +6,7 @@ use std::time::Instant;
 use common::exit::Failure;
 use common::probe::aim::Probe;
 use common::probe::destination::{Destination, any_address};
+use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Ended, Outcome};
 use common::probe::poller::{Poller, Ready, earlier};
 use common::probe::run::Run;
@@ -229,7 +230,8 @@ impl<'m> Prober<'m> {
         let mut connection = Connection::connect(peer, kept.or(source), chooser)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         let token = Token(self.attempts.vacant_key());
-        self.poller.registry().register(connection.source(), token, both)?;
+        let registered = self.poller.registry().register(connection.source(), token, both);
+        registered.map_err(|error| Trouble::here(&error))?;
         Ok(connection)
     }
 

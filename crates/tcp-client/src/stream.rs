@@ -1,12 +1,16 @@
 //! The calls that an exchange makes, and how its socket is made.
 
+use std::fs;
 use std::io::{self, ErrorKind, IoSliceMut};
+use std::mem::offset_of;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use common::probe::control::Control;
 use common::probe::destination::any_address;
+use common::probe::extras::{self, Extra};
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::poller::Ready;
@@ -30,6 +34,9 @@ pub trait Connecting: Stream {
     /// The ICMP error because of which there is no connection, if there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 
+    /// Whether the kernel would say so if there were an ICMP error.
+    fn has_error_queue(&self) -> bool;
+
     /// Whether the error that a call has returned is passing: the connection, which stood,
     /// still stands.
     fn is_passing(&mut self) -> bool;
@@ -43,6 +50,8 @@ pub struct Connection {
     local: SocketAddr,
     /// The other end: first the address that the client asked for, later the kernel's.
     peer: SocketAddr,
+    /// Whether the kernel queues the ICMP errors.
+    has_error_queue: bool,
     /// Whether the kernel has announced that the socket is ready for writing.
     is_writable: bool,
     /// Whether the kernel has announced that the peer has ended its side.
@@ -74,10 +83,6 @@ pub enum Chooser {
     Connect,
 }
 
-/// The state of a connection that has ended, or could not be made: `tcpi_state`, whose values
-/// are those of Linux's `enum` in tcp_states.h.
-const TCP_CLOSE: u8 = 7;
-
 /// Why no connection is being made.
 #[derive(Debug)]
 pub struct Unconnected {
@@ -107,8 +112,21 @@ sockopt_impl!(
     GetOnly,
     libc::IPPROTO_TCP,
     libc::TCP_INFO,
-    libc::tcp_info
+    [u32; TCP_INFO_WORDS]
 );
+
+/// What every kernel knows of a connection, in words of four bytes: `libc::tcp_info` may be longer
+/// than what an older kernel returns.
+const TCP_INFO_WORDS: usize = TOTAL_RETRANS + 1;
+const TOTAL_RETRANS: usize = offset_of!(libc::tcp_info, tcpi_total_retrans) / 4;
+const RTT: usize = offset_of!(libc::tcp_info, tcpi_rtt) / 4;
+
+/// Whether an emulator runs the program (qemu-user). It takes TCP_INFO for a number and returns four
+/// bytes, and nix panics at the length. It hides itself in `/proc/self`, but not here.
+static IS_EMULATED: LazyLock<bool> = LazyLock::new(|| {
+    let program = |of| fs::read_link(format!("/proc/{of}/exe")).ok();
+    program("self") != program("thread-self")
+});
 
 sockopt_impl!(
     /// ip(7): a bind(2) to port 0 leaves the choice of the port to connect(2).
@@ -128,21 +146,22 @@ impl Connection {
         chooser: Option<Chooser>,
     ) -> Result<Self, Unconnected> {
         let kind = Type::STREAM.nonblocking();
-        let socket = Socket::new(Domain::for_address(peer), kind, None)?;
+        let made = Socket::new(Domain::for_address(peer), kind, None);
+        let socket = made.map_err(|error| Trouble::here(&error))?;
         if peer.is_ipv6() {
-            socket.set_only_v6(true)?;
+            extras::have(Extra::OneFamily, socket.set_only_v6(true));
         }
-        error_queue::enable(&socket, peer.is_ipv6())?;
-        arrival::enable(&socket)?;
+        let has_error_queue = error_queue::enable(&socket, peer.is_ipv6());
+        arrival::enable(&socket);
         if source.is_some() || chooser.is_some() {
             // An earlier connection from this port may be in TIME_WAIT. To share the port,
             // both sockets need the option.
-            socket.set_reuse_address(true)?;
+            extras::have(Extra::SharedPort, socket.set_reuse_address(true));
         }
         let binds = chooser == Some(Chooser::Bind);
         if let Some(own) = source.or_else(|| binds.then(|| any_address(peer))) {
             if own.port() == 0 && !binds {
-                setsockopt(&socket, BindAddressNoPort, &true).map_err(io::Error::from)?;
+                extras::have(Extra::LateChoice, setsockopt(&socket, BindAddressNoPort, &true));
             }
             socket.bind(&own.into()).map_err(|error| {
                 let is_taken = error.kind() == ErrorKind::AddrInUse && own.port() != 0;
@@ -161,9 +180,10 @@ impl Connection {
             _ => {
                 let stream = TcpStream::from_std(socket.into());
                 Ok(Self {
-                    local: stream.local_addr()?,
+                    local: stream.local_addr().map_err(|error| Trouble::here(&error))?,
                     stream,
                     peer,
+                    has_error_queue,
                     is_writable: false,
                     has_ended: false,
                     is_drained: false,
@@ -189,14 +209,15 @@ impl Connection {
     /// anything is sent: later the kernel knows more, and of the handshake alone no longer.
     pub fn handshake(&self) -> Option<Handshake> {
         let info = self.info()?;
-        let syn_retransmits = info.tcpi_total_retrans;
-        let is_measured = syn_retransmits == 0 && info.tcpi_rtt > 0;
-        let round_trip = is_measured.then(|| Duration::from_micros(info.tcpi_rtt.into()));
+        let syn_retransmits = info[TOTAL_RETRANS];
+        let is_measured = syn_retransmits == 0 && info[RTT] > 0;
+        let round_trip = is_measured.then(|| Duration::from_micros(info[RTT].into()));
         Some(Handshake { syn_retransmits, round_trip })
     }
 
-    fn info(&self) -> Option<libc::tcp_info> {
-        getsockopt(&self.stream, TcpInfo).ok()
+    fn info(&self) -> Option<[u32; TCP_INFO_WORDS]> {
+        let refused = IS_EMULATED.then_some(Err(Errno::EOPNOTSUPP));
+        extras::have(Extra::TcpInfo, refused.unwrap_or_else(|| getsockopt(&self.stream, TcpInfo)))
     }
 
     /// When the bytes that were received last had come to this machine, by the kernel's stamp:
@@ -226,7 +247,8 @@ impl Connecting for Connection {
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::NotConnected => {
-                self.stream.take_error()?.map_or(Ok(false), Err)
+                // If the kernel does not say, that is not the error of the connection.
+                self.stream.take_error().map_err(io::Error::other)?.map_or(Ok(false), Err)
             }
             Err(error) => Err(error),
         }
@@ -240,11 +262,16 @@ impl Connecting for Connection {
         error_queue::next(&self.stream)
     }
 
+    fn has_error_queue(&self) -> bool {
+        self.has_error_queue
+    }
+
     /// A reset and a retransmission that timed out have closed the connection. An ICMP error has
     /// not: with `IP_RECVERR` it makes a call fail, and whatever is in the way may go away (RFC
     /// 1122, section 4.2.3.9; ip(7)). From now on such errors are the kernel's own affair.
     fn is_passing(&mut self) -> bool {
-        let still_stands = self.info().is_some_and(|info| info.tcpi_state != TCP_CLOSE);
+        // A connection that is closed has no peer: getpeername(2).
+        let still_stands = self.stream.peer_addr().is_ok();
         still_stands && error_queue::disable(&self.stream, self.peer.is_ipv6()).is_ok()
     }
 }
@@ -261,7 +288,8 @@ impl Stream for Connection {
         let mut into = [IoSliceMut::new(buffer)];
         let (fd, flags) = (self.stream.as_raw_fd(), MsgFlags::empty());
         let received = recvmsg::<()>(fd, &mut into, Some(control.room()), flags)?;
-        self.stamp = received.cmsgs()?.find_map(|message| match message {
+        // Without control messages the bytes are as good, and only less is known of them.
+        self.stamp = received.cmsgs().into_iter().flatten().find_map(|message| match message {
             ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
             _ => None,
         });

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
+use common::probe::outcome::verdict::Verdict;
 use nix::sys::time::TimeSpec;
 
 /// The calls that an exchange makes. The socket is not connected, so that it also receives
@@ -162,7 +163,7 @@ impl Exchange {
                     self.state = State::Sending;
                     Step::Again
                 }
-                icmp => self.fail(icmp.map_or_else(|| error.into(), Trouble::from)),
+                icmp => self.fail(icmp.map_or_else(|| unexplained(&error), Trouble::from)),
             },
         }
     }
@@ -174,6 +175,14 @@ impl Exchange {
         }
         self.trouble = Some(trouble);
         Step::Again
+    }
+}
+
+/// What `error` means that no queued ICMP error explains.
+fn unexplained(error: &io::Error) -> Trouble {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Trouble::new(Verdict::Refused, "port unreachable"),
+        _ => error.into(),
     }
 }
 

@@ -133,7 +133,7 @@ fn a_full_send_buffer_is_waited_for_and_a_refusal_is_the_reason() {
     let mut waiting = Exchange::new();
     assert_eq!(step_on(&mut waiting, &socket), None);
     assert_eq!(socket.sent.get(), 0);
-    let refused = Trouble::from(io::Error::from(ErrorKind::ConnectionRefused));
+    let refused = Trouble::new(Verdict::Refused, "port unreachable");
     assert_eq!(sent(&mut waiting, &socket), Some(Err(refused)));
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 
 use common::probe::destination::any_address;
+use common::probe::extras::{self, Extra};
 use common::probe::outcome::trouble::Trouble;
 use common::probe::verbose;
 use socket2::{Domain, Socket as Socket2, Type};
@@ -51,7 +52,7 @@ impl Opener {
         let mut ends = known.map_or_else(|| ends(address, source), Ok)?;
         self.way = Some((address, ends));
         let (socket, port) = self.bind(address, source.unwrap_or(any_address(address)))?;
-        let socket = PortSocket::new(socket, port, address.is_ipv6())?;
+        let socket = PortSocket::new(socket, port, ends.peer);
         ends.local.set_port(port);
         if ends.local == ends.peer {
             return Err(Trouble::connected_to_itself());
@@ -121,15 +122,17 @@ fn ends(address: SocketAddr, source: Option<SocketAddr>) -> Result<Ends, Trouble
     scout.bind(&from.into()).map_err(|error| Trouble::source(from, &error))?;
     let scout = UdpSocket::from(scout);
     scout.connect(address).map_err(|error| Trouble::connecting(&error, source))?;
-    Ok(Ends { local: scout.local_addr()?, peer: scout.peer_addr()? })
+    let here = |error: io::Error| Trouble::here(&error);
+    Ok(Ends { local: scout.local_addr().map_err(here)?, peer: scout.peer_addr().map_err(here)? })
 }
 
 /// A non-blocking socket, of the family of `source` alone.
 fn socket(source: SocketAddr) -> Result<Socket2, Trouble> {
     let kind = Type::DGRAM.nonblocking();
-    let socket = Socket2::new(Domain::for_address(source), kind, None)?;
+    let made = Socket2::new(Domain::for_address(source), kind, None);
+    let socket = made.map_err(|error| Trouble::here(&error))?;
     if source.is_ipv6() {
-        socket.set_only_v6(true)?;
+        extras::have(Extra::OneFamily, socket.set_only_v6(true));
     }
     Ok(socket)
 }
@@ -155,7 +158,8 @@ pub fn drain(socket: &impl Socket, buffer: &mut [u8]) -> Drained {
                 break;
             }
             // There may be datagrams behind an error.
-            Err(_) => {
+            Err(error) => {
+                drained.has_errors |= error.kind() == ErrorKind::ConnectionRefused;
                 while socket.icmp_error().is_some() {
                     drained.has_errors = true;
                 }

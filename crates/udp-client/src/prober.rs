@@ -163,7 +163,9 @@ impl<'r> Prober<'r> {
         let mut port = self.opener.open(address, destination.source_of_flow(address, flow)?)?;
         let token = Token(self.ports.next_key());
         // Not for writing: the loop would be woken each time that a datagram has left.
-        self.poller.registry().register(port.socket.source(), token, Interest::READABLE)?;
+        let registered =
+            self.poller.registry().register(port.socket.source(), token, Interest::READABLE);
+        registered.map_err(|error| Trouble::here(&error))?;
         Ok(self.ports.add(flow, address, port))
     }
 

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 use common::probe::control::Control;
+use common::probe::extras::{self, Extra};
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::{arrival, error_queue};
 use mio::event::Source;
@@ -29,15 +30,22 @@ pub struct PortSocket {
 impl PortSocket {
     /// Takes a non-blocking socket that is bound to `port`, and makes the kernel say more about what
     /// comes: ICMP errors, and of each datagram the time and the address that it came to.
-    pub fn new(socket: net::UdpSocket, port: u16, is_ipv6: bool) -> io::Result<Self> {
-        error_queue::enable(&socket, is_ipv6)?;
-        arrival::enable(&socket)?;
-        if is_ipv6 {
-            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
-        } else {
-            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+    ///
+    /// A kernel that does not queue ICMP errors says of a connected socket alone that there was one.
+    /// So the socket is then connected to `peer`, and hears nobody else.
+    pub fn new(socket: net::UdpSocket, port: u16, peer: SocketAddr) -> Self {
+        if !error_queue::enable(&socket, peer.is_ipv6()) {
+            // Otherwise silence is all that comes back.
+            let _ = socket.connect(peer);
         }
-        Ok(Self { socket: UdpSocket::from_std(socket), port })
+        arrival::enable(&socket);
+        let asked = if peer.is_ipv6() {
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)
+        } else {
+            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)
+        };
+        extras::have(Extra::PacketInfo, asked);
+        Self { socket: UdpSocket::from_std(socket), port }
     }
 
     /// The socket's own port.
@@ -114,8 +122,8 @@ mod tests {
             let socket = net::UdpSocket::bind(bind).unwrap();
             socket.set_nonblocking(true).unwrap();
             let port = socket.local_addr().unwrap().port();
-            let socket = PortSocket::new(socket, port, bind.starts_with('[')).unwrap();
             let to = SocketAddr::new(to.parse().unwrap(), port);
+            let socket = PortSocket::new(socket, port, to);
             let peer = net::UdpSocket::bind((from, 0)).unwrap();
             peer.send_to(b"hello", to).unwrap();
             let mut buffer = [0; 64];

@@ -1,7 +1,6 @@
 //! When something arrived at this machine, by the kernel's own stamp: `SO_TIMESTAMPNS`,
 //! socket(7). So our own delay in receiving it is not taken for the network's.
 
-use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,12 +8,11 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Socket, Type};
 
-/// Makes the kernel stamp what `socket` receives.
-///
-/// # Errors
-/// The system's.
-pub fn enable(socket: &impl AsFd) -> io::Result<()> {
-    Ok(setsockopt(socket, sockopt::ReceiveTimestampns, &true)?)
+use crate::probe::extras::{self, Extra};
+
+/// Makes the kernel stamp what `socket` receives, if it does that.
+pub fn enable(socket: &impl AsFd) {
+    extras::have(Extra::Stamps, setsockopt(socket, sockopt::ReceiveTimestampns, &true));
 }
 
 /// Makes the kernel stamp everything that comes to this machine, for as long as the value
@@ -24,7 +22,7 @@ pub fn enable(socket: &impl AsFd) -> io::Result<()> {
 #[must_use]
 pub fn keep_stamping() -> Option<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
-    enable(&socket).ok()?;
+    enable(&socket);
     Some(socket)
 }
 

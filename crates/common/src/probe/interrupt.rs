@@ -10,7 +10,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use log::debug;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::Error as Errno;
@@ -31,19 +30,22 @@ fn signals() -> SigSet {
     [Signal::SIGINT, Signal::SIGTERM].into_iter().chain(hang_up).collect()
 }
 
-/// Makes the signals wait to be taken. If the system does not allow that, they have their
-/// default action.
-pub fn listen() {
+/// Makes the signals wait to be taken.
+///
+/// # Errors
+/// The system does not allow that. Then they have their default action.
+pub fn listen() -> nix::Result<()> {
     let (signals, flags) = (signals(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
     let pending = signals.thread_block().and_then(|()| SignalFd::with_flags(&signals, flags));
     match pending {
-        Ok(pending) => drop(PENDING.set(pending)),
+        Ok(pending) => {
+            // Nobody else has set it.
+            let _ = PENDING.set(pending);
+            Ok(())
+        }
         Err(error) => {
             let _ = signals.thread_unblock();
-            debug!(
-                "[*] Without signalfd ({}): a signal ends a run without a summary",
-                error.desc()
-            );
+            Err(error)
         }
     }
 }

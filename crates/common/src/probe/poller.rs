@@ -180,8 +180,7 @@ impl Poller {
     }
 
     fn wait_for_events(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let is_armed = self.alarm.arm(self.poll.registry(), until)?;
-        let timeout = if is_armed { None } else { Some(Duration::ZERO) };
+        let timeout = self.alarm.arm(self.poll.registry(), until);
         match self.poll.poll(&mut self.events, timeout) {
             // Ctrl-Z and fg interrupt the call. Events that came meanwhile are found at once.
             Err(error) if error.kind() == ErrorKind::Interrupted => {

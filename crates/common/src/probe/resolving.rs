@@ -11,8 +11,9 @@ use nix::poll::PollFlags;
 
 use crate::descriptors;
 use crate::exit::{Failure, reason};
+use crate::probe::extras::{self, Extra};
+use crate::probe::interrupt;
 use crate::probe::target::{Resolved, Target};
-use crate::probe::{interrupt, verbose};
 
 /// A target that is being resolved.
 #[derive(Debug)]
@@ -65,10 +66,7 @@ impl Resolving {
                 Err(Failure::local("resolver", reason(&error)))
             }
             Err(error) => {
-                let why = reason(&error);
-                verbose::say(format_args!(
-                    "[*] Without a thread for the resolver ({why}): it may take longer than it may"
-                ));
+                extras::have(Extra::Thread, Err::<(), _>(error));
                 let _ = sender.send(interrupt::interruptible(|| target.look_up()));
                 Ok(resolving)
             }

@@ -33,6 +33,10 @@ impl Connecting for Script {
         false
     }
 
+    fn has_error_queue(&self) -> bool {
+        true
+    }
+
     fn icmp_error(&self) -> Option<IcmpError> {
         self.icmp
     }

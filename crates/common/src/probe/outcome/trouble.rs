@@ -132,6 +132,12 @@ impl Trouble {
         trouble
     }
 
+    /// A call fails that has not reached the network: making a socket, asking the kernel.
+    #[must_use]
+    pub fn here(error: &io::Error) -> Self {
+        Self::new(Verdict::Local, reason(error))
+    }
+
     /// Nothing can be sent from `source`: bind(2) fails.
     #[must_use]
     pub fn source(source: SocketAddr, error: &io::Error) -> Self {
@@ -174,6 +180,8 @@ impl Trouble {
             ErrorKind::BrokenPipe | ErrorKind::NotConnected => {
                 Self::new(Verdict::NoReply, "closed before the message was sent")
             }
+            // A sandbox's: of a connection that stands, the kernel says no such thing.
+            ErrorKind::PermissionDenied => Self::here(&error),
             _ => error.into(),
         }
     }

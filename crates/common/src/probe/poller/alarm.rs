@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -11,45 +11,55 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timer::{Expiration, TimerSetTimeFlags};
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
 
+use crate::probe::extras::{self, Extra};
+
 /// A timer that wakes an event loop: timerfd_create(2).
 #[derive(Debug)]
 pub struct Alarm {
     token: Token,
-    /// Created when the alarm is first armed.
-    timer: Option<TimerFd>,
+    timer: Timer,
     /// When the alarm goes off; none if it is not armed.
     at: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Timer {
+    /// The alarm was not armed so far.
+    Unused,
+    There(TimerFd),
+    /// The system gives none.
+    Missing,
 }
 
 impl Alarm {
     /// An alarm that wakes its loop with `token`.
     #[must_use]
     pub fn new(token: Token) -> Self {
-        Self { token, timer: None, at: None }
+        Self { token, timer: Timer::Unused, at: None }
     }
 
-    /// Arms the alarm for `at`, in place of any earlier setting; false if `at` has passed.
-    /// Without `at`, an armed alarm stays armed: waking the loop once for nothing does no
-    /// harm.
-    ///
-    /// # Errors
-    /// The system gives no timer.
-    pub fn arm(&mut self, registry: &Registry, at: Option<Instant>) -> io::Result<bool> {
-        let Some(time) = at.filter(|_| at != self.at) else {
-            return Ok(true);
-        };
+    /// Arms the alarm for `at`, in place of any earlier setting. Returns how long the loop may
+    /// wait at most: not at all if `at` has passed; without end if the alarm will wake it. Without
+    /// `at`, an armed alarm stays armed: waking the loop once for nothing does no harm.
+    pub fn arm(&mut self, registry: &Registry, at: Option<Instant>) -> Option<Duration> {
+        let time = at.filter(|_| at != self.at)?;
         let left = time.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(false);
+            return Some(left);
         }
-        let timer = match &mut self.timer {
-            Some(timer) => timer,
-            none => none.insert(timer(registry, self.token)?),
+        if matches!(self.timer, Timer::Unused) {
+            let timer = extras::have(Extra::Timer, timer(registry, self.token));
+            self.timer = timer.map_or(Timer::Missing, Timer::There);
+        }
+        let Timer::There(timer) = &self.timer else {
+            return Some(left);
         };
         let once = Expiration::OneShot(TimeSpec::from_duration(left));
-        timer.set(once, TimerSetTimeFlags::empty())?;
+        if extras::have(Extra::Timer, timer.set(once, TimerSetTimeFlags::empty())).is_none() {
+            return Some(left);
+        }
         self.at = at;
-        Ok(true)
+        None
     }
 
     /// Notes that the alarm has woken the loop.
