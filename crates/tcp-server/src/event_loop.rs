@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::exit::Failure;
+use common::exit::{Failure, reason};
 use common::server::interval::Interval;
 use common::server::listen::BoundSocket;
 use common::server::refusals::Refusals;
@@ -155,7 +155,9 @@ impl EventLoop {
             }
         }
         self.connections.keys().into_iter().for_each(|key| self.expire(key));
-        Ok(())
+        let refused = |error| Failure::outcome("connections", reason(&error));
+        let failure = self.failure.take().or_else(|| self.refusals.under_way().map(refused));
+        failure.map_or(Ok(()), Err)
     }
 
     fn is_over(&self, now: Instant) -> bool {

@@ -27,7 +27,7 @@ pub struct Listener {
     pub refused: Refused,
     pub rest: Rest,
     /// Whether the system refuses to accept.
-    refusals: Refusals,
+    pub refusals: Refusals,
     /// How many connections in a row were gone before they were accepted.
     gone_in_a_row: usize,
     /// Whether somebody was found waiting since the last accept.

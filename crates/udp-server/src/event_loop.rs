@@ -159,7 +159,8 @@ impl EventLoop {
         if self.sockets.iter().any(ServerSocket::has_waiting) {
             self.shared.goal.note_left_waiting();
         }
-        Ok(())
+        let refusal = self.sockets.iter().find_map(|socket| socket.refusals.under_way());
+        refusal.map_or(Ok(()), |error| Err(Failure::cannot_go_on(&error)))
     }
 
     /// Before the run ends because nobody came: looks for datagrams that wait in a socket which

@@ -14,6 +14,7 @@ const MOST: u32 = 8;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Refusals {
     in_a_row: u32,
+    last: Option<Errno>,
 }
 
 impl Refusals {
@@ -21,19 +22,24 @@ impl Refusals {
     /// system lacks it, or has forbidden it again and again.
     #[must_use]
     pub fn are_for_good(&mut self, error: &io::Error) -> bool {
-        match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-            Errno::ENOSYS => true,
-            Errno::EPERM | Errno::EACCES => {
-                self.in_a_row += 1;
-                self.in_a_row >= MOST
-            }
-            _ => false,
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        if matches!(errno, Errno::ENOSYS | Errno::EPERM | Errno::EACCES) {
+            self.in_a_row += 1;
+            self.last = Some(errno);
         }
+        self.last == Some(Errno::ENOSYS) || self.in_a_row >= MOST
     }
 
     /// Notes that the call is not refused.
     pub fn end(&mut self) {
-        self.in_a_row = 0;
+        *self = Self::default();
+    }
+
+    /// Why the call is refused, if it was when it was last made. A run that ends like this has
+    /// not heard its peers.
+    #[must_use]
+    pub fn under_way(&self) -> Option<io::Error> {
+        self.last.map(io::Error::from)
     }
 }
 
@@ -51,10 +57,12 @@ mod tests {
                 assert!(!refusals.are_for_good(&errno.into()));
                 // An error of another kind says nothing.
                 assert!(!refusals.are_for_good(&Errno::ENOMEM.into()));
+                assert_eq!(refusals.under_way().unwrap().raw_os_error(), Some(errno as i32));
             }
             assert!(refusals.are_for_good(&errno.into()));
         }
         refusals.end();
+        assert!(refusals.under_way().is_none());
         assert!(!refusals.are_for_good(&Errno::EPERM.into()));
     }
 }

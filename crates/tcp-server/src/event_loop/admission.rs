@@ -61,8 +61,11 @@ impl EventLoop {
     pub(super) fn accept_the_last(&mut self, now: Instant) {
         for token in 0..self.listeners.len() {
             self.listeners[token].rest.end_early();
-            // The listeners are closed next, so an error makes no difference.
-            let _ = self.accept(token, LAST_ACCEPTS, now);
+            let accepted = self.accept(token, LAST_ACCEPTS, now);
+            let listener = &self.listeners[token];
+            let refusal = listener.refusals.under_way();
+            let refused = refusal.map(|error| Failure::outcome(listener.address(), reason(&error)));
+            self.failure = self.failure.take().or(accepted.err()).or(refused);
             if self.listeners[token].rest.until().is_some() && self.listeners[token].has_queue() {
                 self.shared.goal.note_left_waiting();
             }

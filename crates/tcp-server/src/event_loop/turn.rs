@@ -7,7 +7,7 @@ use std::time::Instant;
 use common::exit::{Failure, reason};
 use mio::{Interest, Token};
 
-use super::{EventLoop, INBOUND};
+use super::{EventLoop, INBOUND, Phase};
 use crate::connection::{End, Step};
 use crate::events;
 use crate::limits::{ACCEPTS_PER_TURN, STEPS_PER_TURN};
@@ -36,7 +36,11 @@ impl EventLoop {
                 self.expire(key);
             }
         }
-        self.failure.take().map_or(Ok(()), Err)
+        match self.phase {
+            Phase::Serving => self.failure.take().map_or(Ok(()), Err),
+            // First the others finish.
+            Phase::Draining(_) => Ok(()),
+        }
     }
 
     /// Takes the next steps of the connection with `key`, up to its share of a turn. While the
