@@ -119,16 +119,13 @@ fn refusals_are_failures_unless_they_are_expected() {
     let ended = run(TCP_CLIENT, &args);
     let failure = format!("tcp-client: {address}: 3 of 3 probes failed (100.0 %)\n");
     assert_eq!((ended.stderr, ended.status), (failure, Some(1)));
-    assert!(
-        ended.stdout.ends_with(": 0 ok, 3 refused, 0.0 % lost, 100.0 % failed\n"),
-        "{}",
-        ended.stdout
-    );
+    // A busy machine has remarks after it.
+    let counts = ": 0 ok, 3 refused, 0.0 % lost, 100.0 % failed\n";
+    assert!(ended.stdout.contains(counts), "{}", ended.stdout);
 
     let ended = run(TCP_CLIENT, &[&args[..], &["--expect", "refused"]].concat());
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
-    let counts = ended.stdout.lines().last().unwrap();
-    assert!(counts.starts_with("3 sent in "), "{counts}");
+    let counts = ended.stdout.lines().find(|line| line.starts_with("3 sent in ")).unwrap();
     assert!(counts.ends_with(": 3 refused, 0.0 % not as expected"), "{counts}");
 }
 

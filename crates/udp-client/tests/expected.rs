@@ -18,8 +18,9 @@ fn any_of_several_verdicts_is_a_success() {
     let line = format!("{address}: no-reply (nothing came back within 100ms)\n");
     assert_eq!((ended.stdout, ended.stderr.as_str(), ended.status), (line, "", Some(0)));
     drop(silent);
+    // Another test's child may hold the socket until it calls exec.
+    let args = [&address, "-m", "x", "-W", "100ms", "--wait", "-q", "--expect", "ok,refused"];
     let ended = run(UDP_CLIENT, &args);
-    assert!(ended.stdout.starts_with(&format!("{address}: refused (")), "{ended:?}");
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
 }
 
