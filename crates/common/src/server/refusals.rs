@@ -19,11 +19,21 @@ pub struct Refusals {
 
 impl Refusals {
     /// Notes that the call failed with `error`. Returns whether it is refused for good: the
-    /// system lacks it, or has forbidden it again and again.
+    /// system lacks it, or has refused it again and again.
     #[must_use]
     pub fn are_for_good(&mut self, error: &io::Error) -> bool {
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
-        if matches!(errno, Errno::ENOSYS | Errno::EPERM | Errno::EACCES) {
+        let is_refusal = matches!(
+            errno,
+            Errno::ENOSYS
+                | Errno::EPERM
+                | Errno::EACCES
+                // Networks and peers cause none of these, nor does want of anything.
+                | Errno::EOPNOTSUPP
+                | Errno::EINVAL
+                | Errno::EFAULT
+        );
+        if is_refusal {
             self.in_a_row += 1;
             self.last = Some(errno);
         }
@@ -51,7 +61,7 @@ mod tests {
     fn what_is_missing_is_refused_at_once_and_what_is_forbidden_in_the_end() {
         let mut refusals = Refusals::default();
         assert!(refusals.are_for_good(&Errno::ENOSYS.into()));
-        for errno in [Errno::EPERM, Errno::EACCES] {
+        for errno in [Errno::EPERM, Errno::EACCES, Errno::EINVAL] {
             refusals.end();
             for _ in 1..MOST {
                 assert!(!refusals.are_for_good(&errno.into()));
