@@ -6,6 +6,7 @@
 //! The ground:
 //!
 //! - [`protocol`]: the tutorial's addresses, sizes and strings.
+//! - [`broadcast`]: which addresses are not those of one machine.
 //! - [`address`], [`port`], [`duration`], [`percent`], [`options`]: what users write;
 //!   [`resolver`]: what the system knows of names.
 //! - [`printable`]: a peer's bytes as safe text.
@@ -22,6 +23,7 @@
 //! A third feature, `testing`, has the harness of the black-box tests.
 
 pub mod address;
+pub mod broadcast;
 pub mod descriptors;
 pub mod duration;
 pub mod exit;

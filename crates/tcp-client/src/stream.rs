@@ -175,7 +175,7 @@ impl Connection {
                 let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
                 let is_held = errno == Errno::EADDRNOTAVAIL && has_port;
                 let port = is_held.then_some(PortInUse::Held);
-                Err(Unconnected { trouble: Trouble::connecting(&error, source), port })
+                Err(Unconnected { trouble: Trouble::connecting(&error, peer, source), port })
             }
             _ => {
                 let stream = TcpStream::from_std(socket.into());

@@ -231,6 +231,10 @@ fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
         (&["127.0.0.1:1", "2"], "2: 127.0.0.1:1 has a port already"),
         (&["127.0.0.1:0"], "127.0.0.1:0: nobody can be reached at port 0"),
         (&["255.255.255.255"], "255.255.255.255:6666: not the address of one machine"),
+        (
+            &["127.255.255.255"],
+            "127.255.255.255:6666: local (a broadcast address, and not that of one machine)",
+        ),
         (&["fe80::1"], "fe80::1: on which interface? it is written fe80::1%eth0"),
         (&["[fe80::1%nosuch]:1"], "[fe80::1%nosuch]:1: no such interface, or no need of one"),
         (

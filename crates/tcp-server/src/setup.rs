@@ -5,11 +5,11 @@
 use std::io;
 use std::net::SocketAddr;
 
+use common::broadcast::is_broadcast;
 use common::server::settings::Refused;
-use nix::Error as Errno;
 use nix::sys::socket::setsockopt;
 use nix::{libc, setsockopt_impl, sockopt_impl};
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 
 sockopt_impl!(
     /// Connections are not accepted before they have sent something, tcp(7).
@@ -45,21 +45,4 @@ pub fn check_address(address: SocketAddr) -> io::Result<()> {
         return Ok(());
     };
     Err(io::Error::other(format!("a {kind} address: nobody can connect to it")))
-}
-
-/// Whether `address` is a broadcast address, which depends on this machine's networks. The
-/// kernel connects a UDP socket to one only with `SO_BROADCAST` (socket(7)). Nothing is sent.
-fn is_broadcast(address: SocketAddr) -> bool {
-    if !address.is_ipv4() || address.ip().is_unspecified() {
-        return false;
-    }
-    // The port does not matter, but has to be there.
-    let probed = SocketAddr::new(address.ip(), 1).into();
-    let Ok(socket) = Socket::new(Domain::IPV4, Type::DGRAM, None) else {
-        return false;
-    };
-    let is_denied = |error: io::Error| error.raw_os_error() == Some(Errno::EACCES as i32);
-    socket.connect(&probed).is_err_and(is_denied)
-        && socket.set_broadcast(true).is_ok()
-        && socket.connect(&probed).is_ok()
 }

@@ -121,7 +121,7 @@ fn ends(address: SocketAddr, source: Option<SocketAddr>) -> Result<Ends, Trouble
     let scout = socket(from)?;
     scout.bind(&from.into()).map_err(|error| Trouble::source(from, &error))?;
     let scout = UdpSocket::from(scout);
-    scout.connect(address).map_err(|error| Trouble::connecting(&error, source))?;
+    scout.connect(address).map_err(|error| Trouble::connecting(&error, address, source))?;
     let here = |error: io::Error| Trouble::here(&error);
     Ok(Ends { local: scout.local_addr().map_err(here)?, peer: scout.peer_addr().map_err(here)? })
 }

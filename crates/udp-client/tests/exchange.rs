@@ -314,6 +314,10 @@ fn a_timeout_takes_as_long_as_it_says() {
 #[test]
 fn a_command_line_that_cannot_be_followed_gives_one_line_and_status_2() {
     for (args, line) in [
+        (
+            &["127.255.255.255", "-m", "x"][..],
+            "127.255.255.255:6666: local (a broadcast address, and not that of one machine)",
+        ),
         (&["--bogus"][..], "--bogus: unknown option (see --help)"),
         (&["-m"], "--message: needs a value"),
         (&["--wait"], "--wait, --deadline: only with --message or --count"),

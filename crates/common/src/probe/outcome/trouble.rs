@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::Error as Errno;
 
+use crate::broadcast::is_broadcast;
 use crate::duration;
 use crate::exit::reason;
 use crate::printable::framed::quoted;
@@ -150,13 +151,17 @@ impl Trouble {
     /// connect(2) fails at once: this machine's routes do not allow it (ip(7),
     /// ip-route(8)), or there is no address or port to send from.
     #[must_use]
-    pub fn connecting(error: &io::Error, source: Option<SocketAddr>) -> Self {
+    pub fn connecting(error: &io::Error, peer: SocketAddr, source: Option<SocketAddr>) -> Self {
         match (Errno::from_raw(error.raw_os_error().unwrap_or_default()), source) {
             (Errno::EINVAL, Some(source)) => {
                 Self::new(Verdict::Local, format_args!("cannot be reached from {}", source.ip()))
             }
             (Errno::EINVAL, None) => {
                 Self::new(Verdict::Unreachable, "a route of this machine's is a black hole")
+            }
+            // TCP's answer, and UDP's.
+            (Errno::ENETUNREACH | Errno::EACCES, _) if is_broadcast(peer) => {
+                Self::new(Verdict::Local, "a broadcast address, and not that of one machine")
             }
             (Errno::EACCES, _) => Self::new(Verdict::Unreachable, "prohibited by this machine"),
             (Errno::EADDRNOTAVAIL, Some(source)) if source.port() != 0 => Self::new(
