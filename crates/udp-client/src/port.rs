@@ -122,8 +122,9 @@ fn ends(address: SocketAddr, source: Option<SocketAddr>) -> Result<Ends, Trouble
     scout.bind(&from.into()).map_err(|error| Trouble::source(from, &error))?;
     let scout = UdpSocket::from(scout);
     scout.connect(address).map_err(|error| Trouble::connecting(&error, address, source))?;
-    let here = |error: io::Error| Trouble::here(&error);
-    Ok(Ends { local: scout.local_addr().map_err(here)?, peer: scout.peer_addr().map_err(here)? })
+    let local = scout.local_addr().map_err(|error| Trouble::here(&error))?;
+    // Only of the unspecified address is it another one.
+    Ok(Ends { local, peer: scout.peer_addr().unwrap_or(address) })
 }
 
 /// A non-blocking socket, of the family of `source` alone.
