@@ -17,12 +17,17 @@ use nix::sys::socket::{
 use crate::limits::{BATCH_SIZE, CONTROL_SIZE, RECEIVE_SIZE};
 use crate::socket::ServerSocket;
 
+/// The fewest datagrams that a receive has room for: a client that sends one at a time fills one.
+const FEWEST: usize = 2;
+
 /// The datagrams of one receive. Its buffers take up memory only as far as datagrams
 /// have ever filled them.
 #[derive(Debug)]
 pub struct Batch {
     buffers: Box<[u8]>,
     received: Vec<Received>,
+    /// How many buffers the next receive offers: each costs some 400 instructions, filled or not.
+    room: usize,
 }
 
 /// What one buffer of a batch holds.
@@ -55,10 +60,11 @@ pub struct Envelope {
 impl Batch {
     pub fn new() -> Self {
         let buffers = vec![0; BATCH_SIZE * RECEIVE_SIZE].into();
-        Self { buffers, received: Vec::with_capacity(BATCH_SIZE) }
+        Self { buffers, received: Vec::with_capacity(BATCH_SIZE), room: FEWEST }
     }
 
-    /// Receives the datagrams that `socket` holds, as many as there is room for.
+    /// Receives the datagrams that `socket` holds, as many as there is room for: for twice as
+    /// many as the last time, so that a batch grows as datagrams come faster.
     pub fn receive(&mut self, socket: &ServerSocket) -> io::Result<()> {
         self.received.clear();
         let mut buffers = self.buffers.chunks_mut(RECEIVE_SIZE);
@@ -67,10 +73,12 @@ impl Batch {
         // The call cuts the room for control messages down to what came, so each call
         // needs new headers.
         let room = Vec::with_capacity(CONTROL_SIZE);
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH_SIZE, Some(room));
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(self.room, Some(room));
         let fd = socket.udp.as_raw_fd();
-        let messages = recvmmsg(fd, &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        let slices = slices[..self.room].iter_mut();
+        let messages = recvmmsg(fd, &mut headers, slices, MsgFlags::MSG_DONTWAIT, None)?;
         self.received.extend(messages.map(|message| Received::new(&message)));
+        self.room = (2 * self.received.len()).clamp(FEWEST, BATCH_SIZE);
         Ok(())
     }
 
