@@ -8,12 +8,13 @@
 //! - [`goal`]: `--count` and `--idle-exit`; [`interval`]: `--stats`; [`totals`]: the
 //!   counters, and the line that prints them.
 //! - [`peer`]: who sends; [`reply`]: what is answered; [`rest`]: when to try again
-//!   after a failed call; [`refusals`]: when not to.
+//!   after a failed call, and [`refusals`]: when not to; [`memory`]: whether there is any.
 
 pub mod goal;
 pub mod guide;
 pub mod interval;
 pub mod listen;
+pub mod memory;
 pub mod notify;
 pub mod peer;
 pub mod refusals;

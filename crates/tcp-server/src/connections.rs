@@ -1,18 +1,21 @@
 //! All connections of an event loop, in the order of their deadlines.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::time::Instant;
 
+use common::server::memory;
 use common::server::peer::Peer;
 use mio::net::TcpStream;
 use slab::Slab;
 
 use crate::connection::Connection;
+use crate::limits::{BESIDE_SLOT, USUAL};
 use crate::sources::Place;
 
 /// All connections, by key. Each has exactly one deadline. Changing it takes O(log n),
 /// and a connection that ends leaves nothing behind.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Connections {
     slots: Slab<Slot>,
     /// The deadlines of silent connections, which have received no message yet. Each is
@@ -50,9 +53,26 @@ impl Deadline {
 }
 
 impl Connections {
+    /// No connections yet, of `room` at most. The table of as many as are usual is made at once:
+    /// it takes address space, but no memory until it is used.
+    pub fn new(room: usize) -> Self {
+        let halves = iter::successors(Some(room.min(USUAL)), |capacity| Some(capacity / 2));
+        // Others need some of it, too.
+        let capacity = halves.take_while(|&n| n > 0).find(|&n| memory::is_left(2 * table(n)));
+        let slots = Slab::with_capacity(capacity.unwrap_or_default());
+        Self { slots, silent: BTreeSet::new(), others: BTreeSet::new() }
+    }
+
     /// The key that the next [`Connections::insert`] returns.
     pub fn next_key(&self) -> usize {
         self.slots.vacant_key()
+    }
+
+    /// Whether there is memory for another connection, which is then accepted.
+    pub fn has_memory(&self) -> bool {
+        let (len, capacity) = (self.slots.len(), self.slots.capacity());
+        // A full table grows to twice its size, and the old one is kept meanwhile.
+        memory::is_left(if len < capacity { 0 } else { table(2 * capacity.max(1)) })
     }
 
     pub fn insert(&mut self, connection: Connection<TcpStream>, peer: Peer, place: Place) {
@@ -123,4 +143,9 @@ impl Connections {
     pub fn len(&self) -> usize {
         self.slots.len()
     }
+}
+
+/// The bytes of a table of `capacity` connections, and of what else they need.
+fn table(capacity: usize) -> usize {
+    capacity * (size_of::<Slot>() + BESIDE_SLOT)
 }

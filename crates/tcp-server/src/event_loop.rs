@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use common::exit::{Failure, reason};
 use common::server::interval::Interval;
 use common::server::listen::BoundSocket;
+use common::server::memory;
 use common::server::refusals::Refusals;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
@@ -92,6 +93,7 @@ impl EventLoop {
         stats: Option<Interval>,
     ) -> Result<Self, Failure> {
         let cannot_poll = |error| Failure::cannot_poll(&error);
+        memory::check(DISCARD_SIZE)?;
         let poll = Poll::new().map_err(cannot_poll)?;
         for (token, listener) in listeners.iter_mut().enumerate() {
             poll.registry()
@@ -105,7 +107,7 @@ impl EventLoop {
             events: Events::with_capacity(EVENTS_PER_TURN),
             first_token: listeners.len(),
             listeners,
-            connections: Connections::default(),
+            connections: Connections::new(room),
             room,
             replying: 0,
             newcomers: Newcomers::new(),

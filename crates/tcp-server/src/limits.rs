@@ -47,6 +47,14 @@ const OTHER_DESCRIPTORS: usize = 32;
 /// Descriptors of each further event loop: its own, its waker's and its newcomers'.
 const LOOP_DESCRIPTORS: usize = 2 + MOST_NEWCOMERS;
 
+/// The connections for which an event loop has a table from the start: more are seldom there at
+/// once.
+pub const USUAL: usize = 16 * 1024;
+
+/// The bytes that a connection needs beside its slot: its peer in words, its deadline, its place
+/// among those of its source, and what the allocator adds.
+pub const BESIDE_SLOT: usize = 256;
+
 /// How long a stop waits for connections whose reply is under way.
 pub const DRAIN: Duration = Duration::from_secs(2);
 

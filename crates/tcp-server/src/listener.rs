@@ -43,8 +43,8 @@ pub enum Accepted {
     Nobody,
     /// The connection was gone before it was accepted. Others may be queued.
     Gone(io::Error),
-    /// This process has as many descriptors as it may: one has to be closed, or the
-    /// listener has to rest.
+    /// This process has as many descriptors, or as much memory, as it may: a connection has to
+    /// be closed, or the listener has to rest.
     Full(io::Error),
     /// The machine lacks something: the listener has to rest.
     Short(io::Error),
@@ -134,10 +134,14 @@ impl Listener {
         &mut self.socket
     }
 
-    /// Accepts a connection, unless the listener rests.
-    pub fn accept(&mut self, now: Instant) -> Accepted {
+    /// Accepts a connection, unless the listener rests, if this process `has_memory` for it.
+    pub fn accept(&mut self, has_memory: bool, now: Instant) -> Accepted {
         if !self.rest.may_try(now) {
             return Accepted::Nobody;
+        }
+        if !has_memory {
+            let queued = Accepted::Full(io::ErrorKind::OutOfMemory.into());
+            return if self.has_queue() { queued } else { self.nobody() };
         }
         match self.socket.accept() {
             Ok((stream, peer)) => {

@@ -58,8 +58,11 @@ pub struct Envelope {
 }
 
 impl Batch {
+    /// Its bytes.
+    pub const SIZE: usize = BATCH_SIZE * RECEIVE_SIZE;
+
     pub fn new() -> Self {
-        let buffers = vec![0; BATCH_SIZE * RECEIVE_SIZE].into();
+        let buffers = vec![0; Self::SIZE].into();
         Self { buffers, received: Vec::with_capacity(BATCH_SIZE), room: FEWEST }
     }
 

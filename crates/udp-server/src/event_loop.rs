@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use common::exit::Failure;
 use common::server::interval::Interval;
 use common::server::listen::BoundSocket;
+use common::server::memory;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -57,6 +58,7 @@ impl EventLoop {
         stats: Option<Interval>,
     ) -> Result<Self, Failure> {
         let cannot_poll = |error| Failure::cannot_poll(&error);
+        memory::check(Batch::SIZE)?;
         let poll = Poll::new().map_err(cannot_poll)?;
         for (token, socket) in sockets.iter_mut().enumerate() {
             poll.registry()

@@ -38,7 +38,9 @@ impl Rates {
         // Even if one reply takes longer to earn than BURST, it can be earned.
         let may_pass = full_at - now <= BURST.max(self.each);
         if may_pass {
-            if self.recent.len() >= SOURCES && !self.recent.contains_key(&source) {
+            let is_new = !self.recent.contains_key(&source);
+            // Without memory for more sources, as if there were enough of them.
+            if is_new && (self.recent.len() >= SOURCES || self.recent.try_reserve(1).is_err()) {
                 self.earlier = mem::take(&mut self.recent);
             }
             self.recent.insert(source, full_at);

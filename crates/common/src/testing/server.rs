@@ -1,5 +1,6 @@
 //! A server that runs for a test, and its transcript.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::{ChildStdout, Command, Stdio};
@@ -114,10 +115,25 @@ impl Server {
     /// prlimit(1): then the test is reported as skipped.
     #[must_use]
     pub fn limit_descriptors(&self, limit: &str) -> bool {
+        self.limit(&format!("--nofile={limit}:"))
+    }
+
+    /// Limits the server's address space to this many `more` bytes than it has. Returns `false`
+    /// if this machine has no prlimit(1): then the test is reported as skipped.
+    #[must_use]
+    pub fn limit_memory(&self, more: u64) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("/proc");
+        let size =
+            status.lines().find_map(|line| line.strip_prefix("VmSize:")?.split(' ').nth_back(1));
+        let kib: u64 = size.and_then(|kib| kib.trim().parse().ok()).expect("a size");
+        self.limit(&format!("--as={}", kib * 1024 + more))
+    }
+
+    fn limit(&self, limit: &str) -> bool {
         let Some(mut prlimit) = peer("prlimit", "prlimit --version") else {
             return false;
         };
-        prlimit.args(["--pid", &self.id().to_string(), &format!("--nofile={limit}:")]);
+        prlimit.args(["--pid", &self.id().to_string(), limit]);
         prlimit.status().is_ok_and(|status| status.success())
     }
 

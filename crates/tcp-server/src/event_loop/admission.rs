@@ -25,13 +25,18 @@ impl EventLoop {
         most: usize,
         now: Instant,
     ) -> Result<(), Failure> {
+        let mut has_evicted = false;
         for _ in 0..most {
+            let has_memory = self.connections.has_memory();
             let Some(listener) = self.listeners.get_mut(token) else {
                 return Ok(());
             };
-            let error = match listener.accept(now) {
+            let error = match listener.accept(has_memory, now) {
                 Accepted::Connection(stream, peer) => match self.admit(stream, peer, now) {
-                    Ok(()) => continue,
+                    Ok(()) => {
+                        has_evicted = false;
+                        continue;
+                    }
                     Err(error) => error,
                 },
                 Accepted::Gone(error) => {
@@ -39,7 +44,13 @@ impl EventLoop {
                     continue;
                 }
                 Accepted::Nobody => return Ok(()),
-                Accepted::Full(_) if self.evict_oldest_silent(now) => continue,
+                // Where the memory of one is not enough, that of more may not be either.
+                Accepted::Full(_)
+                    if (has_memory || !has_evicted) && self.evict_oldest_silent(now) =>
+                {
+                    has_evicted = true;
+                    continue;
+                }
                 Accepted::Full(error) | Accepted::Short(error) => error,
                 Accepted::Broken(error) => {
                     let address = self.listeners[token].address();

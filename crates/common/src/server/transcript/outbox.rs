@@ -13,6 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::server::memory;
+
 use super::printer::{Printer, count_lines};
 
 /// The most bytes that wait to be written: the lines of some 50,000 exchanges.
@@ -20,6 +22,9 @@ const LIMIT: usize = 4 * 1024 * 1024;
 
 /// When this many bytes wait, the writer is woken before the turn is over.
 const PLENTY: usize = 64 * 1024;
+
+/// A thread's stack, as the standard library has it.
+const STACK: usize = 2 * 1024 * 1024;
 
 /// How long the end of the program waits for the lines to be read.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -65,16 +70,22 @@ impl Outbox {
     /// are missing.
     ///
     /// # Errors
-    /// The system cannot start a thread.
+    /// The system cannot start a thread, or has no memory.
     pub(crate) fn start(
         out: impl Write + Send + 'static,
         notice: impl Fn(u64) -> String + Send + 'static,
         on_broken_pipe: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        if !memory::is_left(2 * PLENTY + STACK) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        // Room for the first lines, whatever memory is left later.
+        let batch = Vec::with_capacity(PLENTY);
+        let state = State { lines: Vec::with_capacity(PLENTY), ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), ..Shared::default() });
         let outbox = Self { shared: Arc::clone(&shared) };
         thread::Builder::new().name("transcript".to_owned()).spawn(move || {
-            if shared.write_all_to(Printer::new(out, notice)).is_err() {
+            if shared.write_all_to(Printer::new(out, notice), batch).is_err() {
                 on_broken_pipe();
             }
         })?;
@@ -106,10 +117,10 @@ impl Write for Outbox {
             return Ok(record.len());
         }
         // Once lines are missing, the notice about them comes before any later line.
-        if state.dropped > 0 || state.lines.len() + record.len() > LIMIT {
-            state.dropped += count_lines(record);
-        } else {
+        if state.dropped == 0 && has_room(&state.lines, record.len()) {
             state.lines.extend_from_slice(record);
+        } else {
+            state.dropped += count_lines(record);
         }
         self.shared.wake(state, PLENTY);
         Ok(record.len())
@@ -126,9 +137,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the writer if it sleeps and at least `least` bytes wait.
+    /// Wakes the writer if it sleeps and at least `least` bytes wait, or lines are missing.
     fn wake(&self, mut state: MutexGuard<'_, State>, least: usize) {
-        if state.writer == Writer::Asleep && state.lines.len() >= least {
+        let has_work = state.lines.len() >= least || state.dropped > 0;
+        if state.writer == Writer::Asleep && has_work {
             state.writer = Writer::Busy;
             // Unlock first, or the writer would wake only to wait for the lock.
             drop(state);
@@ -141,8 +153,8 @@ impl Shared {
     fn write_all_to(
         &self,
         mut printer: Printer<impl Write, impl Fn(u64) -> String>,
+        mut batch: Vec<u8>,
     ) -> io::Result<()> {
-        let mut batch = Vec::new();
         let ended = loop {
             let Some(dropped) = self.next_batch(&mut batch) else {
                 break Ok(());
@@ -176,6 +188,14 @@ impl Shared {
         mem::swap(&mut state.lines, batch);
         Some(mem::take(&mut state.dropped))
     }
+}
+
+/// Whether `lines` may take another `len` bytes: there is a limit, and there has to be memory.
+fn has_room(lines: &Vec<u8>, len: usize) -> bool {
+    let needed = lines.len() + len;
+    // A vector grows to twice its size.
+    needed <= LIMIT
+        && (needed <= lines.capacity() || memory::is_left(needed.max(2 * lines.capacity())))
 }
 
 /// Whether `error` says that nobody will ever read a pipe's or a connection's other end.
