@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{Event, PATIENCE, Server, peer, quiet_command, run_command};
+use common::testing::{Event, PATIENCE, Server, peer, run_command};
 use socket2::{Domain, Socket, Type};
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
@@ -297,18 +297,21 @@ fn a_conversation_that_stops_times_out() {
 #[test]
 fn a_server_that_listens_has_a_descriptor_for_a_connection() {
     for limit in 3..32 {
-        let Some(mut command) = peer("prlimit", "prlimit --version") else {
+        let limited = || {
+            let mut command = peer("prlimit", "prlimit --version")?;
+            let limit = format!("--nofile={limit}:{limit}");
+            command.args([&limit, TCP_SERVER, "-l", "127.0.0.1:0"]);
+            Some(command)
+        };
+        let (Some(mut brief), Some(command)) = (limited(), limited()) else {
             return;
         };
-        command.args([&format!("--nofile={limit}:{limit}"), TCP_SERVER]);
-        let mut brief = quiet_command("prlimit");
-        brief.args(command.get_args()).args(["-l", "127.0.0.1:0", "--idle-exit", "1ms"]);
+        brief.args(["--idle-exit", "1ms"]);
         let ended = run_command(brief, b"");
         // 1: it has listened, and nobody came. With fewer descriptors it does not even start.
         if ended.status != Some(1) {
             continue;
         }
-        command.args(["-l", "127.0.0.1:0"]);
         let server = Server::spawn(command, 1);
         assert_eq!(exchange(connect(server.address())), "ACK!", "--nofile={limit}");
         return;
