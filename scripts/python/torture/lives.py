@@ -20,7 +20,7 @@ from lab.harness import Ended, Word, until
 from torture import network
 
 READY = 5.0  # seconds that a server has until it listens, or gives up
-ASKING = 6.0  # seconds that clients go on asking a server that does not answer
+ASKING = 8.0  # seconds that clients ask a server that does not answer: it gives up after some 5 s
 PAUSE = 0.02  # seconds between two of them
 ENDING = 5.0  # seconds that a server has to end
 LONGEST = 8.0  # seconds that a client has

@@ -18,7 +18,7 @@ from torture.lives import Prepare
 
 SOON = 1.0  # seconds within which a signal has to end a program
 IGNORED = 0.1  # seconds after which a signal counts as ignored
-ASLEEP = 20  # times in a row, 5 ms apart, that a process must be seen asleep before it counts as waiting
+ASLEEP = 10  # times in a row, 5 ms apart, that a process must be seen asleep before it counts as waiting
 
 
 class Wait(NamedTuple):
