@@ -248,10 +248,10 @@ fn a_signal_ends_the_server_while_a_name_is_being_resolved() {
     if !may_have_its_own_mounts() {
         return;
     }
-    // The resolver reads /etc/hosts, which is a FIFO here.
-    let path = std::env::temp_dir().join(format!("getthrough-hosts-{}", process::id()));
+    // The resolver reads resolv.conf(5) to its end, and here it is a FIFO.
+    let path = std::env::temp_dir().join(format!("getthrough-resolv-{}", process::id()));
     mkfifo(&path, Mode::S_IRWXU).unwrap();
-    let script = r#"mount --bind "$0" /etc/hosts; exec "$@""#;
+    let script = r#"mount --bind "$0" /etc/resolv.conf; exec "$@""#;
     let args = ["--map-root-user", "--mount", "sh", "-ec", script, path.to_str().unwrap()];
     let command = [TCP_SERVER, "--listen", "getthrough.example:0"];
     let server = Running::start("unshare", &[&args[..], &command].concat());
@@ -259,8 +259,8 @@ fn a_signal_ends_the_server_while_a_name_is_being_resolved() {
     let open = || File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&path);
     let _unwritten = loop {
         // Nobody can write before somebody reads.
-        if let Ok(hosts) = open() {
-            break hosts;
+        if let Ok(unwritten) = open() {
+            break unwritten;
         }
         assert!(Instant::now() < patience, "the resolver does not read it");
         thread::yield_now();
