@@ -1,7 +1,7 @@
 """System calls and options that a sandbox or an old kernel denies, to all four programs."""
 
+from lab.case import CLIENTS, SERVERS, Case
 from torture import denied_clients, denied_servers
-from lab.case import Case
 
 
 def denied(case: Case) -> None:
@@ -12,9 +12,9 @@ def denied(case: Case) -> None:
     never deaf. A client says the truth, or `local`; a denied call is never the
     network's fault. What is an extra is gone without.
     """
-    for program in ("tcp-server", "udp-server"):
+    for program in SERVERS:
         with case.part(program):
             denied_servers.deny(case, program)
-    for program in ("tcp-client", "udp-client"):
+    for program in CLIENTS:
         with case.part(program):
             denied_clients.deny(case, program)

@@ -70,7 +70,9 @@ def what_is_wrong(cell: Cell, life: Life) -> str | None:
         return "says that nobody came"
     if not life.ended_by_itself or life.status not in (1, 2) or life.lines != 1:
         return f"exit {life.status} with {life.lines} lines"
-    return None if not any(is_extra(cell.mode, denial.call) for denial in cell.denials) else f"exit {life.status} for want of an extra"
+    if any(is_extra(cell.mode, denial.call) for denial in cell.denials):
+        return f"exit {life.status} for want of an extra"
+    return None
 
 
 def reports_each(cell: Cell, life: Life) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from typing import NamedTuple
 
 from lab import harness
@@ -39,9 +40,9 @@ def closing(*descriptors: int) -> Prepare:
 
 def gone() -> None:
     """The working directory was removed."""
-    os.mkdir("/tmp/gone")
-    os.chdir("/tmp/gone")
-    os.rmdir("/tmp/gone")
+    directory = tempfile.mkdtemp(prefix="torture-")
+    os.chdir(directory)
+    os.rmdir(directory)
 
 
 SIGNALS = (

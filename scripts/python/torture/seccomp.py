@@ -59,7 +59,8 @@ class _Program(ctypes.Structure):
 
 def denying(*denials: Denial) -> Callable[[], None]:
     """What a child has to do before exec, so that these calls fail from then on."""
-    instructions = [each for denial in denials for each in _instructions(denial)] + [_Instruction(RETURN, 0, 0, RET_ALLOW)]
+    allow = _Instruction(RETURN, 0, 0, RET_ALLOW)
+    instructions = [*(each for denial in denials for each in _instructions(denial)), allow]
     program = _Program(len(instructions), (_Instruction * len(instructions))(*instructions))
 
     def install() -> None:

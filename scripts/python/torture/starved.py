@@ -36,7 +36,7 @@ LIMITS = (
     Limit("threads", resource.RLIMIT_NPROC, range(6), user=NOBODY),
     Limit("bytes of a file", resource.RLIMIT_FSIZE, (0, 1, 30, 100, 1000)),
     Limit("pending signals", RLIMIT_SIGPENDING, (0, 1), user=NOBODY),
-    Limit("memory", resource.RLIMIT_AS, [n * MIB for n in (1, 2, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20, 32, 64, 128)], DEADLY),
+    Limit("memory", resource.RLIMIT_AS, [n * MIB for n in (*range(1, 12), 16, 32, 64, 128)], DEADLY),
     Limit("stack", resource.RLIMIT_STACK, [n * KIB for n in (16, 64, 128, 256, 1024, MIB)], DEADLY),
 )
 

@@ -45,7 +45,8 @@ def kinds(case: Case, program: str) -> None:
         unusable(case, program, ("--message", "-"), "/dev/zero")
 
 
-def late(case: Case, program: str, words: tuple[str, ...], ends: Callable[[], tuple[int, int]], is_blocking: bool) -> None:
+def late(case: Case, program: str, words: tuple[str, ...], ends: Callable[[], tuple[int, int]],
+         is_blocking: bool) -> None:
     """The client waits for its input, and has its answer."""
     inner, outer = ends()
     os.set_blocking(inner, is_blocking)

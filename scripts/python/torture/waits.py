@@ -73,7 +73,8 @@ def check_goes_on(case: Case, program: str, mode: str, number: signal.Signals, p
         ended = process.poll()
         case.check(ended is None, f"{program}, {mode}: {number.name} was ignored at the start, and ends it: {ended}")
         process.terminate()
-        case.check(harness.reap(process, 5) is not None, f"{program}, {mode}, {number.name} ignored: goes on at SIGTERM")
+        status = harness.reap(process, 5)
+        case.check(status is not None, f"{program}, {mode}, {number.name} ignored: goes on at SIGTERM")
 
 
 @contextmanager
