@@ -23,7 +23,8 @@ Exit status:
      because nobody reads its standard output, with nothing left to show
   1  --idle-exit ended it before --count was reached or, without --count, before
      anybody came who counts; or nobody read its standard output before --count was
-     reached; or the event loop broke
+     reached; or it could not go on: a socket or the event loop broke, or the
+     system refused a call that it needs
   2  the command line is at fault, or the server could not listen; or nobody read
      its standard output before --idle-exit could decide; or somebody waited then
      who could not be served, and might have had the expected message";

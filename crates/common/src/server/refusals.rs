@@ -28,7 +28,8 @@ impl Refusals {
             Errno::ENOSYS
                 | Errno::EPERM
                 | Errno::EACCES
-                // Networks and peers cause none of these, nor does want of anything.
+                // Want of anything causes none of these, nor do peers: what an ICMP error turns
+                // into EOPNOTSUPP stays a soft error of a connection, tcp(7).
                 | Errno::EOPNOTSUPP
                 | Errno::EINVAL
                 | Errno::EFAULT
