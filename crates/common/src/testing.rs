@@ -24,7 +24,9 @@ pub use events::{Event, documented};
 pub use inherited::{NamelessFile, with_blocked};
 pub use manager::ServiceManager;
 pub use peers::{peer, python, quiet_command, skipped};
-pub use program::{Finished, Running, contained, run, run_command, run_with, run_with_input};
+pub use program::{
+    Finished, Running, contained, networked, run, run_command, run_with, run_with_input,
+};
 pub use reaped::PATIENCE;
 pub use server::{Reader, Server};
 pub use terminal::Terminal;

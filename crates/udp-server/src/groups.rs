@@ -5,6 +5,7 @@ use std::ffi::c_uint;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use common::exit::reason;
 use nix::Error as Errno;
 use nix::net::if_::if_nameindex;
 use socket2::{InterfaceIndexOrAddress, Socket};
@@ -14,48 +15,66 @@ use socket2::{InterfaceIndexOrAddress, Socket};
 /// for nobody says on which its members are. Networks that come later are not joined.
 ///
 /// # Errors
-/// There is no network where the group can be joined. The server would hear nobody.
+/// There is a network, or there are only networks, where the group cannot be joined. A server
+/// that is deaf there would prove that nobody came.
 pub fn join(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    if !address.ip().is_multicast() {
+    let group = address.ip();
+    if !group.is_multicast() {
         return Ok(());
     }
-    let mut result = Err(Errno::ENODEV.into());
-    for interface in interfaces(address) {
-        let joined = match address.ip() {
-            IpAddr::V4(group) => {
-                let interface = InterfaceIndexOrAddress::Index(interface);
-                socket.join_multicast_v4_n(&group, &interface)
-            }
-            IpAddr::V6(group) => socket.join_multicast_v6(&group, interface),
-        };
-        // Some interfaces take no part in multicast, and the system may limit how many do.
-        if joined.is_ok() || joined.as_ref().is_err_and(is_member) {
-            result = Ok(());
-        } else if result.is_err() {
-            result = joined;
+    let mut result = Err(failure("", &Errno::ENODEV.into()));
+    for Interface { index, place } in interfaces(address)? {
+        match join_on(socket, group, index) {
+            Ok(()) => result = Ok(()),
+            Err(error) => match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+                // The socket is a duplicate of one that has joined.
+                Errno::EADDRINUSE => result = Ok(()),
+                // The interface is gone, or does not speak this protocol.
+                Errno::ENODEV => {}
+                Errno::EINVAL if group.is_ipv6() => {}
+                _ => return Err(failure(&place, &error)),
+            },
         }
     }
-    result.map_err(|error| {
-        let reason = common::exit::reason(&error);
-        io::Error::other(format!("cannot join the group: {reason}"))
-    })
+    result
 }
 
-/// Whether `error` says that the socket has joined already: the interface is the one that the
-/// routes lead to, or the socket is a duplicate.
-fn is_member(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::EADDRINUSE as i32)
+fn join_on(socket: &Socket, group: IpAddr, interface: c_uint) -> io::Result<()> {
+    match group {
+        IpAddr::V4(group) => {
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(interface))
+        }
+        IpAddr::V6(group) => socket.join_multicast_v6(&group, interface),
+    }
 }
 
-/// The numbers of the interfaces on which to join the group at `address`. The first is the one
-/// that the routes lead to (0), since a socket can only join some 20 times.
-fn interfaces(address: SocketAddr) -> Vec<c_uint> {
+/// An interface, and the words that name it.
+struct Interface {
+    index: c_uint,
+    place: String,
+}
+
+/// The interfaces on which to join the group at `address`.
+fn interfaces(address: SocketAddr) -> io::Result<Vec<Interface>> {
     if let SocketAddr::V6(group) = address
         && group.scope_id() != 0
     {
-        return vec![group.scope_id()];
+        return Ok(vec![Interface { index: group.scope_id(), place: String::new() }]);
     }
-    let all = if_nameindex();
-    let all = all.iter().flatten().map(|interface| interface.index());
-    std::iter::once(0).chain(all).collect()
+    let all = if_nameindex().map_err(|error| {
+        let reason = reason(&error.into());
+        io::Error::other(format!("cannot list the networks to join the group on: {reason}"))
+    })?;
+    let named = all.iter().map(|it| Interface {
+        index: it.index(),
+        place: format!(" on {}", it.name().to_string_lossy()),
+    });
+    Ok(named.collect())
+}
+
+fn failure(place: &str, error: &io::Error) -> io::Error {
+    // By default a socket joins 20 times: ip(7).
+    let is_limit = error.raw_os_error() == Some(Errno::ENOBUFS as i32);
+    let hint = if is_limit { " (see net.ipv4.igmp_max_memberships)" } else { "" };
+    io::Error::other(format!("cannot join the group{place}: {}{hint}", reason(error)))
 }

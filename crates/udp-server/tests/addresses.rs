@@ -8,7 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use common::protocol::UDP_REPLY;
-use common::testing::{PATIENCE, Server};
+use common::testing::{PATIENCE, Server, networked, run_command};
 
 const UDP_SERVER: &str = env!("CARGO_BIN_EXE_udp-server");
 
@@ -62,4 +62,20 @@ fn a_group_is_joined() {
         let from = answerer(&client, server.listening_on()[0]);
         assert!(from.ip().is_loopback(), "{from}");
     }
+}
+
+#[test]
+fn a_group_that_cannot_be_joined_everywhere_is_an_error() {
+    // More than one socket may join on (igmp_max_memberships).
+    let many = "for n in $(seq 13); do ip link add many$n type veth peer name more$n; done";
+    let args = ["--listen", "239.77.66.55:7000", "--idle-exit", "10ms"];
+    let Some(command) = networked(many, UDP_SERVER, &args) else {
+        return;
+    };
+    let ended = run_command(command, b"");
+    let (before, after) = ended.stderr.split_once(" on m").unwrap_or((&ended.stderr, ""));
+    assert_eq!(before, "udp-server: 239.77.66.55:7000: cannot join the group");
+    let reason = "no buffer space available (see net.ipv4.igmp_max_memberships)\n";
+    assert!(after.ends_with(&format!(": {reason}")), "{}", ended.stderr);
+    assert_eq!(ended.status, Some(2));
 }

@@ -140,6 +140,24 @@ pub fn contained(program: &str) -> Option<Command> {
     Some(command)
 }
 
+/// A command that runs `program` in a network of its own, which `script`, for the shell, sets up.
+/// `None` if this machine allows no such network: then the test is reported as skipped.
+pub fn networked(script: &str, program: &str, args: &[&str]) -> Option<Command> {
+    let script = format!(r#"set -e; {script}; exec "$0" "$@""#);
+    let of = |program| {
+        let mut command = quiet_command("unshare");
+        command.args(["--map-root-user", "--net", "sh", "-c", &script, program]);
+        command
+    };
+    if !of("true").output().is_ok_and(|tried| tried.status.success()) {
+        skipped("no network of its own (unshare, ip)");
+        return None;
+    }
+    let mut command = of(program);
+    command.args(args);
+    Some(command)
+}
+
 fn bytes_of(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, bytes) = mpsc::channel();
     thread::spawn(move || {
