@@ -1,7 +1,7 @@
 //! Which addresses are broadcast addresses. That depends on this machine's networks.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use nix::Error as Errno;
 use socket2::{Domain, Socket, Type};
@@ -12,6 +12,10 @@ use socket2::{Domain, Socket, Type};
 pub fn is_broadcast(address: SocketAddr) -> bool {
     if !address.is_ipv4() || address.ip().is_unspecified() {
         return false;
+    }
+    // Without a route to it, the system would not say so.
+    if address.ip() == Ipv4Addr::BROADCAST {
+        return true;
     }
     // The port does not matter, but has to be there.
     let probed = SocketAddr::new(address.ip(), 1).into();
@@ -29,9 +33,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loopback_network_has_a_broadcast_address() {
+    fn broadcast_addresses_are_known() {
         for (address, expected) in [
             ("127.255.255.255:0", true),
+            ("255.255.255.255:0", true),
             ("127.0.0.1:0", false),
             ("0.0.0.0:0", false),
             ("[::1]:0", false),

@@ -6,7 +6,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use common::testing::{Server, quiet_command, run};
+use common::testing::{Server, networked, quiet_command, run, run_command};
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
 
@@ -138,4 +138,16 @@ fn nobody_can_connect_to_a_group_or_a_broadcast_address() {
         assert!(ended.stderr.ends_with(&format!(": {reason}\n")), "{address}: {}", ended.stderr);
         assert_eq!((ended.stderr.lines().count(), ended.status), (1, Some(2)), "{address}");
     }
+}
+
+#[test]
+fn nor_to_the_broadcast_address_of_a_machine_without_routes() {
+    let args = ["--listen", "255.255.255.255:7000", "--idle-exit", "10ms"];
+    let Some(command) = networked("ip link set lo up", TCP_SERVER, &args) else {
+        return;
+    };
+    let ended = run_command(command, b"");
+    let reason = "255.255.255.255:7000: a broadcast address: nobody can connect to it";
+    assert_eq!(ended.stderr, format!("tcp-server: {reason}\n"));
+    assert_eq!(ended.status, Some(2));
 }
