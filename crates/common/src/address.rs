@@ -241,6 +241,16 @@ impl fmt::Display for Host {
     }
 }
 
+/// `address`, or the IPv4 address that it stands for: `[::ffff:192.0.2.1]:7000` is
+/// `192.0.2.1:7000`, where an IPv6 socket serves IPv4 peers (ipv6(7)).
+#[must_use]
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
+use common::address::canonical;
 use common::server::listen::{BoundSocket, Families, Sharing};
 use common::server::peer::Peer;
 use common::server::refusals::Refusals;
@@ -109,7 +110,7 @@ impl Listener {
     fn new(socket: Socket, refused: Refused) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
-        let address = socket.local_addr()?;
+        let address = canonical(socket.local_addr()?);
         let rest = Rest::default();
         Ok(Self {
             socket,

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use common::address::canonical;
 use common::broadcast::is_broadcast;
 use common::server::settings::Refused;
 use nix::sys::socket::setsockopt;
@@ -37,6 +38,7 @@ pub fn reset(socket: &Socket, is_ipv6: bool, refused: &mut Refused) {
 /// # Errors
 /// It is a multicast or broadcast address. The system would let a socket listen there.
 pub fn check_address(address: SocketAddr) -> io::Result<()> {
+    let address = canonical(address);
     let kind = if address.ip().is_multicast() {
         "multicast"
     } else if is_broadcast(address) {

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use common::testing::{PATIENCE, Server, ServiceManager, run_command};
@@ -123,7 +123,7 @@ fn multipath_sockets_are_taken() {
     let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP)) else {
         return; // This kernel has none.
     };
-    let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
     socket.bind(&any.into()).unwrap();
     socket.listen(1).unwrap();
     let Some(server) = start(&[socket.as_fd()], &[]) else {
@@ -134,4 +134,33 @@ fn multipath_sockets_are_taken() {
     let mut reply = String::new();
     client.read_to_string(&mut reply).unwrap();
     assert_eq!(reply, "ACK!");
+}
+
+/// A listening IPv6 socket that is bound to an IPv4 address.
+fn mapped(address: &str) -> Socket {
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+    socket.set_only_v6(false).unwrap();
+    let address: SocketAddr = format!("[::ffff:{address}]:0").parse().unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket.listen(1).unwrap();
+    socket
+}
+
+#[test]
+fn an_ipv4_address_of_an_ipv6_socket_is_one() {
+    for (address, kind) in [("224.0.0.251", "multicast"), ("127.255.255.255", "broadcast")] {
+        let socket = mapped(address);
+        let args = ["--idle-exit", "10ms"];
+        let Some(command) =
+            ServiceManager::pass(&[socket.as_fd()], "LISTEN_FDS=1", TCP_SERVER, &args)
+        else {
+            return;
+        };
+        let ended = run_command(command, b"");
+        let reason = format!("a {kind} address: nobody can connect to it");
+        assert_eq!(ended.stderr, format!("tcp-server: LISTEN_FDS=1, descriptor 3: {reason}\n"));
+        assert_eq!(ended.status, Some(2), "{address}");
+    }
+    let server = start(&[mapped("127.0.0.1").as_fd()], &[]).unwrap();
+    assert!(server.address().is_ipv4(), "{}", server.address());
 }

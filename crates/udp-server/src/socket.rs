@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
+use common::address::canonical;
 use common::server::listen::{BoundSocket, Families, Sharing};
 use common::server::refusals::Refusals;
 use common::server::rest::{Rest, is_readable};
@@ -79,6 +80,7 @@ impl ServerSocket {
         let unknown = || io::Error::from(Errno::EAFNOSUPPORT);
         let address = socket.local_addr()?.as_socket().ok_or_else(unknown)?;
         let most_segments = setup::set_up(&socket, address.is_ipv6(), &mut refused);
+        let address = canonical(address);
         groups::join(&socket, address)?;
         let udp = UdpSocket::from_std(socket.into());
         Ok(Self {

@@ -12,6 +12,7 @@ use common::testing::{PATIENCE, Server, ServiceManager, run_command, skipped};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{GetSockOpt, SetSockOpt, getsockopt, setsockopt, sockopt};
 use nix::{getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
+use socket2::{Domain, SockRef, Socket, Type};
 
 const UDP_SERVER: &str = env!("CARGO_BIN_EXE_udp-server");
 
@@ -198,4 +199,25 @@ fn what_could_do_harm_is_reset() {
         server.signal(Signal::SIGTERM);
         assert_eq!(server.finish().0, Some(0));
     }
+}
+
+#[test]
+fn an_ipv4_group_of_an_ipv6_socket_is_joined() {
+    let socket = Socket::new(Domain::IPV6, Type::DGRAM, None).unwrap();
+    socket.set_only_v6(false).unwrap();
+    let address: SocketAddr = "[::ffff:239.77.66.54]:0".parse().unwrap();
+    socket.bind(&address.into()).unwrap();
+    let Some(server) = start(&[socket.as_fd()], &["--workers", "2"]) else {
+        return;
+    };
+    let group = server.listening_on()[0];
+    assert_eq!(group.ip().to_string(), "239.77.66.54");
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    SockRef::from(&client).set_multicast_if_v4(&[127, 0, 0, 1].into()).unwrap();
+    client.send_to(b"hello", group).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut reply = [0; 64];
+    let (len, from) = client.recv_from(&mut reply).unwrap();
+    assert_eq!(&reply[..len], UDP_REPLY.as_bytes());
+    assert!(from.ip().is_loopback(), "{from}");
 }
