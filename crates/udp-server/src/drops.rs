@@ -4,15 +4,20 @@
 //! `udp6` (proc_net(5)). Datagrams that were coalesced before they were dropped count as
 //! one, so the number is a lower bound. It is read only when the totals are printed.
 //!
+//! The tables list the sockets of all programs. With 20,000, to read them takes a tenth of a
+//! second. So while an event loop serves, it reads no more than a part.
+//!
 //! (`SO_MEMINFO` has the same count. But under emulation the answer to that option may be
 //! shorter than it should be, and nix panics at that.)
 
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
+
+use crate::limits::TABLE_PART;
 
 /// The tables of this process's network, which need not be that of `/proc/net`.
 const TABLES: [&str; 2] = ["/proc/self/net/udp", "/proc/self/net/udp6"];
@@ -21,51 +26,75 @@ const TABLES: [&str; 2] = ["/proc/self/net/udp", "/proc/self/net/udp6"];
 /// may lack a row if other sockets were closed meanwhile.
 const TRIES: usize = 3;
 
-/// The sockets whose drops are counted: their inodes, and how many drops each had before it
-/// was watched.
+/// The drops of sockets, by their inodes.
+type Drops = BTreeMap<u64, u32>;
+
+/// The sockets whose drops are counted, and how many drops each had before it was watched.
 #[derive(Debug, Default)]
-pub struct KernelDrops(Mutex<HashMap<u64, u32>>);
+pub struct KernelDrops(OnceLock<Drops>);
 
 impl KernelDrops {
-    /// Counts the drops of `socket` from now on. If several event loops have duplicates
-    /// of one socket, it counts once.
-    pub fn watch(&self, socket: impl AsFd) -> io::Result<()> {
-        let inode = File::from(socket.as_fd().try_clone_to_owned()?).metadata()?.ino();
-        let before = drops().get(&inode).copied().unwrap_or_default();
-        let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sockets.entry(inode).or_insert(before);
+    /// Counts the drops of `sockets` from now on. If several event loops have duplicates
+    /// of one socket, it counts once. Only the first call does anything.
+    pub fn watch(&self, sockets: impl IntoIterator<Item: AsFd>) -> io::Result<()> {
+        let inode = |socket: &dyn AsFd| -> io::Result<u64> {
+            Ok(File::from(socket.as_fd().try_clone_to_owned()?).metadata()?.ino())
+        };
+        let unlisted = sockets.into_iter().map(|socket| Ok((inode(&socket)?, 0)));
+        let mut sockets = unlisted.collect::<io::Result<Drops>>()?;
+        sockets.extend(drops(&sockets, &mut u64::MAX.clone()));
+        let _ = self.0.set(sockets);
         Ok(())
     }
 
     /// How many datagrams were dropped, at least; `None` if the system does not say.
     pub fn get(&self) -> Option<u64> {
-        let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = |now: HashMap<u64, u32>| -> Option<u64> {
+        self.within(u64::MAX)
+    }
+
+    /// As [`KernelDrops::get`], but does not hold up an event loop: also `None` if the sockets
+    /// are not listed in the first part of the tables.
+    pub fn get_soon(&self) -> Option<u64> {
+        self.within(TABLE_PART)
+    }
+
+    /// How many datagrams were dropped, if `left` bytes of the tables are enough to say.
+    fn within(&self, mut left: u64) -> Option<u64> {
+        let nothing = Drops::new();
+        let sockets = self.0.get().unwrap_or(&nothing);
+        let sum = |now: Drops| -> Option<u64> {
             // The kernel's 32-bit number wraps around.
             let each = |(inode, &before): (&u64, &u32)| {
                 Some(u64::from(now.get(inode)?.wrapping_sub(before)))
             };
             sockets.iter().map(each).sum()
         };
-        (0..TRIES).find_map(|_| sum(drops()))
+        (0..TRIES).find_map(|_| sum(drops(sockets, &mut left)))
     }
 }
 
-/// The drops of each UDP socket of this network, by its inode.
-fn drops() -> HashMap<u64, u32> {
-    let tables = TABLES.iter().filter_map(|path| fs::read_to_string(path).ok());
-    let mut drops = HashMap::new();
-    for table in tables {
-        drops.extend(table.lines().filter_map(row));
+/// The drops of those of `sockets` that are listed. Reads the tables until it has found all, and
+/// `left` bytes at most, which it takes off.
+fn drops(sockets: &Drops, left: &mut u64) -> Drops {
+    let mut found = Drops::new();
+    for table in TABLES.iter().filter_map(|path| File::open(path).ok()) {
+        let mut table = BufReader::new(table.take(*left));
+        let mut line = String::new();
+        while found.len() < sockets.len() && table.read_line(&mut line).is_ok_and(|read| read > 0) {
+            found.extend(row(&line).filter(|(inode, _)| sockets.contains_key(inode)));
+            line.clear();
+        }
+        *left = table.get_ref().limit();
     }
-    drops
+    found
 }
 
-/// The inode in a row of a table, and the drops. The headline has none.
+/// The inode in a row of a table, and the drops. The headline has none, and neither has a row
+/// that was cut short.
 fn row(line: &str) -> Option<(u64, u32)> {
     /// The column of the inode. The drops have the last one.
     const INODE: usize = 9;
-    let mut columns = line.split_ascii_whitespace();
+    let mut columns = line.strip_suffix('\n')?.split_ascii_whitespace();
     Some((columns.nth(INODE)?.parse().ok()?, columns.last()?.parse().ok()?))
 }
 
@@ -90,8 +119,7 @@ mod tests {
         flood(&socket);
         let drops = KernelDrops::default();
         assert_eq!(drops.get(), Some(0));
-        drops.watch(&socket).unwrap();
-        drops.watch(socket.try_clone().unwrap()).unwrap();
+        drops.watch([&socket, &socket.try_clone().unwrap()]).unwrap();
         assert_eq!(drops.get(), Some(0), "earlier drops do not count");
         // The buffer is full, so all of these are dropped.
         flood(&socket);
@@ -102,17 +130,32 @@ mod tests {
     fn a_socket_that_the_system_does_not_list_has_no_count() {
         let drops = KernelDrops::default();
         let pipe = std::io::pipe().unwrap().0;
-        drops.watch(pipe).unwrap();
+        drops.watch([pipe]).unwrap();
         assert_eq!(drops.get(), None);
+    }
+
+    #[test]
+    fn an_event_loop_reads_only_a_part_of_long_tables() {
+        /// More than the part has rows of: one has 128 bytes.
+        const SOCKETS: u64 = TABLE_PART / 100;
+        common::descriptors::raise_limit();
+        let bind = |_| UdpSocket::bind("127.0.0.1:0");
+        let Ok(sockets) = (0..SOCKETS).map(bind).collect::<io::Result<Vec<_>>>() else {
+            return common::testing::skipped("too few descriptors");
+        };
+        let drops = KernelDrops::default();
+        drops.watch(&sockets).unwrap();
+        assert_eq!((drops.get_soon(), drops.get()), (None, Some(0)));
     }
 
     #[test]
     fn rows_are_read_as_the_kernel_writes_them() {
         let row4 = " 1081: 00000000:1A0A 00000000:0000 07 00000000:00000000 00:00000000 00000000  \
-                    1000        0 51617 2 0000000000000000 4711        ";
+                    1000        0 51617 2 0000000000000000 4711        \n";
         assert_eq!(row(row4), Some((51617, 4711)));
+        assert_eq!(row(row4.trim_end()), None, "the number may go on");
         let headline = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when \
-                        retrnsmt   uid  timeout inode ref pointer drops             ";
+                        retrnsmt   uid  timeout inode ref pointer drops             \n";
         assert_eq!(row(headline), None);
         assert_eq!(row(""), None);
     }

@@ -20,6 +20,7 @@ use common::server::listen::BoundSocket;
 use common::server::memory;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
+use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::batch::Batch;
@@ -64,7 +65,6 @@ impl EventLoop {
             poll.registry()
                 .register(&mut socket.udp, Token(token), Interest::READABLE)
                 .map_err(cannot_poll)?;
-            shared.totals.kernel.watch(&socket.udp).map_err(cannot_poll)?;
         }
         Ok(Self {
             number,
@@ -87,6 +87,11 @@ impl EventLoop {
     /// The addresses that the sockets are bound to.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.sockets.iter().map(ServerSocket::address)
+    }
+
+    /// The sockets, for [`KernelDrops`](crate::drops::KernelDrops).
+    pub fn sockets(&self) -> impl Iterator<Item = &UdpSocket> {
+        self.sockets.iter().map(|socket| &socket.udp)
     }
 
     /// The options that the system refused for any of the sockets, and why.

@@ -88,17 +88,22 @@ pub fn cannot_receive(error: &io::Error) {
 }
 
 pub fn stats(totals: &Totals) {
-    print_totals(Level::Warn, "stats", "So far", totals);
+    print_totals(Level::Warn, "stats", "So far", totals, totals.kernel.get_soon());
 }
 
 pub fn stopped(totals: &Totals) {
-    print_totals(Level::Info, "stopped", "Stopped", totals);
+    print_totals(Level::Info, "stopped", "Stopped", totals, totals.kernel.get());
 }
 
 /// `--stats` prints at the level of warnings, for the user asked for it: `-q` does
 /// not hide it.
-fn print_totals(level: Level, event: &str, headline: &str, totals: &Totals) {
-    let dropped_kernel = totals.kernel.get();
+fn print_totals(
+    level: Level,
+    event: &str,
+    headline: &str,
+    totals: &Totals,
+    dropped_kernel: Option<u64>,
+) {
     let line = totals.line(dropped_kernel);
     log!(
         level,

@@ -34,6 +34,10 @@ pub const REPLY_BATCH_SIZE: usize = 60_000;
 /// flood does not hold up the end.
 pub const LAST_TURNS: usize = 64;
 
+/// Bytes of the kernel's tables of sockets that an event loop reads for `--stats`: the rows of
+/// some 2,000 sockets. That takes a few milliseconds, however long the tables are.
+pub const TABLE_PART: u64 = 256 * 1024;
+
 /// Bytes of the headers of a datagram, at least: 20 for IPv4 and 8 for UDP.
 pub const HEADERS: usize = 20 + 8;
 

@@ -37,7 +37,9 @@ impl Server {
             .map(|(number, sockets)| {
                 EventLoop::new(number, Arc::clone(&shared), sockets, stats.take())
             })
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let watched = shared.totals.kernel.watch(loops.iter().flat_map(EventLoop::sockets));
+        watched.map_err(|error| Failure::cannot_poll(&error))?;
         Ok(Self { loops, shared })
     }
 
