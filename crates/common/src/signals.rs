@@ -11,7 +11,7 @@ pub fn set_up() {
     // a sandbox refuses them, the program goes on.
     let of = |signals: &[Signal]| signals.iter().copied().collect::<SigSet>();
     // Somebody who blocks signals around fork(2) may forget to unblock them in the child.
-    let _ = of(&[Signal::SIGINT, Signal::SIGTERM]).thread_unblock();
+    let _ = of(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]).thread_unblock();
     // At RLIMIT_FSIZE, a write would end the process by this signal. If the signal is
     // blocked, the write fails with EFBIG, like one to a full disk.
     let _ = of(&[Signal::SIGXFSZ]).thread_block();

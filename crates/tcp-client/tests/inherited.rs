@@ -17,7 +17,7 @@ use counterpart::{TCP_CLIENT, answer, reserved, server};
 
 #[test]
 fn signals_that_were_blocked_at_the_start_end_the_client() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let client = with_blocked(signal, || Running::start(TCP_CLIENT, &[&address]));

@@ -17,7 +17,7 @@ const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 
 #[test]
 fn signals_that_were_blocked_at_the_start_end_the_client() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = server.local_addr().unwrap().to_string();
         let start = || Running::start(UDP_CLIENT, &[&address, "-m", "hello"]);

@@ -51,7 +51,7 @@ fn an_interrupt_that_was_ignored_at_the_start_stops_the_server() {
 
 #[test]
 fn signals_that_were_blocked_at_the_start_stop_the_server() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let server = with_blocked(signal, || start_after("true"));
         server.signal(signal);
         assert_eq!(server.finish().0, Some(0), "{signal}");
