@@ -55,6 +55,9 @@ pub struct Envelope {
     pub peer: SocketAddr,
     /// The address that the reply leaves from; `None` lets the system choose.
     pub from: Option<IpAddr>,
+    /// Whether `from` may be a subnet's broadcast address, from which nothing can be sent: of
+    /// what came before `IP_PKTINFO` was set, the kernel does not say.
+    pub may_be_broadcast: bool,
 }
 
 impl Batch {
@@ -115,8 +118,8 @@ impl Received {
                 _ => {}
             }
         }
-        let Asked { from, to_group } = asked.unwrap_or_default();
-        let envelope = Envelope { peer: peer(message.address), from };
+        let Asked { from, may_be_broadcast, to_group } = asked.unwrap_or_default();
+        let envelope = Envelope { peer: peer(message.address), from, may_be_broadcast };
         Self { envelope, to_group, bytes, stride }
     }
 }
@@ -132,6 +135,7 @@ fn peer(storage: Option<SockaddrStorage>) -> SocketAddr {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Asked {
     from: Option<IpAddr>,
+    may_be_broadcast: bool,
     to_group: bool,
 }
 
@@ -145,8 +149,8 @@ impl Asked {
         let asked = Ipv6Addr::from(info.ipi6_addr.s6_addr);
         match asked.to_ipv4_mapped() {
             Some(asked) => Self::v4(asked, Ipv4Addr::UNSPECIFIED),
-            None if asked.is_multicast() => Self { from: None, to_group: true },
-            None => Self { from: Some(asked.into()), to_group: false },
+            None if asked.is_multicast() => Self { to_group: true, ..Self::default() },
+            None => Self { from: Some(asked.into()), ..Self::default() },
         }
     }
 
@@ -156,11 +160,12 @@ impl Asked {
     /// kernel does not say.
     fn v4(asked: Ipv4Addr, local: Ipv4Addr) -> Self {
         if !local.is_unspecified() {
-            return Self { from: Some(local.into()), to_group: local != asked };
+            let to_group = local != asked;
+            return Self { from: Some(local.into()), to_group, ..Self::default() };
         }
         let to_group = asked.is_multicast() || asked.is_broadcast();
         let from = (!to_group && !asked.is_unspecified()).then_some(asked.into());
-        Self { from, to_group }
+        Self { from, may_be_broadcast: from.is_some(), to_group }
     }
 }
 
@@ -200,7 +205,8 @@ mod tests {
             (none, none, None, false),
         ] {
             let from = from.map(|ip| ip.parse().unwrap());
-            let expected = Asked { from, to_group };
+            let may_be_broadcast = local == none && from.is_some();
+            let expected = Asked { from, may_be_broadcast, to_group };
             assert_eq!(
                 Asked::v4(asked.parse().unwrap(), local.parse().unwrap()),
                 expected,
@@ -211,16 +217,17 @@ mod tests {
 
     #[test]
     fn an_ipv6_group_is_not_answered_from() {
-        for (asked, from, to_group) in [
-            ("2001:db8::1", Some("2001:db8::1"), false),
-            ("fe80::1", Some("fe80::1"), false),
-            ("ff02::1", None, true),
-            ("::ffff:224.0.0.1", None, true),
-            ("::ffff:192.0.2.1", Some("192.0.2.1"), false),
+        for (asked, from, may_be_broadcast, to_group) in [
+            ("2001:db8::1", Some("2001:db8::1"), false, false),
+            ("fe80::1", Some("fe80::1"), false, false),
+            ("ff02::1", None, false, true),
+            ("::ffff:224.0.0.1", None, false, true),
+            ("::ffff:192.0.2.1", Some("192.0.2.1"), true, false),
         ] {
             let address: Ipv6Addr = asked.parse().unwrap();
             let ipi6_addr = nix::libc::in6_addr { s6_addr: address.octets() };
-            let expected = Asked { from: from.map(|ip| ip.parse().unwrap()), to_group };
+            let from = from.map(|ip| ip.parse().unwrap());
+            let expected = Asked { from, may_be_broadcast, to_group };
             assert_eq!(
                 Asked::of_v6(&in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 }),
                 expected,

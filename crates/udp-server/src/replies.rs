@@ -79,7 +79,7 @@ impl ReplyBatch {
                 let reply = &self.contents[n * self.length..][..self.length];
                 match send(socket, envelope, reply, None) {
                     Ok(()) => sent.count += 1,
-                    Err(error) => sent.failed.push(error),
+                    Err(error) => sent.failed.push(error.into()),
                 }
             }
         }
@@ -96,7 +96,24 @@ fn send(
     envelope: Envelope,
     contents: &[u8],
     length: Option<u16>,
-) -> io::Result<()> {
+) -> Result<(), Errno> {
+    match send_from(socket, envelope, contents, length) {
+        // The address that was asked is not this machine's own.
+        Err(Errno::EINVAL | Errno::ENETUNREACH | Errno::EADDRNOTAVAIL)
+            if envelope.may_be_broadcast =>
+        {
+            send_from(socket, Envelope { from: None, ..envelope }, contents, length)
+        }
+        sent => sent,
+    }
+}
+
+fn send_from(
+    socket: &ServerSocket,
+    envelope: Envelope,
+    contents: &[u8],
+    length: Option<u16>,
+) -> Result<(), Errno> {
     let (v4, v6);
     let from = match envelope.from {
         Some(IpAddr::V4(ip)) => {
@@ -122,14 +139,14 @@ fn send_with(
     peer: SocketAddr,
     contents: &[u8],
     control: &[ControlMessage<'_>],
-) -> io::Result<()> {
+) -> Result<(), Errno> {
     let (fd, peer) = (socket.udp.as_raw_fd(), SockaddrStorage::from(peer));
     let contents = [IoSlice::new(contents)];
     loop {
         match sendmsg(fd, &contents, control, MsgFlags::MSG_DONTWAIT, Some(&peer)) {
             Ok(_) => return Ok(()),
             Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -139,7 +156,8 @@ mod tests {
     use super::*;
 
     fn envelope(peer: &str, from: &str) -> Envelope {
-        Envelope { peer: peer.parse().unwrap(), from: Some(from.parse().unwrap()) }
+        let from = Some(from.parse().unwrap());
+        Envelope { peer: peer.parse().unwrap(), from, may_be_broadcast: false }
     }
 
     #[test]

@@ -221,3 +221,32 @@ fn an_ipv4_group_of_an_ipv6_socket_is_joined() {
     assert_eq!(&reply[..len], UDP_REPLY.as_bytes());
     assert!(from.ip().is_loopback(), "{from}");
 }
+
+#[test]
+fn what_came_to_a_broadcast_address_before_the_server_is_answered() {
+    for (domain, any) in [(Domain::IPV4, "0.0.0.0:0"), (Domain::IPV6, "[::]:0")] {
+        let socket = Socket::new(domain, Type::DGRAM, None).unwrap();
+        if domain == Domain::IPV6 {
+            socket.set_only_v6(false).unwrap();
+        }
+        socket.bind(&any.parse::<SocketAddr>().unwrap().into()).unwrap();
+        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_broadcast(true).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        // The kernel does not say of these which address of this machine they concern.
+        for _ in 0..2 {
+            client.send_to(b"hello", ("127.255.255.255", port)).unwrap();
+        }
+        let Some(server) = start(&[socket.as_fd()], &[]) else {
+            return;
+        };
+        for _ in 0..2 {
+            let mut reply = [0; 64];
+            let (len, from) = client.recv_from(&mut reply).unwrap();
+            assert_eq!(&reply[..len], UDP_REPLY.as_bytes());
+            assert_eq!(from, SocketAddr::from(([127, 0, 0, 1], port)));
+        }
+        assert_eq!(server.stop().0, Some(0));
+    }
+}
