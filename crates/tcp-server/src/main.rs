@@ -75,5 +75,5 @@ fn run(options: &Options) -> Result<(), Failure> {
     let transcript = Transcript::start(output, move || unread.request(Cause::NoReader))?;
     let ended = server.serve(&shutdown, &transcript)?;
     server.print_totals();
-    transcript.end(ended.and_then(|()| server.check_goal(shutdown.cause())))
+    transcript.end(ended.and_then(|()| server.check_goal(&shutdown)))
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use common::exit::Failure;
 use common::server::notify;
-use common::server::shutdown::{Cause, Shutdown};
+use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
 use common::server::workers::{self, Ended};
 use mio::Waker;
@@ -83,9 +83,8 @@ impl Server {
         events::stopped(&self.shared.totals);
     }
 
-    /// Whether `--count` and `--idle-exit` were satisfied when the server stopped for `cause`.
-    pub fn check_goal(&self, cause: Option<Cause>) -> Result<(), Failure> {
-        let goal = &self.shared.goal;
-        if cause == Some(Cause::NoReader) { goal.check_unread() } else { goal.check() }
+    /// Whether `--count` and `--idle-exit` were satisfied when `shutdown` stopped the server.
+    pub fn check_goal(&self, shutdown: &Shutdown) -> Result<(), Failure> {
+        shutdown.check(&self.shared.goal)
     }
 }

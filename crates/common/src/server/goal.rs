@@ -25,18 +25,18 @@ const UNREAD: &str = "standard output lost its reader";
 pub struct Asked {
     /// Stop after N exchanges
     #[arg(short, long, value_name = "N", value_parser = parse_count, display_order = 11)]
-    count: Option<u64>,
+    pub(super) count: Option<u64>,
 
     /// Stop when nobody has come for DUR
     #[arg(long, value_name = "DUR", value_parser = duration::parse_from_1ms, display_order = 12)]
-    idle_exit: Option<Duration>,
+    pub(super) idle_exit: Option<Duration>,
 
     /// For --count and --idle-exit, only messages that begin with TEXT count
     #[arg(
         long, value_name = "TEXT", value_parser = text(BUFFER_SIZE), allow_hyphen_values = true,
         display_order = 13,
     )]
-    expect_message: Option<Text>,
+    pub(super) expect_message: Option<Text>,
 }
 
 /// Parses how many exchanges end a server.
@@ -178,10 +178,10 @@ impl Goal {
         self.left_waiting.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the run was a success.
+    /// Whether the run was a success that ended by its goal.
     ///
     /// # Errors
-    /// The run ended because nobody came any more, and there were too few exchanges or,
+    /// It ended because nobody came any more, and there were too few exchanges or,
     /// without a count, nobody had come at all.
     pub fn check(&self) -> Result<(), Failure> {
         let was_idle = self.was_idle.load(Ordering::Relaxed);

@@ -127,6 +127,19 @@ impl Shutdown {
         }
     }
 
+    /// Whether a run with this `goal` was a success when it stopped. A goal that was missed
+    /// while a signal was already stopping the run is no failure.
+    ///
+    /// # Errors
+    /// It was not.
+    pub fn check(&self, goal: &Goal) -> Result<(), Failure> {
+        match self.cause() {
+            Some(Cause::NoReader) => goal.check_unread(),
+            Some(Cause::Goal) => goal.check(),
+            Some(Cause::Signal | Cause::Failure) | None => Ok(()),
+        }
+    }
+
     /// Whether a stop has been requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
@@ -134,8 +147,7 @@ impl Shutdown {
     }
 
     /// Why a stop has been requested, if one has.
-    #[must_use]
-    pub fn cause(&self) -> Option<Cause> {
+    fn cause(&self) -> Option<Cause> {
         self.shared.requested.get().copied()
     }
 }
@@ -159,5 +171,30 @@ fn words(error: ctrlc::Error) -> String {
     match error {
         ctrlc::Error::System(error) => reason(&error),
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::goal::Asked;
+
+    #[test]
+    fn a_goal_that_is_missed_after_a_signal_is_no_failure() {
+        let asked = Asked { idle_exit: Some(Duration::from_secs(1)), ..Asked::default() };
+        let begun = Instant::now();
+        for (signal_first, is_success) in [(true, true), (false, false)] {
+            let goal = Goal::new(asked.clone(), 1, begun);
+            let shared = Shared { requested: OnceLock::new(), wakers: OnceLock::new() };
+            let shutdown = Shutdown { shared: Arc::new(shared) };
+            if signal_first {
+                shutdown.request(Cause::Signal);
+            }
+            goal.note_noticed(0, begun + Duration::from_secs(1));
+            // An event loop may have seen no request before it asks this.
+            assert!(goal.is_over());
+            shutdown.request(Cause::Goal);
+            assert_eq!(shutdown.check(&goal).is_ok(), is_success);
+        }
     }
 }
