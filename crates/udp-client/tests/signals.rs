@@ -270,6 +270,22 @@ fn an_interrupt_ends_a_wait_by_the_signal_with_the_last_verdict() {
 }
 
 #[test]
+fn an_interrupt_ends_a_wait_that_nobody_reads() {
+    // A pipe holds 64 KiB: pipe(7). Nothing is said until the signal, and then there is no room.
+    for (output, how) in [("1", "-qJ"), ("2", "-q"), ("2", "-qJ")] {
+        let (server, address) = server();
+        let script = format!(r#"head -c 65536 /dev/zero >&{output}; exec "$0" "$@""#);
+        let args = ["-c", &script, UDP_CLIENT, &address, how];
+        let client =
+            Running::start("sh", &[&args[..], &["-m", "x", "--wait", "-W", "10ms"]].concat());
+        server.recv_from(&mut [0; 1024]).unwrap();
+        server.recv_from(&mut [0; 1024]).unwrap();
+        client.signal(Signal::SIGTERM);
+        assert_eq!(client.end_unread(), None, "{output} {how:?}: ended by the signal");
+    }
+}
+
+#[test]
 fn a_run_ends_when_its_reader_has_gone_from_a_full_pipe() {
     let (server, address) = server();
     // The reader reads nothing before its end: the pipe is full long before.

@@ -16,6 +16,7 @@ pub(crate) mod summary;
 pub(crate) mod text;
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use clap::Args;
@@ -24,6 +25,7 @@ use log::{LevelFilter, warn};
 use crate::address::Address;
 use crate::exit::{self, Failure};
 use crate::options::{Text, text as text_of};
+use crate::output::stdout::has_room;
 use crate::output::{Output, Style};
 use crate::printable::{framed, printable};
 use crate::probe::outcome::cause::Cause;
@@ -182,11 +184,17 @@ impl Reporter {
         let Some(ended) = last else {
             return Failure::outcome(&self.target, "interrupted").said();
         };
-        // Whoever interrupts the client need not read its standard output.
-        let _ = self.print(ended, false);
+        // Whoever interrupts the client need not read what it prints. The signal has been taken
+        // already, and would not end a wait.
+        if has_room(io::stderr().as_fd()) {
+            self.warn_of_the_rest(ended);
+        }
+        let _ = self.print_by(Backlog::write, ended, false);
         let words = text::give_up(&self.target, ended, self.expected, elapsed) + ", interrupted";
         let failure = in_words(Failure::outcome(&self.target, ""), words);
-        exit::say(self.program, self.output, &failure, verbose::wait_for_room);
+        if has_room(io::stderr().as_fd()) {
+            exit::say(self.program, self.output, &failure, || {});
+        }
         failure.said()
     }
 
@@ -201,6 +209,24 @@ impl Reporter {
     /// Prints what goes to standard output. With `-q` and `-qq` that is only the object of an
     /// exchange that did not come out as expected.
     fn print(&self, ended: &Ended, is_expected: bool) -> Result<(), Failure> {
+        self.warn_of_the_rest(ended);
+        self.print_by(Backlog::flush, ended, is_expected)
+    }
+
+    /// Says that a reply was longer than what is printed of it.
+    fn warn_of_the_rest(&self, ended: &Ended) {
+        if self.output.style() == Style::Text
+            && let Ok(reply) = &ended.last.result
+            && ended.last.complete == Some(false)
+            && self.level() >= LevelFilter::Info
+        {
+            let (program, target, len) = (self.program, &self.target, reply.len());
+            warn!("{program}: {target}: longer than {len} bytes: the rest was not read");
+        }
+    }
+
+    /// Prints the same by `write`, which waits for the reader or does not.
+    fn print_by(&self, write: Write, ended: &Ended, is_expected: bool) -> Result<(), Failure> {
         let is_object = self.output.style() == Style::Json;
         let least = if is_object && !is_expected { LevelFilter::Off } else { LevelFilter::Info };
         if self.level() < least {
@@ -208,18 +234,12 @@ impl Reporter {
         }
         let stamp = self.output.stamp();
         if is_object {
-            print(json::probe(&self.target, ended, stamp).as_bytes())
+            print(write, json::probe(&self.target, ended, stamp).as_bytes())
         } else if let Ok(reply) = &ended.last.result {
-            if ended.last.complete == Some(false) {
-                let (program, target, len) = (self.program, &self.target, reply.len());
-                warn!("{program}: {target}: longer than {len} bytes: the rest was not read");
-            }
-            print_reply(reply, self.output)
+            print_reply(write, reply, self.output)
         } else if is_expected {
-            print(
-                format!("{stamp}{}: {}\n", self.target, text::words(&self.target, ended))
-                    .as_bytes(),
-            )
+            let words = text::words(&self.target, ended);
+            print(write, format!("{stamp}{}: {words}\n", self.target).as_bytes())
         } else {
             Ok(())
         }
@@ -237,7 +257,7 @@ const BEGINNINGS: &[&str] = &["[*]", "> ", "tcp-client:", "udp-client:"];
 
 /// Prints a reply and a newline to standard output. A file or a pipe gets the reply as it
 /// came, a terminal gets it as safe text that does not look like another line of ours.
-fn print_reply(reply: &[u8], output: Output) -> Result<(), Failure> {
+fn print_reply(write: Write, reply: &[u8], output: Output) -> Result<(), Failure> {
     let mut line = output.stamp().to_string().into_bytes();
     if io::stdout().is_terminal() {
         let shown = &reply[..reply.len().min(BUFFER_SIZE)];
@@ -248,12 +268,15 @@ fn print_reply(reply: &[u8], output: Output) -> Result<(), Failure> {
         line.extend_from_slice(reply);
     }
     line.push(b'\n');
-    print(&line)
+    print(write, &line)
 }
 
+/// How lines are written: all of them, or as much as standard output takes at once.
+type Write = fn(&mut Backlog) -> Result<(), Failure>;
+
 /// Writes to standard output.
-fn print(line: &[u8]) -> Result<(), Failure> {
+fn print(write: Write, line: &[u8]) -> Result<(), Failure> {
     let mut backlog = Backlog::default();
     backlog.push_bytes(line)?;
-    backlog.flush()
+    write(&mut backlog)
 }
