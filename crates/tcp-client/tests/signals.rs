@@ -97,6 +97,18 @@ fn an_interrupt_ends_a_single_exchange_at_once() {
 }
 
 #[test]
+fn an_interrupt_ends_a_run_that_could_not_begin_and_that_nobody_reads() {
+    let (_listener, address) = server();
+    // A pipe holds 64 KiB: pipe(7).
+    let script = r#"head -c 65536 /dev/zero; ulimit -n 8; exec "$@""#;
+    let args = ["-c", script, "sh", TCP_CLIENT, &address, "-c", "3", "--json"];
+    let mut client = Running::start("sh", &args);
+    assert!(client.first_line().starts_with("tcp-client: descriptors: "));
+    client.signal(Signal::SIGTERM);
+    assert_eq!(client.end_unread(), None, "ended by the signal");
+}
+
+#[test]
 fn the_first_process_of_a_container_ends_by_signals_too() {
     for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         for args in [&[][..], &["--wait"]] {

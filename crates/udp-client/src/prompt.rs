@@ -59,7 +59,8 @@ pub fn run(
             }
         };
         if let Err(failure) = result {
-            if failure.is_unread() {
+            // Nothing more can be printed; or a signal has come while a reader was waited for.
+            if failure.is_unread() || failure.signal().is_some() {
                 return Err(failure);
             }
             say(&failure);

@@ -305,3 +305,21 @@ fn a_run_ends_when_its_reader_has_gone_from_a_full_pipe() {
     let ended = shell.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(ended.stdout).unwrap(), "1\n");
 }
+
+#[test]
+fn an_interrupt_ends_a_prompt_whose_reply_nobody_reads() {
+    let (server, address) = server();
+    // A pipe holds 64 KiB: pipe(7).
+    let mut command = quiet_command("sh");
+    let script = r#"head -c 65536 /dev/zero; exec "$@""#;
+    command.args(["-c", script, "sh", UDP_CLIENT, &address]);
+    let (theirs, mut lines) = pipe().unwrap();
+    let client = Running::spawn(command, theirs.into());
+    lines.write_all(b"x\n").unwrap();
+    let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+    server.send_to(OK, peer).unwrap();
+    // Time has to pass until the client waits for a reader of the reply.
+    thread::sleep(Duration::from_millis(300));
+    client.signal(Signal::SIGTERM);
+    assert_eq!(client.end_unread(), None, "ended by the signal");
+}

@@ -1,7 +1,7 @@
 //! A program that a test runs to its end, and may stop and continue meanwhile.
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -96,6 +96,15 @@ impl Running {
     /// Leaves it without a reader of its standard output.
     pub fn hang_up(&mut self) {
         drop(self.0.process().stdout.take());
+    }
+
+    /// The first line that it says on standard error, of which no more is read.
+    pub fn first_line(&mut self) -> String {
+        let stderr = self.0.process().stderr.take().expect("standard error is piped");
+        let (sender, line) = mpsc::channel();
+        thread::spawn(move || sender.send(BufReader::new(stderr).lines().next()));
+        let line = line.recv_timeout(PATIENCE).expect("the program says something");
+        line.expect("a line").expect("text")
     }
 
     /// Sends `signal` to the only child of the program.

@@ -152,13 +152,18 @@ impl RunReport {
     }
 
     /// Reports a run that could not begin, because of `failure`. Programs have a summary of
-    /// nothing. Returns the failure, which has been said.
+    /// nothing. Returns the failure, which has been said, or the signal that has ended the saying.
     pub fn not_begun(mut self, failure: Failure, now: Instant) -> Failure {
         self.reporter.say(&failure);
         let ledger = Ledger::new(self.plan.has_flows);
-        // That this cannot be written is not why the run has failed.
-        let _ = self.summarize_for_programs(&ledger, now).and_then(|()| self.end_after(&failure));
-        failure.said()
+        let written =
+            self.summarize_for_programs(&ledger, now).and_then(|()| self.end_after(&failure));
+        match written {
+            // Nobody has read it, and whoever is waited for need not hold up a signal.
+            Err(ended) if ended.signal().is_some() => ended,
+            // That it cannot be written is not why the run has failed.
+            _ => failure.said(),
+        }
     }
 
     fn summarize_for_programs(&mut self, ledger: &Ledger, now: Instant) -> Result<(), Failure> {
