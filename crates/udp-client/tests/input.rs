@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::testing::{Event, Running, Terminal, quiet_command, run_with, run_with_input};
+use nix::sys::signal::Signal;
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 const OK: &[u8] = b"Recvice message ok!";
@@ -111,5 +112,28 @@ fn the_deadline_holds_while_standard_input_is_read() {
         input.write_all(b"begun").unwrap();
         let ended = client.finish();
         assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(status)));
+    }
+}
+
+#[test]
+fn a_signal_ends_clients_that_share_standard_input() {
+    let (server, address) = server();
+    let (theirs, mut input) = pipe().unwrap();
+    let clients: Vec<_> = (0..40)
+        .map(|_| {
+            let mut command = quiet_command(UDP_CLIENT);
+            command.args([&address, "-qq", "-W", "10ms"]);
+            Running::spawn(command, theirs.try_clone().unwrap().into())
+        })
+        .collect();
+    // Time has to pass until all of them wait. A line wakes them all, and one gets it.
+    thread::sleep(Duration::from_millis(300));
+    input.write_all(b"x\n").unwrap();
+    server.recv_from(&mut [0; 1024]).unwrap();
+    for client in &clients {
+        client.signal(Signal::SIGTERM);
+    }
+    for client in clients {
+        assert_eq!(client.finish().status, None, "ended by the signal");
     }
 }

@@ -69,8 +69,9 @@ impl Input {
             if !interrupt::wait(input.as_fd(), PollFlags::POLLIN, self.end)? {
                 break None;
             }
-            match read(&input, &mut self.buffer) {
-                // Somebody else who shares it was faster; or Ctrl-Z and fg.
+            // If somebody else who shares it was faster, this waits; then for a signal, too.
+            match interrupt::interruptible(|| read(&input, &mut self.buffer)) {
+                // It does not wait if it is non-blocking; or Ctrl-Z and fg.
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
                 Err(error) => {
                     return Err(Failure::local("standard input", reason(&error.into())));
