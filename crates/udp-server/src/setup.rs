@@ -45,6 +45,9 @@ pub fn set_up(socket: &Socket, is_ipv6: bool, refused: &mut Refused) -> usize {
     refused.note("IP_PKTINFO", setsockopt(socket, Ipv4PacketInfo, &true));
     if is_ipv6 {
         refused.note("IPV6_RECVPKTINFO", setsockopt(socket, Ipv6RecvPacketInfo, &true));
+        // Else no reply could leave from an address that is this machine's by a route alone
+        // (`ip -6 route add local`). The socket is bound: it is too late to bind to others'.
+        refused.note("IPV6_FREEBIND", socket.set_freebind_v6(true));
     }
     refused.note("IP_MTU_DISCOVER", let_routers_fragment(socket));
     refused.note("UDP_GRO", setsockopt(socket, UdpGroSegment, &true));

@@ -20,6 +20,9 @@ def asked(case: Case) -> None:
     v6 = [f"fd00:a::{n}" for n in range(1, 5)]
     for host in v6:
         network.add_address(f"{host}/128")
+    # Of these no interface has one: they are local by the route alone.
+    network.ip("-6 route add local fd00:b::/64 dev lo")
+    v6.append("fd00:b::7")
     with case.server("udp-server", listen=":0") as server:
         port = server.address[1]
         for _ in range(case.figure(100, 10)):
