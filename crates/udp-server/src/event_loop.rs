@@ -25,7 +25,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::batch::Batch;
 use crate::events;
-use crate::limits::{EVENTS_PER_TURN, LAST_TURNS};
+use crate::limits::{EVENTS_PER_TURN, LAST_BYTES, LAST_TIME, LAST_TURNS};
 use crate::replies::ReplyBatch;
 use crate::shared::Shared;
 use crate::socket::ServerSocket;
@@ -152,16 +152,19 @@ impl EventLoop {
         earliest.map(|earliest| earliest.saturating_duration_since(now))
     }
 
-    /// Receives what came before the request to stop, for [`LAST_TURNS`] turns at most, and
-    /// answers it unless `--count` is reached.
+    /// Receives what came before the request to stop, and answers it unless `--count` is reached.
+    /// A flood is left to itself after [`LAST_TURNS`], or [`LAST_TIME`] and [`LAST_BYTES`].
     fn answer_the_last(&mut self) -> Result<(), Failure> {
         self.ready.extend(0..self.sockets.len());
         self.sockets.iter_mut().for_each(|socket| socket.rest.end_early());
+        let (mut now, mut bytes) = (Instant::now(), 0);
+        let until = now + LAST_TIME;
         for _ in 0..LAST_TURNS {
-            if self.ready.is_empty() {
+            if self.ready.is_empty() || (bytes >= LAST_BYTES && now >= until) {
                 break;
             }
-            self.turn(Instant::now())?;
+            bytes += self.turn(now)?;
+            now = Instant::now();
         }
         if self.sockets.iter().any(ServerSocket::has_waiting) {
             self.shared.goal.note_left_waiting();

@@ -29,10 +29,25 @@ pub const MOST_SEGMENTS: usize = 64;
 /// datagram of the batch, which holds 65,507 bytes at most.
 pub const REPLY_BATCH_SIZE: usize = 60_000;
 
+/// After so many bytes a socket has had its share of a turn, for datagrams that the kernel has
+/// coalesced are many.
+pub const BYTES_PER_TURN: u64 = 64 * 1024;
+
 /// Turns after a request to stop, for datagrams that came before it: enough for all
 /// that a receive buffer of the usual size (212,992 bytes) holds, and so few that a
 /// flood does not hold up the end.
 pub const LAST_TURNS: usize = 64;
+
+/// How long these turns may take if they have received [`LAST_BYTES`]. 64 turns with coalesced
+/// datagrams take some seconds.
+pub const LAST_TIME: Duration = Duration::from_millis(100);
+
+/// More bytes, those of UDP headers included, than datagrams have which fit into a receive buffer
+/// of the usual size: also if the kernel has coalesced them, to 277 times 128 of one byte.
+pub const LAST_BYTES: u64 = 512 * 1024;
+
+/// Bytes of the header of UDP.
+pub const UDP_HEADER: u64 = 8;
 
 /// Bytes of the kernel's tables of sockets that an event loop reads for `--stats`: the rows of
 /// some 2,000 sockets. That takes a few milliseconds, however long the tables are.

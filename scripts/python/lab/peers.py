@@ -18,6 +18,8 @@ NOW = struct.pack("ii", 1, 0)  # struct linger: closing resets the connection
 # different sources, or to different targets, may share one: ip(7).
 IP_BIND_ADDRESS_NO_PORT = 24
 
+UDP_SEGMENT = 103  # linux/udp.h
+
 
 def _socket(kind: int, host: str, source: str | None, seconds: float) -> socket.socket:
     peer = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)

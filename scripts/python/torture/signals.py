@@ -1,6 +1,7 @@
 """Signals to servers, under a flood and without one."""
 
 import signal
+import socket
 import statistics
 import time
 
@@ -22,11 +23,14 @@ def flood(case: Case) -> None:
     Four processes open connections and send bytes as fast as they can. The server
     still ends in order, and in time.
     """
-    for program, torrent in (("tcp-server", connections_without_end), ("udp-server", datagrams_without_end)):
+    floods = (("tcp-server", connections_without_end), ("udp-server", datagrams_without_end),
+              ("udp-server", coalesced_without_end))
+    for program, torrent in floods:
         flooders = Crew(torrent, [(("127.0.0.1", PORT), n) for n in range(4)])
-        with case.part(program):
+        part = f"{program}, {torrent.__name__.replace('_', ' ')}"
+        with case.part(part):
             times = [stop_in_flood(case, program) for _ in range(case.figure(50, 5))]
-            case.note(f"{program}: stopped within {max(times):.2f} s, in the median {statistics.median(times):.2f} s")
+            case.note(f"{part}: stopped within {max(times):.2f} s, in the median {statistics.median(times):.2f} s")
         flooders.end()
     with case.part("silent connections"):
         for _ in range(case.figure(10, 2)):
@@ -77,6 +81,18 @@ def datagrams_without_end(address: Address, number: int) -> None:
         while time.monotonic() < end:
             try:
                 peer.send(HELLO)
+            except OSError:
+                time.sleep(0.001)
+
+
+def coalesced_without_end(address: Address, number: int) -> None:
+    """60 datagrams in one, of bytes that take long to print."""
+    end, block = time.monotonic() + LONGEST, bytes(60_000)
+    with peers.datagram_socket(address, peers.SOURCES[number]) as peer:
+        peer.setsockopt(socket.IPPROTO_UDP, peers.UDP_SEGMENT, 1_000)
+        while time.monotonic() < end:
+            try:
+                peer.send(block)
             except OSError:
                 time.sleep(0.001)
 

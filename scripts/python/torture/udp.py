@@ -18,7 +18,6 @@ MEGABYTE = 1 << 20
 MOST_RESIDENT = 32 * MEGABYTE  # memory of the server
 CHECKED = 50 * MEGABYTE  # of a transcript, at most
 HEADERS = 28  # bytes of IPv4 and UDP
-UDP_SEGMENT = 103  # linux/udp.h
 AMPLIFICATION = 1.7  # times as large as its request, on the wire, a reply may be
 
 # Bytes that would move a terminal's cursor, forge a line of the transcript, or
@@ -196,7 +195,7 @@ def coalesced(case: Case) -> None:
         server.signal(signal.SIGSTOP)
         until(server.is_stopped)
         with peers.datagram_socket(server.address) as peer:
-            peer.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 100)
+            peer.setsockopt(socket.IPPROTO_UDP, peers.UDP_SEGMENT, 100)
             for _ in range(500):
                 peer.send(bytes(4_000))
         server.signal(signal.SIGCONT)

@@ -10,39 +10,39 @@ use nix::Error as Errno;
 use super::EventLoop;
 use crate::batch::Datagram;
 use crate::events;
-use crate::limits::BATCHES_PER_TURN;
+use crate::limits::{BATCHES_PER_TURN, BYTES_PER_TURN, UDP_HEADER};
 use crate::replies::ReplyBatch;
 use crate::shared::Shared;
 use crate::socket::{Meaning, ServerSocket};
 
 impl EventLoop {
     /// Receives from every socket on the list, and from those whose rest is over.
-    /// Returns how many datagrams there were.
+    /// Returns how many bytes there were, those of UDP headers included: 0 if nothing came.
     pub(super) fn turn(&mut self, now: Instant) -> Result<u64, Failure> {
         for (token, socket) in self.sockets.iter().enumerate() {
             if socket.rest.until().is_some_and(|until| until <= now) {
                 self.ready.insert(token);
             }
         }
-        let mut datagrams = 0;
+        let mut bytes = 0;
         for token in mem::take(&mut self.ready) {
-            datagrams += self.receive(token, now)?;
+            bytes += self.receive(token, now)?;
         }
-        Ok(datagrams)
+        Ok(bytes)
     }
 
     /// Receives and answers what the socket with `token` holds, up to its share of a
-    /// turn. Returns how many datagrams there were.
+    /// turn. Returns how many bytes there were.
     fn receive(&mut self, token: usize, now: Instant) -> Result<u64, Failure> {
-        let mut datagrams = 0;
+        let mut bytes = 0;
         let mut has_received = false;
         let mut trouble = None;
         for _ in 0..BATCHES_PER_TURN {
             let Some(socket) = self.sockets.get_mut(token) else {
-                return Ok(datagrams);
+                return Ok(bytes);
             };
             if !socket.rest.may_try(now) {
-                return Ok(datagrams);
+                return Ok(bytes);
             }
             match self.batch.receive(socket) {
                 Ok(()) => {
@@ -50,13 +50,16 @@ impl EventLoop {
                     socket.rest.succeeded();
                     socket.refusals.end();
                     socket.was_found_waiting = false;
-                    datagrams += self.answer(token, now)?;
+                    bytes += self.answer(token, now)?;
+                    if bytes >= BYTES_PER_TURN {
+                        break;
+                    }
                 }
                 Err(error) => match Meaning::of(&error) {
                     Meaning::Nothing => {
                         socket.refusals.end();
                         socket.was_found_waiting = false;
-                        return Ok(datagrams);
+                        return Ok(bytes);
                     }
                     Meaning::Passing => trouble = Some(error),
                     Meaning::Broken => return Err(Failure::cannot_go_on(&error)),
@@ -79,19 +82,19 @@ impl EventLoop {
                 self.ready.insert(token);
             }
         }
-        Ok(datagrams)
+        Ok(bytes)
     }
 
     /// Prints the datagrams of the batch and answers them from the socket with
     /// `token`, unless the guard objects or `--count` is reached. Returns how many
-    /// datagrams there were.
+    /// bytes there were.
     fn answer(&mut self, token: usize, now: Instant) -> Result<u64, Failure> {
         let Self { shared, batch, replies, sockets, .. } = self;
         let Some(socket) = sockets.get(token) else {
             return Ok(0);
         };
         let most = socket.most_segments;
-        let mut datagrams = 0;
+        let mut bytes = 0;
         // Whether the replies in the batch count for `--count`: all of them, or none.
         let mut count = true;
         for Datagram { envelope, to_group, message } in batch.datagrams() {
@@ -106,7 +109,7 @@ impl EventLoop {
                 count = counts;
             }
             let peer = &Peer::new(envelope.peer);
-            datagrams += 1;
+            bytes += UDP_HEADER + message.len() as u64;
             shared.totals.datagrams.add(1);
             shared.totals.bytes_received.add(message.len() as u64);
             events::received(peer, message);
@@ -119,7 +122,7 @@ impl EventLoop {
             }
         }
         send(replies, socket, shared, count)?;
-        Ok(datagrams)
+        Ok(bytes)
     }
 }
 
