@@ -36,12 +36,12 @@ pub fn run(
     let is_typed = io::stdin().is_terminal();
     let is_shown = is_typed && reporter.level() >= LevelFilter::Info;
     let (mut lines, mut failed) = (0_u64, None);
-    loop {
+    let end = loop {
         show("> ", is_shown);
         let line = read_line(&mut input, MAX_DATAGRAM)?;
         lines += 1;
         let result = match line {
-            Line::Text(line) if line.is_empty() => break,
+            Line::Text(line) if line.is_empty() => break EMPTY,
             Line::Text(line) => {
                 let ended = prober.exchange(&destination, &line, None)?;
                 if let Some(address) = ended.last.address.filter(|_| ended.last.is_answered()) {
@@ -55,7 +55,7 @@ pub fn run(
             )),
             Line::End => {
                 show("\n", is_shown);
-                break;
+                break NONE;
             }
         };
         if let Err(failure) = result {
@@ -66,15 +66,18 @@ pub fn run(
             say(&failure);
             failed = Some(failure);
         }
-    }
+    };
     if lines == 1 && !is_typed {
-        return Err(Failure::local("standard input", NOTHING));
+        let reason = format!("nothing to send: {end} (--message sends without one)");
+        return Err(Failure::local("standard input", reason));
     }
     failed.map_or(Ok(()), |failure| Err(failure.said()))
 }
 
-/// A success would be a false proof: with `</dev/null`, as under cron(8), nothing is sent.
-const NOTHING: &str = "nothing to send: no line came (--message sends without one)";
+/// Why nothing is sent, which as a success would be a false proof: with `</dev/null`, as under
+/// cron(8), there is no line.
+const NONE: &str = "no line came";
+const EMPTY: &str = "the first line is empty";
 
 /// Shows the prompt on standard error, as Python does on a terminal: standard output is for
 /// replies alone.

@@ -67,16 +67,21 @@ fn a_non_blocking_standard_input_is_waited_for() {
 #[test]
 fn without_a_line_there_is_nothing_to_send_and_that_is_no_success() {
     let (_server, address) = server();
-    let line =
-        "udp-client: standard input: nothing to send: no line came (--message sends without one)\n";
-    for input in ["", "\n", "\r\n", "\nnever sent\n"] {
+    let said = |what| {
+        format!(
+            "udp-client: standard input: nothing to send: {what} (--message sends without one)\n"
+        )
+    };
+    let (none, empty) = ("no line came", "the first line is empty");
+    let inputs = [("", none), ("\n", empty), ("\r\n", empty), ("\nnever sent\n", empty)];
+    for (input, what) in inputs {
         let ended = run_with_input(UDP_CLIENT, &[&address], input.as_bytes());
-        assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)), "{input:?}");
+        assert_eq!((ended.stderr, ended.status), (said(what), Some(2)), "{input:?}");
     }
     let mut command = quiet_command(UDP_CLIENT);
     command.args([&address, "-qq", "--json"]);
     let ended = run_with(command, Stdio::null());
-    assert_eq!((ended.stderr.as_str(), ended.status), (line, Some(2)));
+    assert_eq!((ended.stderr, ended.status), (said(none), Some(2)));
     assert_eq!(Event::parse(&ended.stdout).number("exit_status"), 2);
     // Whoever sits at a terminal knows that nothing was sent.
     for keys in ["\n", "\x04"] {
