@@ -48,7 +48,10 @@ impl Extra {
             Self::TcpInfo => ("TCP_INFO", "the time to connect is until the client saw it"),
             Self::Timer => ("timerfd", "times to wait are whole milliseconds"),
             Self::Signals => ("signalfd", "a signal ends a run without its summary"),
-            Self::Thread => ("a thread for the resolver", "a name may take longer than --timeout"),
+            Self::Thread => (
+                "a thread for the resolver",
+                "for names --timeout and --deadline do not hold, and a signal leaves no summary",
+            ),
         }
     }
 }
