@@ -83,13 +83,13 @@ fn is_visible(c: char) -> bool {
 }
 
 /// Whether `c` is invisible although its general category is a letter, a mark or a symbol:
-/// Unicode's property `Default_Ignorable_Code_Point`, and the blank pattern of Braille, which
-/// looks like a space.
+/// Unicode's property `Default_Ignorable_Code_Point`, the blank pattern of Braille, which looks
+/// like a space, the filler of Khitan, and the null notehead.
 fn is_ignorable(c: char) -> bool {
     matches!(c,
         '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}')
+        | '\u{ffa0}' | '\u{16fe4}' | '\u{1d159}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// Turns the text of [`printable`] back into the bytes that it was made from.
@@ -185,6 +185,7 @@ mod tests {
             ("\u{85}\u{202e}\u{200b}\u{feff}".as_bytes(), r"\u{85}\u{202e}\u{200b}\u{feff}"),
             ("\u{a0}\u{3000}\u{2028}".as_bytes(), r"\u{a0}\u{3000}\u{2028}"),
             ("\u{3164}\u{fe0f}\u{e000}".as_bytes(), r"\u{3164}\u{fe0f}\u{e000}"),
+            ("\u{1d159}\u{16fe4}".as_bytes(), r"\u{1d159}\u{16fe4}"),
         ] {
             assert_eq!(shown(bytes), text);
         }

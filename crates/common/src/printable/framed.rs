@@ -20,7 +20,8 @@ pub fn at_end(text: &str, shown: usize, len: usize) -> Framed<'_> {
 }
 
 /// Like [`at_end`], but as a line of its own, among others that begin with one of `ours`, or
-/// with a time and then so. Spaces before such a beginning do not disguise it.
+/// with a time and then so. What comes before such a beginning does not disguise it, if that is
+/// nothing of ASCII that is visible: spaces, or marks and vowels that are drawn over it.
 #[must_use]
 pub fn alone<'a>(text: &'a str, shown: usize, len: usize, ours: &'a [&'a str]) -> Framed<'a> {
     Framed { text, shown, len, ours }
@@ -44,7 +45,7 @@ pub struct Framed<'a> {
 impl Framed<'_> {
     /// Where the text begins like a line of ours.
     fn false_beginning(&self) -> Option<usize> {
-        let text = self.text.trim_start_matches(' ');
+        let text = self.text.trim_start_matches(may_be_inkless);
         let is_ours = self.ours.iter().any(|ours| text.starts_with(ours));
         let is_alike = is_ours || !self.ours.is_empty() && begins_with_a_date(text);
         is_alike.then(|| self.text.len() - text.len())
@@ -52,7 +53,8 @@ impl Framed<'_> {
 
     /// Where the text ends like the note.
     fn false_end(&self) -> Option<usize> {
-        self.text.ends_with(NOTE_END).then(|| self.text.len() - 1)
+        let text = self.text.trim_end_matches(may_be_inkless);
+        text.ends_with(NOTE_END).then(|| text.len() - 1)
     }
 }
 
@@ -72,6 +74,12 @@ impl fmt::Display for Framed<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a terminal may show nothing of `c` alone. That is hard to say of other scripts, some of
+/// whose letters have no width of their own, and so all of them may.
+fn may_be_inkless(c: char) -> bool {
+    !c.is_ascii_graphic()
 }
 
 /// Whether `text` begins with the date of a time (RFC 3339), as lines do with `--timestamps`.
@@ -96,6 +104,11 @@ mod tests {
     fn shown(message: &[u8], limit: usize, ours: &[&str]) -> String {
         let first = &message[..message.len().min(limit)];
         alone(&printable(first).to_string(), first.len(), message.len(), ours).to_string()
+    }
+
+    /// Whether a terminal may show nothing of `c` alone.
+    fn is_inkless(c: char) -> bool {
+        c == ' ' || matches!(c, '\u{300}'..='\u{36f}')
     }
 
     /// What a reader makes of a line: the bytes that are shown, and how many there were.
@@ -129,7 +142,15 @@ mod tests {
             ("17 [*]", "17 [*]"),
             ("(1500 bytes, the first 4 shown)", r"(1500 bytes, the first 4 shown\x29"),
             ("[ shown)", r"\x5b shown\x29"),
-            ("中文 shown) ", "中文 shown) "),
+            ("中文 shown) ", r"中文 shown\x29 "),
+            ("x shown)\u{301}", "x shown\\x29\u{301}"),
+            ("中文", "中文"),
+            ("\u{301}[*] Stopped", "\u{301}\\x5b*] Stopped"),
+            ("\u{332} \u{20dd}[*] Stopped", "\u{332} \u{20dd}\\x5b*] Stopped"),
+            // These marks and vowels are letters to Unicode, and may have no width.
+            ("\u{345}[*] Stopped", "\u{345}\\x5b*] Stopped"),
+            ("\u{1161}udp-server: broken", "\u{1161}\\x75dp-server: broken"),
+            ("\u{301}2026-01-01T00", "\u{301}\\x32026-01-01T00"),
             ("", ""),
         ] {
             assert_eq!(shown(message.as_bytes(), 1024, OURS), line);
@@ -146,7 +167,8 @@ mod tests {
     /// Messages made of what could be mistaken.
     fn deceptive() -> impl Strategy<Value = Vec<u8>> {
         let pieces = ["[", "[*] ", " ", "x", "\\", "\n", "'", "2026-01-01T", "udp-server:", "中"];
-        let notes = [" (9 bytes, the first 8 shown)", " shown)", "\\x29", "\u{ff}"];
+        let notes =
+            [" (9 bytes, the first 8 shown)", " shown)", "\\x29", "\u{ff}", "\u{301}", "\u{345}"];
         let piece = prop::sample::select([&pieces[..], &notes].concat());
         prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat().into_bytes())
     }
@@ -162,7 +184,7 @@ mod tests {
         #[test]
         fn no_line_begins_like_ours(message in deceptive(), limit in 0_usize..40) {
             let line = shown(&message, limit, OURS);
-            let begins = line.trim_start_matches(' ');
+            let begins = line.trim_start_matches(is_inkless);
             prop_assert!(!OURS.iter().any(|ours| begins.starts_with(ours)));
             prop_assert!(!begins_with_a_date(begins));
         }
