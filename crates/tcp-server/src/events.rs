@@ -12,7 +12,7 @@ use common::duration::words;
 use common::exit::reason;
 use common::printable::{framed, printable};
 use common::server::peer::Peer;
-use log::{Level, debug, info, log, warn};
+use log::{Level, debug, info, log, log_enabled, warn};
 
 use crate::limits::Limit;
 use crate::totals::Totals;
@@ -31,6 +31,10 @@ pub fn accepted(peer: &Peer) {
 }
 
 pub fn received(peer: &Peer, message: &[u8]) {
+    // With -q, to make the text would be most of the work.
+    if !log_enabled!(Level::Info) {
+        return;
+    }
     let text = printable(message).to_string();
     let line = framed::at_end(&text, message.len(), message.len());
     info!(

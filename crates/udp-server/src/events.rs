@@ -11,7 +11,7 @@ use common::exit::reason;
 use common::printable::{framed, printable};
 use common::protocol::BUFFER_SIZE;
 use common::server::peer::Peer;
-use log::{Level, debug, info, log, warn};
+use log::{Level, debug, info, log, log_enabled, warn};
 
 use crate::guard::Cause;
 use crate::totals::Totals;
@@ -43,6 +43,10 @@ const BEGINNINGS: &[&str] = &["[", concat!(env!("CARGO_BIN_NAME"), ":")];
 /// Prints both lines as one record, so that nothing comes between them. The second one is the
 /// peer's, and does not look like one of ours.
 pub fn received(peer: &Peer, datagram: &[u8]) {
+    // With -q, to make the text would be most of the work.
+    if !log_enabled!(Level::Info) {
+        return;
+    }
     let shown = &datagram[..datagram.len().min(BUFFER_SIZE)];
     let text = printable(shown).to_string();
     let line = framed::alone(&text, shown.len(), datagram.len(), BEGINNINGS);
@@ -92,7 +96,10 @@ pub fn stats(totals: &Totals) {
 }
 
 pub fn stopped(totals: &Totals) {
-    print_totals(Level::Info, "stopped", "Stopped", totals, totals.kernel.get());
+    // With -q, the kernel's tables are not read for nothing.
+    if log_enabled!(Level::Info) {
+        print_totals(Level::Info, "stopped", "Stopped", totals, totals.kernel.get());
+    }
 }
 
 /// `--stats` prints at the level of warnings, for the user asked for it: `-q` does
