@@ -138,8 +138,9 @@ fn flows_are_reported_by_their_ports() {
     let flows = summary.list("flows");
     let sum = |field| flows.iter().map(|flow| flow.number(field)).sum::<u64>();
     assert_eq!((sum("sent"), sum("failed")), (20, 0));
-    // The server ends first, so a port is free again as soon as its connection is closed.
-    assert_eq!(flows.len(), 4, "{flows:?}");
+    // The server ends first, so a port is free again as soon as its connection is closed. On a busy
+    // machine the client may close before it: then the flow leaves its port.
+    assert_eq!(flows.len() as u64, 4 + summary.number("left_port"), "{flows:?}");
 }
 
 #[test]
