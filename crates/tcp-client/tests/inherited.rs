@@ -7,8 +7,6 @@ mod counterpart;
 
 use std::io::{Write, pipe};
 use std::net::TcpListener;
-use std::thread;
-use std::time::Duration;
 
 use common::testing::{NamelessFile, Running, quiet_command, run_command, run_with, with_blocked};
 use nix::sys::signal::Signal;
@@ -67,8 +65,7 @@ fn a_signal_ends_a_client_that_waits_for_a_reader_of_standard_error() {
         let script = format!(r#"exec "$0" "$1" {options} 2>&0 </dev/null"#);
         command.args(["-c", &script, TCP_CLIENT, &nobody.to_string()]);
         let client = Running::spawn(command, full.into());
-        // Time has to pass until the client wants to write.
-        thread::sleep(Duration::from_millis(300));
+        client.wait_for_poll();
         client.signal(Signal::SIGTERM);
         assert_eq!(client.finish().status, None, "ended by the signal: {options}");
     }

@@ -80,8 +80,7 @@ fn a_signal_ends_a_client_that_waits_for_a_reader_of_standard_error() {
         if !options.contains("-v") {
             server.recv_from(&mut [0; 1024]).unwrap();
         }
-        // Time has to pass until the client wants to write.
-        thread::sleep(Duration::from_millis(300));
+        client.wait_for_poll();
         client.signal(Signal::SIGTERM);
         assert_eq!(client.finish().status, None, "ended by the signal: {options}");
     }

@@ -9,8 +9,6 @@ use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
-use std::thread;
-use std::time::Duration;
 
 use common::testing::{Event, Running, Terminal, quiet_command, run_with, run_with_input};
 use nix::sys::signal::Signal;
@@ -40,8 +38,7 @@ fn a_non_blocking_standard_input_is_waited_for() {
     let (server, address) = server();
     let (client, mut input) = with_nonblocking_input(&[&address]);
     for line in ["one", "two"] {
-        // Time has to pass until the client reads, and there is nothing yet.
-        thread::sleep(Duration::from_millis(300));
+        client.wait_for_poll();
         writeln!(input, "{line}").unwrap();
         let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
         server.send_to(OK, peer).unwrap();
@@ -53,7 +50,7 @@ fn a_non_blocking_standard_input_is_waited_for() {
 
     let (client, mut input) = with_nonblocking_input(&[&address, "-m", "-"]);
     for piece in ["one", "two"] {
-        thread::sleep(Duration::from_millis(300));
+        client.wait_for_poll();
         input.write_all(piece.as_bytes()).unwrap();
     }
     drop(input);
@@ -131,8 +128,8 @@ fn a_signal_ends_clients_that_share_standard_input() {
             Running::spawn(command, theirs.try_clone().unwrap().into())
         })
         .collect();
-    // Time has to pass until all of them wait. A line wakes them all, and one gets it.
-    thread::sleep(Duration::from_millis(300));
+    // A line wakes them all, and one gets it.
+    clients.iter().for_each(Running::wait_for_poll);
     input.write_all(b"x\n").unwrap();
     server.recv_from(&mut [0; 1024]).unwrap();
     for client in &clients {

@@ -318,8 +318,8 @@ fn an_interrupt_ends_a_prompt_whose_reply_nobody_reads() {
     lines.write_all(b"x\n").unwrap();
     let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
     server.send_to(OK, peer).unwrap();
-    // Time has to pass until the client waits for a reader of the reply.
-    thread::sleep(Duration::from_millis(300));
+    // For a reader of the reply.
+    client.wait_for_poll();
     client.signal(Signal::SIGTERM);
     assert_eq!(client.end_unread(), None, "ended by the signal");
 }

@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::time::Instant;
+use std::{fs, thread};
 
 use nix::sys::signal::Signal;
 
@@ -91,6 +92,18 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Waits until it sleeps in poll(2), in which a client waits for standard input, or for a reader
+    /// of what it prints. (Its event loop sleeps in epoll_wait(2).) proc_pid_wchan(5).
+    pub fn wait_for_poll(&self) {
+        let patience = Instant::now() + PATIENCE;
+        let place = format!("/proc/{}/wchan", self.id());
+        let is_in_poll = |place: String| place.contains("poll") && !place.contains("ep");
+        while !fs::read_to_string(&place).is_ok_and(is_in_poll) {
+            assert!(Instant::now() < patience, "it does not wait");
+            thread::yield_now();
+        }
     }
 
     /// Leaves it without a reader of its standard output.
