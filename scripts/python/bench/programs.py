@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Sequence
 from lab import harness
 
 SOURCES = Path(__file__).resolve().parent.parent.parent / "c"
-PLAIN = ("pingpong", "load")
+PLAIN = ("pingpong", "load", "prober")
 LONGEST_RUN = 120.0  # seconds
 Words = Sequence[str | Path | int]
 LISTENING = {"tcp": "0A", "udp": "07"}  # the states of such sockets in /proc/net, include/net/tcp_states.h
@@ -60,33 +60,38 @@ def _words(command: Words) -> str:
 
 
 class Server:
-    """A server that prints nothing, so that the kernel is asked for its port."""
+    """A server, from when it listens. Its output goes nowhere, or to a file."""
 
-    def __init__(self, programs: Path, protocol: str) -> None:
-        command: list[str | Path] = [programs / f"{protocol}-server", "--quiet", "--listen", "127.0.0.1:0"]
-        self._process = harness.start(command, stdout=subprocess.DEVNULL)
-        self._protocol = protocol
-        harness.until(lambda: self._process.poll() is not None or self._port())
-        port = self._process.poll() is None and self._port()
+    def __init__(self, command: Words, protocol: str, output: Path | None = None) -> None:
+        with open(output or os.devnull, "ab") as out:
+            self._process = harness.start([str(word) for word in command], stdout=out)
+        self.pid = self._process.pid
+        harness.until(lambda: self._process.poll() is not None or listening_port(self.pid, protocol))
+        port = self._process.poll() is None and listening_port(self.pid, protocol)
         if not port:
             harness.reap(self._process, 0)
-            raise RuntimeError(f"{protocol}-server does not listen")
+            raise RuntimeError(f"{_words(command)} does not listen")
         self.port: int = port
-
-    def _port(self) -> int | None:
-        """The port of its listening socket, from /proc/PID/fd and /proc/PID/net: proc(5)."""
-        own = Path(f"/proc/{self._process.pid}")
-        inodes = {link[8:-1] for descriptor in (own / "fd").iterdir()
-                  if (link := os.readlink(descriptor)).startswith("socket:[")}
-        for line in (own / "net" / self._protocol).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[9] in inodes and fields[3] == LISTENING[self._protocol]:
-                return int(fields[1].rpartition(":")[2], 16)
-        return None
 
     def stop(self) -> None:
         self._process.terminate()
         harness.reap(self._process)
+
+
+def silent_server(programs: Path, protocol: str) -> Words:
+    return [programs / f"{protocol}-server", "--quiet", "--listen", "127.0.0.1:0"]
+
+
+def listening_port(pid: int, protocol: str) -> int | None:
+    """The port of a process's listening socket, from /proc/PID/fd and /proc/PID/net: proc(5)."""
+    own = Path(f"/proc/{pid}")
+    inodes = {link[8:-1] for descriptor in (own / "fd").iterdir()
+              if (link := os.readlink(descriptor)).startswith("socket:[")}
+    for line in (own / "net" / protocol).read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[9] in inodes and fields[3] == LISTENING[protocol]:
+            return int(fields[1].rpartition(":")[2], 16)
+    return None
 
 
 def syn_retransmits() -> int:
