@@ -71,7 +71,12 @@ impl Batch {
 
     /// Receives the datagrams that `socket` holds, as many as there is room for: for twice as
     /// many as the last time, so that a batch grows as datagrams come faster.
-    pub fn receive(&mut self, socket: &ServerSocket) -> io::Result<()> {
+    ///
+    /// Returns whether there was room for no more. If there was, the socket is empty, and what
+    /// comes later is announced. (Or the kernel had an error after the first datagram, and no
+    /// memory is a reason for one. It keeps the error for the next call. Then what the socket
+    /// holds is received when the next datagram comes, or at the end: recvmmsg(2), Bugs.)
+    pub fn receive(&mut self, socket: &ServerSocket) -> io::Result<bool> {
         self.received.clear();
         let mut buffers = self.buffers.chunks_mut(RECEIVE_SIZE);
         let mut slices: [[IoSliceMut<'_>; 1]; BATCH_SIZE] =
@@ -84,8 +89,9 @@ impl Batch {
         let slices = slices[..self.room].iter_mut();
         let messages = recvmmsg(fd, &mut headers, slices, MsgFlags::MSG_DONTWAIT, None)?;
         self.received.extend(messages.map(|message| Received::new(&message)));
+        let is_full = self.received.len() == self.room;
         self.room = (2 * self.received.len()).clamp(FEWEST, BATCH_SIZE);
-        Ok(())
+        Ok(is_full)
     }
 
     /// The datagrams, in the order of their arrival.

@@ -2,12 +2,11 @@
 //!
 //! Readiness is edge-triggered: there is no further event for datagrams that a socket
 //! already holds. So a socket that still holds some when its share of a turn is used
-//! up stays on the list of ready sockets, and the loop does not sleep while any socket
-//! is on that list.
+//! up stays ready, and the loop does not sleep while any socket is.
 
 mod turn;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::mem;
 use std::net::SocketAddr;
@@ -42,8 +41,6 @@ pub struct EventLoop {
     poll: Poll,
     events: Events,
     sockets: Vec<ServerSocket>,
-    /// The tokens of the sockets that may hold datagrams.
-    ready: BTreeSet<usize>,
     batch: Batch,
     replies: ReplyBatch,
     /// When to print the totals; `None` if another loop does.
@@ -72,7 +69,6 @@ impl EventLoop {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
             sockets,
-            ready: BTreeSet::new(),
             batch: Batch::new(),
             replies: ReplyBatch::default(),
             stats,
@@ -106,7 +102,7 @@ impl EventLoop {
         while !shutdown.is_requested() {
             // Printed only when the loop really goes back to waiting: not while
             // datagrams are left, and not again after a Ctrl-Z that woke it for nothing.
-            if self.ready.is_empty() && !mem::replace(&mut has_printed_waiting, true) {
+            if !self.is_ready() && !mem::replace(&mut has_printed_waiting, true) {
                 events::waiting();
             }
             transcript.publish();
@@ -126,8 +122,7 @@ impl EventLoop {
         self.answer_the_last()
     }
 
-    /// Waits for events, for no longer than `timeout`, and puts their sockets on the
-    /// list.
+    /// Waits for events, for no longer than `timeout`, and notes which sockets are ready.
     fn wait_for_events(&mut self, timeout: Option<Duration>) -> Result<(), Failure> {
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
@@ -135,15 +130,24 @@ impl EventLoop {
             Err(error) if error.kind() == ErrorKind::Interrupted => self.events.clear(),
             Err(error) => return Err(Failure::cannot_go_on(&error)),
         }
-        let tokens = self.events.iter().map(|event| event.token());
-        self.ready.extend(tokens.filter(|&token| token != WAKER).map(|Token(token)| token));
+        for event in &self.events {
+            // The waker is no socket.
+            if let Some(socket) = self.sockets.get_mut(event.token().0) {
+                socket.is_ready = true;
+            }
+        }
         Ok(())
     }
 
-    /// How long the loop may sleep: not at all while a socket is on the list, else
-    /// until the earliest deadline.
+    /// Whether any socket may hold datagrams.
+    fn is_ready(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.is_ready)
+    }
+
+    /// How long the loop may sleep: not at all while a socket is ready, else until the
+    /// earliest deadline.
     fn time_left(&self, now: Instant) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if self.is_ready() {
             return Some(Duration::ZERO);
         }
         let rests = self.sockets.iter().filter_map(|socket| socket.rest.until());
@@ -155,12 +159,14 @@ impl EventLoop {
     /// Receives what came before the request to stop, and answers it unless `--count` is reached.
     /// A flood is left to itself after [`LAST_TURNS`], or [`LAST_TIME`] and [`LAST_BYTES`].
     fn answer_the_last(&mut self) -> Result<(), Failure> {
-        self.ready.extend(0..self.sockets.len());
-        self.sockets.iter_mut().for_each(|socket| socket.rest.end_early());
+        for socket in &mut self.sockets {
+            socket.is_ready = true;
+            socket.rest.end_early();
+        }
         let (mut now, mut bytes) = (Instant::now(), 0);
         let until = now + LAST_TIME;
         for _ in 0..LAST_TURNS {
-            if self.ready.is_empty() || (bytes >= LAST_BYTES && now >= until) {
+            if !self.is_ready() || (bytes >= LAST_BYTES && now >= until) {
                 break;
             }
             bytes += self.turn(now)?;

@@ -29,6 +29,8 @@ pub struct ServerSocket {
     /// Whether this socket answers datagrams to a group. Such a datagram comes to the
     /// socket of every event loop, and only the first loop's socket answers it.
     pub answers_groups: bool,
+    /// Whether the socket may hold datagrams.
+    pub is_ready: bool,
     pub rest: Rest,
     /// Whether the system refuses to receive.
     pub refusals: Refusals,
@@ -89,6 +91,7 @@ impl ServerSocket {
             refused,
             address,
             answers_groups: true,
+            is_ready: false,
             rest: Rest::default(),
             refusals: Refusals::default(),
             was_found_waiting: false,

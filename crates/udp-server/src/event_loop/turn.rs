@@ -16,17 +16,16 @@ use crate::shared::Shared;
 use crate::socket::{Meaning, ServerSocket};
 
 impl EventLoop {
-    /// Receives from every socket on the list, and from those whose rest is over.
+    /// Receives from every socket that is ready, and from those whose rest is over.
     /// Returns how many bytes there were, those of UDP headers included: 0 if nothing came.
     pub(super) fn turn(&mut self, now: Instant) -> Result<u64, Failure> {
-        for (token, socket) in self.sockets.iter().enumerate() {
-            if socket.rest.until().is_some_and(|until| until <= now) {
-                self.ready.insert(token);
-            }
-        }
         let mut bytes = 0;
-        for token in mem::take(&mut self.ready) {
-            bytes += self.receive(token, now)?;
+        for token in 0..self.sockets.len() {
+            let socket = &mut self.sockets[token];
+            let is_rested = socket.rest.until().is_some_and(|until| until <= now);
+            if mem::take(&mut socket.is_ready) || is_rested {
+                bytes += self.receive(token, now)?;
+            }
         }
         Ok(bytes)
     }
@@ -45,12 +44,15 @@ impl EventLoop {
                 return Ok(bytes);
             }
             match self.batch.receive(socket) {
-                Ok(()) => {
+                Ok(is_full) => {
                     has_received = true;
                     socket.rest.succeeded();
                     socket.refusals.end();
                     socket.was_found_waiting = false;
                     bytes += self.answer(token, now)?;
+                    if !is_full {
+                        return Ok(bytes);
+                    }
                     if bytes >= BYTES_PER_TURN {
                         break;
                     }
@@ -78,9 +80,7 @@ impl EventLoop {
                 }
             }
             // The socket may hold more.
-            _ => {
-                self.ready.insert(token);
-            }
+            _ => self.sockets[token].is_ready = true,
         }
         Ok(bytes)
     }
