@@ -140,7 +140,7 @@ static bool wait_for_events(void) {
     bool is_due = false;
     struct epoll_event events[AT_ONCE];
     int ready = epoll_wait(epoll, events, AT_ONCE, -1);
-    if (ready < 0)
+    if (ready < 0 && errno != EINTR)
         fail("epoll_wait");
     for (int i = 0; i < ready; i++) {
         struct flow *flow = &flows[events[i].data.u64];
