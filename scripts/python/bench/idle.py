@@ -123,7 +123,7 @@ class Idle(NamedTuple):
 
     def trace(self, pid: int, name: str) -> tuple[Popen[bytes], Path]:
         path = self.setting.scratch / name
-        command = ["strace", "-q", "-f", "-c", "-U", "calls,name", "-p", str(pid), "-o", path]
+        command: list[str | Path] = [*"strace -q -f -c -U calls,name -p".split(), str(pid), "-o", path]
         return harness.start(command, stderr=DEVNULL), path
 
 
