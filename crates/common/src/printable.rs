@@ -152,6 +152,10 @@ impl fmt::Display for NotPrintable {
 impl std::error::Error for NotPrintable {}
 
 #[cfg(test)]
+#[cfg(feature = "testing")]
+mod counts;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

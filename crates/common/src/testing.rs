@@ -8,6 +8,7 @@
 // missing_docs: the names of most methods say enough.
 #![allow(clippy::expect_used, clippy::panic, missing_docs)]
 
+pub mod counted;
 mod events;
 pub mod help;
 mod inherited;

@@ -343,6 +343,9 @@ fn at_a_stop_a_conversation_ends_like_any_other_connection() {
     assert!(replying.stream.ended && replying.stream.sent == b"ACK!");
 }
 
+#[path = "connection_counts.rs"]
+mod counts;
+
 #[path = "connection_properties.rs"]
 mod properties;
 

@@ -17,6 +17,9 @@ use log::{Level, debug, info, log, log_enabled, warn};
 use crate::limits::Limit;
 use crate::totals::Totals;
 
+#[cfg(test)]
+mod counts;
+
 pub fn listening(address: SocketAddr) {
     let address = address.to_string();
     info!(event = "listening", address = address.as_str(); "[*] Listening on {address}");

@@ -4,6 +4,8 @@
 //! already holds. So a socket that still holds some when its share of a turn is used
 //! up stays ready, and the loop does not sleep while any socket is.
 
+#[cfg(test)]
+mod counts;
 mod turn;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,10 @@ use crate::probe::plan::Probing;
 use crate::probe::report::Reporting;
 use crate::probe::target::Target;
 
+#[cfg(feature = "testing")]
+#[path = "run_counts.rs"]
+mod counts;
+
 #[derive(Parser)]
 struct Options {
     #[command(flatten)]
