@@ -1,28 +1,49 @@
-"""Compiles the C programs, starts a server, and runs clients and takes their CPU time."""
+"""Compiles what our programs are compared with, starts servers, and runs clients and takes their CPU time."""
 
 import json
 import os
 import resource
+import shutil
+import socket
 import subprocess
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Iterator, NamedTuple, Sequence
 
 from lab import harness
 
-SOURCES = Path(__file__).resolve().parent.parent.parent / "c"
-PLAIN = ("pingpong", "load", "prober")
+SCRIPTS = Path(__file__).resolve().parent.parent.parent
+PLAIN = ("pingpong", "load", "prober", "crowd", "tcp-server", "udp-server")
 LONGEST_RUN = 120.0  # seconds
 Words = Sequence[str | Path | int]
 LISTENING = {"tcp": "0A", "udp": "07"}  # the states of such sockets in /proc/net, include/net/tcp_states.h
 
 
 def compile_plain(directory: Path) -> None:
+    """Compiles all of scripts/c, and what is in scripts/rust if there is a rustc."""
     for program in PLAIN:
-        flags = ("-std=c11", "-O2", "-Wall", "-Wextra")
-        command: list[str | Path] = ["cc", *flags, "-o", directory / program, SOURCES / f"{program}.c"]
-        if subprocess.run(command).returncode != 0:
-            raise RuntimeError(f"{program}.c does not compile")
+        flags = "-std=c11 -O2 -Wall -Wextra".split()
+        _compile(["cc", *flags, "-o", directory / program, SCRIPTS / "c" / f"{program}.c"])
+    if shutil.which("rustc"):
+        flags = "--edition 2021 -C opt-level=3".split()
+        _compile(["rustc", *flags, "-o", directory / "threads", SCRIPTS / "rust" / "threads.rs"])
+
+
+def _compile(command: Sequence[str | Path]) -> None:
+    if subprocess.run(command).returncode != 0:
+        raise RuntimeError(f"{command[-1]} does not compile")
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """What is started in this block keeps to one core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class Ran(NamedTuple):
@@ -33,7 +54,7 @@ class Ran(NamedTuple):
 
 
 def run(command: Words) -> Ran:
-    """Runs a program that prints one JSON object. Nothing else may run meanwhile."""
+    """Runs a program that prints one JSON object. No other child of ours may end meanwhile."""
     before = _children_seconds()
     process = harness.start([str(word) for word in command], stdout=subprocess.PIPE)
     try:
@@ -59,12 +80,18 @@ def _words(command: Words) -> str:
     return " ".join([Path(first).name, *others])
 
 
+# Passes standard input on as the socket of a service manager: sd_listen_fds(3).
+PASSING = 'LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; exec "$@" 3<&0 </dev/null'
+
+
 class Server:
     """A server, from when it listens. Its output goes nowhere, or to a file."""
 
-    def __init__(self, command: Words, protocol: str, output: Path | None = None) -> None:
+    def __init__(self, command: Words, protocol: str, output: Path | None = None,
+                 passed: socket.socket | None = None) -> None:
+        words = [str(word) for word in (["sh", "-c", PASSING, "sh", *command] if passed else command)]
         with open(output or os.devnull, "ab") as out:
-            self._process = harness.start([str(word) for word in command], stdout=out)
+            self._process = harness.start(words, stdin=passed or subprocess.DEVNULL, stdout=out)
         self.pid = self._process.pid
         harness.until(lambda: self._process.poll() is not None or listening_port(self.pid, protocol))
         port = self._process.poll() is None and listening_port(self.pid, protocol)
@@ -85,11 +112,8 @@ def silent_server(programs: Path, protocol: str) -> Words:
 def listening_port(pid: int, protocol: str) -> int | None:
     """The port of a process's listening socket, from /proc/PID/fd and /proc/PID/net: proc(5)."""
     own = Path(f"/proc/{pid}")
-    try:
-        links = [os.readlink(descriptor) for descriptor in (own / "fd").iterdir()]
-    except FileNotFoundError:
-        return None  # one was closed meanwhile: it is just starting
-    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
+    inodes = {link[8:-1] for descriptor in (own / "fd").iterdir()
+              if (link := os.readlink(descriptor)).startswith("socket:[")}
     for line in (own / "net" / protocol).read_text().splitlines()[1:]:
         fields = line.split()
         if fields[9] in inodes and fields[3] == LISTENING[protocol]:
@@ -97,8 +121,8 @@ def listening_port(pid: int, protocol: str) -> int | None:
     return None
 
 
-def syn_retransmits() -> int:
-    """How many SYNs this machine has sent again. Each has cost a second."""
-    names, values = [line.split() for line in Path("/proc/net/netstat").read_text().splitlines()
-                     if line.startswith("TcpExt:")]
-    return int(dict(zip(names, values))["TCPSynRetrans"])
+def counters(file: str, protocol: str) -> dict[str, int]:
+    """This machine's counters of a protocol (`Tcp`, `TcpExt`), from /proc/net/snmp or netstat."""
+    names, values = [line.split()[1:] for line in Path("/proc/net", file).read_text().splitlines()
+                     if line.startswith(protocol + ":")]
+    return {name: int(value) for name, value in zip(names, values)}
