@@ -17,6 +17,9 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple, Sequence
 
+FEWEST = 3  # turns that have a middle half
+MORE_IS_BETTER = ("k/s",)  # units; of all others, less is
+
 
 class Setting(NamedTuple):
     """What all halves are told."""
@@ -68,12 +71,15 @@ class Figure(NamedTuple):
     def is_met(self) -> bool:
         return self.goal is None or self.goal.is_met(self.judged)
 
-    def verdict(self, is_less_better: bool = True) -> str:
-        """What the ratios say. A difference within their spread is none: its middle half must be on one side of 1."""
+    @property
+    def verdict(self) -> str:
+        """What the ratios say. A difference within their spread is none: their middle half must lie beside 1."""
+        if len(self.ratios) < FEWEST:
+            return "too few turns"
         low, _, high = quartiles(self.ratios)
         if low <= 1 <= high:
             return "no difference seen"
-        return "better" if (high < 1) == is_less_better else "worse"
+        return "better" if (high < 1) == (self.unit not in MORE_IS_BETTER) else "worse"
 
     def as_json(self) -> dict[str, Any]:
         goal = self.goal and self.goal._asdict()
