@@ -112,8 +112,11 @@ def silent_server(programs: Path, protocol: str) -> Words:
 def listening_port(pid: int, protocol: str) -> int | None:
     """The port of a process's listening socket, from /proc/PID/fd and /proc/PID/net: proc(5)."""
     own = Path(f"/proc/{pid}")
-    inodes = {link[8:-1] for descriptor in (own / "fd").iterdir()
-              if (link := os.readlink(descriptor)).startswith("socket:[")}
+    try:
+        links = [os.readlink(descriptor) for descriptor in (own / "fd").iterdir()]
+    except FileNotFoundError:
+        return None  # one was closed meanwhile: it is just starting
+    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
     for line in (own / "net" / protocol).read_text().splitlines()[1:]:
         fields = line.split()
         if fields[9] in inodes and fields[3] == LISTENING[protocol]:
