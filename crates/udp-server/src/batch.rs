@@ -34,7 +34,6 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug)]
 struct Received {
     envelope: Envelope,
-    to_group: bool,
     bytes: usize,
     /// The length of each of the datagrams that were coalesced; the last may be shorter.
     stride: usize,
@@ -44,20 +43,26 @@ struct Received {
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     pub envelope: Envelope,
-    /// Whether it was sent to a group: multicast or broadcast.
-    pub to_group: bool,
     pub message: &'a [u8],
 }
 
-/// Who sent a datagram, and the address of this machine that answers it.
+/// Who sent a datagram, and where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope {
     pub peer: SocketAddr,
-    /// The address that the reply leaves from; `None` lets the system choose.
+    pub asked: Asked,
+}
+
+/// What the address that was asked means for the reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The address of this machine that the reply leaves from; `None` lets the system choose.
     pub from: Option<IpAddr>,
     /// Whether `from` may be a subnet's broadcast address, from which nothing can be sent: of
     /// what came before `IP_PKTINFO` was set, the kernel does not say.
     pub may_be_broadcast: bool,
+    /// Whether it is a group's: multicast or broadcast.
+    pub to_group: bool,
 }
 
 impl Batch {
@@ -98,9 +103,9 @@ impl Batch {
     pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
         let buffers = self.buffers.chunks(RECEIVE_SIZE);
         buffers.zip(&self.received).flat_map(|(buffer, received)| {
-            let &Received { envelope, to_group, bytes, stride } = received;
+            let &Received { envelope, bytes, stride } = received;
             let messages = messages(&buffer[..bytes], stride);
-            messages.map(move |message| Datagram { envelope, to_group, message })
+            messages.map(move |message| Datagram { envelope, message })
         })
     }
 }
@@ -124,9 +129,8 @@ impl Received {
                 _ => {}
             }
         }
-        let Asked { from, may_be_broadcast, to_group } = asked.unwrap_or_default();
-        let envelope = Envelope { peer: peer(message.address), from, may_be_broadcast };
-        Self { envelope, to_group, bytes, stride }
+        let asked = asked.unwrap_or_default();
+        Self { envelope: Envelope { peer: peer(message.address), asked }, bytes, stride }
     }
 }
 
@@ -135,14 +139,6 @@ fn peer(storage: Option<SockaddrStorage>) -> SocketAddr {
     let v4 = || Some(SocketAddr::from(*storage.as_ref()?.as_sockaddr_in()?));
     let v6 = || Some(SocketAddr::from(*storage.as_ref()?.as_sockaddr_in6()?));
     v4().or_else(v6).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
-}
-
-/// What the address that was asked means for the reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Asked {
-    from: Option<IpAddr>,
-    may_be_broadcast: bool,
-    to_group: bool,
 }
 
 impl Asked {

@@ -25,9 +25,9 @@ pub const CONTROL_SIZE: usize = 256;
 /// before Linux 6.9).
 pub const MOST_SEGMENTS: usize = 64;
 
-/// The most bytes in a batch of replies. With UDP GSO the kernel first makes one IPv4
-/// datagram of the batch, which holds 65,507 bytes at most.
-pub const REPLY_BATCH_SIZE: usize = 60_000;
+/// The most bytes of replies to one peer in one send. With UDP GSO the kernel first makes one
+/// IPv4 datagram of them, which holds 65,507 bytes at most.
+pub const MOST_REPLY_BYTES: usize = 60_000;
 
 /// After so many bytes a socket has had its share of a turn, for datagrams that the kernel has
 /// coalesced are many.

@@ -97,8 +97,8 @@ impl EventLoop {
         let mut bytes = 0;
         // Whether the replies in the batch count for `--count`: all of them, or none.
         let mut count = true;
-        for Datagram { envelope, to_group, message } in batch.datagrams() {
-            if to_group && !socket.answers_groups {
+        for Datagram { envelope, message } in batch.datagrams() {
+            if envelope.asked.to_group && !socket.answers_groups {
                 continue;
             }
             let counts = shared.goal.note_message(Some(message), now);
@@ -135,22 +135,29 @@ fn send(
     shared: &Shared,
     count: bool,
 ) -> Result<(), Failure> {
-    let Some(peer) = replies.peer().map(Peer::new) else {
-        return Ok(());
-    };
-    let sent = replies.send(socket);
-    shared.totals.exchanges.add(sent.count);
-    if count {
-        shared.goal.note_exchanges(sent.count);
-    }
-    shared.totals.bytes_sent.add(sent.bytes);
-    (0..sent.count).for_each(|_| events::answered(&peer));
-    for error in sent.failed {
-        shared.totals.unanswered.add(1);
-        events::unanswered(&peer, &error);
-        if error.raw_os_error() == Some(Errno::ENOSYS as i32) {
-            return Err(Failure::cannot_go_on(&error));
+    let (mut exchanges, mut result) = (0, Ok(()));
+    let length = replies.length() as u64;
+    replies.send(socket, |peer, sent| {
+        let peer = &Peer::new(peer);
+        match sent {
+            Ok(replies) => {
+                exchanges += replies as u64;
+                (0..replies).for_each(|_| events::answered(peer));
+            }
+            Err(errno) => {
+                let error = errno.into();
+                shared.totals.unanswered.add(1);
+                events::unanswered(peer, &error);
+                if errno == Errno::ENOSYS {
+                    result = Err(Failure::cannot_go_on(&error));
+                }
+            }
         }
+    });
+    shared.totals.exchanges.add(exchanges);
+    if count {
+        shared.goal.note_exchanges(exchanges);
     }
-    Ok(())
+    shared.totals.bytes_sent.add(exchanges * length);
+    result
 }
