@@ -24,11 +24,12 @@ use common::stream::Stream;
 #[derive(Debug)]
 pub struct Connection<S> {
     stream: S,
-    terms: Terms,
     state: State,
-    has_received: bool,
     deadline: Instant,
     inbound: Inbound,
+    has_received: bool,
+    /// Whether every message is answered, or the next one is the last.
+    is_conversation: bool,
 }
 
 /// What the server allows a connection.
@@ -105,14 +106,14 @@ pub enum End {
 
 impl<S: Stream> Connection<S> {
     /// A connection that was just accepted. It receives nothing before the first event.
-    pub fn new(stream: S, terms: Terms, now: Instant) -> Self {
+    pub fn new(stream: S, terms: &Terms, now: Instant) -> Self {
         Self {
             stream,
-            terms,
             state: State::Receiving,
-            has_received: false,
             deadline: now + terms.read_timeout,
             inbound: Inbound::Empty,
+            has_received: false,
+            is_conversation: terms.conversation,
         }
     }
 
@@ -136,18 +137,18 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Takes the next step. Receives a message into the first [`BUFFER_SIZE`] bytes of
+    /// Takes the next step, on the `terms` that it was made with. Receives a message into the first [`BUFFER_SIZE`] bytes of
     /// `buffer`, and data to be discarded into all of it.
-    pub fn step<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
+    pub fn step<'b>(&mut self, buffer: &'b mut [u8], terms: &Terms, now: Instant) -> Step<'b> {
         match &mut self.state {
-            State::Receiving => self.receive_message(buffer, now),
+            State::Receiving => self.receive_message(buffer, terms, now),
             State::Replying { reply, sent } if *sent < reply.len() => {
-                let is_last = !self.terms.conversation;
+                let is_last = !self.is_conversation;
                 Self::send_reply(&mut self.stream, reply, sent, is_last)
             }
             State::Replying { sent, .. } => {
                 let sent = *sent;
-                self.end_reply(sent, now)
+                self.end_reply(sent, terms, now)
             }
             State::Ending => self.end_unanswered(),
             State::Lingering => self.discard(buffer),
@@ -182,7 +183,7 @@ impl<S: Stream> Connection<S> {
     /// conversation ends like any other connection. If every message is answered, the
     /// peer has until `last_linger` at most to close.
     pub fn conclude(&mut self, last_linger: Instant) {
-        self.terms.conversation = false;
+        self.is_conversation = false;
         if matches!(self.state, State::Receiving) && self.has_received {
             self.state = State::Ending;
         }
@@ -207,16 +208,21 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Receives a message.
-    fn receive_message<'b>(&mut self, buffer: &'b mut [u8], now: Instant) -> Step<'b> {
+    fn receive_message<'b>(
+        &mut self,
+        buffer: &'b mut [u8],
+        terms: &Terms,
+        now: Instant,
+    ) -> Step<'b> {
         let limit = buffer.len().min(BUFFER_SIZE);
         match self.receive(&mut buffer[..limit]) {
-            Ok(0) if self.terms.conversation => {
+            Ok(0) if self.is_conversation => {
                 Step::Ended(if self.has_received { End::Done } else { End::Silent })
             }
             Ok(len) => {
                 self.has_received = true;
                 self.state = State::Replying { reply: Arc::default(), sent: 0 };
-                self.deadline = now + self.terms.linger;
+                self.deadline = now + terms.linger;
                 Step::Received(&buffer[..len])
             }
             // After a message was answered, an abrupt end is as good as an orderly one.
@@ -242,10 +248,10 @@ impl<S: Stream> Connection<S> {
 
     /// Once the reply is sent: ends this side or, in a conversation, waits for the next
     /// message.
-    fn end_reply<'b>(&mut self, sent: usize, now: Instant) -> Step<'b> {
-        if self.terms.conversation {
+    fn end_reply<'b>(&mut self, sent: usize, terms: &Terms, now: Instant) -> Step<'b> {
+        if self.is_conversation {
             self.state = State::Receiving;
-            self.deadline = now + self.terms.read_timeout;
+            self.deadline = now + terms.read_timeout;
             return Step::Answered(sent);
         }
         match self.stream.end() {

@@ -9,7 +9,7 @@ fn serve(connection: &mut Connection<Script>, reply: &Arc<[u8]>, now: Instant) {
     let mut buffer = [0; BUFFER_SIZE];
     connection.on_ready(false);
     loop {
-        match connection.step(&mut buffer, now) {
+        match connection.step(&mut buffer, &TERMS, now) {
             Step::Received(_) => connection.answer(Arc::clone(reply)),
             Step::Answered(_) | Step::Again => {}
             Step::WaitToReceive => connection.on_ready(true),

@@ -26,7 +26,7 @@ fn check(
     now: Instant,
     most: usize,
 ) -> Result<(), TestCaseError> {
-    let conversation = connection.terms.conversation;
+    let conversation = connection.is_conversation;
     let (mut received, mut answered) = (0, 0);
     for peer_ended in events {
         connection.on_ready(peer_ended);
@@ -66,13 +66,13 @@ proptest! {
     ) {
         let now = Instant::now();
         let mut connection = connection(inbound, [], now);
-        connection.terms.conversation = is_conversation;
+        connection.is_conversation = is_conversation;
         let mut received = 0;
         'events: for peer_ended in events {
             connection.on_ready(peer_ended);
             for steps in 0.. {
                 prop_assert!(steps < MOST_STEPS);
-                match connection.step(&mut [0; 4096], now) {
+                match connection.step(&mut [0; 4096], &TERMS, now) {
                     Step::Received(_) => {
                         received += 1;
                         connection.leave_unanswered();

@@ -73,7 +73,7 @@ fn connection(
         outbound: outbound.into_iter().collect(),
         ..Script::default()
     };
-    Connection::new(script, TERMS, now)
+    Connection::new(script, &TERMS, now)
 }
 
 const TERMS: Terms = Terms {
@@ -84,7 +84,7 @@ const TERMS: Terms = Terms {
 
 /// The same connection, as a conversation.
 fn conversing(mut connection: Connection<Script>) -> Connection<Script> {
-    connection.terms.conversation = true;
+    connection.is_conversation = true;
     connection
 }
 
@@ -96,7 +96,7 @@ fn turn(connection: &mut Connection<Script>, now: Instant) -> Vec<String> {
     let mut buffer = vec![0; 4096];
     let mut words = Vec::new();
     while words.len() < MOST_STEPS {
-        match connection.step(&mut buffer, now) {
+        match connection.step(&mut buffer, &TERMS, now) {
             Step::Received(message) => {
                 words.push(format!("received {}", message.len()));
                 connection.answer(Arc::from(*b"ACK!"));
@@ -296,8 +296,8 @@ fn without_an_answer_the_connection_just_ends() {
     let now = Instant::now();
     let mut connection = connection([Ok(5)], [], now);
     connection.on_ready(false);
-    assert!(matches!(connection.step(&mut [0; 64], now), Step::Received(_)));
-    assert!(matches!(connection.step(&mut [0; 64], now), Step::Answered(0)));
+    assert!(matches!(connection.step(&mut [0; 64], &TERMS, now), Step::Received(_)));
+    assert!(matches!(connection.step(&mut [0; 64], &TERMS, now), Step::Answered(0)));
     assert!(connection.stream.ended);
 }
 

@@ -1,6 +1,5 @@
 //! All connections of an event loop, in the order of their deadlines.
 
-use std::collections::BTreeSet;
 use std::iter;
 use std::time::Instant;
 
@@ -11,18 +10,14 @@ use slab::Slab;
 
 use crate::connection::Connection;
 use crate::limits::{BESIDE_SLOT, USUAL};
+use crate::queues::{self, Queue, Queues};
 use crate::sources::Place;
 
-/// All connections, by key. Each has exactly one deadline. Changing it takes O(log n),
-/// and a connection that ends leaves nothing behind.
+/// All connections, by key. Each has exactly one deadline, and is in one queue.
 #[derive(Debug)]
 pub struct Connections {
     slots: Slab<Slot>,
-    /// The deadlines of silent connections, which have received no message yet. Each is
-    /// `--read-timeout` after the accept, so this is also the order of their age.
-    silent: BTreeSet<(Instant, usize)>,
-    /// The deadlines of the others.
-    others: BTreeSet<(Instant, usize)>,
+    queues: Queues,
 }
 
 /// A connection, and what the event loop knows about it.
@@ -36,20 +31,6 @@ pub struct Slot {
     pub is_registered_for_writing: bool,
     /// Held for as long as the connection lives.
     _place: Place,
-    deadline: Deadline,
-}
-
-/// A connection's deadline, and in which of the two orders it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Deadline {
-    at: Instant,
-    is_silent: bool,
-}
-
-impl Deadline {
-    fn of(connection: &Connection<TcpStream>) -> Self {
-        Self { at: connection.deadline(), is_silent: connection.is_silent() }
-    }
 }
 
 impl Connections {
@@ -59,8 +40,9 @@ impl Connections {
         let halves = iter::successors(Some(room.min(USUAL)), |capacity| Some(capacity / 2));
         // Others need some of it, too.
         let capacity = halves.take_while(|&n| n > 0).find(|&n| memory::is_left(2 * table(n)));
-        let slots = Slab::with_capacity(capacity.unwrap_or_default());
-        Self { slots, silent: BTreeSet::new(), others: BTreeSet::new() }
+        let capacity = capacity.unwrap_or_default();
+        let slots = Slab::with_capacity(capacity);
+        Self { slots, queues: Queues::with_capacity(capacity) }
     }
 
     /// The key that the next [`Connections::insert`] returns.
@@ -76,17 +58,15 @@ impl Connections {
     }
 
     pub fn insert(&mut self, connection: Connection<TcpStream>, peer: Peer, place: Place) {
-        let deadline = Deadline::of(&connection);
         let slot = Slot {
             connection,
             peer,
             counts: false,
             is_registered_for_writing: false,
             _place: place,
-            deadline,
         };
         let key = self.slots.insert(slot);
-        self.deadlines(deadline).insert((deadline.at, key));
+        self.reschedule(key);
     }
 
     pub fn get_mut(&mut self, key: usize) -> Option<&mut Slot> {
@@ -94,31 +74,28 @@ impl Connections {
     }
 
     pub fn remove(&mut self, key: usize) -> Option<Slot> {
-        let slot = self.slots.try_remove(key)?;
-        self.deadlines(slot.deadline).remove(&(slot.deadline.at, key));
-        Some(slot)
+        self.queues.leave(key);
+        self.slots.try_remove(key)
     }
 
-    /// Moves the connection to the deadline that it has now.
+    /// Moves the connection to the place in the queues that it has now.
     pub fn reschedule(&mut self, key: usize) {
-        let Some(slot) = self.slots.get_mut(key) else {
+        let Some(Slot { connection, .. }) = self.slots.get(key) else {
             return;
         };
-        let (old, new) = (slot.deadline, Deadline::of(&slot.connection));
-        if old != new {
-            slot.deadline = new;
-            self.deadlines(old).remove(&(old.at, key));
-            self.deadlines(new).insert((new.at, key));
-        }
-    }
-
-    fn deadlines(&mut self, deadline: Deadline) -> &mut BTreeSet<(Instant, usize)> {
-        if deadline.is_silent { &mut self.silent } else { &mut self.others }
+        let queue = match () {
+            () if connection.is_silent() => Queue::Silent,
+            () if connection.is_idle() => Queue::Idle,
+            () => Queue::Answering,
+        };
+        let deadline = connection.deadline();
+        self.queues.leave(key);
+        self.queues.enter(queue, key, |other| self.slots[other].connection.deadline() <= deadline);
     }
 
     /// The earliest deadline, and the connection that has it.
     fn earliest(&self) -> Option<(Instant, usize)> {
-        self.silent.first().into_iter().chain(self.others.first()).min().copied()
+        self.queues.firsts().map(|key| (self.slots[key].connection.deadline(), key)).min()
     }
 
     /// The earliest deadline of all connections.
@@ -133,11 +110,12 @@ impl Connections {
 
     /// The oldest silent connection.
     pub fn oldest_silent(&self) -> Option<usize> {
-        self.silent.first().map(|&(_, key)| key)
+        self.queues.first(Queue::Silent)
     }
 
+    /// All keys, in the order of [`Queues::keys`].
     pub fn keys(&self) -> Vec<usize> {
-        self.slots.iter().map(|(key, _)| key).collect()
+        self.queues.keys().collect()
     }
 
     pub fn len(&self) -> usize {
@@ -147,5 +125,5 @@ impl Connections {
 
 /// The bytes of a table of `capacity` connections, and of what else they need.
 fn table(capacity: usize) -> usize {
-    capacity * (size_of::<Slot>() + BESIDE_SLOT)
+    capacity * (size_of::<Slot>() + queues::BYTES + BESIDE_SLOT)
 }

@@ -34,6 +34,7 @@ mod events;
 mod limits;
 mod listener;
 mod newcomers;
+mod queues;
 mod server;
 mod setup;
 mod shared;

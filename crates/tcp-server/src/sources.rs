@@ -16,9 +16,10 @@ pub struct Sources {
     present: Mutex<HashMap<Source, usize>>,
 }
 
-/// A connection's place among those of its source. Dropping it frees the place.
+/// A connection's place among those of its source. Dropping it frees the place. Where there is no
+/// limit it is empty, and small.
 #[derive(Debug)]
-pub struct Place(Option<(Arc<Sources>, Source)>);
+pub struct Place(Option<Box<(Arc<Sources>, Source)>>);
 
 impl Sources {
     pub fn new(most: usize) -> Arc<Self> {
@@ -41,7 +42,7 @@ impl Sources {
             return None;
         }
         *connections += 1;
-        Some(Place(Some((Arc::clone(self), source))))
+        Some(Place(Some(Box::new((Arc::clone(self), source)))))
     }
 
     /// Nothing panics while it holds the lock, so a poisoned lock guards sound data.
@@ -52,7 +53,7 @@ impl Sources {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some((sources, source)) = &self.0 else {
+        let Some((sources, source)) = self.0.as_deref() else {
             return;
         };
         if let Entry::Occupied(mut connections) = sources.lock().entry(*source) {

@@ -152,8 +152,7 @@ impl EventLoop {
         now: Instant,
     ) -> io::Result<()> {
         events::accepted(&peer);
-        let terms = self.shared.terms;
-        if terms.conversation {
+        if self.shared.terms.conversation {
             // Otherwise a short reply would wait until the peer has acknowledged the
             // reply before it (Nagle's algorithm). An error only makes it slower.
             let _ = stream.set_nodelay(true);
@@ -164,7 +163,7 @@ impl EventLoop {
             events::lost(&peer, &error);
             return Err(error);
         }
-        self.connections.insert(Connection::new(stream, terms, now), peer, place);
+        self.connections.insert(Connection::new(stream, &self.shared.terms, now), peer, place);
         Ok(())
     }
 

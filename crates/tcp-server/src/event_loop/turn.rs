@@ -59,7 +59,7 @@ impl EventLoop {
             if may_wait && has_enough && slot.connection.is_idle() {
                 return;
             }
-            match slot.connection.step(&mut self.buffer, now) {
+            match slot.connection.step(&mut self.buffer, &self.shared.terms, now) {
                 Step::Received(message) => {
                     // The peer's end alone is no message, although it is answered like one.
                     let sent = (!message.is_empty()).then_some(message);
