@@ -4,6 +4,7 @@
 //! for whoever reads them. A record of several lines is kept together.
 
 mod outbox;
+mod pace;
 mod printer;
 
 use std::io::{self, Write};

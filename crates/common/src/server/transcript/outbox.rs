@@ -3,24 +3,26 @@
 //! An event loop that wrote its own transcript would stop serving whenever nobody
 //! reads it. With the outbox a line costs the loop one lock and one copy. The only
 //! system call wakes the writer, if the writer sleeps: once a turn
-//! ([`Outbox::publish`]), or when [`PLENTY`] bytes wait. When nobody reads and the
-//! buffer is full, lines are dropped and counted, and the count is printed once there
-//! is room again.
+//! ([`Outbox::publish`]), or when [`PLENTY`] bytes wait. While lines come fast, the
+//! writer does not sleep: it lingers, and looks again by itself. When nobody reads and
+//! the buffer is full, lines are dropped and counted, and the count is printed once
+//! there is room again.
 
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::server::memory;
 
+use super::pace::{LINGER, Pace};
 use super::printer::{Printer, count_lines};
 
 /// The most bytes that wait to be written: the lines of some 50,000 exchanges.
 const LIMIT: usize = 4 * 1024 * 1024;
 
-/// When this many bytes wait, the writer is woken before the turn is over.
+/// When this many bytes wait, the writer is woken before the turn is over, or while it lingers.
 const PLENTY: usize = 64 * 1024;
 
 /// A thread's stack, as the standard library has it.
@@ -58,6 +60,8 @@ struct State {
 enum Writer {
     #[default]
     Busy,
+    /// It looks again soon, and is woken only for [`PLENTY`].
+    Lingering,
     Asleep,
     /// The writer has ended, at the end or because of a broken pipe: lines are
     /// discarded.
@@ -95,7 +99,9 @@ impl Outbox {
     /// Wakes the writer if it sleeps and there is something to write.
     pub(crate) fn publish(&self) {
         let state = self.shared.lock();
-        self.shared.wake(state, 1);
+        if state.writer == Writer::Asleep && state.has_work(1) {
+            self.shared.wake(state);
+        }
     }
 
     /// Waits until everything is written, but no longer than [`FLUSH`]. The rest is
@@ -122,12 +128,21 @@ impl Write for Outbox {
         } else {
             state.dropped += count_lines(record);
         }
-        self.shared.wake(state, PLENTY);
+        if matches!(state.writer, Writer::Asleep | Writer::Lingering) && state.has_work(PLENTY) {
+            self.shared.wake(state);
+        }
         Ok(record.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl State {
+    /// Whether at least `least` bytes wait, or lines are missing.
+    fn has_work(&self, least: usize) -> bool {
+        self.lines.len() >= least || self.dropped > 0
     }
 }
 
@@ -137,15 +152,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the writer if it sleeps and at least `least` bytes wait, or lines are missing.
-    fn wake(&self, mut state: MutexGuard<'_, State>, least: usize) {
-        let has_work = state.lines.len() >= least || state.dropped > 0;
-        if state.writer == Writer::Asleep && has_work {
-            state.writer = Writer::Busy;
-            // Unlock first, or the writer would wake only to wait for the lock.
-            drop(state);
-            self.work.notify_one();
-        }
+    /// Wakes the writer, which sleeps or lingers.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        state.writer = Writer::Busy;
+        // Unlock first, or the writer would wake only to wait for the lock.
+        drop(state);
+        self.work.notify_one();
     }
 
     /// Runs on the writer's thread. Returns when the outbox is closed and empty, or
@@ -155,8 +167,9 @@ impl Shared {
         mut printer: Printer<impl Write, impl Fn(u64) -> String>,
         mut batch: Vec<u8>,
     ) -> io::Result<()> {
+        let mut pace = Pace::default();
         let ended = loop {
-            let Some(dropped) = self.next_batch(&mut batch) else {
+            let Some(dropped) = self.next_batch(&mut batch, &mut pace) else {
                 break Ok(());
             };
             match printer.print(&batch, dropped) {
@@ -174,19 +187,33 @@ impl Shared {
 
     /// Waits for lines and swaps them into `batch`. Returns how many lines are missing
     /// after them, or `None` at the end.
-    fn next_batch(&self, batch: &mut Vec<u8>) -> Option<u64> {
+    fn next_batch(&self, batch: &mut Vec<u8>, pace: &mut Pace) -> Option<u64> {
         batch.clear();
         let mut state = self.lock();
-        while state.lines.is_empty() && state.dropped == 0 {
+        if pace.lingers() {
+            state = self.linger(state);
+        }
+        let mut has_slept = false;
+        while !state.has_work(1) {
             if state.closed {
                 return None;
             }
+            has_slept = true;
             state.writer = Writer::Asleep;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.writer = Writer::Busy;
+        pace.note_lines(Instant::now(), has_slept);
         mem::swap(&mut state.lines, batch);
         Some(mem::take(&mut state.dropped))
+    }
+
+    /// Waits for more lines, but not for long, and not if there are plenty or the end has come.
+    fn linger<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.writer = Writer::Lingering;
+        let may_linger = |state: &mut State| !state.closed && !state.has_work(PLENTY);
+        let waited = self.work.wait_timeout_while(state, LINGER, may_linger);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -205,112 +232,4 @@ fn is_broken(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc::{self, Receiver, Sender};
-
-    /// An output whose every write waits until the test says how it ends.
-    struct Scripted {
-        answers: Receiver<io::Result<()>>,
-        written: Sender<String>,
-    }
-
-    impl Write for Scripted {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.answers.recv().unwrap_or(Ok(()))?;
-            let _ = self.written.send(String::from_utf8_lossy(bytes).into_owned());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    struct Rig {
-        outbox: Outbox,
-        answers: Sender<io::Result<()>>,
-        written: Receiver<String>,
-        broken: Receiver<()>,
-    }
-
-    fn rig() -> Rig {
-        let (answers, answers_rx) = mpsc::channel();
-        let (written_tx, written) = mpsc::channel();
-        let (broken_tx, broken) = mpsc::channel();
-        let out = Scripted { answers: answers_rx, written: written_tx };
-        let notice = |lines| format!("{lines} dropped\n");
-        let outbox = Outbox::start(out, notice, move || broken_tx.send(()).unwrap()).unwrap();
-        Rig { outbox, answers, written, broken }
-    }
-
-    const PATIENCE: Duration = Duration::from_secs(10);
-
-    #[test]
-    fn lines_come_out_in_order_and_all_of_them_at_the_end() {
-        let Rig { mut outbox, answers, written, .. } = rig();
-        drop(answers);
-        for n in 0..1000 {
-            writeln!(outbox, "{n}").unwrap();
-            outbox.publish();
-        }
-        outbox.close();
-        let all: String = written.iter().collect();
-        assert!(all.lines().eq((0..1000).map(|n| n.to_string())));
-    }
-
-    #[test]
-    fn lines_that_find_no_room_are_counted() {
-        let Rig { mut outbox, answers, written, .. } = rig();
-        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
-        // One buffer is with the writer, which is stuck, and another one waits: a third
-        // finds no room.
-        let lines = 3 * LIMIT / line.len();
-        for _ in 0..lines {
-            outbox.write_all(&line).unwrap();
-        }
-        drop(answers);
-        outbox.close();
-        let all: String = written.iter().collect();
-        let (kept, notices): (Vec<_>, Vec<_>) = all.lines().partition(|l| l.starts_with('x'));
-        assert!(kept.len() >= LIMIT / line.len(), "{} kept", kept.len());
-        assert!(!notices.is_empty());
-        let dropped: usize =
-            notices.iter().map(|n| n.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
-        assert_eq!(kept.len() + dropped, lines);
-    }
-
-    #[test]
-    fn after_a_full_disk_the_number_of_missing_lines_is_printed() {
-        let Rig { mut outbox, answers, written, .. } = rig();
-        let full = || Err(io::ErrorKind::StorageFull.into());
-        answers.send(full()).unwrap();
-        writeln!(outbox, "one\ntwo").unwrap();
-        // Wait until the writer has met the full disk and sleeps again.
-        let met = |state: &State| state.writer == Writer::Asleep && state.lines.is_empty();
-        while !met(&outbox.shared.lock()) {
-            outbox.publish();
-            thread::yield_now();
-        }
-        drop(answers);
-        writeln!(outbox, "three").unwrap();
-        outbox.publish();
-        let mut seen = String::new();
-        while !seen.ends_with("three\n") {
-            seen += &written.recv_timeout(PATIENCE).unwrap();
-        }
-        assert_eq!(seen, "2 dropped\nthree\n");
-    }
-
-    #[test]
-    fn a_broken_pipe_is_reported_once() {
-        let Rig { mut outbox, answers, broken, .. } = rig();
-        answers.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
-        writeln!(outbox, "into the void").unwrap();
-        outbox.publish();
-        broken.recv_timeout(PATIENCE).unwrap();
-        writeln!(outbox, "and more").unwrap();
-        outbox.close();
-        assert_eq!(broken.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
-    }
-}
+mod tests;

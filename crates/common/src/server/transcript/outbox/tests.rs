@@ -1,0 +1,134 @@
+use super::*;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+/// An output whose every write waits until the test says how it ends.
+struct Scripted {
+    answers: Receiver<io::Result<()>>,
+    written: Sender<String>,
+}
+
+impl Write for Scripted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.answers.recv().unwrap_or(Ok(()))?;
+        let _ = self.written.send(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Rig {
+    outbox: Outbox,
+    answers: Sender<io::Result<()>>,
+    written: Receiver<String>,
+    broken: Receiver<()>,
+}
+
+fn rig() -> Rig {
+    let (answers, answers_rx) = mpsc::channel();
+    let (written_tx, written) = mpsc::channel();
+    let (broken_tx, broken) = mpsc::channel();
+    let out = Scripted { answers: answers_rx, written: written_tx };
+    let notice = |lines| format!("{lines} dropped\n");
+    let outbox = Outbox::start(out, notice, move || broken_tx.send(()).unwrap()).unwrap();
+    Rig { outbox, answers, written, broken }
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn lines_come_out_in_order_and_all_of_them_at_the_end() {
+    let Rig { mut outbox, answers, written, .. } = rig();
+    drop(answers);
+    for n in 0..1000 {
+        writeln!(outbox, "{n}").unwrap();
+        outbox.publish();
+    }
+    outbox.close();
+    let all: String = written.iter().collect();
+    assert!(all.lines().eq((0..1000).map(|n| n.to_string())));
+}
+
+#[test]
+fn lines_that_find_no_room_are_counted() {
+    let Rig { mut outbox, answers, written, .. } = rig();
+    let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+    // One buffer is with the writer, which is stuck, and another one waits: a third
+    // finds no room.
+    let lines = 3 * LIMIT / line.len();
+    for _ in 0..lines {
+        outbox.write_all(&line).unwrap();
+    }
+    drop(answers);
+    outbox.close();
+    let all: String = written.iter().collect();
+    let (kept, notices): (Vec<_>, Vec<_>) = all.lines().partition(|l| l.starts_with('x'));
+    assert!(kept.len() >= LIMIT / line.len(), "{} kept", kept.len());
+    assert!(!notices.is_empty());
+    let dropped: usize =
+        notices.iter().map(|n| n.split(' ').next().unwrap().parse::<usize>().unwrap()).sum();
+    assert_eq!(kept.len() + dropped, lines);
+}
+
+#[test]
+fn after_a_full_disk_the_number_of_missing_lines_is_printed() {
+    let Rig { mut outbox, answers, written, .. } = rig();
+    let full = || Err(io::ErrorKind::StorageFull.into());
+    answers.send(full()).unwrap();
+    writeln!(outbox, "one\ntwo").unwrap();
+    // Wait until the writer has met the full disk and sleeps again.
+    let met = |state: &State| state.writer == Writer::Asleep && state.lines.is_empty();
+    while !met(&outbox.shared.lock()) {
+        outbox.publish();
+        thread::yield_now();
+    }
+    drop(answers);
+    writeln!(outbox, "three").unwrap();
+    outbox.publish();
+    let mut seen = String::new();
+    while !seen.ends_with("three\n") {
+        seen += &written.recv_timeout(PATIENCE).unwrap();
+    }
+    assert_eq!(seen, "2 dropped\nthree\n");
+}
+
+#[test]
+fn a_broken_pipe_is_reported_once() {
+    let Rig { mut outbox, answers, broken, .. } = rig();
+    answers.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
+    writeln!(outbox, "into the void").unwrap();
+    outbox.publish();
+    broken.recv_timeout(PATIENCE).unwrap();
+    writeln!(outbox, "and more").unwrap();
+    outbox.close();
+    assert_eq!(broken.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn the_writer_is_woken_from_sleep_once_a_turn_and_from_lingering_for_plenty_alone() {
+    // Nobody writes here.
+    let mut outbox = Outbox { shared: Arc::default() };
+    let writer_is = |outbox: &Outbox| outbox.shared.lock().writer;
+    let set = |outbox: &Outbox, writer| outbox.shared.lock().writer = writer;
+
+    set(&outbox, Writer::Asleep);
+    outbox.publish();
+    assert_eq!(writer_is(&outbox), Writer::Asleep, "there is nothing to write");
+    writeln!(outbox, "one").unwrap();
+    assert_eq!(writer_is(&outbox), Writer::Asleep, "the turn is not over");
+    outbox.publish();
+    assert_eq!(writer_is(&outbox), Writer::Busy);
+
+    set(&outbox, Writer::Lingering);
+    writeln!(outbox, "two").unwrap();
+    outbox.publish();
+    assert_eq!(writer_is(&outbox), Writer::Lingering, "it looks by itself");
+    outbox.write_all(&[b'x'; PLENTY]).unwrap();
+    assert_eq!(writer_is(&outbox), Writer::Busy);
+
+    set(&outbox, Writer::Asleep);
+    writeln!(outbox, "three").unwrap();
+    assert_eq!(writer_is(&outbox), Writer::Busy, "there is plenty");
+}
