@@ -15,6 +15,7 @@ REPLY_ONCE = "head -c 22 >/dev/null; printf ACK!"  # a shell's part of socat and
 # default holds some 280 datagrams, and 64 sockets with 16 outstanding messages send 1,024. The kernel doubles
 # it, and grants at most net.core.rmem_max, unless root asks.
 RECEIVE_BUFFER = 1 << 20
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h, for root
 
 
 class Peer(NamedTuple):
@@ -37,7 +38,7 @@ class Peer(NamedTuple):
 def udp_socket() -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        made.setsockopt(socket.SOL_SOCKET, 33, RECEIVE_BUFFER)  # SO_RCVBUFFORCE, asm-generic/socket.h
+        made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
     except PermissionError:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     made.bind(("127.0.0.1", 0))

@@ -68,31 +68,45 @@ def figures(setting: Setting) -> list[Figure]:
     can_count = can_count_calls()
     if not can_count:
         print("servers: SKIPPED: system calls are not counted: needs perf(1), and the right to use its tracepoints")
-    made = []
-    for load in LOADS:
-        entrants = start(setting, load)
-        for number in range(setting.rounds):
-            play_round(setting, load, entrants, number)
-        for entrant in entrants:
-            if can_count:
-                entrant.turns[-1]["calls"] = count_calls(setting, load, entrant)
-            entrant.turns[-1]["resident"] = accounts.resident_kb(entrant.server.pid) * 1024 / 1e6
-            entrant.server.stop()
-            made += figures_of(load, entrant, entrants[0].turns)
-    return made
+    return [figure for load in LOADS for figure in measure(setting, load, can_count)]
+
+
+def measure(setting: Setting, load: Load, can_count: bool) -> list[Figure]:
+    entrants = start(setting, load)
+    for number in range(setting.rounds):
+        play_round(setting, load, entrants, number)
+    for entrant in entrants:
+        if can_count:
+            entrant.turns[-1]["calls"] = count_calls(setting, load, entrant)
+        entrant.turns[-1]["resident"] = accounts.resident_kb(entrant.server.pid) * 1024 / 1e6
+        entrant.server.stop()
+    return [figure for entrant in entrants for figure in figures_of(load, entrant, entrants[0].turns)]
 
 
 def start(setting: Setting, load: Load) -> list[Entrant]:
-    """Starts all peers that bear this load, and has each warm up."""
+    """Starts all peers that bear this load, and has each warm up. A guest that cannot is left out, which is said."""
     entrants = []
     for number, peer in enumerate(peers(setting, load.protocol)):
-        if load.sockets * load.outstanding <= (peer.most_at_once or 1 << 16):
-            transcript = setting.scratch / f"{load.title} {number}"
-            with on_core(setting.server_core):
-                server = peer.start(load.protocol, transcript)
-            entrants.append(Entrant(peer, server, transcript, []))
-            play(setting, load, entrants[-1], WARM_UP_MS)
+        if load.sockets * load.outstanding > (peer.most_at_once or load.sockets * load.outstanding):
+            continue
+        try:
+            entrants.append(enter(setting, load, peer, setting.scratch / f"{load.title} {number}"))
+        except RuntimeError as error:
+            if not peer.is_guest:
+                raise
+            print(f"{load.title}: SKIPPED: {peer.side}: {error}")
     return entrants
+
+
+def enter(setting: Setting, load: Load, peer: Peer, transcript: Path) -> Entrant:
+    with on_core(setting.server_core):
+        entrant = Entrant(peer, peer.start(load.protocol, transcript), transcript, [])
+    try:
+        play(setting, load, entrant, WARM_UP_MS)
+    except RuntimeError:
+        entrant.server.stop()
+        raise
+    return entrant
 
 
 def play_round(setting: Setting, load: Load, entrants: list[Entrant], number: int) -> None:
