@@ -28,6 +28,9 @@ class Peer(NamedTuple):
     takes_socket: bool = False  # it takes the socket that a service manager passes
     most_at_once: int | None = None
 
+    def bears(self, at_once: int) -> bool:
+        return self.most_at_once is None or at_once <= self.most_at_once
+
     def start(self, protocol: str, output: Path) -> Server:
         if not self.takes_socket:
             return Server(self.command, protocol, output)

@@ -8,18 +8,19 @@ has gone back to sleep: so the writing of the transcript is in it.
 
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from bench import accounts
 from bench.figures import Figure, Goal, Setting
 from bench.peers import OURS, PLAIN, QUIET, Peer, peers
-from bench.programs import Server, Words, counters, on_core, run
+from bench.programs import Words, counters, on_core, run
 from lab import harness
 
 TURN_MS = 250
 WARM_UP_MS = 50
-GUEST_ROUNDS = 3
+FEW_ROUNDS = 3  # for guests, and for counting
 SETTLED = 0.5  # seconds that a server has to go back to sleep
 UNITS = {"CPU": "us", "rate": "k/s", "p50": "us", "p99": "us", "p99.9": "us", "switches": "1", "calls": "1",
          "segments": "1", "lost": "1", "resident": "MB"}
@@ -55,15 +56,6 @@ LOADS = (
 Turn = dict[str, float]  # the value of each quantity
 
 
-class Entrant(NamedTuple):
-    """A peer that runs."""
-
-    peer: Peer
-    server: Server
-    transcript: Path
-    turns: list[Turn]
-
-
 def figures(setting: Setting) -> list[Figure]:
     can_count = can_count_calls()
     if not can_count:
@@ -72,67 +64,58 @@ def figures(setting: Setting) -> list[Figure]:
 
 
 def measure(setting: Setting, load: Load, can_count: bool) -> list[Figure]:
-    entrants = start(setting, load)
+    """Each peer has a turn in each round. They begin at the one end and at the other, round by round."""
+    able = [peer for peer in peers(setting, load.protocol) if peer.bears(load.sockets * load.outstanding)]
+    turns: dict[str, list[Turn]] = {peer.side: [] for peer in able}
     for number in range(setting.rounds):
-        play_round(setting, load, entrants, number)
-    for entrant in entrants:
-        if can_count:
-            entrant.turns[-1]["calls"] = count_calls(setting, load, entrant)
-        entrant.turns[-1]["resident"] = accounts.resident_kb(entrant.server.pid) * 1024 / 1e6
-        entrant.server.stop()
-    return [figure for entrant in entrants for figure in figures_of(load, entrant, entrants[0].turns)]
+        invited = [peer for peer in able if number < FEW_ROUNDS or not peer.is_guest]
+        for peer in invited if number % 2 == 0 else reversed(invited):
+            try:
+                turns[peer.side].append(play(setting, load, peer, can_count and number < FEW_ROUNDS))
+            except RuntimeError as error:
+                if not peer.is_guest:
+                    raise
+                print(f"{load.title}: SKIPPED: {error}")
+                able.remove(peer)
+        costs = ", ".join(f"{side} {done[number]['CPU']:.2f}" for side, done in turns.items() if len(done) > number)
+        print(f"{load.title:15} round {number + 1:2}, us: {costs}", flush=True)
+    return [figure for side, done in turns.items() for figure in figures_of(load, side, done, turns[PLAIN])]
 
 
-def start(setting: Setting, load: Load) -> list[Entrant]:
-    """Starts all peers that bear this load, and has each warm up. A guest that cannot is left out, which is said."""
-    entrants = []
-    for number, peer in enumerate(peers(setting, load.protocol)):
-        if load.sockets * load.outstanding > (peer.most_at_once or load.sockets * load.outstanding):
-            continue
-        try:
-            entrants.append(enter(setting, load, peer, setting.scratch / f"{load.title} {number}"))
-        except RuntimeError as error:
-            if not peer.is_guest:
-                raise
-            print(f"{load.title}: SKIPPED: {peer.side}: {error}")
-    return entrants
-
-
-def enter(setting: Setting, load: Load, peer: Peer, transcript: Path) -> Entrant:
+def play(setting: Setting, load: Load, peer: Peer, is_counted: bool) -> Turn:
+    """A turn of a server that has just been started: how memory happens to be laid out is part of the spread."""
+    transcript = setting.scratch / "transcript"
     with on_core(setting.server_core):
-        entrant = Entrant(peer, peer.start(load.protocol, transcript), transcript, [])
+        server = peer.start(load.protocol, transcript)
     try:
-        play(setting, load, entrant, WARM_UP_MS)
-    except RuntimeError:
-        entrant.server.stop()
-        raise
-    return entrant
+        crowd = partial(load.words, setting, server.port)
+        run(crowd(WARM_UP_MS))
+        settle(server.pid)
+        turn = account(server.pid, crowd(TURN_MS))
+        if peer.is_guest:
+            del turn["switches"]
+        if is_counted:
+            turn["calls"] = count_calls(server.pid, crowd(TURN_MS), setting.scratch / "calls")
+        return turn
+    finally:
+        server.stop()
+        transcript.unlink()  # else they would fill the disk
 
 
-def play_round(setting: Setting, load: Load, entrants: list[Entrant], number: int) -> None:
-    """Each has a turn. They begin at the one end and at the other, round by round."""
-    invited = [entrant for entrant in entrants if number < GUEST_ROUNDS or not entrant.peer.is_guest]
-    for entrant in invited if number % 2 == 0 else reversed(invited):
-        entrant.turns.append(play(setting, load, entrant, TURN_MS))
-    costs = ", ".join(f"{entrant.peer.side} {entrant.turns[-1]['CPU']:.2f}" for entrant in invited)
-    print(f"{load.title:15} round {number + 1:2}, us: {costs}", flush=True)
-
-
-def play(setting: Setting, load: Load, entrant: Entrant, milliseconds: int) -> Turn:
-    pid = entrant.server.pid
-    open(entrant.transcript, "wb").close()  # else it would fill the disk
+def account(pid: int, crowd: Words) -> Turn:
+    """What a server used while it had this load, and how it did."""
     cpu, switches, segments = accounts.cpu_ns(pid), accounts.switches(pid), segments_sent()
-    printed = run(load.words(setting, entrant.server.port, milliseconds)).printed
+    printed = run(crowd).printed
     settle(pid)
     exchanges = printed["exchanges"]
     turn = {"CPU": (accounts.cpu_ns(pid) - cpu) / 1000 / exchanges,
-            "rate": exchanges / float(printed["seconds"]) / 1000, "lost": printed["lost"]}
+            "rate": exchanges / float(printed["seconds"]) / 1000,
+            "switches": (accounts.switches(pid) - switches) / exchanges,
+            "segments": (segments_sent() - segments) / exchanges,
+            "lost": printed["lost"],
+            "resident": accounts.resident_kb(pid) * 1024 / 1e6}
     if not printed["lost"]:  # else some of the times are those of another message
         turn |= {key: float(printed[f"{key.replace('.', '')}_us"]) for key in LATENCIES}
-    if not entrant.peer.is_guest:
-        turn["switches"] = (accounts.switches(pid) - switches) / exchanges
-    if load.protocol == "tcp":
-        turn["segments"] = (segments_sent() - segments) / exchanges
     return turn
 
 
@@ -157,25 +140,23 @@ def can_count_calls() -> bool:
     return bool(shutil.which("perf")) and subprocess.run(command, capture_output=True).returncode == 0
 
 
-def count_calls(setting: Setting, load: Load, entrant: Entrant) -> float:
+def count_calls(pid: int, crowd: Words, counted: Path) -> float:
     """System calls an exchange, in a turn that is not timed.
 
     perf counts them while the server runs as fast as ever. Under strace it would be so slow that the
     load sends whole batches before it looks again, and would need fewer calls than in truth.
     """
-    counted = setting.scratch / "calls"
-    words = f"perf stat -x, -e raw_syscalls:sys_enter -p {entrant.server.pid} -o".split()
-    printed = run([*words, counted, *load.words(setting, entrant.server.port, TURN_MS)]).printed
+    printed = run([*f"perf stat -x, -e raw_syscalls:sys_enter -p {pid} -o".split(), counted, *crowd]).printed
     line = next(line for line in counted.read_text().splitlines() if "raw_syscalls" in line)
     return int(line.split(",")[0]) / int(printed["exchanges"])
 
 
-def figures_of(load: Load, entrant: Entrant, plain: list[Turn]) -> list[Figure]:
+def figures_of(load: Load, side: str, turns: list[Turn], plain: list[Turn]) -> list[Figure]:
     """A figure for each quantity that was measured. CPU time is compared with that of plain C."""
-    side = entrant.peer.side
     made = []
     for quantity, unit in UNITS.items():
-        if values := [turn[quantity] for turn in entrant.turns if quantity in turn]:
+        values = [turn[quantity] for turn in turns if quantity in turn]
+        if values and (quantity != "segments" or load.protocol == "tcp"):
             is_compared = quantity == "CPU" and side != PLAIN
             beside = [turn["CPU"] for turn in plain] if is_compared else []
             goal = load.goals.get(side) if is_compared else None
