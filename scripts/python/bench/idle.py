@@ -10,7 +10,6 @@ their probes fall between each other's. They use a few per cent of a core, and a
 other's way.
 """
 
-import os
 import re
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 from bench import accounts
 from bench.figures import Figure, Goal, Setting
-from bench.programs import Server, Words
+from bench.programs import Server, Words, on_core
 from lab import harness
 
 PROTOCOLS = ("udp", "tcp")
@@ -73,7 +72,6 @@ class Idle(NamedTuple):
 
     def start_pairs(self, flows: int, seconds: int, turn: int) -> list[Pair]:
         """Starts all clients, each for so many seconds and a few more. Another of them begins each turn."""
-        os.sched_setaffinity(0, {self.setting.client_core})
         order = list(self.servers)
         first = turn % len(order)
         pairs = []
@@ -149,11 +147,11 @@ def figures(setting: Setting) -> list[Figure]:
 
 
 def start_server(setting: Setting, side: str, protocol: str) -> Server:
-    os.sched_setaffinity(0, {setting.server_core})  # which the programs inherit
     command: Words = [setting.programs / f"{protocol}-server", "--listen", "127.0.0.1:0"]
     if is_plain(setting, side):
         command = [setting.scratch / f"{protocol}-server", "careful" if side == CAREFUL else "plain"]
-    return Server(command, protocol, setting.scratch / f"{protocol} {side}.transcript")
+    with on_core(setting.server_core):
+        return Server(command, protocol, setting.scratch / f"{protocol} {side}.transcript")
 
 
 def is_plain(setting: Setting, side: str) -> bool:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from bench import accounts
 from bench.figures import Figure, Goal, Setting
-from bench.programs import Server, Words, run
+from bench.programs import Server, Words, on_core, run
 from lab import harness, peers
 
 HELD = (1, 100, 10_000)
+MEGABYTE = 1 << 20
 MOST_RESIDENT = Goal(4.0)  # MB, with the most held
 FLAT = Goal(1.1)  # CPU time an exchange, beside that with one held
 DESCRIPTORS = max(HELD) + 1_000  # for whoever holds them, and for the server
@@ -72,11 +73,9 @@ def allow_descriptors() -> None:
 
 
 def start(setting: Setting, transcript: str) -> Holding:
-    os.sched_setaffinity(0, {setting.server_core})
     command: Words = [setting.programs / "tcp-server", *"--listen 127.0.0.1:0 --read-timeout 1h".split()]
-    holding = Holding(Server(command, "tcp", setting.scratch / transcript), [])
-    os.sched_setaffinity(0, {setting.client_core})
-    return holding
+    with on_core(setting.server_core):
+        return Holding(Server(command, "tcp", setting.scratch / transcript), [])
 
 
 def memory(resident: list[float]) -> list[Figure]:
@@ -99,7 +98,7 @@ def cost(setting: Setting, holdings: dict[int, Holding]) -> list[Figure]:
 
 
 def resident_mb(holding: Holding) -> float:
-    return accounts.resident_kb(holding.server.pid) * 1024 / 1e6
+    return accounts.resident_kb(holding.server.pid) * 1024 / MEGABYTE
 
 
 def descriptors(pid: int) -> int:

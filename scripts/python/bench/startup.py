@@ -17,7 +17,7 @@ from typing import Callable, NamedTuple, Sequence
 
 from bench import accounts
 from bench.figures import Figure, Goal, Setting
-from bench.programs import Server, Words, silent_server
+from bench.programs import Server, Words, on_core, silent_server
 from lab import harness
 from lab.protocol import HELLO
 
@@ -65,9 +65,8 @@ class Program(NamedTuple):
 def figures(setting: Setting) -> list[Figure]:
     message = setting.scratch / "message"
     message.write_bytes(HELLO)
-    os.sched_setaffinity(0, {setting.server_core})
-    servers = {protocol: Server(silent_server(setting.programs, protocol), protocol) for protocol in PROTOCOLS}
-    os.sched_setaffinity(0, {setting.client_core})
+    with on_core(setting.server_core):
+        servers = {protocol: Server(silent_server(setting.programs, protocol), protocol) for protocol in PROTOCOLS}
     try:
         made = []
         for program in programs(setting, {protocol: server.port for protocol, server in servers.items()}, message):
