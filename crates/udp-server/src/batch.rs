@@ -1,10 +1,10 @@
 //! Batches of datagrams, each received in one system call: recvmmsg(2).
 //!
 //! If the kernel has coalesced datagrams of one peer (UDP GRO, udp(7)), one buffer
-//! holds several. With each datagram the kernel says which address it was sent to
-//! (`IP_PKTINFO`, ip(7)), since that is where the client expects its answer from.
+//! holds several. If the socket hears several addresses, the kernel says with each datagram
+//! which one was asked (`IP_PKTINFO`, ip(7)), since that is where the client expects its
+//! answer from.
 
-use std::array;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -83,16 +83,14 @@ impl Batch {
     /// holds is received when the next datagram comes, or at the end: recvmmsg(2), Bugs.)
     pub fn receive(&mut self, socket: &ServerSocket) -> io::Result<bool> {
         self.received.clear();
-        let mut buffers = self.buffers.chunks_mut(RECEIVE_SIZE);
-        let mut slices: [[IoSliceMut<'_>; 1]; BATCH_SIZE] =
-            array::from_fn(|_| [IoSliceMut::new(buffers.next().unwrap_or_default())]);
+        let buffers = self.buffers.chunks_mut(RECEIVE_SIZE).take(self.room);
+        let mut slices: Vec<_> = buffers.map(|buffer| [IoSliceMut::new(buffer)]).collect();
         // The call cuts the room for control messages down to what came, so each call
         // needs new headers.
         let room = Vec::with_capacity(CONTROL_SIZE);
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(self.room, Some(room));
         let fd = socket.udp.as_raw_fd();
-        let slices = slices[..self.room].iter_mut();
-        let messages = recvmmsg(fd, &mut headers, slices, MsgFlags::MSG_DONTWAIT, None)?;
+        let messages = recvmmsg(fd, &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?;
         self.received.extend(messages.map(|message| Received::new(&message)));
         let is_full = self.received.len() == self.room;
         self.room = (2 * self.received.len()).clamp(FEWEST, BATCH_SIZE);

@@ -7,10 +7,10 @@ pub const EVENTS_PER_TURN: usize = 64;
 
 /// Datagrams received in one call, or more if the kernel has coalesced some: enough to
 /// spread the cost of the call.
-pub const BATCH_SIZE: usize = 32;
+pub const BATCH_SIZE: usize = 64;
 
 /// Batches received from one socket before the others are served and the loop
-/// looks for signals: 64 datagrams, or more if the kernel has coalesced some.
+/// looks for signals: 128 datagrams, or more if the kernel has coalesced some.
 pub const BATCHES_PER_TURN: usize = 2;
 
 /// The size of a buffer to receive into: more than any datagram holds (65,527 bytes,

@@ -4,6 +4,10 @@
 //! A system, or a sandbox, may refuse any option. The server goes without it: then, for
 //! example, replies leave from the address that the system chooses.
 
+use std::net::SocketAddr;
+
+use common::address::canonical;
+use common::broadcast::is_broadcast;
 use common::server::settings::Refused;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{
@@ -40,10 +44,14 @@ sockopt_impl!(
     bool
 );
 
-/// Sets the options that the server wants. Returns how many replies one send may hold.
-pub fn set_up(socket: &Socket, is_ipv6: bool, refused: &mut Refused) -> usize {
-    refused.note("IP_PKTINFO", setsockopt(socket, Ipv4PacketInfo, &true));
-    if is_ipv6 {
+/// Sets the options that the server wants for `socket`, which is bound to `address`. Returns how
+/// many replies to one peer a send may hold.
+pub fn set_up(socket: &Socket, address: SocketAddr, refused: &mut Refused) -> usize {
+    let hears_several = hears_several(canonical(address));
+    if hears_several {
+        refused.note("IP_PKTINFO", setsockopt(socket, Ipv4PacketInfo, &true));
+    }
+    if hears_several && address.is_ipv6() {
         refused.note("IPV6_RECVPKTINFO", setsockopt(socket, Ipv6RecvPacketInfo, &true));
         // Else no reply could leave from an address that is this machine's by a route alone
         // (`ip -6 route add local`). The socket is bound: it is too late to bind to others'.
@@ -55,6 +63,14 @@ pub fn set_up(socket: &Socket, is_ipv6: bool, refused: &mut Refused) -> usize {
     let cuts_up = setsockopt(socket, UdpGsoSegment, &0);
     refused.note("UDP_SEGMENT", cuts_up);
     if cuts_up.is_ok() { MOST_SEGMENTS } else { 1 }
+}
+
+/// Whether datagrams to several addresses come to a socket that is bound to `address`: to any, to a
+/// group, or to a subnet's broadcast address. From all other addresses, replies leave without
+/// packet info.
+fn hears_several(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    ip.is_unspecified() || ip.is_multicast() || is_broadcast(address)
 }
 
 /// Lets IPv4 routers fragment a reply. By default it would forbid them that, and would be

@@ -21,7 +21,7 @@ use crate::{groups, setup};
 #[derive(Debug)]
 pub struct ServerSocket {
     pub udp: UdpSocket,
-    /// How many replies one send may hold: 1 without GSO.
+    /// How many replies to one peer a send may hold: 1 without GSO.
     pub most_segments: usize,
     /// The options that the system refused.
     pub refused: Refused,
@@ -81,7 +81,7 @@ impl ServerSocket {
         socket.set_nonblocking(true)?;
         let unknown = || io::Error::from(Errno::EAFNOSUPPORT);
         let address = socket.local_addr()?.as_socket().ok_or_else(unknown)?;
-        let most_segments = setup::set_up(&socket, address.is_ipv6(), &mut refused);
+        let most_segments = setup::set_up(&socket, address, &mut refused);
         let address = canonical(address);
         groups::join(&socket, address)?;
         let udp = UdpSocket::from_std(socket.into());
