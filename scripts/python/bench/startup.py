@@ -11,6 +11,7 @@ and are the same on any day.
 
 import os
 import re
+import signal
 import time
 from pathlib import Path
 from typing import Callable, NamedTuple, Sequence
@@ -139,7 +140,7 @@ def until_it_listens(command: list[str], _input: Path) -> Started:
         faults = page_faults(process.pid)
     finally:
         os.close(reader)
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # under strace, it is two processes
         process.wait()  # not with a time limit, which would poll
         harness.reap(process)
     return Started(wall / 1000, cpu / 1000, faults)
