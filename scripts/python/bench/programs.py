@@ -93,12 +93,12 @@ class Server:
         with open(output or os.devnull, "ab") as out:
             self._process = harness.start(words, stdin=passed or subprocess.DEVNULL, stdout=out)
         self.pid = self._process.pid
-        harness.until(lambda: self._process.poll() is not None or listening_port(self.pid, protocol))
-        port = self._process.poll() is None and listening_port(self.pid, protocol)
-        if not port:
+        # Asked once only: a descriptor that is closed at the next look would make it fail.
+        ended_or_port = harness.until(lambda: self._process.poll() is not None or listening_port(self.pid, protocol))
+        if ended_or_port is True or not ended_or_port:
             harness.reap(self._process, 0)
             raise RuntimeError(f"{_words(command)} does not listen")
-        self.port: int = port
+        self.port: int = ended_or_port
 
     def stop(self) -> None:
         self._process.terminate()
