@@ -79,7 +79,7 @@ impl<'m> Prober<'m> {
             if let Some(signal) = woken.signal {
                 run.interrupt(signal, woken.at)?;
             }
-            for ready in woken.ready {
+            while let Some(ready) = self.poller.next_ready() {
                 self.step(ready, woken.at, run);
             }
             if self.first_end.is_some_and(|end| end <= woken.at) {

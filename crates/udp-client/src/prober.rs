@@ -115,14 +115,13 @@ impl<'r> Prober<'r> {
         if let Some(signal) = woken.signal {
             run.interrupt(signal, woken.at)?;
         }
-        let ready = woken.ready.len();
-        for Ready { key, .. } in woken.ready {
+        while let Some(Ready { key, .. }) = self.poller.next_ready() {
             self.on_ready(key, woken.at, run)?;
         }
         if self.ports.first_end().is_some_and(|end| end <= woken.at) {
             self.end_expired(woken.at, run)?;
         }
-        Ok(ready)
+        Ok(woken.ready)
     }
 
     /// Sends `probe`, from a port that is free, or else from a new one.

@@ -2,6 +2,7 @@
 
 mod alarm;
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
@@ -40,6 +41,9 @@ const OUTPUT: Token = Token(usize::MAX - 2);
 pub struct Poller {
     poll: Poll,
     events: Events,
+    /// The sockets that were ready, and that nobody has asked for. One queue for all waits, so
+    /// that a wait allocates nothing.
+    ready: VecDeque<Ready>,
     most_sockets: usize,
     alarm: Alarm,
     watch: Watch,
@@ -74,8 +78,8 @@ impl Watch {
 pub struct Woken {
     /// When the wait ended.
     pub at: Instant,
-    /// The sockets that are ready.
-    pub ready: Vec<Ready>,
+    /// How many sockets are ready: see [`Poller::next_ready`].
+    pub ready: usize,
     /// The signal that has come, if one has.
     pub signal: Option<Signal>,
 }
@@ -107,7 +111,8 @@ impl Poller {
         interrupt::register(poll.registry(), INTERRUPT).map_err(failed)?;
         let (events, alarm) = (Events::with_capacity(MOST_EVENTS), Alarm::new(ALARM));
         let (watch, _stamping) = (Watch::Nothing, arrival::keep_stamping());
-        Ok(Self { poll, events, most_sockets, alarm, watch, _stamping })
+        let ready = VecDeque::new();
+        Ok(Self { poll, events, ready, most_sockets, alarm, watch, _stamping })
     }
 
     /// How many sockets may be open at once. Probes that need more are sent later.
@@ -160,7 +165,8 @@ impl Poller {
     /// The system's; or nobody reads standard output any more, if that is watched.
     pub fn wait(&mut self, until: Option<Instant>) -> Result<Woken, Failure> {
         self.wait_for_events(until).map_err(|error| Failure::cannot_poll(&error))?;
-        let mut woken = Woken { at: Instant::now(), ready: Vec::new(), signal: None };
+        let (at, mut signal) = (Instant::now(), None);
+        self.ready.clear();
         for event in &self.events {
             match event.token() {
                 ALARM => self.alarm.gone_off(),
@@ -169,14 +175,19 @@ impl Poller {
                     return Err(Failure::unwritten(&ErrorKind::BrokenPipe.into()));
                 }
                 OUTPUT => {}
-                INTERRUPT => woken.signal = interrupt::take(),
+                INTERRUPT => signal = interrupt::take(),
                 Token(key) => {
                     let (is_for_writing, has_ended) = (is_for_writing(event), has_ended(event));
-                    woken.ready.push(Ready { key, is_for_writing, has_ended })
+                    self.ready.push_back(Ready { key, is_for_writing, has_ended });
                 }
             }
         }
-        Ok(woken)
+        Ok(Woken { at, ready: self.ready.len(), signal })
+    }
+
+    /// The next socket that was ready when the last wait ended.
+    pub fn next_ready(&mut self) -> Option<Ready> {
+        self.ready.pop_front()
     }
 
     fn wait_for_events(&mut self, until: Option<Instant>) -> io::Result<()> {

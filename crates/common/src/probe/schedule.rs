@@ -88,8 +88,8 @@ impl Schedule {
 
     /// Takes the next probe that is due by `now` and whose flow `is_free` to send one.
     pub fn take(&mut self, now: Instant, is_free: &dyn Fn(u32) -> bool) -> Option<Due> {
-        let due = self.pending.partition_point(|next| next.at <= now);
-        let found = self.pending.iter_mut().take(due).position(|next| {
+        let mut due = self.pending.iter_mut().take_while(|next| next.at <= now);
+        let found = due.position(|next| {
             let is_free = is_free(next.flow);
             next.is_held |= !is_free;
             is_free
@@ -140,8 +140,8 @@ impl Schedule {
     fn add(&mut self, next: Pending) {
         if next.nth < self.count {
             // The place is the end, unless a flow was not free and has to catch up.
-            let place = self.pending.partition_point(|other| other.at <= next.at);
-            self.pending.insert(place, next);
+            let later = self.pending.iter().rev().take_while(|other| other.at > next.at);
+            self.pending.insert(self.pending.len() - later.count(), next);
         }
     }
 
