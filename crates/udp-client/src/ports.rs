@@ -8,7 +8,7 @@
 //!
 //! This is pure policy, without a clock and without system calls. With each port the caller
 //! keeps a value of type `S`: a socket, or a name in the scenarios. However many ports are
-//! open, a probe takes no more than the look-up in a few sorted sets.
+//! open, a probe takes no more than the look-up in a few sorted sets and queues.
 
 pub mod deadlines;
 pub mod flows;

@@ -9,6 +9,7 @@ mod attempts;
 mod ending;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -237,11 +238,16 @@ impl Run {
         let Some(report) = &mut self.report else {
             return Ok(());
         };
-        self.ended.drain(..).try_for_each(|ended| {
-            let is_expected = report.is_expected(&ended);
-            self.ledger.ended(&ended, is_expected);
-            report.probe(&ended, is_expected)
+        // They are large, and so are looked at where they are. If one cannot be reported, no
+        // other one is.
+        let mut all = mem::take(&mut self.ended);
+        all.iter().try_for_each(|ended| {
+            let is_expected = report.is_expected(ended);
+            self.ledger.ended(ended, is_expected);
+            report.probe(ended, is_expected)
         })?;
+        all.clear();
+        self.ended = all;
         report.write()
     }
 

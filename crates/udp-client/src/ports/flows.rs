@@ -1,6 +1,6 @@
 //! How flows use their source ports, and which free port is a flow's next.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -62,8 +62,8 @@ pub struct Flows(Vec<Vec<Lane>>);
 #[derive(Debug)]
 pub struct Lane {
     address: SocketAddr,
-    /// With their ranks: the lowest one is next.
-    free: BTreeSet<(u64, usize)>,
+    /// With their ranks, the lowest first: it is next. They are few, and mostly come to the end.
+    free: VecDeque<(u64, usize)>,
 }
 
 impl Flows {
@@ -82,7 +82,7 @@ impl Flows {
         let found = lanes.iter().position(|lane| lane.address == address);
         let at = found.unwrap_or(lanes.len());
         if found.is_none() {
-            lanes.push(Lane { address, free: BTreeSet::new() });
+            lanes.push(Lane { address, free: VecDeque::new() });
         }
         &mut lanes[at]
     }
@@ -96,7 +96,7 @@ impl Flows {
 impl Lane {
     /// The key of the next port, if one is free.
     pub fn next(&self) -> Option<usize> {
-        self.free.first().map(|(_, key)| *key)
+        self.free.front().map(|(_, key)| *key)
     }
 
     /// How many ports are free, and so can rest.
@@ -106,11 +106,14 @@ impl Lane {
 
     /// Adds a port that is free, with this rank.
     pub fn enter(&mut self, key: usize, rank: u64) {
-        self.free.insert((rank, key));
+        let later = self.free.iter().rev().take_while(|(other, _)| *other > rank);
+        self.free.insert(self.free.len() - later.count(), (rank, key));
     }
 
     /// Takes off a port that was added so.
     pub fn leave(&mut self, key: usize, rank: u64) {
-        self.free.remove(&(rank, key));
+        if let Some(place) = self.free.iter().position(|free| *free == (rank, key)) {
+            self.free.remove(place);
+        }
     }
 }
