@@ -21,6 +21,10 @@ pub trait Socket {
     /// Receives a datagram. Bytes that do not fit into `buffer` are lost.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<Received>;
 
+    /// Looks whether there is something to receive, which costs less than to receive. The error
+    /// is that of a receive.
+    fn peek(&self) -> io::Result<()>;
+
     /// The next ICMP error that came back, if there is one.
     fn icmp_error(&self) -> Option<IcmpError>;
 }

@@ -38,6 +38,17 @@ impl Socket for Script {
         Ok(Received { len, from, to: Some(OTHER.parse().unwrap()), stamp: None })
     }
 
+    fn peek(&self) -> io::Result<()> {
+        let mut receives = self.receives.borrow_mut();
+        match receives.front().copied().unwrap_or(NOTHING) {
+            Ok(_) => Ok(()),
+            Err(kind) => {
+                receives.pop_front();
+                Err(kind.into())
+            }
+        }
+    }
+
     fn icmp_error(&self) -> Option<IcmpError> {
         self.icmp.borrow_mut().pop_front()
     }

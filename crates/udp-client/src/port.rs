@@ -148,11 +148,13 @@ pub struct Drained {
     pub is_empty: bool,
 }
 
-/// Receives what is in a socket without an exchange, [`MOST_RECEIVED`] datagrams at most.
+/// Receives what is in a socket without an exchange, [`MOST_RECEIVED`] datagrams at most. Nearly
+/// always there is nothing.
 pub fn drain(socket: &impl Socket, buffer: &mut [u8]) -> Drained {
     let mut drained = Drained::default();
+    let mut looked = socket.peek();
     for _ in 0..MOST_RECEIVED {
-        match socket.receive(buffer) {
+        match looked.and_then(|()| socket.receive(buffer)) {
             Ok(received) => drained.datagrams.push(received),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 drained.is_empty = true;
@@ -166,6 +168,7 @@ pub fn drain(socket: &impl Socket, buffer: &mut [u8]) -> Drained {
                 }
             }
         }
+        looked = Ok(());
     }
     drained
 }

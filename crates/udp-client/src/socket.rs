@@ -90,6 +90,10 @@ impl Socket for PortSocket {
         Ok(received)
     }
 
+    fn peek(&self) -> io::Result<()> {
+        self.socket.peek(&mut []).map(|_| ())
+    }
+
     fn icmp_error(&self) -> Option<IcmpError> {
         error_queue::next(&self.socket)
     }
