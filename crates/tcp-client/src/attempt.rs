@@ -28,9 +28,19 @@ pub struct Attempt<'m> {
     connected: Option<Connected>,
     /// When the first bytes of the reply arrived.
     answered: Option<Instant>,
-    /// When the reply is taken for whole, unless more of it comes; none before it begins.
-    settles_at: Option<Instant>,
+    settling: Settling,
     handshake: Option<Handshake>,
+}
+
+/// When the reply is taken for whole, unless more of it comes.
+#[derive(Clone, Copy, Debug)]
+enum Settling {
+    /// It has not begun, or more of it has to come.
+    No,
+    /// A while after the loop next waits for more: most often there is no more to wait for.
+    Begins,
+    /// At this time.
+    At(Instant),
 }
 
 /// A connection that stands.
@@ -46,23 +56,26 @@ impl<'m> Attempt<'m> {
     /// An attempt of `probe` over `connection`, which is being made.
     pub fn new(probe: Probe, connection: Connection, request: Request<'m>) -> Self {
         let (local, exchange) = (connection.local(), Exchange::new(connection, request));
-        let (connected, answered, settles_at, handshake) = (None, None, None, None);
-        Self { probe, request, exchange, local, connected, answered, settles_at, handshake }
+        let (connected, answered, settling, handshake) = (None, None, Settling::No, None);
+        Self { probe, request, exchange, local, connected, answered, settling, handshake }
     }
 
     /// Goes on with the exchange as far as possible, and returns the outcome once there is
     /// one. The socket was `ready` at `woken`. If it was ready for writing alone, there is
     /// nothing to receive yet, and the reply will wake the loop again. The lengths of the
     /// message and of the longest reply bound how long this takes.
-    pub fn step(&mut self, woken: Instant, ready: Ready) -> Option<Outcome> {
+    pub fn step(&mut self, woken: Instant, ready: Ready, buffer: &mut [u8]) -> Option<Outcome> {
         self.exchange.stream_mut().note_ready(ready);
         loop {
-            match self.exchange.step() {
+            match self.exchange.step(buffer) {
                 Step::Done(result) => return Some(self.done(result, woken)),
                 Step::Connected => self.connected(),
                 Step::Sent if ready.is_for_writing => return None,
                 Step::Wait if self.has_enough() => return Some(self.timed_out()),
-                Step::Wait => return None,
+                Step::Wait => {
+                    self.settle();
+                    return None;
+                }
                 Step::Received => self.received(woken),
                 Step::Again | Step::Sent => {}
             }
@@ -84,18 +97,18 @@ impl<'m> Attempt<'m> {
     /// that the loop's own delay is not the network's, or else until now. The message is sent
     /// next, so the reply's time begins here.
     fn connected(&mut self) {
-        let seen = Instant::now();
         self.handshake = self.exchange.stream_mut().handshake();
+        let sent = Instant::now();
         let measured = self.handshake.and_then(|handshake| handshake.round_trip);
-        let took = measured.unwrap_or_else(|| seen - self.probe.begun());
-        self.connected = Some(Connected { took, sent: Instant::now() });
+        let took = measured.unwrap_or_else(|| sent - self.probe.begun());
+        self.connected = Some(Connected { took, sent });
     }
 
     /// Notes that some of the reply was received. The rest may still come.
     fn received(&mut self, woken: Instant) {
         self.note_answer(woken);
-        let is_settling = !self.exchange.needs_more();
-        self.settles_at = is_settling.then(|| Instant::now() + self.settle());
+        let needs_more = self.exchange.needs_more();
+        self.settling = if needs_more { Settling::No } else { Settling::Begins };
     }
 
     /// Notes when the first bytes of the reply arrived.
@@ -105,22 +118,27 @@ impl<'m> Attempt<'m> {
         }
     }
 
-    /// How long to wait for more of the reply.
-    fn settle(&self) -> Duration {
-        let round_trip = self.connected.map_or(Duration::ZERO, |connected| connected.took);
-        SETTLE.max(round_trip * 2)
+    /// Notes that the loop now waits for more of the reply, if what has come may be all of it.
+    fn settle(&mut self) {
+        if matches!(self.settling, Settling::Begins) {
+            let round_trip = self.connected.map_or(Duration::ZERO, |connected| connected.took);
+            self.settling = Settling::At(Instant::now() + SETTLE.max(round_trip * 2));
+        }
     }
 
     /// When nothing more is waited for: the probe's time is up, or no more of the reply has
     /// come for a while.
     pub fn ends_at(&self) -> Instant {
         let ends_at = self.probe.ends_at();
-        self.settles_at.map_or(ends_at, |settles_at| settles_at.min(ends_at))
+        match self.settling {
+            Settling::At(settled) => settled.min(ends_at),
+            Settling::No | Settling::Begins => ends_at,
+        }
     }
 
     /// Whether a reply has come that is whole, unless more of it comes.
     pub fn is_settling(&self) -> bool {
-        self.settles_at.is_some()
+        !matches!(self.settling, Settling::No)
     }
 
     /// The outcome when nothing more is waited for.
@@ -174,7 +192,7 @@ impl<'m> Attempt<'m> {
     }
 
     /// Closes the connection, and returns the probe.
-    pub fn close(self) -> Probe {
+    pub fn close(self: Box<Self>) -> Probe {
         self.probe
     }
 }

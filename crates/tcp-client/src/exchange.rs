@@ -20,7 +20,7 @@ use common::protocol::BUFFER_SIZE;
 use crate::stream::Connecting;
 
 /// How many bytes are received at once, as in the tutorial: a usual reply fits in.
-const AT_ONCE: usize = BUFFER_SIZE;
+pub const AT_ONCE: usize = BUFFER_SIZE;
 
 /// How many errors may be passing: [`Exchange::is_passing`].
 const MOST_PASSING: u32 = 2;
@@ -105,15 +105,15 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         Self { stream, request, received: Vec::new(), state: State::Connecting, passed: 0 }
     }
 
-    /// Makes the next call.
-    pub fn step(&mut self) -> Step {
+    /// Makes the next call. What is received goes through `buffer`.
+    pub fn step(&mut self, buffer: &mut [u8]) -> Step {
         match self.state {
             State::Connecting => self.connect(),
-            State::Sending { sent } if sent < self.request.message.len() => self.send(sent),
+            State::Sending { sent } if sent < self.request.message.len() => self.send(sent, buffer),
             State::Sending { .. } if self.request.half_close => self.go_on(State::Ending),
             State::Sending { .. } => self.sent(),
             State::Ending => self.end(),
-            State::Receiving { .. } => self.receive(),
+            State::Receiving { .. } => self.receive(buffer),
         }
     }
 
@@ -137,7 +137,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
     }
 
     /// Sends what follows the first `sent` bytes of the message.
-    fn send(&mut self, sent: usize) -> Step {
+    fn send(&mut self, sent: usize, buffer: &mut [u8]) -> Step {
         let rest = &self.request.message[sent..];
         let result = if self.request.half_close {
             self.stream.send_last(rest)
@@ -148,7 +148,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
             Ok(more) => self.go_on(State::Sending { sent: sent + more }),
             Err(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
             // A peer that takes no more may have answered already.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.receive(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.receive(buffer),
             Err(error) => self.unsent(error),
         }
     }
@@ -197,13 +197,12 @@ impl<'m, S: Connecting> Exchange<'m, S> {
     /// Receives more of the reply, even after a failed send: the reply may have come before
     /// that. The reply ends when the peer ends its side; the tutorial's is what one receive
     /// returns, but a longer one comes in pieces.
-    fn receive(&mut self) -> Step {
-        let mut buffer = [0; AT_ONCE];
+    fn receive(&mut self, buffer: &mut [u8]) -> Step {
         let unsent = match &self.state {
             State::Receiving { unsent } => unsent.clone(),
             _ => None,
         };
-        let trouble = match self.stream.receive(&mut buffer) {
+        let trouble = match self.stream.receive(buffer) {
             Ok(0) if !self.received.is_empty() => return self.reply(Some(true)),
             Ok(0) => {
                 let closed = || Trouble::new(Verdict::NoReply, "closed without a reply");

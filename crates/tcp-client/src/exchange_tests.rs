@@ -15,7 +15,7 @@ const MOST_STEPS: usize = 50;
 /// Steps until the exchange is over. `None` if it waits.
 fn step_on(exchange: &mut Exchange<'_, Script>) -> Option<Result<Reply, Trouble>> {
     for _ in 0..MOST_STEPS {
-        match exchange.step() {
+        match exchange.step(&mut [0; AT_ONCE]) {
             Step::Again | Step::Connected | Step::Sent | Step::Received => {}
             Step::Wait => return None,
             Step::Done(outcome) => return Some(outcome),

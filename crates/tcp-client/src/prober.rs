@@ -16,7 +16,7 @@ use mio::{Interest, Token};
 use slab::Slab;
 
 use crate::attempt::Attempt;
-use crate::exchange::Request;
+use crate::exchange::{AT_ONCE, Request};
 use crate::flows::Flows;
 use crate::stream::{Chooser, Connection, PortInUse, Unconnected};
 
@@ -32,6 +32,8 @@ pub struct Prober<'m> {
     flows: Flows,
     /// Probes that wait for their flow's source port, and when each tries again.
     waiting: Vec<(Instant, Probe)>,
+    /// What all attempts receive into, one after another.
+    buffer: Vec<u8>,
 }
 
 impl<'m> Prober<'m> {
@@ -44,6 +46,7 @@ impl<'m> Prober<'m> {
             first_end: None,
             flows: Flows::new(target.has_source_port()),
             waiting: Vec::new(),
+            buffer: vec![0; AT_ONCE],
         })
     }
 
@@ -177,7 +180,7 @@ impl<'m> Prober<'m> {
             return;
         };
         let stood = attempt.stands();
-        let outcome = attempt.step(woken, ready);
+        let outcome = attempt.step(woken, ready, &mut self.buffer);
         if outcome.is_none() {
             self.first_end = earlier(self.first_end, Some(attempt.ends_at()));
         }
