@@ -27,6 +27,7 @@ pub struct Connection<S> {
     state: State,
     deadline: Instant,
     inbound: Inbound,
+    is_registered: bool,
     has_received: bool,
     /// Whether every message is answered, or the next one is the last.
     is_conversation: bool,
@@ -64,7 +65,8 @@ enum State {
 /// Readiness is edge-triggered. After a short read there is nothing to receive until
 /// the next event, and a call that would only return EAGAIN is saved. This does not
 /// hold if the event came with a mark (the peer's end, or urgent data): a receive stops
-/// short at a mark, and there is no further event for what lies behind it.
+/// short at a mark, and there is no further event for what lies behind it. Where there are no
+/// events, there may always be a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Inbound {
     Empty,
@@ -105,13 +107,15 @@ pub enum End {
 }
 
 impl<S: Stream> Connection<S> {
-    /// A connection that was just accepted. It receives nothing before the first event.
+    /// A connection that was just accepted, and is not registered yet. What it holds is not
+    /// known, so the first step tries.
     pub fn new(stream: S, terms: &Terms, now: Instant) -> Self {
         Self {
             stream,
             state: State::Receiving,
             deadline: now + terms.read_timeout,
-            inbound: Inbound::Empty,
+            inbound: Inbound::WithMark,
+            is_registered: false,
             has_received: false,
             is_conversation: terms.conversation,
         }
@@ -125,6 +129,18 @@ impl<S: Stream> Connection<S> {
     /// The socket, to register it.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
+    }
+
+    /// Notes that the socket is registered: an event will announce what it holds already, too.
+    pub fn on_registered(&mut self) {
+        self.is_registered = true;
+        self.inbound = Inbound::Empty;
+    }
+
+    /// Whether the socket is registered. If it is not, nothing is announced, and what it holds
+    /// has to be tried.
+    pub fn is_registered(&self) -> bool {
+        self.is_registered
     }
 
     /// Notes that the socket is ready, perhaps with a mark: the peer's end, or urgent
@@ -202,6 +218,11 @@ impl<S: Stream> Connection<S> {
         matches!(self.state, State::Replying { .. })
     }
 
+    /// Whether the peer will get no reply any more, and only has to close.
+    pub fn owes_nothing(&self) -> bool {
+        matches!(self.state, State::Ending | State::Lingering | State::Closing)
+    }
+
     /// Whether no message has come so far.
     pub fn is_silent(&self) -> bool {
         !self.has_received
@@ -252,11 +273,13 @@ impl<S: Stream> Connection<S> {
         if self.is_conversation {
             self.state = State::Receiving;
             self.deadline = now + terms.read_timeout;
+            self.await_peer();
             return Step::Answered(sent);
         }
         match self.stream.end() {
             Ok(()) => {
                 self.state = State::Lingering;
+                self.await_peer();
                 Step::Answered(sent)
             }
             // A sandbox may refuse the call. Closing the connection ends this side, too.
@@ -267,6 +290,14 @@ impl<S: Stream> Connection<S> {
                 Step::Answered(sent)
             }
             Err(error) => or_wait(error, Step::WaitToSend, End::Lost),
+        }
+    }
+
+    /// After the reply it is the peer's turn. To receive at once would hardly ever bring anything,
+    /// and is left to the next try. What was announced is received all the same.
+    fn await_peer(&mut self) {
+        if !self.is_registered {
+            self.inbound = Inbound::Empty;
         }
     }
 

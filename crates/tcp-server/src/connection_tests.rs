@@ -63,7 +63,19 @@ const PEER_ENDS: Result<usize, ErrorKind> = Ok(0);
 const BLOCKS: Result<usize, ErrorKind> = Err(ErrorKind::WouldBlock);
 const RESET: Result<usize, ErrorKind> = Err(ErrorKind::ConnectionReset);
 
+/// A connection that is registered: it waits for events.
 fn connection(
+    inbound: impl IntoIterator<Item = Result<usize, ErrorKind>>,
+    outbound: impl IntoIterator<Item = Result<usize, ErrorKind>>,
+    now: Instant,
+) -> Connection<Script> {
+    let mut connection = accepted(inbound, outbound, now);
+    connection.on_registered();
+    connection
+}
+
+/// A connection that was just accepted.
+fn accepted(
     inbound: impl IntoIterator<Item = Result<usize, ErrorKind>>,
     outbound: impl IntoIterator<Item = Result<usize, ErrorKind>>,
     now: Instant,
@@ -135,6 +147,35 @@ fn a_message_is_answered_and_the_peer_closes() {
     assert!(connection.stream.held_back && connection.stream.ended, "in one segment");
     connection.on_ready(true);
     assert_eq!(turn(&mut connection, now), ["ended"]);
+}
+
+#[test]
+fn before_it_is_registered_a_connection_is_tried() {
+    let now = Instant::now();
+    let mut early = accepted([Ok(5), PEER_ENDS], [], now);
+    assert_eq!(turn(&mut early, now), ["received 5", "again", "answered"], "then the peer's turn");
+    assert!(!early.is_registered() && early.owes_nothing());
+    early.on_ready(true);
+    assert_eq!(turn(&mut early, now), ["ended"]);
+
+    let mut late = accepted([BLOCKS, Ok(5), PEER_ENDS], [], now);
+    assert!(turn(&mut late, now).is_empty());
+    late.on_registered();
+    assert!(turn(&mut late, now).is_empty(), "what is there will be announced");
+    late.on_ready(true);
+    assert_eq!(turn(&mut late, now), ["received 5", "again", "answered", "ended"]);
+}
+
+#[test]
+fn before_it_is_registered_a_short_read_says_nothing() {
+    let now = Instant::now();
+    let mut conversation = conversing(accepted([Ok(5), Ok(7), PEER_ENDS], [], now));
+    let exchange = |len| [format!("received {len}"), "again".to_owned(), "answered".to_owned()];
+    assert_eq!(turn(&mut conversation, now), exchange(5));
+    conversation.on_ready(true);
+    assert_eq!(turn(&mut conversation, now), exchange(7));
+    conversation.on_ready(true);
+    assert_eq!(turn(&mut conversation, now), ["ended"]);
 }
 
 #[test]

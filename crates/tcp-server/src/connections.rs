@@ -1,6 +1,7 @@
 //! All connections of an event loop, in the order of their deadlines.
 
 use std::iter;
+use std::mem;
 use std::time::Instant;
 
 use common::server::memory;
@@ -29,8 +30,21 @@ pub struct Slot {
     pub counts: bool,
     /// Rarely true: the kernel usually takes the whole reply at once.
     pub is_registered_for_writing: bool,
+    /// Whether the connection is on the list of those that a turn serves.
+    pub is_on_list: bool,
+    /// Whether a turn has passed, without an event to wait for, since the peer was last heard.
+    pub has_waited: bool,
     /// Held for as long as the connection lives.
     _place: Place,
+}
+
+impl Slot {
+    /// Puts the connection, which has this `key`, on `list`, once.
+    pub fn put_on_list(&mut self, key: usize, list: &mut Vec<usize>) {
+        if !mem::replace(&mut self.is_on_list, true) {
+            list.push(key);
+        }
+    }
 }
 
 impl Connections {
@@ -45,28 +59,28 @@ impl Connections {
         Self { slots, queues: Queues::with_capacity(capacity) }
     }
 
-    /// The key that the next [`Connections::insert`] returns.
-    pub fn next_key(&self) -> usize {
-        self.slots.vacant_key()
-    }
-
-    /// Whether there is memory for another connection, which is then accepted.
-    pub fn has_memory(&self) -> bool {
-        let (len, capacity) = (self.slots.len(), self.slots.capacity());
+    /// Whether there is memory for so many `more` connections, which are then accepted.
+    pub fn has_memory(&self, more: usize) -> bool {
+        let (len, capacity) = (self.slots.len() + more, self.slots.capacity());
         // A full table grows to twice its size, and the old one is kept meanwhile.
-        memory::is_left(if len < capacity { 0 } else { table(2 * capacity.max(1)) })
+        let grown = if len <= capacity { 0 } else { table(len.max(2 * capacity)) };
+        memory::is_left(grown + more * BESIDE_SLOT)
     }
 
-    pub fn insert(&mut self, connection: Connection<TcpStream>, peer: Peer, place: Place) {
+    /// Adds a connection, and returns its key.
+    pub fn insert(&mut self, connection: Connection<TcpStream>, peer: Peer, place: Place) -> usize {
         let slot = Slot {
             connection,
             peer,
             counts: false,
             is_registered_for_writing: false,
+            is_on_list: false,
+            has_waited: false,
             _place: place,
         };
         let key = self.slots.insert(slot);
         self.reschedule(key);
+        key
     }
 
     pub fn get_mut(&mut self, key: usize) -> Option<&mut Slot> {

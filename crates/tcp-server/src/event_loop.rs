@@ -6,13 +6,16 @@
 //! for each socket on the list. A socket that could go on is put on the list of the
 //! next turn, and the loop does not sleep while the list holds any.
 //!
+//! A new connection is served in the turn that accepts it, for its message may be there, and is
+//! registered only when it has to wait. Registering announces what a socket holds already.
+//!
 //! A turn takes all events before it closes or accepts any socket. So no event can be
 //! taken for a new connection that was given the token of a closed one.
 
 mod admission;
 mod turn;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::mem;
 use std::net::SocketAddr;
@@ -67,8 +70,12 @@ pub struct EventLoop {
     /// failure with which the loop ends.
     refusals: Refusals,
     failure: Option<Failure>,
-    /// The tokens of the sockets that the next turn serves.
-    ready: BTreeSet<usize>,
+    /// The list: the keys of the connections that the next turn serves.
+    ready: Vec<usize>,
+    /// The keys of the connections that this turn has accepted.
+    accepted: Vec<usize>,
+    /// Whether this turn serves many connections: [`BUSY_TURN`].
+    is_busy: bool,
     buffer: Box<[u8]>,
     /// When to print the totals; `None` if another loop does.
     stats: Option<Interval>,
@@ -113,7 +120,9 @@ impl EventLoop {
             newcomers: Newcomers::new(),
             refusals: Refusals::default(),
             failure: None,
-            ready: BTreeSet::new(),
+            ready: Vec::new(),
+            accepted: Vec::new(),
+            is_busy: false,
             buffer: vec![0; DISCARD_SIZE].into(),
             stats,
             phase: Phase::Serving,
@@ -183,14 +192,14 @@ impl EventLoop {
         }
         for event in &self.events {
             let Token(token) = event.token();
-            if let Some(key) = token.checked_sub(self.first_token)
+            if let Some(listener) = self.listeners.get_mut(token) {
+                listener.is_ready = true;
+            } else if let Some(key) = token.checked_sub(self.first_token)
                 && let Some(slot) = self.connections.get_mut(key)
             {
                 // The peer's end and urgent data both stop a receive short.
                 slot.connection.on_ready(event.is_read_closed() || event.is_priority());
-            }
-            if event.token() != WAKER {
-                self.ready.insert(token);
+                slot.put_on_list(key, &mut self.ready);
             }
         }
         Ok(())
@@ -199,7 +208,7 @@ impl EventLoop {
     /// How long the loop may sleep: not at all while a socket is on the list, else
     /// until the earliest deadline.
     fn time_left(&self, now: Instant) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || self.listeners.iter().any(|listener| listener.is_ready) {
             return Some(Duration::ZERO);
         }
         let phase = match self.phase {

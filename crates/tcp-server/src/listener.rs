@@ -1,6 +1,7 @@
 //! A listener: how it is made, and what the errors of accept(2) mean.
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
@@ -9,7 +10,7 @@ use common::address::canonical;
 use common::server::listen::{BoundSocket, Families, Sharing};
 use common::server::peer::Peer;
 use common::server::refusals::Refusals;
-use common::server::rest::{Rest, is_readable};
+use common::server::rest::{Rest, is_empty, is_readable};
 use common::server::settings::Refused;
 use mio::net::{TcpListener, TcpStream};
 use nix::Error as Errno;
@@ -27,6 +28,8 @@ pub struct Listener {
     /// The options that the system refused.
     pub refused: Refused,
     pub rest: Rest,
+    /// Whether the next turn is to accept.
+    pub is_ready: bool,
     /// Whether the system refuses to accept.
     pub refusals: Refusals,
     /// How many connections in a row were gone before they were accepted.
@@ -111,12 +114,12 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket.into());
         let address = canonical(socket.local_addr()?);
-        let rest = Rest::default();
         Ok(Self {
             socket,
             address,
             refused,
-            rest,
+            rest: Rest::default(),
+            is_ready: false,
             refusals: Refusals::default(),
             gone_in_a_row: 0,
             has_waiting: false,
@@ -128,6 +131,12 @@ impl Listener {
     pub fn begin_rest(&mut self, now: Instant) -> bool {
         self.gone_in_a_row = 0;
         self.rest.begin(now)
+    }
+
+    /// Whether a turn is to accept at `now`, which is then noted as done.
+    pub fn take_ready(&mut self, now: Instant) -> bool {
+        let is_rested = self.rest.until().is_some_and(|until| until <= now);
+        mem::take(&mut self.is_ready) || is_rested
     }
 
     /// The socket, to register it.
@@ -196,6 +205,11 @@ impl Listener {
     /// before it looks at the queue.
     pub fn has_queue(&self) -> bool {
         is_readable(self.socket.as_fd())
+    }
+
+    /// Whether it is certain that no connection is queued. Whoever comes afterwards is announced.
+    pub fn has_no_queue(&self) -> bool {
+        is_empty(self.socket.as_fd())
     }
 }
 

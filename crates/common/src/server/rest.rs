@@ -69,12 +69,23 @@ impl Rest {
     }
 }
 
-/// Whether something waits in `socket`, which may rest: poll(2), which takes nothing from it.
+/// Whether something waits in `socket`, which may rest.
 #[must_use]
 pub fn is_readable(socket: BorrowedFd<'_>) -> bool {
+    readable(socket) == Some(true)
+}
+
+/// Whether it is certain that nothing waits in `socket`.
+#[must_use]
+pub fn is_empty(socket: BorrowedFd<'_>) -> bool {
+    readable(socket) == Some(false)
+}
+
+/// What poll(2) says, which takes nothing from the socket. `None` if a sandbox refuses the call.
+fn readable(socket: BorrowedFd<'_>) -> Option<bool> {
     let mut socket = [PollFd::new(socket, PollFlags::POLLIN)];
-    let _ = poll(&mut socket, PollTimeout::ZERO);
-    socket[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN))
+    poll(&mut socket, PollTimeout::ZERO).ok()?;
+    socket[0].revents().map(|events| events.contains(PollFlags::POLLIN))
 }
 
 /// A warning that would be repeated is printed once in this time.

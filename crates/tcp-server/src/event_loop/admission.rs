@@ -1,15 +1,13 @@
 //! Accepts connections, and gives each a place or refuses it.
 
-use std::io;
 use std::time::Instant;
 
 use common::exit::{Failure, reason};
 use common::server::listen::BoundSocket;
 use common::server::peer::Peer;
-use mio::Token;
 use mio::net::TcpStream;
 
-use super::{EventLoop, INBOUND};
+use super::EventLoop;
 use crate::connection::Connection;
 use crate::events;
 use crate::limits::{LAST_ACCEPTS, Limit, NEWCOMER_WAIT};
@@ -26,19 +24,23 @@ impl EventLoop {
         now: Instant,
     ) -> Result<(), Failure> {
         let mut has_evicted = false;
-        for _ in 0..most {
-            let has_memory = self.connections.has_memory();
+        let has_plenty = self.connections.has_memory(most);
+        for tried in 0..most {
+            // Mostly there is one connection, or there are many. An accept that finds nobody takes
+            // the time of seven such questions, for the kernel makes the new socket first.
+            if tried == 1 && self.listeners[token].has_no_queue() {
+                return Ok(());
+            }
+            let has_memory = has_plenty || self.connections.has_memory(1);
             let Some(listener) = self.listeners.get_mut(token) else {
                 return Ok(());
             };
             let error = match listener.accept(has_memory, now) {
-                Accepted::Connection(stream, peer) => match self.admit(stream, peer, now) {
-                    Ok(()) => {
-                        has_evicted = false;
-                        continue;
-                    }
-                    Err(error) => error,
-                },
+                Accepted::Connection(stream, peer) => {
+                    self.admit(stream, peer, now);
+                    has_evicted = false;
+                    continue;
+                }
                 Accepted::Gone(error) => {
                     events::gone_before_accept(&error);
                     continue;
@@ -63,7 +65,7 @@ impl EventLoop {
             return Ok(());
         }
         // More may be queued.
-        self.ready.insert(token);
+        self.listeners[token].is_ready = true;
         Ok(())
     }
 
@@ -94,7 +96,7 @@ impl EventLoop {
 
     /// Gives a connection a place. If there is none, the connection waits for a moment:
     /// perhaps another one has just ended, and its event is still to come.
-    fn admit(&mut self, stream: TcpStream, peer: Peer, now: Instant) -> io::Result<()> {
+    fn admit(&mut self, stream: TcpStream, peer: Peer, now: Instant) {
         self.shared.goal.note_connection(now);
         self.shared.totals.connections.add(1);
         match self.find_place(&peer, now) {
@@ -104,7 +106,6 @@ impl EventLoop {
                 if let Some(refused) = self.newcomers.push(newcomer) {
                     self.refuse(&refused);
                 }
-                Ok(())
             }
         }
     }
@@ -116,9 +117,7 @@ impl EventLoop {
             match self.find_place(&newcomer.peer, now) {
                 Ok(place) => {
                     let Newcomer { stream, peer, .. } = newcomer;
-                    // An error has been counted and printed. No listener has to rest for
-                    // it, for this connection was accepted earlier.
-                    let _ = self.add_connection(stream, peer, place, now);
+                    self.add_connection(stream, peer, place, now);
                 }
                 Err(_) if newcomer.until <= now => self.refuse(&newcomer),
                 // There is room: all newcomers were taken.
@@ -142,29 +141,17 @@ impl EventLoop {
         Ok(place)
     }
 
-    /// Adds a connection. If it cannot be registered, because this machine lacks
-    /// something, it counts as lost.
-    fn add_connection(
-        &mut self,
-        mut stream: TcpStream,
-        peer: Peer,
-        place: Place,
-        now: Instant,
-    ) -> io::Result<()> {
+    /// Adds a connection. This turn serves it after the others, and registers it if it then has
+    /// to wait: its message may have come with it.
+    fn add_connection(&mut self, stream: TcpStream, peer: Peer, place: Place, now: Instant) {
         events::accepted(&peer);
         if self.shared.terms.conversation {
             // Otherwise a short reply would wait until the peer has acknowledged the
             // reply before it (Nagle's algorithm). An error only makes it slower.
             let _ = stream.set_nodelay(true);
         }
-        let token = Token(self.first_token + self.connections.next_key());
-        if let Err(error) = self.poll.registry().register(&mut stream, token, INBOUND) {
-            self.shared.totals.lost.add(1);
-            events::lost(&peer, &error);
-            return Err(error);
-        }
-        self.connections.insert(Connection::new(stream, &self.shared.terms, now), peer, place);
-        Ok(())
+        let connection = Connection::new(stream, &self.shared.terms, now);
+        self.accepted.push(self.connections.insert(connection, peer, place));
     }
 
     fn refuse(&self, newcomer: &Newcomer<TcpStream>) {

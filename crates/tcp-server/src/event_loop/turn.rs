@@ -1,6 +1,7 @@
 //! One turn of the event loop: serves the connections that are ready, accepts new
 //! ones, and ends those that have run out of time.
 
+use std::io;
 use std::mem;
 use std::time::Instant;
 
@@ -10,25 +11,31 @@ use mio::{Interest, Token};
 use super::{EventLoop, INBOUND, Phase};
 use crate::connection::{End, Step};
 use crate::events;
-use crate::limits::{ACCEPTS_PER_TURN, STEPS_PER_TURN};
+use crate::limits::{ACCEPTS_PER_TURN, BUSY_TURN, STEPS_PER_TURN};
 
 impl EventLoop {
     /// Serves every socket on the list. Connections come before listeners, for
     /// those that end make room for new ones.
     pub(super) fn turn(&mut self, now: Instant) -> Result<(), Failure> {
-        for (token, listener) in self.listeners.iter().enumerate() {
-            if listener.rest.until().is_some_and(|until| until <= now) {
-                self.ready.insert(token);
+        let on_list = self.ready.len();
+        self.is_busy = on_list >= BUSY_TURN;
+        // Those that are put on the list meanwhile are for the next turn.
+        for at in 0..on_list {
+            self.serve(self.ready[at], now);
+        }
+        self.ready.drain(..on_list);
+        self.admit_newcomers(now);
+        for token in 0..self.listeners.len() {
+            if self.listeners[token].take_ready(now) {
+                self.accept(token, ACCEPTS_PER_TURN, now)?;
             }
         }
-        let ready = mem::take(&mut self.ready);
-        for token in ready.range(self.first_token..) {
-            self.serve(token - self.first_token, now);
+        self.is_busy = on_list + self.accepted.len() >= BUSY_TURN;
+        // Most messages have come by now.
+        for at in 0..self.accepted.len() {
+            self.serve(self.accepted[at], now);
         }
-        self.admit_newcomers(now);
-        for &token in ready.range(..self.first_token) {
-            self.accept(token, ACCEPTS_PER_TURN, now)?;
-        }
+        self.accepted.clear();
         while let Some(key) = self.connections.expired(now) {
             // Perhaps only this turn is late, and the message came in time.
             self.serve_without_event(key, true, now);
@@ -47,6 +54,12 @@ impl EventLoop {
     /// replies under way may be the last of `--count`, its message stays unread: one of them may
     /// fail, and then this one is answered instead.
     pub(super) fn serve(&mut self, key: usize, now: Instant) {
+        if let Some(slot) = self.connections.get_mut(key) {
+            slot.is_on_list = false;
+            if !slot.connection.is_registered() {
+                slot.connection.on_ready(true);
+            }
+        }
         self.take_steps(key, true, now);
     }
 
@@ -65,6 +78,7 @@ impl EventLoop {
                     let sent = (!message.is_empty()).then_some(message);
                     let counts = self.shared.goal.note_message(sent, now);
                     self.shared.totals.bytes_received.add(message.len() as u64);
+                    slot.has_waited = false;
                     events::received(&slot.peer, message);
                     if has_enough {
                         slot.connection.leave_unanswered();
@@ -90,12 +104,18 @@ impl EventLoop {
                     self.connections.reschedule(key);
                 }
                 Step::Again => {}
-                Step::WaitToReceive => return,
-                Step::WaitToSend => return self.register_for_writing(key),
+                Step::WaitToReceive => return self.wait(key, false, now),
+                Step::WaitToSend => return self.wait(key, true, now),
                 Step::Ended(end) => return self.end(key, end),
             }
         }
-        self.ready.insert(self.first_token + key);
+        self.put_on_list(key);
+    }
+
+    fn put_on_list(&mut self, key: usize) {
+        if let Some(slot) = self.connections.get_mut(key) {
+            slot.put_on_list(key, &mut self.ready);
+        }
     }
 
     /// Serves the connection with `key` although there was no event: its message, or
@@ -108,19 +128,53 @@ impl EventLoop {
         self.take_steps(key, false, now);
     }
 
-    /// Registers the connection with `key` for writing too, unless it already is.
-    fn register_for_writing(&mut self, key: usize) {
+    /// Lets the connection with `key` wait for its peer: for an event of its socket or, in a busy
+    /// turn, first for the next turn.
+    fn wait(&mut self, key: usize, to_send: bool, now: Instant) {
         let Some(slot) = self.connections.get_mut(key) else {
             return;
         };
-        if mem::replace(&mut slot.is_registered_for_writing, true) {
+        let is_registered = slot.connection.is_registered();
+        if is_registered && (!to_send || slot.is_registered_for_writing) {
             return;
         }
-        let token = Token(self.first_token + key);
+        if !is_registered && self.is_busy && !mem::replace(&mut slot.has_waited, true) {
+            return slot.put_on_list(key, &mut self.ready);
+        }
+        let (token, registry) = (Token(self.first_token + key), self.poll.registry());
+        let interest = if to_send { INBOUND | Interest::WRITABLE } else { INBOUND };
         let stream = slot.connection.stream_mut();
-        let both = INBOUND | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().reregister(stream, token, both) {
-            self.end(key, End::Lost(error));
+        let registered = if is_registered {
+            registry.reregister(stream, token, interest)
+        } else {
+            registry.register(stream, token, interest)
+        };
+        match registered {
+            Ok(()) => {
+                slot.is_registered_for_writing = to_send;
+                if !is_registered {
+                    slot.connection.on_registered();
+                }
+            }
+            // It has its reply. What else it sends is read when its time is over.
+            Err(_) if slot.connection.owes_nothing() => {}
+            Err(error) => self.end_unregistered(key, &error, now),
+        }
+    }
+
+    /// Ends the connection with `key`, which cannot be registered, because this machine lacks
+    /// something. Others would need the same, so the listeners rest.
+    fn end_unregistered(&mut self, key: usize, error: &io::Error, now: Instant) {
+        let Some(slot) = self.connections.get_mut(key) else {
+            return;
+        };
+        self.shared.totals.lost.add(1);
+        events::lost(&slot.peer, error);
+        self.close(key);
+        for listener in &mut self.listeners {
+            if listener.begin_rest(now) {
+                events::cannot_accept(error);
+            }
         }
     }
 
@@ -177,15 +231,16 @@ impl EventLoop {
             if had_enough {
                 // This reply would have been the last of `--count`. Now another message can
                 // be answered instead.
-                let keys = self.connections.keys();
-                self.ready.extend(keys.iter().map(|key| self.first_token + key));
+                for key in self.connections.keys() {
+                    self.put_on_list(key);
+                }
             }
         }
-        for (token, listener) in self.listeners.iter_mut().enumerate() {
+        for listener in &mut self.listeners {
             if listener.rest.until().is_some() {
                 // Perhaps the listener lacked a descriptor, and this connection had it.
                 listener.rest.end_early();
-                self.ready.insert(token);
+                listener.is_ready = true;
             }
         }
     }
