@@ -2,12 +2,12 @@
 
 A half is a module with `figures(setting)`, which prints how far it is, and returns
 a list of figures. scripts/bench prints their table, judges the goals, and with
---save writes all of them as JSON: a list of objects, one for each figure.
+--save writes all of them as JSON: what was measured and where, and an object for each figure.
 
 half: servers, clients ... title: what is done, as in "TCP, 64 at once". quantity: what is
 measured of it: CPU, p50 ... side: who does it, as in "plain C". unit: us, k/s, 1 (a number) ...
-values: one for each turn, and of what is counted only once, one. ratios: each turn's value,
-divided by plain C's in the same round; null if there is nothing to divide by. goal:
+values: one for each turn, and of what is counted only once, one. plain: plain C's values in the
+same rounds, by which they are divided; none if there is nothing to divide by. goal:
 {"limit": 1.05, "is_most": true} for the median of the ratios (or of the values, if there
 are no ratios); null if there is none.
 """
@@ -83,8 +83,14 @@ class Figure(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         goal = self.goal and self.goal._asdict()
+        values, plain = ([float(f"{value:.5g}") for value in numbers] for numbers in (self.values, self.plain))
         return {"half": self.half, "title": self.title, "quantity": self.quantity, "side": self.side,
-                "unit": self.unit, "values": self.values, "ratios": self.ratios or None, "goal": goal}
+                "unit": self.unit, "values": values, "plain": plain, "goal": goal}
+
+    @classmethod
+    def of_json(cls, read: dict[str, Any]) -> "Figure":
+        goal = read["goal"] and Goal(**read["goal"])
+        return cls(**{**read, "goal": goal})
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
@@ -95,6 +101,17 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def save(figures: Sequence[Figure], path: Path) -> None:
-    lines = ",\n".join(json.dumps(figure.as_json()) for figure in figures)
-    path.write_text(f"[\n{lines}\n]\n")
+class Saved(NamedTuple):
+    """Figures, and the words that say when and where they were measured."""
+
+    measured: str
+    figures: list[Figure]
+
+    def write(self, path: Path) -> None:
+        lines = ",\n".join(json.dumps(figure.as_json()) for figure in self.figures)
+        path.write_text(f'{{"measured": {json.dumps(self.measured)}, "figures": [\n{lines}\n]}}\n')
+
+    @classmethod
+    def read(cls, path: Path) -> "Saved":
+        read: Any = json.loads(path.read_text())
+        return cls(read["measured"], [Figure.of_json(figure) for figure in read["figures"]])

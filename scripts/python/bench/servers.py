@@ -23,7 +23,7 @@ WARM_UP_MS = 50
 FEW_ROUNDS = 3  # for guests, and for counting
 SETTLED = 0.5  # seconds that a server has to go back to sleep
 UNITS = {"CPU": "us", "rate": "k/s", "p50": "us", "p99": "us", "p99.9": "us", "switches": "1", "calls": "1",
-         "segments": "1", "lost": "1", "resident": "MB"}
+         "segments": "1", "lost": "1", "kernel": "%", "resident": "MB"}
 LATENCIES = ("p50", "p99", "p99.9")
 
 
@@ -93,7 +93,7 @@ def play(setting: Setting, load: Load, peer: Peer, is_counted: bool) -> Turn:
         settle(server.pid)
         turn = account(server.pid, crowd(TURN_MS))
         if peer.is_guest:
-            del turn["switches"]
+            del turn["switches"], turn["kernel"]
         if is_counted:
             turn["calls"] = count_calls(server.pid, crowd(TURN_MS), setting.scratch / "calls")
         return turn
@@ -113,6 +113,7 @@ def account(pid: int, crowd: Words) -> Turn:
             "switches": (accounts.switches(pid) - switches) / exchanges,
             "segments": (segments_sent() - segments) / exchanges,
             "lost": printed["lost"],
+            "kernel": accounts.kernel_share(pid),
             "resident": accounts.resident_kb(pid) * 1024 / 1e6}
     if not printed["lost"]:  # else some of the times are those of another message
         turn |= {key: float(printed[f"{key.replace('.', '')}_us"]) for key in LATENCIES}

@@ -1,4 +1,4 @@
-"""The tables, in markdown, whose columns are aligned so that a terminal shows them well."""
+"""The tables, in markdown."""
 
 import os
 import platform
@@ -9,6 +9,7 @@ from typing import Iterator
 
 from compare.situations import SITUATIONS, Outcome
 from compare.tools import TOOLS, Tool
+from lab.markdown import table
 
 COLUMNS = 4  # tools in a table, so that it fits into a wide terminal
 NOTABLE = 0.5  # seconds from which on a time is printed
@@ -18,14 +19,6 @@ def cell(outcome: Outcome) -> str:
     status = "killed" if outcome.status is None else outcome.status
     took = f" {outcome.seconds:.1f} s" if outcome.seconds >= NOTABLE else ""
     return f"{outcome.said} [{status}]{took}".replace("|", "\\|")
-
-
-def table(rows: list[list[str]]) -> Iterator[str]:
-    """The first row is the head."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    rows.insert(1, ["-" * width for width in widths])
-    for row in rows:
-        yield "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |"
 
 
 def of_protocol(protocol: str, tools: list[Tool], played: list[list[Outcome]]) -> Iterator[str]:
