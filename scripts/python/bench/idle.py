@@ -1,8 +1,10 @@
 """The low-rate half: what an exchange costs at the rates of monitoring, one probe a second from each flow.
 
-Nothing is warm then: each exchange wakes both processes from sleep. Ours are as users run them, the
-servers with their transcript to a file, the clients with --json --quiet. Beside them are the C
-servers, which print nothing, and prober.c. CPU time and wake-ups are the kernel's accounts of a
+Nothing is warm then: each exchange wakes both processes from sleep. Each of our programs stands
+beside C that does the same: our servers as users run them, with their transcript to a file, beside
+teller.c, which writes the same lines; with -q, beside tcp-server.c and udp-server.c, which print
+nothing; the clients, with --json --quiet, beside prober.c. At this rate a line costs a write of its
+own, which is as much as half an exchange. CPU time and wake-ups are the kernel's accounts of a
 process, from its second second on, so that its start is left out.
 
 All sides, TCP and UDP, run at the same time on the same two cores, so that they have the same machine;
@@ -18,19 +20,22 @@ from typing import NamedTuple
 
 from bench import accounts
 from bench.figures import Figure, Goal, Setting
-from bench.programs import Server, Words, on_core
+from bench.programs import Server, Words, on_core, silent_server
 from lab import harness
 
 PROTOCOLS = ("udp", "tcp")
 FLOWS = (1, 16, 256)
-OURS, PLAIN, CAREFUL = "ours", "plain C", "careful C"
-SIDES = (OURS, PLAIN, CAREFUL)
-MOST = Goal(1.3)  # CPU time an exchange, beside plain C's
+OURS, SILENT, PLAIN, TELLING = "ours", "ours -q", "plain C", "telling C"
+SIDES = (OURS, SILENT, PLAIN, TELLING)
+# What each is compared with. Clients print nothing, so they are alike in all pairs.
+BESIDE = {"server": {OURS: TELLING, SILENT: PLAIN, PLAIN: None, TELLING: None}, "client": {OURS: PLAIN, PLAIN: None}}
+MOST = Goal(1.3)  # CPU time an exchange
 
 WARM_UP = 1.5  # seconds: until the middle between two probes of a flow
 TURN = {1: 10, 16: 5, 256: 4}  # seconds, and probes of each flow
 TURNS = {1: 9, 16: 7, 256: 7}
 QUICK_TURNS = 3
+MOST_TRIES = 5  # of a turn
 TRACED = 16  # flows while system calls are counted
 TABLE = re.compile(r"^ *(\d+) +(\w+)$", re.MULTILINE)  # as strace -c prints it
 # Each process sends one message for each exchange, and nothing else.
@@ -59,9 +64,9 @@ class Pair(NamedTuple):
         return {(self.side, f"{self.protocol}-server"): self.server.pid,
                 (self.side, f"{self.protocol}-client"): self.client.pid}
 
-    def end(self) -> None:
-        if harness.reap(self.client) != 0:
-            raise RuntimeError(f"{self.side}: not all probes of the {self.protocol} client were answered")
+    def was_answered(self) -> bool:
+        """Whether all probes were answered, once the client has ended."""
+        return harness.reap(self.client) == 0
 
 
 class Idle(NamedTuple):
@@ -84,21 +89,28 @@ class Idle(NamedTuple):
         return pairs
 
     def _client(self, side: str, protocol: str, port: int, flows: int, count: int) -> Words:
-        if is_plain(self.setting, side):
+        if side in (PLAIN, TELLING) or self.setting.is_control:
             return [self.setting.scratch / "prober", protocol, "127.0.0.1", port, flows, count]
         words = f"127.0.0.1:{port} --count {count} --interval 1 --flows {flows} --json --quiet".split()
         return [self.setting.programs / f"{protocol}-client", *words]
 
     def play(self, flows: int, turn: int) -> dict[Key, Account]:
-        """What an exchange costs each process."""
+        """What an exchange costs each process. A turn does not count if the machine was held up for a second."""
+        for _ in range(MOST_TRIES):
+            if (spent := self._try(flows, turn)) is not None:
+                return spent
+            print(f"{flows} flows, turn {turn + 1}: not all probes were answered; once more", flush=True)
+        raise RuntimeError("not all probes are answered")
+
+    def _try(self, flows: int, turn: int) -> dict[Key, Account] | None:
         seconds = TURN[flows]
         pairs = self.start_pairs(flows, seconds, turn)
         time.sleep(WARM_UP)
         before = used(pairs)
         time.sleep(seconds)
         after = used(pairs)
-        for pair in pairs:
-            pair.end()
+        if not all([pair.was_answered() for pair in pairs]):
+            return None
         exchanges = flows * seconds
         return {key: Account(*((b - a) / exchanges for a, b in zip(before[key], after[key]))) for key in before}
 
@@ -116,7 +128,7 @@ class Idle(NamedTuple):
             harness.reap(tracer)
             calls[key] = calls_an_exchange(path)
         for pair in pairs:
-            pair.end()
+            pair.was_answered()
         return calls
 
     def trace(self, pid: int, name: str) -> tuple[Popen[bytes], Path]:
@@ -147,15 +159,16 @@ def figures(setting: Setting) -> list[Figure]:
 
 
 def start_server(setting: Setting, side: str, protocol: str) -> Server:
-    command: Words = [setting.programs / f"{protocol}-server", "--listen", "127.0.0.1:0"]
-    if is_plain(setting, side):
-        command = [setting.scratch / f"{protocol}-server", "careful" if side == CAREFUL else "plain"]
+    commands: dict[str, Words] = {
+        OURS: [setting.programs / f"{protocol}-server", "--listen", "127.0.0.1:0"],
+        SILENT: silent_server(setting.programs, protocol),
+        PLAIN: [setting.scratch / f"{protocol}-server", "plain"],
+        TELLING: [setting.scratch / "teller", protocol],
+    }
+    beside = BESIDE["server"][side]
+    command = commands[beside if setting.is_control and beside else side]
     with on_core(setting.server_core):
         return Server(command, protocol, setting.scratch / f"{protocol} {side}.transcript")
-
-
-def is_plain(setting: Setting, side: str) -> bool:
-    return side != OURS or setting.is_control
 
 
 def used(pairs: list[Pair]) -> dict[Key, Account]:
@@ -178,18 +191,19 @@ def wakeups_of(turn: dict[Key, Account]) -> dict[Key, float]:
 
 def compared(title: str, quantity: str, unit: str, turns: list[dict[Key, float]],
              goal: Goal | None = None) -> list[Figure]:
-    """The figures of all processes. There are no careful clients: prober.c is the plain one."""
+    """The figures of all processes, ours beside those of C."""
     made = []
-    for program in (f"{protocol}-{end}" for protocol in PROTOCOLS for end in ("server", "client")):
-        values = {side: [turn[side, program] for turn in turns] for side in SIDES}
-        for side in SIDES if program.endswith("server") else SIDES[:2]:
-            plain = values[PLAIN] if side != PLAIN else []
-            made.append(Figure("idle", f"{program}, {title}", quantity, side, unit, values[side], plain,
-                               goal if side == OURS else None))
+    for protocol in PROTOCOLS:
+        for end, sides in BESIDE.items():
+            program = f"{protocol}-{end}"
+            values = {side: [turn[side, program] for turn in turns] for side in SIDES}
+            made += [Figure("idle", f"{program}, {title}", quantity, side, unit, values[side],
+                            values[beside] if beside else (), goal if beside else None)
+                     for side, beside in sides.items()]
     return made
 
 
 def print_turn(flows: int, turn: int, spent: dict[Key, Account]) -> None:
-    words = [f"{program} {spent[OURS, program].cpu_us:.0f}/{account.cpu_us:.0f}"
-             for (side, program), account in spent.items() if side == PLAIN]
-    print(f"{flows:3} flows, turn {turn + 1}: us an exchange, ours/plain C: {', '.join(words)}", flush=True)
+    words = [f"{program} " + "/".join(f"{spent[side, program].cpu_us:.0f}" for side in SIDES)
+             for (side, program) in spent if side == OURS]
+    print(f"{flows:3} flows, turn {turn + 1}: us an exchange, {'/'.join(SIDES)}: {', '.join(words)}", flush=True)

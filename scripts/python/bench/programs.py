@@ -14,7 +14,7 @@ from typing import Any, Iterator, NamedTuple, Sequence
 from lab import harness
 
 SCRIPTS = Path(__file__).resolve().parent.parent.parent
-PLAIN = ("pingpong", "load", "prober", "crowd", "tcp-server", "udp-server")
+PLAIN = ("pingpong", "load", "prober", "crowd", "tcp-server", "udp-server", "teller")
 LONGEST_RUN = 120.0  # seconds
 Words = Sequence[str | Path | int]
 LISTENING = {"tcp": "0A", "udp": "07"}  # the states of such sockets in /proc/net, include/net/tcp_states.h
