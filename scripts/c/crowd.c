@@ -97,7 +97,7 @@ static void begin(struct client *client, uint64_t at) {
         send_datagrams(client, (unsigned)outstanding, at);
 }
 
-// Gives up what is outstanding. Whether a socket has ended well shows in whether any is.
+// Closes a socket. What is outstanding on it is lost.
 static void finish(struct client *client) {
     lost += client->outstanding;
     client->outstanding = 0;
@@ -126,20 +126,17 @@ static void receive_datagrams(struct client *client) {
 }
 
 static void step_connection(struct client *client, unsigned events) {
-    if ((events & ~(unsigned)EPOLLOUT) == 0) { // it stands
-        if (send(client->fd, message, sizeof message - 1, MSG_NOSIGNAL) != sizeof message - 1)
-            finish(client);
-    } else {
-        ssize_t length = recv(client->fd, buffers[0], sizeof buffers[0], 0);
-        if (length < 0 && errno == EAGAIN)
-            return;
-        uint64_t at = now();
-        if (length > 0 && is_reply(buffers[0], (size_t)length))
-            note_reply(client, at);
-        finish(client);
-        if (at < end)
-            begin(client, at);
-    }
+    bool is_new = (events & ~(unsigned)EPOLLOUT) == 0; // it stands, and nothing has come
+    ssize_t length = is_new ? send(client->fd, message, sizeof message - 1, MSG_NOSIGNAL)
+                            : recv(client->fd, buffers[0], sizeof buffers[0], 0);
+    if (is_new ? length > 0 : length < 0 && errno == EAGAIN)
+        return;
+    uint64_t at = now();
+    if (!is_new && length > 0 && is_reply(buffers[0], (size_t)length))
+        note_reply(client, at);
+    finish(client);
+    if (at < end)
+        begin(client, at);
 }
 
 static long awaited(void) {
