@@ -1,6 +1,7 @@
 //! What the event loops of one server share.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use common::protocol::UDP_REPLY;
@@ -55,7 +56,7 @@ impl Shared {
 
     /// The reply to `message`, unless the guard objects or `--count` is reached. This is counted
     /// and printed.
-    pub fn reply_to(&self, peer: &Peer, message: &[u8], now: Instant) -> Option<Arc<[u8]>> {
+    pub fn reply_to(&self, peer: &Peer, message: &[u8], now: Instant) -> Option<Cow<'_, [u8]>> {
         if let Some(cause) = self.guard.objection(peer, message, now) {
             let is_news = self.is_worth_a_warning(cause, now);
             self.totals.dropped(cause).add(1);
@@ -67,7 +68,7 @@ impl Shared {
             events::left_unanswered(peer);
             return None;
         }
-        Some(self.reply.to(peer, self.replies.next()))
+        Some(self.reply.to(peer, || self.replies.next()))
     }
 
     /// Whether no warning of `cause` was printed for a while.

@@ -85,8 +85,8 @@ impl EventLoop {
                         self.shared.totals.unanswered.add(1);
                         events::unanswered(&slot.peer);
                     } else {
-                        let number = self.shared.replies.next();
-                        slot.connection.answer(self.shared.reply.to(&slot.peer, number));
+                        let number = || self.shared.replies.next();
+                        slot.connection.answer(self.shared.reply.kept(&slot.peer, number));
                         slot.counts = counts;
                         self.replying += u64::from(counts);
                     }
