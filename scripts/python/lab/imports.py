@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "netlab": {"lab", "netlab"},
     "oracle": {"lab", "oracle"},
     "bench": {"lab", "bench"},
+    "counts": {"lab", "bench", "counts"},  # it starts servers as the bench does
     "compare": {"lab", "netlab", "compare"},  # its situations are netlab's
 }
 

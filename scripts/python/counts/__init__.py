@@ -1,0 +1,1 @@
+"""The parts of scripts/counts: instructions and system calls, kept in the repository and compared."""
