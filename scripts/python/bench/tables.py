@@ -29,10 +29,11 @@ def comparison(compared: Sequence[Figure], figures: Sequence[Figure]) -> Iterato
     """A row for each figure. The ratio is a median, with the middle half of all turns behind it."""
     rows = [["", "", "", "", "beside", "ratio", "", "goal"]]
     for figure in compared:
-        beside = next((shown(median(each.values)) + " " + each.side for each in figures
-                       if is_beside(each, [figure]) and not each.ratios), "")
+        side = next((each.side for each in figures if is_beside(each, [figure]) and not each.ratios), "")
+        beside = f"{shown(median(figure.plain))} {side}".strip() if figure.plain else ""
         ratio = spread(figure.ratios) if figure.ratios else ""
-        verdict = figure.verdict if figure.ratios else ""
+        # What is counted once is so, and needs no turns to say so.
+        verdict = figure.verdict if len(figure.ratios) > 1 else ""
         goal = f"{figure.goal}: {GOALS[figure.is_met]}" if figure.goal else ""
         rows.append([figure.title, heading(figure), figure.side, shown(median(figure.values)), beside, ratio, verdict,
                      goal])
