@@ -1,1 +1,1 @@
-"""What scripts/bench measures: our clients, beside plain C programs that do the same."""
+"""What scripts/bench measures: our programs, beside plain C ones that do the same, and beside others."""
