@@ -38,6 +38,7 @@ use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_LINGER};
 use crate::listener::Listener;
 use crate::newcomers::Newcomers;
 use crate::shared::Shared;
+use crate::totals::Totals;
 
 /// The token of the waker. A listener's token is its index; the tokens of connections
 /// follow, from [`EventLoop::first_token`] on.
@@ -53,6 +54,8 @@ pub struct EventLoop {
     /// The loop's number among all.
     number: usize,
     shared: Arc<Shared>,
+    /// What this loop has done.
+    totals: Arc<Totals>,
     poll: Poll,
     events: Events,
     listeners: Vec<Listener>,
@@ -109,6 +112,7 @@ impl EventLoop {
         }
         Ok(Self {
             number,
+            totals: Arc::clone(&shared.totals[number]),
             shared,
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -155,7 +159,7 @@ impl EventLoop {
             let previous = mem::replace(&mut now, Instant::now());
             self.turn(now)?;
             if self.stats.as_mut().is_some_and(|stats| stats.take_due(now)) {
-                events::stats(&self.shared.totals);
+                events::stats(&self.shared.all_totals());
             }
             if self.shared.goal.note_noticed(self.number, previous) {
                 self.look_for_waiting(now);

@@ -77,7 +77,7 @@ impl Server {
 
     /// Prints what the server has done.
     pub fn print_totals(&self) {
-        events::stopped(&self.shared.totals);
+        events::stopped(&self.shared.all_totals());
     }
 
     /// Whether `--count` and `--idle-exit` were satisfied when `shutdown` stopped the server.

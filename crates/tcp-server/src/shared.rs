@@ -15,7 +15,8 @@ use crate::totals::Totals;
 /// What the event loops of one server share.
 #[derive(Debug)]
 pub struct Shared {
-    pub totals: Totals,
+    /// Those of each event loop.
+    pub totals: Box<[Arc<Totals>]>,
     pub goal: Goal,
     /// Counts the replies, for `--witness`.
     pub replies: Counter,
@@ -31,7 +32,7 @@ impl Shared {
     /// because they take descriptors that connections cannot have.
     pub fn new(options: &Options, loops: usize, listeners: usize) -> Self {
         Self {
-            totals: Totals::default(),
+            totals: (0..loops).map(|_| Arc::default()).collect(),
             goal: options.service.goal(loops, Instant::now()),
             replies: Counter::default(),
             sources: Sources::new(options.max_per_source()),
@@ -39,5 +40,10 @@ impl Shared {
             terms: options.terms(),
             most_connections: options.max_connections(listeners),
         }
+    }
+
+    /// What all event loops together have done.
+    pub fn all_totals(&self) -> Totals {
+        Totals::sum(self.totals.iter().map(AsRef::as_ref))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use common::server::peer::Source;
+use common::server::peer::{Peer, Source};
 
 /// How many connections each source has. It never holds more sources than there are
 /// connections. The event loops share it, for the kernel spreads the connections of one
@@ -31,11 +31,12 @@ impl Sources {
         self.most
     }
 
-    /// A place for a connection from `source`, unless `source` has as many as it may.
-    pub fn enter(self: &Arc<Self>, source: Source) -> Option<Place> {
+    /// A place for a connection from `peer`, unless its source has as many as it may.
+    pub fn enter(self: &Arc<Self>, peer: &Peer) -> Option<Place> {
         if self.most == 0 {
             return Some(Place(None));
         }
+        let source = peer.source();
         let mut present = self.lock();
         let connections = present.entry(source).or_default();
         if *connections >= self.most {
@@ -70,25 +71,25 @@ mod tests {
     use super::*;
     use std::net::SocketAddr;
 
-    fn source(ip: &str) -> Source {
-        Source::of(SocketAddr::new(ip.parse().unwrap(), 7000))
+    fn peer(ip: &str) -> Peer {
+        Peer::new(SocketAddr::new(ip.parse().unwrap(), 7000))
     }
 
     #[test]
     fn each_source_has_a_number_of_places() {
         let sources = Sources::new(2);
-        let first = sources.enter(source("2001:db8::1")).unwrap();
-        let _second = sources.enter(source("2001:db8::2")).unwrap();
-        assert!(sources.enter(source("2001:db8::3")).is_none(), "the same /64");
-        assert!(sources.enter(source("192.0.2.1")).is_some());
+        let first = sources.enter(&peer("2001:db8::1")).unwrap();
+        let _second = sources.enter(&peer("2001:db8::2")).unwrap();
+        assert!(sources.enter(&peer("2001:db8::3")).is_none(), "the same /64");
+        assert!(sources.enter(&peer("192.0.2.1")).is_some());
         drop(first);
-        assert!(sources.enter(source("2001:db8::3")).is_some());
+        assert!(sources.enter(&peer("2001:db8::3")).is_some());
     }
 
     #[test]
     fn sources_without_connections_take_no_memory() {
         let sources = Sources::new(1);
-        drop(sources.enter(source("192.0.2.1")));
+        drop(sources.enter(&peer("192.0.2.1")));
         assert!(sources.lock().is_empty());
     }
 
@@ -96,7 +97,7 @@ mod tests {
     fn without_a_limit_nothing_is_counted() {
         let sources = Sources::new(0);
         let _places: Vec<_> =
-            (0..100).map(|_| sources.enter(source("192.0.2.1")).unwrap()).collect();
+            (0..100).map(|_| sources.enter(&peer("192.0.2.1")).unwrap()).collect();
         assert!(sources.lock().is_empty());
     }
 }

@@ -53,7 +53,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
 pub struct Goal {
     asked: Asked,
     begun: Instant,
-    /// Exchanges that count.
+    /// Exchanges that count, if `--count` is asked for.
     counted: AtomicU64,
     /// Whether somebody came.
     has_come: AtomicBool,
@@ -114,7 +114,10 @@ impl Goal {
 
     /// Notes that so many `exchanges` which count have taken place.
     pub fn note_exchanges(&self, exchanges: u64) {
-        self.counted.fetch_add(exchanges, Ordering::Relaxed);
+        // Otherwise all event loops would write, for nothing, where all of them read.
+        if self.asked.count.is_some() {
+            self.counted.fetch_add(exchanges, Ordering::Relaxed);
+        }
     }
 
     /// Whether `--count` is reached, or will be after the exchanges `under_way` that count.

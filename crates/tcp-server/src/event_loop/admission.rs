@@ -98,7 +98,7 @@ impl EventLoop {
     /// perhaps another one has just ended, and its event is still to come.
     fn admit(&mut self, stream: TcpStream, peer: Peer, now: Instant) {
         self.shared.goal.note_connection(now);
-        self.shared.totals.connections.add(1);
+        self.totals.connections.add(1);
         match self.find_place(&peer, now) {
             Ok(place) => self.add_connection(stream, peer, place, now),
             Err(limit) => {
@@ -131,7 +131,7 @@ impl EventLoop {
     fn find_place(&mut self, peer: &Peer, now: Instant) -> Result<Place, Limit> {
         let shared = &self.shared;
         let most = shared.sources.most();
-        let place = shared.sources.enter(peer.source()).ok_or(Limit::PerSource { most })?;
+        let place = shared.sources.enter(peer).ok_or(Limit::PerSource { most })?;
         while self.connections.len() >= self.room {
             if !self.evict_oldest_silent(now) {
                 let most = self.shared.most_connections;
@@ -155,7 +155,7 @@ impl EventLoop {
     }
 
     fn refuse(&self, newcomer: &Newcomer<TcpStream>) {
-        self.shared.totals.refused.add(1);
+        self.totals.refused.add(1);
         events::refused(&newcomer.peer, newcomer.limit);
     }
 
@@ -169,7 +169,7 @@ impl EventLoop {
                 return true;
             };
             if slot.connection.is_silent() {
-                self.shared.totals.evicted.add(1);
+                self.totals.evicted.add(1);
                 events::evicted(&slot.peer);
                 self.close(key);
                 return true;

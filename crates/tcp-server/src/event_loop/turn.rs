@@ -77,12 +77,12 @@ impl EventLoop {
                     // The peer's end alone is no message, although it is answered like one.
                     let sent = (!message.is_empty()).then_some(message);
                     let counts = self.shared.goal.note_message(sent, now);
-                    self.shared.totals.bytes_received.add(message.len() as u64);
+                    self.totals.bytes_received.add(message.len() as u64);
                     slot.has_waited = false;
                     events::received(&slot.peer, message);
                     if has_enough {
                         slot.connection.leave_unanswered();
-                        self.shared.totals.unanswered.add(1);
+                        self.totals.unanswered.add(1);
                         events::unanswered(&slot.peer);
                     } else {
                         let number = || self.shared.replies.next();
@@ -98,10 +98,13 @@ impl EventLoop {
                         self.shared.goal.note_exchanges(1);
                     }
                     self.refusals.end();
-                    self.shared.totals.exchanges.add(1);
-                    self.shared.totals.bytes_sent.add(bytes as u64);
+                    self.totals.exchanges.add(1);
+                    self.totals.bytes_sent.add(bytes as u64);
                     events::answered(&slot.peer);
-                    self.connections.reschedule(key);
+                    if slot.connection.is_idle() {
+                        // A conversation: the peer has time for another message.
+                        self.connections.reschedule(key);
+                    }
                 }
                 Step::Again => {}
                 Step::WaitToReceive => return self.wait(key, false, now),
@@ -168,7 +171,7 @@ impl EventLoop {
         let Some(slot) = self.connections.get_mut(key) else {
             return;
         };
-        self.shared.totals.lost.add(1);
+        self.totals.lost.add(1);
         events::lost(&slot.peer, error);
         self.close(key);
         for listener in &mut self.listeners {
@@ -193,16 +196,16 @@ impl EventLoop {
         };
         match end {
             End::Done => {}
-            End::Silent => self.shared.totals.silent.add(1),
+            End::Silent => self.totals.silent.add(1),
             End::Lost(error) => {
-                self.shared.totals.lost.add(1);
+                self.totals.lost.add(1);
                 events::lost(&slot.peer, &error);
                 if self.refusals.are_for_good(&error) {
                     self.failure = Some(Failure::outcome("connections", reason(&error)));
                 }
             }
             End::TimedOut => {
-                self.shared.totals.timed_out.add(1);
+                self.totals.timed_out.add(1);
                 events::timed_out(&slot.peer, self.shared.terms.read_timeout);
             }
         }
@@ -214,7 +217,7 @@ impl EventLoop {
         if let Some(slot) = self.connections.get_mut(key)
             && slot.connection.is_silent()
         {
-            self.shared.totals.silent.add(1);
+            self.totals.silent.add(1);
             self.close(key);
         }
     }
