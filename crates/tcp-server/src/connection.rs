@@ -208,6 +208,12 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// How long ago the last message came, if the peer only has to close.
+    pub fn lingers_for(&self, terms: &Terms, now: Instant) -> Option<Duration> {
+        let until = matches!(self.state, State::Lingering).then_some(self.deadline)?;
+        Some(terms.linger.saturating_sub(until.saturating_duration_since(now)))
+    }
+
     /// Whether the connection waits for a message.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Receiving)

@@ -32,7 +32,7 @@ pub struct Slot {
     pub is_registered_for_writing: bool,
     /// Whether the connection is on the list of those that a turn serves.
     pub is_on_list: bool,
-    /// Whether a turn has passed, without an event to wait for, since the peer was last heard.
+    /// Whether the peer has had its time to close: [`crate::departures`].
     pub has_waited: bool,
     /// Held for as long as the connection lives.
     _place: Place,

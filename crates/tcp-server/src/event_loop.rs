@@ -33,6 +33,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::connections::Connections;
+use crate::departures::Departures;
 use crate::events;
 use crate::limits::{DISCARD_SIZE, DRAIN, EVENTS_PER_TURN, LAST_LINGER};
 use crate::listener::Listener;
@@ -77,8 +78,7 @@ pub struct EventLoop {
     ready: Vec<usize>,
     /// The keys of the connections that this turn has accepted.
     accepted: Vec<usize>,
-    /// Whether this turn serves many connections: [`BUSY_TURN`].
-    is_busy: bool,
+    departures: Departures,
     buffer: Box<[u8]>,
     /// When to print the totals; `None` if another loop does.
     stats: Option<Interval>,
@@ -126,7 +126,7 @@ impl EventLoop {
             failure: None,
             ready: Vec::new(),
             accepted: Vec::new(),
-            is_busy: false,
+            departures: Departures::new(),
             buffer: vec![0; DISCARD_SIZE].into(),
             stats,
             phase: Phase::Serving,
@@ -221,7 +221,8 @@ impl EventLoop {
         };
         let stats = self.stats.map(|stats| stats.next());
         let newcomer = self.newcomers.first_deadline();
-        let others = [self.connections.earliest_deadline(), newcomer, stats, phase];
+        let departure = self.departures.first_due();
+        let others = [self.connections.earliest_deadline(), departure, newcomer, stats, phase];
         let rests = self.listeners.iter().filter_map(|listener| listener.rest.until());
         let earliest = others.into_iter().flatten().chain(rests).min();
         earliest.map(|earliest| earliest.saturating_duration_since(now))

@@ -16,10 +16,10 @@ pub const EVENTS_PER_TURN: usize = 1024;
 /// Connections accepted from one listener before other sockets are served.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
-/// A turn that serves so many connections takes long enough for most peers to do their part
-/// meanwhile. So a new connection that waits for its peer is tried once more in the next turn,
-/// before it is registered. A try takes a fifth of the time of a registration and its event.
-pub const BUSY_TURN: usize = 4;
+/// How long a peer that has its reply is left alone, if peers are near, until it is tried whether
+/// it has closed. That saves to register it, and to wake up for it where others come meanwhile.
+/// On one network a peer closes in less; and nobody misses a descriptor for so long.
+pub const CLOSE_TIME: Duration = Duration::from_millis(5);
 
 /// How long a newcomer waits for a place: long enough to learn of connections that ended
 /// before it came, although segments may overtake each other and another event loop may

@@ -29,6 +29,7 @@
 mod cli;
 mod connection;
 mod connections;
+mod departures;
 mod event_loop;
 mod events;
 mod limits;

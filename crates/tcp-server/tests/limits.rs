@@ -73,6 +73,18 @@ fn totals(server: Server) -> Event {
 }
 
 #[test]
+fn who_has_closed_makes_room_before_who_is_silent() {
+    let server = start(&["--max-connections", "2", "--max-per-source", "2"]);
+    let silent = connect(server.address());
+    for _ in 0..50 {
+        assert_eq!(exchange(connect(server.address())), "ACK!");
+    }
+    assert_eq!(exchange(silent), "ACK!");
+    let totals = totals(server);
+    assert_eq!((totals.number("evicted"), totals.number("refused")), (0, 0));
+}
+
+#[test]
 fn a_silent_connection_times_out() {
     let mut server = start(&["--read-timeout", "200ms"]);
     let begun = Instant::now();

@@ -129,9 +129,12 @@ impl EventLoop {
     /// Finds a place for a connection from `peer`, if need be by evicting a silent
     /// connection; or returns the limit that is reached.
     fn find_place(&mut self, peer: &Peer, now: Instant) -> Result<Place, Limit> {
-        let shared = &self.shared;
-        let most = shared.sources.most();
-        let place = shared.sources.enter(peer).ok_or(Limit::PerSource { most })?;
+        let mut place = self.shared.sources.enter(peer);
+        if place.is_none() && self.end_departures(now) {
+            place = self.shared.sources.enter(peer);
+        }
+        let most = self.shared.sources.most();
+        let place = place.ok_or(Limit::PerSource { most })?;
         while self.connections.len() >= self.room {
             if !self.evict_oldest_silent(now) {
                 let most = self.shared.most_connections;
@@ -159,10 +162,23 @@ impl EventLoop {
         events::refused(&newcomer.peer, newcomer.limit);
     }
 
+    /// Closes the connections whose peers have closed, but were not expected to yet. Returns
+    /// whether there was one.
+    fn end_departures(&mut self, now: Instant) -> bool {
+        let held = self.connections.len();
+        while let Some(key) = self.departures.take() {
+            self.serve(key, now);
+        }
+        self.connections.len() < held
+    }
+
     /// Closes the oldest silent connection to make room. Returns false if there is
     /// none. A connection whose message has come but was not read yet is served instead;
     /// it is no longer silent.
     fn evict_oldest_silent(&mut self, now: Instant) -> bool {
+        if self.end_departures(now) {
+            return true;
+        }
         while let Some(key) = self.connections.oldest_silent() {
             self.serve_without_event(key, false, now);
             let Some(slot) = self.connections.get_mut(key) else {

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::exit::{Failure, reason};
 use mio::{Interest, Token};
@@ -11,14 +11,16 @@ use mio::{Interest, Token};
 use super::{EventLoop, INBOUND, Phase};
 use crate::connection::{End, Step};
 use crate::events;
-use crate::limits::{ACCEPTS_PER_TURN, BUSY_TURN, STEPS_PER_TURN};
+use crate::limits::{ACCEPTS_PER_TURN, STEPS_PER_TURN};
 
 impl EventLoop {
     /// Serves every socket on the list. Connections come before listeners, for
     /// those that end make room for new ones.
     pub(super) fn turn(&mut self, now: Instant) -> Result<(), Failure> {
+        while let Some(key) = self.departures.take_due(now) {
+            self.serve(key, now);
+        }
         let on_list = self.ready.len();
-        self.is_busy = on_list >= BUSY_TURN;
         // Those that are put on the list meanwhile are for the next turn.
         for at in 0..on_list {
             self.serve(self.ready[at], now);
@@ -30,7 +32,6 @@ impl EventLoop {
                 self.accept(token, ACCEPTS_PER_TURN, now)?;
             }
         }
-        self.is_busy = on_list + self.accepted.len() >= BUSY_TURN;
         // Most messages have come by now.
         for at in 0..self.accepted.len() {
             self.serve(self.accepted[at], now);
@@ -78,7 +79,6 @@ impl EventLoop {
                     let sent = (!message.is_empty()).then_some(message);
                     let counts = self.shared.goal.note_message(sent, now);
                     self.totals.bytes_received.add(message.len() as u64);
-                    slot.has_waited = false;
                     events::received(&slot.peer, message);
                     if has_enough {
                         slot.connection.leave_unanswered();
@@ -109,7 +109,13 @@ impl EventLoop {
                 Step::Again => {}
                 Step::WaitToReceive => return self.wait(key, false, now),
                 Step::WaitToSend => return self.wait(key, true, now),
-                Step::Ended(end) => return self.end(key, end),
+                Step::Ended(end) => {
+                    if let Some(after) = slot.connection.lingers_for(&self.shared.terms, now) {
+                        let is_tried = !slot.connection.is_registered();
+                        self.departures.note(Some(if is_tried { Duration::ZERO } else { after }));
+                    }
+                    return self.end(key, end);
+                }
             }
         }
         self.put_on_list(key);
@@ -131,8 +137,8 @@ impl EventLoop {
         self.take_steps(key, false, now);
     }
 
-    /// Lets the connection with `key` wait for its peer: for an event of its socket or, in a busy
-    /// turn, first for the next turn.
+    /// Lets the connection with `key` wait for an event or, if its peer is expected to close soon,
+    /// for the time when it should have.
     fn wait(&mut self, key: usize, to_send: bool, now: Instant) {
         let Some(slot) = self.connections.get_mut(key) else {
             return;
@@ -141,8 +147,12 @@ impl EventLoop {
         if is_registered && (!to_send || slot.is_registered_for_writing) {
             return;
         }
-        if !is_registered && self.is_busy && !mem::replace(&mut slot.has_waited, true) {
-            return slot.put_on_list(key, &mut self.ready);
+        if !is_registered && slot.connection.owes_nothing() {
+            if mem::replace(&mut slot.has_waited, true) {
+                self.departures.note(None);
+            } else if self.departures.are_quick() && matches!(self.phase, Phase::Serving) {
+                return self.departures.push(key, now);
+            }
         }
         let (token, registry) = (Token(self.first_token + key), self.poll.registry());
         let interest = if to_send { INBOUND | Interest::WRITABLE } else { INBOUND };
