@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use common::exit::Failure;
 use common::server::peer::Peer;
+use log::{Level, log_enabled};
 use nix::Error as Errno;
 
 use super::EventLoop;
@@ -141,16 +142,19 @@ fn send(
     let (mut exchanges, mut result) = (0, Ok(()));
     let length = replies.length() as u64;
     replies.send(socket, |peer, sent| {
-        let peer = &Peer::new(peer);
+        let peer = || Peer::new(peer);
         match sent {
             Ok(replies) => {
                 exchanges += replies as u64;
-                (0..replies).for_each(|_| events::answered(peer));
+                // Nobody is named for nothing.
+                if log_enabled!(Level::Debug) {
+                    (0..replies).for_each(|_| events::answered(&peer()));
+                }
             }
             Err(errno) => {
                 let error = errno.into();
                 shared.totals.unanswered.add(1);
-                events::unanswered(peer, &error);
+                events::unanswered(&peer(), &error);
                 if errno == Errno::ENOSYS {
                     result = Err(Failure::cannot_go_on(&error));
                 }
