@@ -1,17 +1,19 @@
-//! Setting up [`log`]: env_logger formats each record as text or as JSON, and
+//! Setting up [`log`]: each record is formatted as text or as JSON, and env_logger
 //! writes it to an output. A server's output is its transcript, a client's is
 //! standard error.
 //!
 //! A record may have several lines (a datagram's has two). With `--timestamps`
 //! each line begins with the time.
 
+use std::cell::Cell;
 use std::env;
 use std::io::{self, Write};
 
 use env_logger::{Builder, Target};
+use log::Record;
 
 use crate::exit::Failure;
-use crate::output::{Output, Style, json, stderr};
+use crate::output::{Output, Stamp, Style, json, stderr};
 
 /// Logs to standard error, as text: a client's standard output is the reply. Calls `wait` before
 /// each record, which may have to wait for a reader.
@@ -55,19 +57,68 @@ pub(crate) fn log_to(target: Target, output: Output, style: Style) -> Result<(),
     let stamp = output.stamp();
     builder
         .format(move |out, record| {
-            if style == Style::Json {
-                return json::write(out, record, stamp.time());
-            }
-            if !stamp.0 {
-                return writeln!(out, "{}", record.args());
-            }
-            let record = record.args().to_string();
-            for line in record.split('\n') {
-                writeln!(out, "{stamp}{line}")?;
-            }
-            Ok(())
+            // Record by record the same buffer, which is as long as the longest one.
+            let mut lines = LINES.take();
+            lines.clear();
+            let written = match style {
+                Style::Text => write_text(&mut lines, record, stamp),
+                Style::Json => json::write(&mut lines, record, stamp.time()),
+            };
+            let written = written.and_then(|()| out.write_all(&lines));
+            LINES.set(lines);
+            written
         })
         .target(target)
         .try_init()
         .map_err(|error| Failure::local("log", error))
+}
+
+thread_local! {
+    /// Where the thread formats a record. env_logger's own buffer checks at each piece that
+    /// nobody else writes there.
+    static LINES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Writes the lines of `record`, each with the time if lines begin with it.
+fn write_text(lines: &mut Vec<u8>, record: &Record<'_>, stamp: Stamp) -> io::Result<()> {
+    if let Some(time) = stamp.time() {
+        write!(lines, "{time} ")?;
+    }
+    let stamp = lines.len();
+    lines.write_fmt(*record.args())?;
+    if stamp > 0 {
+        stamp_others(lines, stamp);
+    }
+    lines.push(b'\n');
+    Ok(())
+}
+
+/// Begins all other lines as the first one begins: with the same `stamp` bytes.
+fn stamp_others(lines: &mut Vec<u8>, stamp: usize) {
+    let mut at = stamp;
+    while let Some(end) = lines[at..].iter().position(|&byte| byte == b'\n') {
+        at += end + 1;
+        lines.extend_from_within(..stamp);
+        lines[at..].rotate_right(stamp);
+        at += stamp;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_a_record_has_the_time() {
+        for (record, expected) in [
+            ("one", "[12] one"),
+            ("one\ntwo\n\nthree", "[12] one\n[12] two\n[12] \n[12] three"),
+            ("", "[12] "),
+            ("one\n", "[12] one\n[12] "),
+        ] {
+            let mut lines = format!("[12] {record}").into_bytes();
+            stamp_others(&mut lines, 5);
+            assert_eq!(String::from_utf8_lossy(&lines), expected);
+        }
+    }
 }

@@ -77,12 +77,15 @@ pub struct Stamp(
 );
 
 impl Stamp {
-    /// The time now, in RFC 3339 and UTC, if lines begin with it.
+    /// The time now, if lines begin with it.
     #[must_use]
-    pub fn time(self) -> Option<String> {
-        self.0.then(|| humantime::format_rfc3339_millis(SystemTime::now()).to_string())
+    pub fn time(self) -> Option<Time> {
+        self.0.then(|| humantime::format_rfc3339_millis(SystemTime::now()))
     }
 }
+
+/// A time that prints in RFC 3339 and UTC, with milliseconds.
+pub type Time = humantime::Rfc3339Timestamp;
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

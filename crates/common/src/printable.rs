@@ -16,6 +16,7 @@
 
 pub mod framed;
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// `bytes` as safe text, all of them.
@@ -27,6 +28,24 @@ pub fn printable(bytes: &[u8]) -> Printable<'_> {
 /// Bytes that print as safe text: see [`printable`].
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(&'a [u8]);
+
+impl<'a> Printable<'a> {
+    /// The text. Nothing is allocated for what stays as it is.
+    #[must_use]
+    pub fn text(self) -> Cow<'a, str> {
+        match str::from_utf8(self.0) {
+            Ok(text) if is_visible_ascii(self.0) || text.chars().all(is_plain) => text.into(),
+            _ => self.to_string().into(),
+        }
+    }
+}
+
+/// Whether `bytes` are visible ASCII, without the backslash. This is faster than to look at each
+/// character, since it takes many bytes at once.
+fn is_visible_ascii(bytes: &[u8]) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'\\');
+    bytes.iter().fold(true, |all, &byte| all & is_plain(byte))
+}
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,7 +180,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn shown(bytes: &[u8]) -> String {
-        printable(bytes).to_string()
+        printable(bytes).text().into_owned()
+    }
+
+    #[test]
+    fn text_that_stays_as_it_is_is_not_copied() {
+        for text in ["hehe, just for a test!", "中文", ""] {
+            assert!(matches!(printable(text.as_bytes()).text(), Cow::Borrowed(_)), "{text}");
+        }
     }
 
     /// Whether `c` must never reach a terminal or a log from a peer.
@@ -239,6 +265,7 @@ mod tests {
         fn any_bytes_are_safe_and_can_be_turned_back(bytes: Vec<u8>) {
             let text = shown(&bytes);
             prop_assert!(!text.chars().any(is_dangerous));
+            prop_assert_eq!(&text, &printable(&bytes).to_string());
             prop_assert_eq!(restore(&text), Ok(bytes));
         }
 

@@ -30,7 +30,12 @@ pub fn cannot_set(option: &str, reason: &str) {
 }
 
 pub fn accepted(peer: &Peer) {
-    info!(event = "accepted", peer = peer.as_str(); "[*] Accept connection from: {peer}");
+    if !log_enabled!(Level::Info) {
+        return;
+    }
+    let text = peer.text();
+    let peer = text.as_str();
+    info!(event = "accepted", peer; "[*] Accept connection from: {peer}");
 }
 
 pub fn received(peer: &Peer, message: &[u8]) {
@@ -38,38 +43,40 @@ pub fn received(peer: &Peer, message: &[u8]) {
     if !log_enabled!(Level::Info) {
         return;
     }
-    let text = printable(message).to_string();
+    let text = printable(message).text();
     let line = framed::at_end(&text, message.len(), message.len());
     info!(
-        event = "received", peer = peer.as_str(), bytes = message.len(), message = text.as_str();
+        event = "received", peer = peer.text().as_str(), bytes = message.len(), message = &*text;
         "[*] Received: {line}"
     );
 }
 
 pub fn answered(peer: &Peer) {
-    debug!(event = "answered", peer = peer.as_str(); "[*] Answered: {peer}");
+    debug!(event = "answered", peer = peer.text().as_str(); "[*] Answered: {peer}");
 }
 
 pub fn unanswered(peer: &Peer) {
     const REASON: &str = "--count was reached";
-    info!(event = "unanswered", peer = peer.as_str(), reason = REASON; "[!] Not answered: {peer}: {REASON}");
+    info!(event = "unanswered", peer = peer.text().as_str(), reason = REASON; "[!] Not answered: {peer}: {REASON}");
 }
 
 pub fn lost(peer: &Peer, error: &io::Error) {
-    let reason = reason(error);
-    info!(event = "lost", peer = peer.as_str(), reason = reason.as_str(); "[!] Lost: {peer}: {reason}");
+    info!(
+        event = "lost", peer = peer.text().as_str(), reason = reason(error).as_str();
+        "[!] Lost: {peer}: {}", reason(error)
+    );
 }
 
 pub fn timed_out(peer: &Peer, after: Duration) {
     let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
     info!(
-        event = "timed_out", peer = peer.as_str(), after_ms;
+        event = "timed_out", peer = peer.text().as_str(), after_ms;
         "[!] Gave up on: {peer}: silent for {}", words(after)
     );
 }
 
 pub fn evicted(peer: &Peer) {
-    info!(event = "evicted", peer = peer.as_str(); "[!] Evicted: {peer}: silent, and another one needs its place");
+    info!(event = "evicted", peer = peer.text().as_str(); "[!] Evicted: {peer}: silent, and another one needs its place");
 }
 
 pub fn refused(peer: &Peer, limit: Limit) {
@@ -77,7 +84,7 @@ pub fn refused(peer: &Peer, limit: Limit) {
         Limit::Connections { most, .. } => ("max_connections", most),
         Limit::PerSource { most } => ("max_per_source", most),
     };
-    let words = match limit {
+    let words = || match limit {
         Limit::Connections { share, .. } if share < most => {
             format!("its event loop has its share of --max-connections {most}, and none is silent")
         }
@@ -85,22 +92,23 @@ pub fn refused(peer: &Peer, limit: Limit) {
         Limit::PerSource { .. } => format!("--max-per-source {most}"),
     };
     info!(
-        event = "refused", peer = peer.as_str(), limit = name, most;
-        "[!] Refused: {peer}: {words}"
+        event = "refused", peer = peer.text().as_str(), limit = name, most;
+        "[!] Refused: {peer}: {}", words()
     );
 }
 
 pub fn gone_before_accept(error: &io::Error) {
-    let reason = reason(error);
     debug!(
-        event = "gone_before_accept", reason = reason.as_str();
-        "[!] A connection was gone before it was accepted: {reason}"
+        event = "gone_before_accept", reason = reason(error).as_str();
+        "[!] A connection was gone before it was accepted: {}", reason(error)
     );
 }
 
 pub fn cannot_accept(error: &io::Error) {
-    let reason = reason(error);
-    warn!(event = "cannot_accept", reason = reason.as_str(); "[!] Cannot accept for the moment: {reason}");
+    warn!(
+        event = "cannot_accept", reason = reason(error).as_str();
+        "[!] Cannot accept for the moment: {}", reason(error)
+    );
 }
 
 pub fn stats(totals: &Totals) {
@@ -114,7 +122,6 @@ pub fn stopped(totals: &Totals) {
 /// `--stats` prints at the level of warnings, for the user asked for it: `-q` does
 /// not hide it.
 fn print_totals(level: Level, event: &str, headline: &str, totals: &Totals) {
-    let line = totals.line();
     log!(
         level,
         event,
@@ -128,6 +135,6 @@ fn print_totals(level: Level, event: &str, headline: &str, totals: &Totals) {
         lost = totals.lost.get(),
         unanswered = totals.unanswered.get(),
         silent = totals.silent.get();
-        "[*] {headline}: {line}"
+        "[*] {headline}: {}", totals.line()
     );
 }

@@ -48,30 +48,35 @@ pub fn received(peer: &Peer, datagram: &[u8]) {
         return;
     }
     let shown = &datagram[..datagram.len().min(BUFFER_SIZE)];
-    let text = printable(shown).to_string();
+    let text = printable(shown).text();
     let line = framed::alone(&text, shown.len(), datagram.len(), BEGINNINGS);
+    let peer = peer.text();
+    let peer = peer.as_str();
     info!(
-        event = "received", peer = peer.as_str(), bytes = datagram.len(), message = text.as_str();
+        event = "received", peer, bytes = datagram.len(), message = &*text;
         "[*] Received from: {peer}\n{line}"
     );
 }
 
 pub fn answered(peer: &Peer) {
-    debug!(event = "answered", peer = peer.as_str(); "[*] Answered: {peer}");
+    debug!(event = "answered", peer = peer.text().as_str(); "[*] Answered: {peer}");
 }
 
 pub fn unanswered(peer: &Peer, error: &io::Error) {
-    let reason = match error.kind() {
+    let reason = || match error.kind() {
         ErrorKind::WouldBlock => "the send buffer is full: the way out is too slow".to_owned(),
         _ => reason(error),
     };
-    info!(event = "unanswered", peer = peer.as_str(), reason = reason.as_str(); "[!] Could not answer: {peer}: {reason}");
+    info!(
+        event = "unanswered", peer = peer.text().as_str(), reason = reason().as_str();
+        "[!] Could not answer: {peer}: {}", reason()
+    );
 }
 
 /// Prints that a datagram came too late: it was there when the run was over.
 pub fn left_unanswered(peer: &Peer) {
     const REASON: &str = "--count was reached";
-    info!(event = "unanswered", peer = peer.as_str(), reason = REASON; "[!] Not answered: {peer}: {REASON}");
+    info!(event = "unanswered", peer = peer.text().as_str(), reason = REASON; "[!] Not answered: {peer}: {REASON}");
 }
 
 /// Prints why a datagram is not answered. The caller chooses the `level`, so that
@@ -83,12 +88,14 @@ pub fn dropped(level: Level, peer: &Peer, cause: Cause) {
         Cause::UnusableSource => ("unusable_source", "no host has this address and port"),
         Cause::Rate => ("rate", "its source has had its --rate"),
     };
-    log!(level, event = "dropped", peer = peer.as_str(), cause = name; "[!] Not answered: {peer}: {words}");
+    log!(level, event = "dropped", peer = peer.text().as_str(), cause = name; "[!] Not answered: {peer}: {words}");
 }
 
 pub fn cannot_receive(error: &io::Error) {
-    let reason = reason(error);
-    warn!(event = "cannot_receive", reason = reason.as_str(); "[!] Cannot receive for the moment: {reason}");
+    warn!(
+        event = "cannot_receive", reason = reason(error).as_str();
+        "[!] Cannot receive for the moment: {}", reason(error)
+    );
 }
 
 pub fn stats(totals: &Totals) {
@@ -111,7 +118,6 @@ fn print_totals(
     totals: &Totals,
     dropped_kernel: Option<u64>,
 ) {
-    let line = totals.line(dropped_kernel);
     log!(
         level,
         event,
@@ -125,6 +131,6 @@ fn print_totals(
         dropped_unusable_source = totals.unusable_source.get(),
         dropped_rate = totals.rate.get(),
         dropped_kernel;
-        "[*] {headline}: {line}"
+        "[*] {headline}: {}", totals.line(dropped_kernel)
     );
 }

@@ -1,17 +1,15 @@
 //! A peer: its address, how it is printed, and the source that limits count it under.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::fmt::{self, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// A peer's address and its text. The text is made once, for it is printed several
-/// times.
+/// A peer's address.
 ///
 /// An IPv4 peer of a socket for both families is `1.2.3.4`, not `::ffff:1.2.3.4`,
 /// both in print and in limits.
 #[derive(Clone, Debug)]
 pub struct Peer {
     address: SocketAddr,
-    text: Box<str>,
 }
 
 impl Peer {
@@ -24,7 +22,7 @@ impl Peer {
             }
             (ip, _) => SocketAddr::new(ip, address.port()),
         };
-        Self { address, text: address.to_string().into() }
+        Self { address }
     }
 
     /// The peer's IP address.
@@ -47,14 +45,80 @@ impl Peer {
 
     /// The peer in print: `IP:PORT`, or `[fe80::1%2]:PORT` with the number of its link.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
+    pub fn text(&self) -> PeerText {
+        match self.address {
+            SocketAddr::V4(address) => PeerText::of_ipv4(address),
+            SocketAddr::V6(address) => {
+                let mut text = PeerText { bytes: [0; LONGEST], start: 0, end: 0 };
+                // There is room, so writing does not fail.
+                let _ = write!(text, "{address}");
+                text
+            }
+        }
     }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.text().as_str())
+    }
+}
+
+/// The length of the longest text, in bytes.
+const LONGEST: usize = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535".len();
+
+/// A peer in print. It is made for each line that names the peer: to keep it would take more
+/// memory of a connection, and to allocate it more time.
+#[derive(Debug)]
+pub struct PeerText {
+    bytes: [u8; LONGEST],
+    start: usize,
+    end: usize,
+}
+
+impl PeerText {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[self.start..self.end]).unwrap_or_default()
+    }
+
+    /// The standard library goes through its machinery for width and padding at each of the
+    /// five numbers: that takes several times as long. From the last digit to the first, as
+    /// numbers fall apart.
+    fn of_ipv4(address: SocketAddrV4) -> Self {
+        let mut text = Self { bytes: [0; LONGEST], start: LONGEST, end: LONGEST };
+        text.prepend_number(address.port());
+        let [a, b, c, d] = address.ip().octets();
+        for (number, after) in [(d, b':'), (c, b'.'), (b, b'.'), (a, b'.')] {
+            text.prepend(after);
+            text.prepend_number(number.into());
+        }
+        text
+    }
+
+    fn prepend_number(&mut self, mut number: u16) {
+        loop {
+            self.prepend(b'0' + (number % 10) as u8);
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+    }
+
+    fn prepend(&mut self, byte: u8) {
+        self.start -= 1;
+        self.bytes[self.start] = byte;
+    }
+}
+
+impl Write for PeerText {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let end = self.end + part.len();
+        self.bytes.get_mut(self.end..end).ok_or(fmt::Error)?.copy_from_slice(part.as_bytes());
+        self.end = end;
+        Ok(())
     }
 }
 
@@ -98,8 +162,27 @@ mod tests {
             ("[2001:db8::1]:7000", "[2001:db8::1]:7000"),
             ("[fe80::1%2]:7000", "[fe80::1%2]:7000"),
         ] {
-            assert_eq!(Peer::new(address.parse().unwrap()).as_str(), text);
+            let peer = Peer::new(address.parse().unwrap());
+            assert_eq!(peer.text().as_str(), text);
+            assert_eq!(peer.to_string(), text);
         }
+    }
+
+    #[test]
+    fn every_number_prints_as_the_standard_library_prints_it() {
+        for port in 0..=u16::MAX {
+            let [high, low] = port.to_be_bytes();
+            let address: SocketAddr = ([high, low, !high, !low], port).into();
+            assert_eq!(Peer::new(address).text().as_str(), address.to_string());
+        }
+    }
+
+    #[test]
+    fn the_longest_text_has_room() {
+        let longest = SocketAddrV6::new([0xffff; 8].into(), 65535, 0, u32::MAX);
+        let text = Peer::new(longest.into()).text();
+        assert_eq!(text.as_str(), longest.to_string());
+        assert_eq!(text.as_str().len(), LONGEST);
     }
 
     #[test]
