@@ -48,8 +48,8 @@ pub struct Terms {
 enum State {
     /// Waits for a message.
     Receiving,
-    /// Sends the reply. `sent` bytes of it are sent.
-    Replying { reply: Arc<[u8]>, sent: usize },
+    /// Sends the reply, which is short. `sent` bytes of it are sent.
+    Replying { reply: Arc<[u8]>, sent: u32 },
     /// No message will be answered any more, and the FIN is not sent yet.
     Ending,
     /// Reply and FIN are sent, and the peer has not closed yet. Data that still comes is
@@ -158,12 +158,12 @@ impl<S: Stream> Connection<S> {
     pub fn step<'b>(&mut self, buffer: &'b mut [u8], terms: &Terms, now: Instant) -> Step<'b> {
         match &mut self.state {
             State::Receiving => self.receive_message(buffer, terms, now),
-            State::Replying { reply, sent } if *sent < reply.len() => {
+            State::Replying { reply, sent } if (*sent as usize) < reply.len() => {
                 let is_last = !self.is_conversation;
                 Self::send_reply(&mut self.stream, reply, sent, is_last)
             }
             State::Replying { sent, .. } => {
-                let sent = *sent;
+                let sent = *sent as usize;
                 self.end_reply(sent, terms, now)
             }
             State::Ending => self.end_unanswered(),
@@ -261,12 +261,12 @@ impl<S: Stream> Connection<S> {
 
     /// Sends more of `reply`, of which `sent` bytes are sent. The last reply shares its
     /// last segment with the FIN.
-    fn send_reply<'b>(stream: &mut S, reply: &[u8], sent: &mut usize, is_last: bool) -> Step<'b> {
-        let unsent = &reply[*sent..];
+    fn send_reply<'b>(stream: &mut S, reply: &[u8], sent: &mut u32, is_last: bool) -> Step<'b> {
+        let unsent = &reply[*sent as usize..];
         let result = if is_last { stream.send_last(unsent) } else { stream.send(unsent) };
         match result {
             Ok(more) => {
-                *sent += more;
+                *sent += more as u32;
                 Step::Again
             }
             Err(error) => or_wait(error, Step::WaitToSend, End::Lost),
