@@ -3,7 +3,7 @@
 A run of many exchanges less one of few, divided by how many more there were: start and
 end are in neither. Without lines an exchange follows the other at once. With lines, what
 a server of one flow and a client take is a matter of timing then, for each wakes the
-other, or a writer: so those are asked 200 times a second, and sleep in between.
+other, or a writer: so those are asked 100 times a second, and sleep in between.
 """
 
 import os
@@ -17,8 +17,8 @@ from lab.harness import Word
 
 PROGRAMS = ("tcp-server", "udp-server", "tcp-client", "udp-client")
 EXCHANGES = 512, 1_536  # few and many: as many of each of 1 or 16 flows
-PACED_EXCHANGES = 160, 640
-PACE_MS = 5
+PACED_EXCHANGES = 80, 320
+PACE_MS = 10
 LONGEST_RUN = 120.0  # seconds
 
 
