@@ -103,14 +103,19 @@ impl Shutdown {
         }
     }
 
-    /// Requests a stop, for this `cause`. The first request wakes the event loops and notifies the service
-    /// manager; further requests do nothing.
+    /// Requests a stop, for this `cause`. The first request notifies the service manager and then wakes the
+    /// event loops; further requests do nothing.
     pub fn request(&self, cause: Cause) {
-        if self.shared.requested.set(cause).is_err() {
-            return;
+        let mut is_first = false;
+        // A loop that has seen the request may end the program before the manager is notified.
+        self.shared.requested.get_or_init(|| {
+            notify::stopping();
+            is_first = true;
+            cause
+        });
+        if is_first {
+            self.wake();
         }
-        self.wake();
-        notify::stopping();
     }
 
     fn wake(&self) {
