@@ -6,15 +6,17 @@
 //! answer from.
 
 use std::io::{self, IoSliceMut};
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use nix::libc::{in_pktinfo, in6_pktinfo};
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg,
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn, SockaddrIn6, recvmmsg,
 };
 
-use crate::limits::{BATCH_SIZE, CONTROL_SIZE, RECEIVE_SIZE};
+use crate::family::Address;
+use crate::limits::{BATCH_SIZE, RECEIVE_SIZE};
 use crate::socket::ServerSocket;
 
 /// The fewest datagrams that a receive has room for: a client that sends one at a time fills one.
@@ -26,13 +28,19 @@ const FEWEST: usize = 2;
 pub struct Batch {
     buffers: Box<[u8]>,
     received: Vec<Received>,
-    /// How many buffers the next receive offers: each costs some 400 instructions, filled or not.
+    /// How many datagrams there are.
+    count: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// How many buffers the next receive offers: each costs some 150 instructions, filled or not.
     room: usize,
 }
 
 /// What one buffer of a batch holds.
 #[derive(Clone, Copy, Debug)]
 struct Received {
+    /// Which of the buffers this is.
+    at: usize,
     envelope: Envelope,
     bytes: usize,
     /// The length of each of the datagrams that were coalesced; the last may be shorter.
@@ -71,7 +79,8 @@ impl Batch {
 
     pub fn new() -> Self {
         let buffers = vec![0; Self::SIZE].into();
-        Self { buffers, received: Vec::with_capacity(BATCH_SIZE), room: FEWEST }
+        let received = Vec::with_capacity(BATCH_SIZE);
+        Self { buffers, received, count: 0, bytes: 0, room: FEWEST }
     }
 
     /// Receives the datagrams that `socket` holds, as many as there is room for: for twice as
@@ -83,60 +92,91 @@ impl Batch {
     /// holds is received when the next datagram comes, or at the end: recvmmsg(2), Bugs.)
     pub fn receive(&mut self, socket: &ServerSocket) -> io::Result<bool> {
         self.received.clear();
+        (self.count, self.bytes) = (0, 0);
+        let used = if socket.is_ipv6 {
+            self.receive_from::<SockaddrIn6>(socket)?
+        } else {
+            self.receive_from::<SockaddrIn>(socket)?
+        };
+        let is_full = used == self.room;
+        self.room = (2 * used).clamp(FEWEST, BATCH_SIZE);
+        Ok(is_full)
+    }
+
+    /// Returns how many buffers are used.
+    fn receive_from<A: Address>(&mut self, socket: &ServerSocket) -> io::Result<usize> {
         let buffers = self.buffers.chunks_mut(RECEIVE_SIZE).take(self.room);
         let mut slices: Vec<_> = buffers.map(|buffer| [IoSliceMut::new(buffer)]).collect();
         // The call cuts the room for control messages down to what came, so each call
         // needs new headers.
-        let room = Vec::with_capacity(CONTROL_SIZE);
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(self.room, Some(room));
+        let room = Vec::with_capacity(socket.control_size);
+        let mut headers = MultiHeaders::<A>::preallocate(self.room, Some(room));
         let fd = socket.udp.as_raw_fd();
         let messages = recvmmsg(fd, &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?;
-        self.received.extend(messages.map(|message| Received::new(&message)));
-        let is_full = self.received.len() == self.room;
-        self.room = (2 * self.received.len()).clamp(FEWEST, BATCH_SIZE);
-        Ok(is_full)
+        let mut used = 0;
+        for message in messages {
+            let received = Received::new(used, &message);
+            used += 1;
+            // The first loop's socket has it too.
+            if socket.answers_groups || !received.envelope.asked.to_group {
+                self.count += received.count();
+                self.bytes += received.bytes as u64;
+                self.received.push(received);
+            }
+        }
+        Ok(used)
     }
 
-    /// The datagrams, in the order of their arrival.
+    /// How many datagrams there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Their bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The datagrams that this socket has to answer, in the order of their arrival.
     pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
-        let buffers = self.buffers.chunks(RECEIVE_SIZE);
-        buffers.zip(&self.received).flat_map(|(buffer, received)| {
-            let &Received { envelope, bytes, stride } = received;
-            let messages = messages(&buffer[..bytes], stride);
+        self.received.iter().flat_map(|&Received { at, envelope, bytes, stride }| {
+            let messages = messages(&self.buffers[at * RECEIVE_SIZE..][..bytes], stride);
             messages.map(move |message| Datagram { envelope, message })
         })
     }
 }
 
 impl Received {
-    fn new(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Self {
+    fn new<A: Address>(at: usize, message: &RecvMsg<'_, '_, A>) -> Self {
         let bytes = message.bytes;
         let mut asked = None;
         let mut stride = bytes;
         // If there was no room for a control message, none is used.
-        for control in message.cmsgs().into_iter().flatten() {
-            match control {
-                ControlMessageOwned::Ipv4PacketInfo(info) => asked = Some(Asked::of_v4(&info)),
-                // An IPv6 socket says both of a datagram that came by IPv4.
-                ControlMessageOwned::Ipv6PacketInfo(info) => {
-                    asked = asked.or_else(|| Some(Asked::of_v6(&info)));
+        if let Ok(controls) = message.cmsgs() {
+            for control in controls {
+                match control {
+                    ControlMessageOwned::Ipv4PacketInfo(info) => asked = Some(Asked::of_v4(&info)),
+                    // An IPv6 socket says both of a datagram that came by IPv4.
+                    ControlMessageOwned::Ipv6PacketInfo(info) => {
+                        asked = asked.or_else(|| Some(Asked::of_v6(&info)));
+                    }
+                    ControlMessageOwned::UdpGroSegments(length) => {
+                        stride = usize::try_from(length).unwrap_or(bytes);
+                    }
+                    _ => {}
                 }
-                ControlMessageOwned::UdpGroSegments(length) => {
-                    stride = usize::try_from(length).unwrap_or(bytes);
-                }
-                _ => {}
             }
         }
-        let asked = asked.unwrap_or_default();
-        Self { envelope: Envelope { peer: peer(message.address), asked }, bytes, stride }
+        // There always is one. The guard would not answer the unspecified address.
+        let peer = message.address.map_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into(), Into::into);
+        let envelope = Envelope { peer, asked: asked.unwrap_or_default() };
+        Self { at, envelope, bytes, stride }
     }
-}
 
-/// The address in `storage`. The guard does not answer the unspecified one.
-fn peer(storage: Option<SockaddrStorage>) -> SocketAddr {
-    let v4 = || Some(SocketAddr::from(*storage.as_ref()?.as_sockaddr_in()?));
-    let v6 = || Some(SocketAddr::from(*storage.as_ref()?.as_sockaddr_in6()?));
-    v4().or_else(v6).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())
+    /// How many datagrams these are: as many as [`messages`] finds.
+    fn count(&self) -> u64 {
+        self.bytes.div_ceil(self.stride.max(1)).max(1) as u64
+    }
 }
 
 impl Asked {
@@ -172,8 +212,12 @@ impl Asked {
 /// The messages in a buffer: one, or as many as were coalesced. All but the last have
 /// the length `stride`. An empty buffer is one empty message.
 fn messages(buffer: &[u8], stride: usize) -> impl Iterator<Item = &[u8]> {
-    let empty = buffer.is_empty().then_some(buffer);
-    empty.into_iter().chain(buffer.chunks(stride.max(1)))
+    let mut left = Some(buffer);
+    iter::from_fn(move || {
+        let (message, others) = left?.split_at_checked(stride.max(1)).unwrap_or((left?, &[]));
+        left = (!others.is_empty()).then_some(others);
+        Some(message)
+    })
 }
 
 #[cfg(test)]
@@ -182,11 +226,16 @@ mod tests {
 
     #[test]
     fn coalesced_datagrams_are_taken_apart() {
-        let lengths = |bytes: &[u8], stride| messages(bytes, stride).map(<[u8]>::len).collect();
-        let none: Vec<usize> = lengths(b"", 0);
-        assert_eq!(none, [0], "an empty datagram is a datagram");
-        assert_eq!(lengths(b"hello", 5), [5]);
-        assert_eq!(lengths(b"hellohellohel", 5), [5, 5, 3]);
+        let lengths = |bytes, stride| messages(bytes, stride).map(<[u8]>::len).collect::<Vec<_>>();
+        for (bytes, stride, expected) in
+            [("", 0, &[0][..]), ("hello", 5, &[5]), ("hellohellohel", 5, &[5, 5, 3])]
+        {
+            assert_eq!(lengths(bytes.as_bytes(), stride), expected);
+            let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 7000));
+            let envelope = Envelope { peer, asked: Asked::default() };
+            let received = Received { at: 0, envelope, bytes: bytes.len(), stride };
+            assert_eq!(received.count(), expected.len() as u64);
+        }
     }
 
     #[test]

@@ -44,7 +44,6 @@ pub struct EventLoop {
     events: Events,
     sockets: Vec<ServerSocket>,
     batch: Batch,
-    replies: ReplyBatch,
     /// When to print the totals; `None` if another loop does.
     stats: Option<Interval>,
 }
@@ -72,7 +71,6 @@ impl EventLoop {
             events: Events::with_capacity(EVENTS_PER_TURN),
             sockets,
             batch: Batch::new(),
-            replies: ReplyBatch::default(),
             stats,
         })
     }
@@ -99,6 +97,7 @@ impl EventLoop {
 
     /// Serves until `shutdown` is requested.
     pub fn run(&mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
+        let mut replies = ReplyBatch::default();
         let mut has_printed_waiting = false;
         let mut now = Instant::now();
         while !shutdown.is_requested() {
@@ -112,7 +111,7 @@ impl EventLoop {
             // By the end of this turn, whoever came before `previous` has been noticed.
             // Whoever came later may not have been.
             let previous = mem::replace(&mut now, Instant::now());
-            has_printed_waiting &= self.turn(now)? == 0;
+            has_printed_waiting &= self.turn(&mut replies, now)? == 0;
             if self.stats.as_mut().is_some_and(|stats| stats.take_due(now)) {
                 events::stats(&self.shared.totals);
             }
@@ -121,7 +120,7 @@ impl EventLoop {
             }
             shutdown.request_when_over(&self.shared.goal);
         }
-        self.answer_the_last()
+        self.answer_the_last(&mut replies)
     }
 
     /// Waits for events, for no longer than `timeout`, and notes which sockets are ready.
@@ -160,7 +159,7 @@ impl EventLoop {
 
     /// Receives what came before the request to stop, and answers it unless `--count` is reached.
     /// A flood is left to itself after [`LAST_TURNS`], or [`LAST_TIME`] and [`LAST_BYTES`].
-    fn answer_the_last(&mut self) -> Result<(), Failure> {
+    fn answer_the_last(&mut self, replies: &mut ReplyBatch) -> Result<(), Failure> {
         for socket in &mut self.sockets {
             socket.is_ready = true;
             socket.rest.end_early();
@@ -171,7 +170,7 @@ impl EventLoop {
             if !self.is_ready() || (bytes >= LAST_BYTES && now >= until) {
                 break;
             }
-            bytes += self.turn(now)?;
+            bytes += self.turn(replies, now)?;
             now = Instant::now();
         }
         if self.sockets.iter().any(ServerSocket::has_waiting) {

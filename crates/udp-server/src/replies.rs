@@ -7,18 +7,23 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use nix::Error as Errno;
-use nix::cmsg_space;
-use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
-use nix::sys::socket::{
-    ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg, sendmsg, sendto,
-};
+use nix::sys::socket::{MsgFlags, SockaddrIn, SockaddrIn6, sendmmsg, sendmsg, sendto};
 
 use crate::batch::{Asked, Envelope};
+use crate::family::Address;
+use crate::headers::{Headers, with_control};
 use crate::limits::{BATCH_SIZE, MOST_REPLY_BYTES};
 use crate::socket::ServerSocket;
 
-/// Replies of one length, which leave from one address.
-#[derive(Debug, Default)]
+/// How many hashes peers have: as many as a batch has peers, at most.
+const HASHES: usize = BATCH_SIZE;
+
+/// The index of no message.
+const NONE: usize = usize::MAX;
+
+/// Replies of one length, which leave from one address. It stays on the thread of its event loop:
+/// the headers hold pointers.
+#[derive(Debug)]
 pub struct ReplyBatch {
     /// Where the replies leave from.
     asked: Asked,
@@ -28,6 +33,26 @@ pub struct ReplyBatch {
     /// The messages to send come first. Those after them have room for replies to come.
     messages: Vec<Message>,
     used: usize,
+    /// For each hash, which message was the latest to a peer with this hash. One of an earlier
+    /// batch may be left: it leads to messages to others, which is a detour and no more.
+    latest: [usize; HASHES],
+    v4: Headers<SockaddrIn>,
+    v6: Headers<SockaddrIn6>,
+}
+
+impl Default for ReplyBatch {
+    fn default() -> Self {
+        Self {
+            asked: Asked::default(),
+            length: 0,
+            count: 0,
+            messages: Vec::new(),
+            used: 0,
+            latest: [NONE; HASHES],
+            v4: Headers::default(),
+            v6: Headers::default(),
+        }
+    }
 }
 
 /// The replies to one peer.
@@ -36,6 +61,8 @@ struct Message {
     peer: SocketAddr,
     count: usize,
     contents: Vec<u8>,
+    /// The message before to a peer with the same hash: one with a lower index, or [`NONE`].
+    earlier: usize,
 }
 
 impl ReplyBatch {
@@ -57,18 +84,21 @@ impl ReplyBatch {
         if self.count > 0 && (self.asked != asked || self.length != reply.len()) {
             return false;
         }
-        let used = self.messages[..self.used].iter_mut().rev();
-        let message = match used.into_iter().find(|it| it.has_room(peer, reply, most)) {
-            Some(message) => message,
-            None if self.used == BATCH_SIZE => return false,
-            None => {
+        let hash = hash(peer);
+        let message = match self.latest_to(peer, hash) {
+            // Replies are of one length, so the messages before have no room either.
+            Some(at) if self.messages[at].has_room(reply, most) => &mut self.messages[at],
+            _ if self.used == BATCH_SIZE => return false,
+            _ => {
+                let latest = mem::replace(&mut self.latest[hash], self.used);
+                let earlier = if latest < self.used { latest } else { NONE };
                 if self.used == self.messages.len() {
-                    self.messages.push(Message { peer, count: 0, contents: Vec::new() });
+                    self.messages.push(Message { peer, count: 0, contents: Vec::new(), earlier });
                 }
-                self.used += 1;
-                let message = &mut self.messages[self.used - 1];
-                (message.peer, message.count) = (peer, 0);
+                let message = &mut self.messages[self.used];
+                (message.peer, message.count, message.earlier) = (peer, 0, earlier);
                 message.contents.clear();
+                self.used += 1;
                 message
             }
         };
@@ -79,18 +109,47 @@ impl ReplyBatch {
         true
     }
 
+    /// The latest message to `peer`, which has this `hash`.
+    fn latest_to(&self, peer: SocketAddr, hash: usize) -> Option<usize> {
+        let used = &self.messages[..self.used];
+        let mut at = self.latest[hash];
+        while used.get(at)?.peer != peer {
+            at = used[at].earlier;
+        }
+        Some(at)
+    }
+
     /// Sends the replies. The batch is empty afterwards. Of each message `note` learns how many
     /// replies were sent, or the error of one that could not be sent.
     pub fn send(
         &mut self,
         socket: &ServerSocket,
+        note: impl FnMut(SocketAddr, Result<usize, Errno>),
+    ) {
+        if self.used == 0 {
+            return;
+        }
+        if socket.is_ipv6 {
+            let mut headers = mem::take(&mut self.v6);
+            self.send_with(&mut headers, socket, note);
+            self.v6 = headers;
+        } else {
+            let mut headers = mem::take(&mut self.v4);
+            self.send_with(&mut headers, socket, note);
+            self.v4 = headers;
+        }
+        (self.count, self.used) = (0, 0);
+    }
+
+    fn send_with<A: Address>(
+        &self,
+        headers: &mut Headers<A>,
+        socket: &ServerSocket,
         mut note: impl FnMut(SocketAddr, Result<usize, Errno>),
     ) {
-        self.count = 0;
-        let used = mem::take(&mut self.used);
-        let mut left = &self.messages[..used];
+        let mut left = &self.messages[..self.used];
         while !left.is_empty() {
-            let (sent, others) = left.split_at(self.send_together(socket, left));
+            let (sent, others) = left.split_at(self.send_together(headers, socket, left));
             sent.iter().for_each(|message| note(message.peer, Ok(message.count)));
             left = others;
             // The call has stopped at this one. The kernel cuts up no replies that would have to
@@ -98,7 +157,8 @@ impl ReplyBatch {
             if let Some((message, others)) = left.split_first() {
                 for n in 0..message.count {
                     let reply = &message.contents[n * self.length..][..self.length];
-                    note(message.peer, send(socket, self.asked, message.peer, reply).map(|()| 1));
+                    let sent = send::<A>(socket, self.asked, message.peer, reply);
+                    note(message.peer, sent.map(|()| 1));
                 }
                 left = others;
             }
@@ -107,7 +167,12 @@ impl ReplyBatch {
 
     /// Sends as many of `messages` as the system takes in one call, and returns how many these
     /// are. To send one reply alone, there is a cheaper call.
-    fn send_together(&self, socket: &ServerSocket, messages: &[Message]) -> usize {
+    fn send_together<A: Address>(
+        &self,
+        headers: &mut Headers<A>,
+        socket: &ServerSocket,
+        messages: &[Message],
+    ) -> usize {
         let (first, is_alone) = (&messages[0], messages.len() == 1);
         if is_alone && first.count == 1 {
             return 0;
@@ -115,32 +180,47 @@ impl ReplyBatch {
         let are_cut = messages.iter().any(|message| message.count > 1);
         let cut = u16::try_from(self.length).ok().filter(|_| are_cut);
         with_control(self.asked.from, cut, |control| {
-            let space: usize = control.iter().map(space).sum();
-            let space = (space > 0).then(|| Vec::with_capacity(space));
-            let mut headers = MultiHeaders::preallocate(messages.len(), space);
+            let headers = headers.with_room_for(control);
             let contents: Vec<_> =
                 messages.iter().map(|message| [IoSlice::new(&message.contents)]).collect();
-            let peers: Vec<_> =
-                messages.iter().map(|message| Some(SockaddrStorage::from(message.peer))).collect();
+            let peers: Vec<_> = messages.iter().map(|message| A::of(message.peer)).collect();
             let fd = socket.udp.as_raw_fd();
-            let sent =
-                sendmmsg(fd, &mut headers, &contents, &peers, control, MsgFlags::MSG_DONTWAIT);
+            let sent = sendmmsg(fd, headers, &contents, &peers, control, MsgFlags::MSG_DONTWAIT);
             sent.map_or(0, Iterator::count)
         })
     }
 }
 
 impl Message {
-    /// Whether the message goes to `peer`, and `reply` can be added.
-    fn has_room(&self, peer: SocketAddr, reply: &[u8], most: usize) -> bool {
+    /// Whether `reply` can be added.
+    fn has_room(&self, reply: &[u8], most: usize) -> bool {
         // Nobody could cut up several empty replies.
         let is_longer = !reply.is_empty() && self.contents.len() + reply.len() <= MOST_REPLY_BYTES;
-        self.peer == peer && self.count < most && is_longer
+        self.count < most && is_longer
     }
 }
 
+/// A hash of `peer`: quick, since the worst that peers can do who choose theirs is that
+/// a search looks at each message of a batch.
+fn hash(peer: SocketAddr) -> usize {
+    let address = match peer.ip() {
+        IpAddr::V4(ip) => ip.to_bits(),
+        // The last bits differ most.
+        IpAddr::V6(ip) => ip.to_bits() as u32,
+    };
+    // Multiplicative hashing: with the golden ratio, of which the highest bits depend on all.
+    let product = (address ^ u32::from(peer.port())).wrapping_mul(0x9e37_79b9);
+    ((u64::from(product) * HASHES as u64) >> u32::BITS) as usize
+}
+
 /// Sends one reply to `peer`.
-fn send(socket: &ServerSocket, asked: Asked, peer: SocketAddr, reply: &[u8]) -> Result<(), Errno> {
+fn send<A: Address>(
+    socket: &ServerSocket,
+    asked: Asked,
+    peer: SocketAddr,
+    reply: &[u8],
+) -> Result<(), Errno> {
+    let peer = A::of(peer).ok_or(Errno::EAFNOSUPPORT)?;
     match send_from(socket, asked.from, peer, reply) {
         // The address that was asked is not this machine's own.
         Err(Errno::EINVAL | Errno::ENETUNREACH | Errno::EADDRNOTAVAIL)
@@ -155,11 +235,10 @@ fn send(socket: &ServerSocket, asked: Asked, peer: SocketAddr, reply: &[u8]) -> 
 fn send_from(
     socket: &ServerSocket,
     from: Option<IpAddr>,
-    peer: SocketAddr,
+    peer: impl Address,
     reply: &[u8],
 ) -> Result<(), Errno> {
-    let (fd, peer, flags) =
-        (socket.udp.as_raw_fd(), SockaddrStorage::from(peer), MsgFlags::MSG_DONTWAIT);
+    let (fd, flags) = (socket.udp.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
     let contents = [IoSlice::new(reply)];
     loop {
         let sent = match from {
@@ -173,42 +252,6 @@ fn send_from(
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error),
         }
-    }
-}
-
-/// Calls `send` with the control messages that say where to send `from`, and after how many
-/// bytes to `cut`.
-fn with_control<T>(
-    from: Option<IpAddr>,
-    cut: Option<u16>,
-    send: impl FnOnce(&[ControlMessage<'_>]) -> T,
-) -> T {
-    let (v4, v6);
-    let from = match from {
-        Some(IpAddr::V4(ip)) => {
-            let ipi_spec_dst = in_addr { s_addr: u32::from_ne_bytes(ip.octets()) };
-            v4 = in_pktinfo { ipi_ifindex: 0, ipi_spec_dst, ipi_addr: in_addr { s_addr: 0 } };
-            Some(ControlMessage::Ipv4PacketInfo(&v4))
-        }
-        Some(IpAddr::V6(ip)) => {
-            v6 = in6_pktinfo { ipi6_addr: in6_addr { s6_addr: ip.octets() }, ipi6_ifindex: 0 };
-            Some(ControlMessage::Ipv6PacketInfo(&v6))
-        }
-        None => None,
-    };
-    match (from, cut.as_ref().map(ControlMessage::UdpGsoSegments)) {
-        (Some(from), Some(cut)) => send(&[from, cut]),
-        (Some(one), None) | (None, Some(one)) => send(&[one]),
-        (None, None) => send(&[]),
-    }
-}
-
-/// The bytes that a control message takes.
-fn space(control: &ControlMessage<'_>) -> usize {
-    match control {
-        ControlMessage::Ipv4PacketInfo(_) => cmsg_space!(in_pktinfo).len(),
-        ControlMessage::Ipv6PacketInfo(_) => cmsg_space!(in6_pktinfo).len(),
-        _ => cmsg_space!(u16).len(),
     }
 }
 

@@ -14,7 +14,7 @@ use nix::sys::socket::sockopt::{
     Broadcast, Ipv4PacketInfo, Ipv6DontFrag, Ipv6RecvPacketInfo, RxqOvfl, UdpGroSegment,
     UdpGsoSegment,
 };
-use nix::{libc, setsockopt_impl, sockopt_impl};
+use nix::{cmsg_space, libc, setsockopt_impl, sockopt_impl};
 use socket2::Socket;
 
 use crate::limits::MOST_SEGMENTS;
@@ -63,6 +63,19 @@ pub fn set_up(socket: &Socket, address: SocketAddr, refused: &mut Refused) -> us
     let cuts_up = setsockopt(socket, UdpGsoSegment, &0);
     refused.note("UDP_SEGMENT", cuts_up);
     if cuts_up.is_ok() { MOST_SEGMENTS } else { 1 }
+}
+
+/// The bytes that the control messages take which the kernel says of a datagram to a socket that
+/// is bound to `address`, if [`set_up`] alone has asked for any.
+pub fn control_size(address: SocketAddr) -> usize {
+    match (hears_several(canonical(address)), address) {
+        (false, _) => cmsg_space!(libc::c_int).len(),
+        (true, SocketAddr::V4(_)) => cmsg_space!(libc::c_int, libc::in_pktinfo).len(),
+        // Of a datagram that came by IPv4, an IPv6 socket says both.
+        (true, SocketAddr::V6(_)) => {
+            cmsg_space!(libc::c_int, libc::in_pktinfo, libc::in6_pktinfo).len()
+        }
+    }
 }
 
 /// Whether datagrams to several addresses come to a socket that is bound to `address`: to any, to a

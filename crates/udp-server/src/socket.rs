@@ -15,6 +15,7 @@ use nix::Error as Errno;
 use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::limits::PASSED_CONTROL_SIZE;
 use crate::{groups, setup};
 
 /// A bound socket, and whether it rests.
@@ -23,6 +24,10 @@ pub struct ServerSocket {
     pub udp: UdpSocket,
     /// How many replies to one peer a send may hold: 1 without GSO.
     pub most_segments: usize,
+    /// Whether its addresses are IPv6 ones, those of IPv4 peers too.
+    pub is_ipv6: bool,
+    /// The bytes that the control messages of a datagram may take.
+    pub control_size: usize,
     /// The options that the system refused.
     pub refused: Refused,
     address: SocketAddr,
@@ -66,7 +71,7 @@ impl BoundSocket for ServerSocket {
         } else {
             let mut refused = Refused::default();
             setup::reset(&socket, bound.is_some_and(|it| it.is_ipv6()), &mut refused);
-            return Self::new(socket, refused);
+            return Ok(Self { control_size: PASSED_CONTROL_SIZE, ..Self::new(socket, refused)? });
         };
         Err(io::Error::other(problem))
     }
@@ -82,12 +87,15 @@ impl ServerSocket {
         let unknown = || io::Error::from(Errno::EAFNOSUPPORT);
         let address = socket.local_addr()?.as_socket().ok_or_else(unknown)?;
         let most_segments = setup::set_up(&socket, address, &mut refused);
+        let (is_ipv6, control_size) = (address.is_ipv6(), setup::control_size(address));
         let address = canonical(address);
         groups::join(&socket, address)?;
         let udp = UdpSocket::from_std(socket.into());
         Ok(Self {
             udp,
             most_segments,
+            is_ipv6,
+            control_size,
             refused,
             address,
             answers_groups: true,

@@ -21,6 +21,7 @@ fn event_loop() -> EventLoop {
 /// A turn that answers `each` datagrams of each of so many `peers`.
 fn count_turn(peers: usize, each: usize) {
     let mut event_loop = event_loop();
+    let mut replies = ReplyBatch::default();
     let target = event_loop.addresses().next().unwrap();
     let peers: Vec<_> =
         (0..peers).map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
@@ -41,7 +42,7 @@ fn count_turn(peers: usize, each: usize) {
         || {
             event_loop.wait_for_events(None).unwrap();
             while event_loop.is_ready() {
-                event_loop.turn(now).unwrap();
+                event_loop.turn(&mut replies, now).unwrap();
             }
         },
     );

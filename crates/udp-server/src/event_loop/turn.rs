@@ -19,13 +19,13 @@ use crate::socket::{Meaning, ServerSocket};
 impl EventLoop {
     /// Receives from every socket that is ready, and from those whose rest is over.
     /// Returns how many bytes there were, those of UDP headers included: 0 if nothing came.
-    pub(super) fn turn(&mut self, now: Instant) -> Result<u64, Failure> {
+    pub(super) fn turn(&mut self, replies: &mut ReplyBatch, now: Instant) -> Result<u64, Failure> {
         let mut bytes = 0;
         for token in 0..self.sockets.len() {
             let socket = &mut self.sockets[token];
             let is_rested = socket.rest.until().is_some_and(|until| until <= now);
             if mem::take(&mut socket.is_ready) || is_rested {
-                bytes += self.receive(token, now)?;
+                bytes += self.receive(token, replies, now)?;
             }
         }
         Ok(bytes)
@@ -33,7 +33,12 @@ impl EventLoop {
 
     /// Receives and answers what the socket with `token` holds, up to its share of a
     /// turn. Returns how many bytes there were.
-    fn receive(&mut self, token: usize, now: Instant) -> Result<u64, Failure> {
+    fn receive(
+        &mut self,
+        token: usize,
+        replies: &mut ReplyBatch,
+        now: Instant,
+    ) -> Result<u64, Failure> {
         let mut bytes = 0;
         let mut has_received = false;
         let mut trouble = None;
@@ -50,7 +55,7 @@ impl EventLoop {
                     socket.rest.succeeded();
                     socket.refusals.end();
                     socket.was_found_waiting = false;
-                    bytes += self.answer(token, now)?;
+                    bytes += self.answer(token, replies, now)?;
                     if !is_full {
                         return Ok(bytes);
                     }
@@ -89,25 +94,24 @@ impl EventLoop {
     /// Prints the datagrams of the batch and answers them from the socket with
     /// `token`, unless the guard objects or `--count` is reached. Returns how many
     /// bytes there were.
-    fn answer(&mut self, token: usize, now: Instant) -> Result<u64, Failure> {
-        let Self { shared, batch, replies, sockets, .. } = self;
+    fn answer(
+        &mut self,
+        token: usize,
+        replies: &mut ReplyBatch,
+        now: Instant,
+    ) -> Result<u64, Failure> {
+        let Self { shared, batch, sockets, .. } = self;
         let Some(socket) = sockets.get(token) else {
             return Ok(0);
         };
         let most = socket.most_segments;
-        let ours = || {
-            let to_others =
-                |it: &Datagram<'_>| it.envelope.asked.to_group && !socket.answers_groups;
-            batch.datagrams().filter(move |it| !to_others(it))
-        };
         // All event loops count together: the less often, the less they wait for each other.
-        let datagrams = ours().count() as u64;
-        let bytes = ours().map(|it| it.message.len() as u64).sum::<u64>();
+        let (datagrams, bytes) = (batch.count(), batch.bytes());
         shared.totals.datagrams.add(datagrams);
         shared.totals.bytes_received.add(bytes);
         // Whether the replies in the batch count for `--count`: all of them, or none.
         let mut count = true;
-        for Datagram { envelope, message } in ours() {
+        for Datagram { envelope, message } in batch.datagrams() {
             let counts = shared.goal.note_message(Some(message), now);
             let unsent = if count { replies.count() as u64 } else { 0 };
             if counts != count || shared.goal.is_reached(unsent) {
