@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::env;
+use std::fmt;
 use std::io::{self, Write};
 
 use env_logger::{Builder, Target};
@@ -85,12 +86,23 @@ fn write_text(lines: &mut Vec<u8>, record: &Record<'_>, stamp: Stamp) -> io::Res
         write!(lines, "{time} ")?;
     }
     let stamp = lines.len();
-    lines.write_fmt(*record.args())?;
+    // Through `io::Write` each part would pass one adapter more.
+    fmt::write(&mut Text(lines), *record.args()).map_err(|_| io::ErrorKind::Other)?;
     if stamp > 0 {
         stamp_others(lines, stamp);
     }
     lines.push(b'\n');
     Ok(())
+}
+
+/// Text that is being written. Writing to memory does not fail.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0.extend_from_slice(part.as_bytes());
+        Ok(())
+    }
 }
 
 /// Begins all other lines as the first one begins: with the same `stamp` bytes.

@@ -41,10 +41,26 @@ impl<'a> Printable<'a> {
 }
 
 /// Whether `bytes` are visible ASCII, without the backslash. This is faster than to look at each
-/// character, since it takes many bytes at once.
+/// character, since it takes eight bytes at once.
 fn is_visible_ascii(bytes: &[u8]) -> bool {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'\\');
-    bytes.iter().fold(true, |all, &byte| all & is_plain(byte))
+    let (eights, rest) = bytes.as_chunks();
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
+    eights.iter().all(|&eight| are_visible_ascii(eight)) && rest.iter().all(|&byte| is_plain(byte))
+}
+
+/// Whether all of eight bytes are: "Determine if a word has a byte less than n" in "Bit Twiddling
+/// Hacks" by Sean Eron Anderson.
+fn are_visible_ascii(eight: [u8; 8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = 0x80 * ONES;
+    let all = |byte: u8| u64::from(byte) * ONES;
+    let word = u64::from_ne_bytes(eight);
+    // What one byte borrows from the next can only hide in it if the first one is found anyway.
+    let has_below = |word: u64, byte| word.wrapping_sub(all(byte)) & !word;
+    // With the highest bit clear, adding one sets it for DEL alone.
+    let found =
+        word | word.wrapping_add(ONES) | has_below(word, b' ') | has_below(word ^ all(b'\\'), 1);
+    found & HIGHEST == 0
 }
 
 impl fmt::Display for Printable<'_> {
@@ -187,6 +203,19 @@ mod tests {
     fn text_that_stays_as_it_is_is_not_copied() {
         for text in ["hehe, just for a test!", "中文", ""] {
             assert!(matches!(printable(text.as_bytes()).text(), Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn eight_bytes_at_once_are_judged_as_each_alone() {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
+        for (first, second) in (0..=u8::MAX).flat_map(|a| (0..=u8::MAX).map(move |b| (a, b))) {
+            for at in [0, 3, 6, 7] {
+                let mut bytes = *b"hehe, just for a";
+                (bytes[at], bytes[at + 1]) = (first, second);
+                let expected = is_plain(first) && is_plain(second);
+                assert_eq!(is_visible_ascii(&bytes), expected, "{first} {second} at {at}");
+            }
         }
     }
 

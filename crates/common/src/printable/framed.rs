@@ -45,6 +45,12 @@ pub struct Framed<'a> {
 impl Framed<'_> {
     /// Where the text begins like a line of ours.
     fn false_beginning(&self) -> Option<usize> {
+        // Hardly any text begins so, and one byte mostly shows that.
+        let first = *self.text.as_bytes().first()?;
+        let may_be_ours = self.ours.iter().any(|ours| ours.as_bytes().first() == Some(&first));
+        if first.is_ascii_graphic() && !first.is_ascii_digit() && !may_be_ours {
+            return None;
+        }
         let text = self.text.trim_start_matches(may_be_inkless);
         let is_ours = self.ours.iter().any(|ours| text.starts_with(ours));
         let is_alike = is_ours || !self.ours.is_empty() && begins_with_a_date(text);
@@ -53,6 +59,10 @@ impl Framed<'_> {
 
     /// Where the text ends like the note.
     fn false_end(&self) -> Option<usize> {
+        let last = *self.text.as_bytes().last()?;
+        if last.is_ascii_graphic() && !NOTE_END.ends_with(char::from(last)) {
+            return None;
+        }
         let text = self.text.trim_end_matches(may_be_inkless);
         text.ends_with(NOTE_END).then(|| text.len() - 1)
     }

@@ -87,29 +87,30 @@ impl PeerText {
     /// five numbers: that takes several times as long. From the last digit to the first, as
     /// numbers fall apart.
     fn of_ipv4(address: SocketAddrV4) -> Self {
-        let mut text = Self { bytes: [0; LONGEST], start: LONGEST, end: LONGEST };
-        text.prepend_number(address.port());
         let [a, b, c, d] = address.ip().octets();
-        for (number, after) in [(d, b':'), (c, b'.'), (b, b'.'), (a, b'.')] {
-            text.prepend(after);
-            text.prepend_number(number.into());
-        }
-        text
-    }
-
-    fn prepend_number(&mut self, mut number: u16) {
-        loop {
-            self.prepend(b'0' + (number % 10) as u8);
-            number /= 10;
-            if number == 0 {
-                break;
+        let (mut bytes, mut start) = ([0; LONGEST], LONGEST);
+        let mut prepend = |byte| {
+            start -= 1;
+            bytes[start] = byte;
+        };
+        for (number, before) in [
+            (address.port(), b':'),
+            (d.into(), b'.'),
+            (c.into(), b'.'),
+            (b.into(), b'.'),
+            (a.into(), 0),
+        ] {
+            let mut left = u32::from(number);
+            while left >= 10 {
+                prepend(b'0' + (left % 10) as u8);
+                left /= 10;
+            }
+            prepend(b'0' + left as u8);
+            if before > 0 {
+                prepend(before);
             }
         }
-    }
-
-    fn prepend(&mut self, byte: u8) {
-        self.start -= 1;
-        self.bytes[self.start] = byte;
+        Self { bytes, start, end: LONGEST }
     }
 }
 
