@@ -105,8 +105,10 @@ impl Batch {
 
     /// Returns how many buffers are used.
     fn receive_from<A: Address>(&mut self, socket: &ServerSocket) -> io::Result<usize> {
-        let buffers = self.buffers.chunks_mut(RECEIVE_SIZE).take(self.room);
-        let mut slices: Vec<_> = buffers.map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        let mut slices = Vec::with_capacity(self.room);
+        for buffer in self.buffers[..self.room * RECEIVE_SIZE].chunks_mut(RECEIVE_SIZE) {
+            slices.push([IoSliceMut::new(buffer)]);
+        }
         // The call cuts the room for control messages down to what came, so each call
         // needs new headers.
         let room = Vec::with_capacity(socket.control_size);
