@@ -50,7 +50,7 @@ struct Received {
 /// A datagram in a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
-    pub envelope: Envelope,
+    pub envelope: &'a Envelope,
     pub message: &'a [u8],
 }
 
@@ -141,8 +141,8 @@ impl Batch {
 
     /// The datagrams that this socket has to answer, in the order of their arrival.
     pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
-        self.received.iter().flat_map(|&Received { at, envelope, bytes, stride }| {
-            let messages = messages(&self.buffers[at * RECEIVE_SIZE..][..bytes], stride);
+        self.received.iter().flat_map(|Received { at, envelope, bytes, stride }| {
+            let messages = messages(&self.buffers[at * RECEIVE_SIZE..][..*bytes], *stride);
             messages.map(move |message| Datagram { envelope, message })
         })
     }

@@ -79,9 +79,11 @@ impl ReplyBatch {
     /// Adds a reply and returns true, if the reply leaves from the same address and has the same
     /// length as the others, and there is room. One message may hold `most` replies. The replies
     /// to one peer stay in order.
-    pub fn add(&mut self, envelope: Envelope, reply: &[u8], most: usize) -> bool {
-        let Envelope { peer, asked } = envelope;
-        if self.count > 0 && (self.asked != asked || self.length != reply.len()) {
+    pub fn add(&mut self, envelope: &Envelope, reply: &[u8], most: usize) -> bool {
+        let &Envelope { peer, ref asked } = envelope;
+        if self.count == 0 {
+            (self.asked, self.length) = (*asked, reply.len());
+        } else if self.asked != *asked || self.length != reply.len() {
             return false;
         }
         let hash = hash(peer);
@@ -105,7 +107,6 @@ impl ReplyBatch {
         message.contents.extend_from_slice(reply);
         message.count += 1;
         self.count += 1;
-        (self.asked, self.length) = (asked, reply.len());
         true
     }
 
@@ -279,13 +280,13 @@ mod tests {
         let b = envelope("192.0.2.1:6", "192.0.2.9");
         let elsewhere = envelope("192.0.2.1:5", "192.0.2.10");
         let mut replies = ReplyBatch::default();
-        assert!(replies.add(a, b"ok", 3));
-        assert!(replies.add(b, b"ok", 3), "another peer");
-        assert!(!replies.add(elsewhere, b"ok", 3), "another address was asked");
-        assert!(!replies.add(a, b"longer", 3));
-        assert!(replies.add(a, b"ok", 3) && replies.add(a, b"ok", 3));
+        assert!(replies.add(&a, b"ok", 3));
+        assert!(replies.add(&b, b"ok", 3), "another peer");
+        assert!(!replies.add(&elsewhere, b"ok", 3), "another address was asked");
+        assert!(!replies.add(&a, b"longer", 3));
+        assert!(replies.add(&a, b"ok", 3) && replies.add(&a, b"ok", 3));
         assert_eq!(counts(&replies), [3, 1], "those to one peer are one message");
-        assert!(replies.add(a, b"ok", 3), "the first message is full");
+        assert!(replies.add(&a, b"ok", 3), "the first message is full");
         assert_eq!(counts(&replies), [3, 1, 1]);
         assert_eq!(replies.count(), 5);
     }
@@ -294,10 +295,10 @@ mod tests {
     fn an_empty_reply_goes_alone_and_a_message_has_a_largest_size() {
         let a = envelope("192.0.2.1:5", "192.0.2.9");
         let mut empty = ReplyBatch::default();
-        assert!(empty.add(a, b"", 64) && empty.add(a, b"", 64));
+        assert!(empty.add(&a, b"", 64) && empty.add(&a, b"", 64));
         assert_eq!(counts(&empty), [1, 1]);
         let mut large = ReplyBatch::default();
-        (0..64).for_each(|_| assert!(large.add(a, &[b'x'; 1024], 64)));
+        (0..64).for_each(|_| assert!(large.add(&a, &[b'x'; 1024], 64)));
         let most = MOST_REPLY_BYTES / 1024;
         assert_eq!(counts(&large), [most, 64 - most]);
     }
@@ -306,9 +307,9 @@ mod tests {
     fn a_batch_has_room_for_as_many_peers_as_one_of_datagrams() {
         let mut replies = ReplyBatch::default();
         for port in 0..BATCH_SIZE {
-            assert!(replies.add(envelope(&format!("192.0.2.1:{port}"), "192.0.2.9"), b"ok", 64));
+            assert!(replies.add(&envelope(&format!("192.0.2.1:{port}"), "192.0.2.9"), b"ok", 64));
         }
-        assert!(!replies.add(envelope("192.0.2.2:1", "192.0.2.9"), b"ok", 64));
+        assert!(!replies.add(&envelope("192.0.2.2:1", "192.0.2.9"), b"ok", 64));
     }
 
     #[test]
@@ -322,7 +323,7 @@ mod tests {
         let mut replies = ReplyBatch::default();
         for peer in [before, nobody, after, before, nobody, before] {
             let reply = [b'0' + u8::try_from(replies.count()).unwrap()];
-            assert!(replies.add(Envelope { peer, asked: Asked::default() }, &reply, 64));
+            assert!(replies.add(&Envelope { peer, asked: Asked::default() }, &reply, 64));
         }
         let mut notes = Vec::new();
         replies.send(&socket, |peer, sent| notes.push((peer, sent)));
