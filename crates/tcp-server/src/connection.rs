@@ -13,12 +13,17 @@
 //! [`Connection::step`] makes one system call at most and returns what came of it; the
 //! event loop decides whether to go on. Calling it too often does no harm.
 
+mod step;
+
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::protocol::BUFFER_SIZE;
 use common::stream::Stream;
+
+use step::or_wait;
+pub use step::{End, Step};
 
 /// One connection, from its accept to its end.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub struct Connection<S> {
     inbound: Inbound,
     is_registered: bool,
     has_received: bool,
+    /// Whether the last message came in one piece, as far as is known.
+    is_whole: bool,
     /// Whether every message is answered, or the next one is the last.
     is_conversation: bool,
 }
@@ -74,38 +81,6 @@ enum Inbound {
     WithMark,
 }
 
-/// What came of a step.
-#[derive(Debug)]
-pub enum Step<'b> {
-    /// A message has come. Answer it with [`Connection::answer`], or not with
-    /// [`Connection::leave_unanswered`]. The message is empty if
-    /// the peer only ended its side.
-    Received(&'b [u8]),
-    /// The kernel has taken the whole reply, which has this many bytes.
-    Answered(usize),
-    /// Something was done, and there may be more to do at once.
-    Again,
-    /// There is nothing to do until the socket is readable.
-    WaitToReceive,
-    /// There is nothing to do until the socket is writable.
-    WaitToSend,
-    /// The connection is over. Drop it.
-    Ended(End),
-}
-
-/// How a connection ended.
-#[derive(Debug)]
-pub enum End {
-    /// Every message was answered.
-    Done,
-    /// The peer ended a conversation without a message.
-    Silent,
-    /// The connection failed before the reply was sent.
-    Lost(io::Error),
-    /// No message came in time.
-    TimedOut,
-}
-
 impl<S: Stream> Connection<S> {
     /// A connection that was just accepted, and is not registered yet. What it holds is not
     /// known, so the first step tries.
@@ -117,6 +92,7 @@ impl<S: Stream> Connection<S> {
             inbound: Inbound::WithMark,
             is_registered: false,
             has_received: false,
+            is_whole: false,
             is_conversation: terms.conversation,
         }
     }
@@ -224,9 +200,14 @@ impl<S: Stream> Connection<S> {
         matches!(self.state, State::Replying { .. })
     }
 
-    /// Whether the peer will get no reply any more, and only has to close.
+    /// Whether the peer will get no reply any more.
     pub fn owes_nothing(&self) -> bool {
         matches!(self.state, State::Ending | State::Lingering | State::Closing)
+    }
+
+    /// Whether the peer is expected to send nothing but its end.
+    pub fn only_has_to_close(&self) -> bool {
+        self.is_whole && self.owes_nothing()
     }
 
     /// Whether no message has come so far.
@@ -248,6 +229,7 @@ impl<S: Stream> Connection<S> {
             }
             Ok(len) => {
                 self.has_received = true;
+                self.is_whole = len < limit;
                 self.state = State::Replying { reply: Arc::default(), sent: 0 };
                 self.deadline = now + terms.linger;
                 Step::Received(&buffer[..len])
@@ -342,15 +324,6 @@ impl<S: Stream> Connection<S> {
             self.inbound = Inbound::Empty;
         }
         received
-    }
-}
-
-/// The step after an `error`: wait, try again, or end.
-fn or_wait<'b>(error: io::Error, wait: Step<'b>, end: impl FnOnce(io::Error) -> End) -> Step<'b> {
-    match error.kind() {
-        ErrorKind::WouldBlock => wait,
-        ErrorKind::Interrupted => Step::Again,
-        _ => Step::Ended(end(error)),
     }
 }
 

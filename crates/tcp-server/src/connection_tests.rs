@@ -1,63 +1,11 @@
 //! Scenarios of the state machine, on a scripted socket.
 
-use std::collections::VecDeque;
+#[path = "connection_tests/script.rs"]
+mod script;
 
 use super::*;
 
-/// The results of the socket's calls, in order. After these, a receive blocks and a send
-/// takes everything.
-#[derive(Debug, Default)]
-struct Script {
-    inbound: VecDeque<Result<usize, ErrorKind>>,
-    outbound: VecDeque<Result<usize, ErrorKind>>,
-    /// Errors of `end`, which then succeeds.
-    end_errors: VecDeque<ErrorKind>,
-    sent: Vec<u8>,
-    /// Whether anything was sent that the kernel holds back until the end.
-    held_back: bool,
-    ended: bool,
-}
-
-impl Stream for Script {
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.inbound.pop_front() {
-            None => Err(ErrorKind::WouldBlock.into()),
-            Some(Err(kind)) => Err(kind.into()),
-            Some(Ok(len)) => {
-                let taken = len.min(buffer.len());
-                buffer[..taken].fill(b'm');
-                if taken < len {
-                    self.inbound.push_front(Ok(len - taken));
-                }
-                Ok(taken)
-            }
-        }
-    }
-
-    fn send_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.held_back = true;
-        self.send(bytes)
-    }
-
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        assert!(!self.ended, "sent after the end");
-        let len = match self.outbound.pop_front() {
-            None => bytes.len(),
-            Some(Err(kind)) => return Err(kind.into()),
-            Some(Ok(len)) => len.min(bytes.len()),
-        };
-        self.sent.extend_from_slice(&bytes[..len]);
-        Ok(len)
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        if let Some(kind) = self.end_errors.pop_front() {
-            return Err(kind.into());
-        }
-        self.ended = true;
-        Ok(())
-    }
-}
+use script::Script;
 
 const PEER_ENDS: Result<usize, ErrorKind> = Ok(0);
 const BLOCKS: Result<usize, ErrorKind> = Err(ErrorKind::WouldBlock);
@@ -397,4 +345,16 @@ fn where_shutdown_is_refused_closing_ends_this_side() {
     connection.stream_mut().end_errors.push_back(ErrorKind::PermissionDenied);
     connection.on_ready(false);
     assert_eq!(turn(&mut connection, now), ["received 5", "again", "answered", "ended"]);
+}
+
+#[test]
+fn a_peer_only_has_to_close_if_its_message_came_in_one_piece() {
+    let now = Instant::now();
+    for (len, is_whole) in [(1023, true), (1024, false), (5000, false)] {
+        let mut connection = accepted([Ok(len)], [], now);
+        assert!(!connection.only_has_to_close(), "{len}: no message yet");
+        turn(&mut connection, now);
+        assert!(connection.owes_nothing());
+        assert_eq!(connection.only_has_to_close(), is_whole, "{len}");
+    }
 }

@@ -113,6 +113,7 @@ impl EventLoop {
         Ok(Self {
             number,
             totals: Arc::clone(&shared.totals[number]),
+            departures: Departures::new(shared.terms.linger),
             shared,
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -126,7 +127,6 @@ impl EventLoop {
             failure: None,
             ready: Vec::new(),
             accepted: Vec::new(),
-            departures: Departures::new(),
             buffer: vec![0; DISCARD_SIZE].into(),
             stats,
             phase: Phase::Serving,
@@ -221,7 +221,7 @@ impl EventLoop {
         };
         let stats = self.stats.map(|stats| stats.next());
         let newcomer = self.newcomers.first_deadline();
-        let departure = self.departures.first_due();
+        let departure = self.departures.look_at();
         let others = [self.connections.earliest_deadline(), departure, newcomer, stats, phase];
         let rests = self.listeners.iter().filter_map(|listener| listener.rest.until());
         let earliest = others.into_iter().flatten().chain(rests).min();

@@ -16,10 +16,15 @@ pub const EVENTS_PER_TURN: usize = 1024;
 /// Connections accepted from one listener before other sockets are served.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
-/// How long a peer that has its reply is left alone, if peers are near, until it is tried whether
-/// it has closed. That saves to register it, and to wake up for it where others come meanwhile.
-/// On one network a peer closes in less; and nobody misses a descriptor for so long.
+/// How long a peer that has its reply is left alone, if peers are near, before it is tried whether
+/// it has closed. On one network a peer closes in less.
 pub const CLOSE_TIME: Duration = Duration::from_millis(5);
+
+/// When it is tried at the latest, if nothing else wakes the loop up before. At one connection
+/// a second the next one does. A descriptor is missed by nobody meanwhile: where one is needed, it
+/// is tried at once. But a peer that goes on to send more than the kernel keeps for it has to
+/// wait for so long, once.
+pub const LATEST_LOOK: Duration = Duration::from_secs(1);
 
 /// How long a newcomer waits for a place: long enough to learn of connections that ended
 /// before it came, although segments may overtake each other and another event loop may

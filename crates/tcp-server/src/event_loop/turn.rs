@@ -147,7 +147,7 @@ impl EventLoop {
         if is_registered && (!to_send || slot.is_registered_for_writing) {
             return;
         }
-        if !is_registered && slot.connection.owes_nothing() {
+        if !is_registered && slot.connection.only_has_to_close() {
             if mem::replace(&mut slot.has_waited, true) {
                 self.departures.note(None);
             } else if self.departures.are_quick() && matches!(self.phase, Phase::Serving) {
