@@ -32,20 +32,23 @@ pub struct Batch {
     count: u64,
     /// Their bytes.
     bytes: u64,
-    /// How many buffers the next receive offers: each costs some 150 instructions, filled or not.
+    /// How many buffers the next receive offers: each costs some 100 instructions, filled or not.
     room: usize,
 }
 
-/// What one buffer of a batch holds.
+/// What one buffer of a batch holds. In 64 bytes, which are copied by four instructions, whatever
+/// the level of optimisation.
 #[derive(Clone, Copy, Debug)]
 struct Received {
     /// Which of the buffers this is.
-    at: usize,
+    at: u16,
     envelope: Envelope,
-    bytes: usize,
+    bytes: u32,
     /// The length of each of the datagrams that were coalesced; the last may be shorter.
-    stride: usize,
+    stride: u32,
 }
+
+const _: () = assert!(size_of::<Received>() <= 64);
 
 /// A datagram in a batch.
 #[derive(Clone, Copy, Debug)]
@@ -115,18 +118,18 @@ impl Batch {
         let mut headers = MultiHeaders::<A>::preallocate(self.room, Some(room));
         let fd = socket.udp.as_raw_fd();
         let messages = recvmmsg(fd, &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?;
-        let mut used = 0;
+        let mut used = 0_u16;
         for message in messages {
             let received = Received::new(used, &message);
             used += 1;
             // The first loop's socket has it too.
             if socket.answers_groups || !received.envelope.asked.to_group {
                 self.count += received.count();
-                self.bytes += received.bytes as u64;
+                self.bytes += u64::from(received.bytes);
                 self.received.push(received);
             }
         }
-        Ok(used)
+        Ok(usize::from(used))
     }
 
     /// How many datagrams there are.
@@ -141,16 +144,17 @@ impl Batch {
 
     /// The datagrams that this socket has to answer, in the order of their arrival.
     pub fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
-        self.received.iter().flat_map(|Received { at, envelope, bytes, stride }| {
-            let messages = messages(&self.buffers[at * RECEIVE_SIZE..][..*bytes], *stride);
+        self.received.iter().flat_map(|&Received { at, ref envelope, bytes, stride }| {
+            let buffer = &self.buffers[usize::from(at) * RECEIVE_SIZE..][..bytes as usize];
+            let messages = messages(buffer, stride as usize);
             messages.map(move |message| Datagram { envelope, message })
         })
     }
 }
 
 impl Received {
-    fn new<A: Address>(at: usize, message: &RecvMsg<'_, '_, A>) -> Self {
-        let bytes = message.bytes;
+    fn new<A: Address>(at: u16, message: &RecvMsg<'_, '_, A>) -> Self {
+        let bytes = message.bytes as u32;
         let mut asked = None;
         let mut stride = bytes;
         // If there was no room for a control message, none is used.
@@ -163,7 +167,7 @@ impl Received {
                         asked = asked.or_else(|| Some(Asked::of_v6(&info)));
                     }
                     ControlMessageOwned::UdpGroSegments(length) => {
-                        stride = usize::try_from(length).unwrap_or(bytes);
+                        stride = u32::try_from(length).unwrap_or(bytes);
                     }
                     _ => {}
                 }
@@ -177,7 +181,7 @@ impl Received {
 
     /// How many datagrams these are: as many as [`messages`] finds.
     fn count(&self) -> u64 {
-        self.bytes.div_ceil(self.stride.max(1)).max(1) as u64
+        self.bytes.div_ceil(self.stride.max(1)).max(1).into()
     }
 }
 
@@ -235,7 +239,8 @@ mod tests {
             assert_eq!(lengths(bytes.as_bytes(), stride), expected);
             let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 7000));
             let envelope = Envelope { peer, asked: Asked::default() };
-            let received = Received { at: 0, envelope, bytes: bytes.len(), stride };
+            let (bytes, stride) = (bytes.len() as u32, stride as u32);
+            let received = Received { at: 0, envelope, bytes, stride };
             assert_eq!(received.count(), expected.len() as u64);
         }
     }

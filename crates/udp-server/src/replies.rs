@@ -313,6 +313,22 @@ mod tests {
     }
 
     #[test]
+    fn peers_are_found_whatever_an_earlier_batch_has_left() {
+        let mut replies = ReplyBatch::default();
+        let mut ports: Vec<_> = (0..BATCH_SIZE).collect();
+        for round in 0..20 {
+            ports.rotate_left(round);
+            ports.reverse();
+            for port in ports.iter().chain(&ports) {
+                let peer = envelope(&format!("192.0.2.1:{}", port + round), "192.0.2.9");
+                assert!(replies.add(&peer, b"ok", 64));
+            }
+            assert_eq!(counts(&replies), [2; BATCH_SIZE]);
+            (replies.count, replies.used) = (0, 0);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_sent_does_not_hold_up_the_others() {
         let localhost = "127.0.0.1:0".parse().unwrap();
         let socket = ServerSocket::bind(localhost, Families::Own, Sharing::Alone).unwrap();
