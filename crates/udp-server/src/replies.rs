@@ -1,13 +1,15 @@
 //! Replies that leave in one system call, whoever gets them: sendmmsg(2). Those to one peer are
 //! one message in it, which the kernel or the network card cuts up: UDP GSO, udp(7).
 
+mod single;
+
 use std::io::IoSlice;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use nix::Error as Errno;
-use nix::sys::socket::{MsgFlags, SockaddrIn, SockaddrIn6, sendmmsg, sendmsg, sendto};
+use nix::sys::socket::{MsgFlags, SockaddrIn, SockaddrIn6, sendmmsg};
 
 use crate::batch::{Asked, Envelope};
 use crate::family::Address;
@@ -158,7 +160,7 @@ impl ReplyBatch {
             if let Some((message, others)) = left.split_first() {
                 for n in 0..message.count {
                     let reply = &message.contents[n * self.length..][..self.length];
-                    let sent = send::<A>(socket, self.asked, message.peer, reply);
+                    let sent = single::send::<A>(socket, self.asked, message.peer, reply);
                     note(message.peer, sent.map(|()| 1));
                 }
                 left = others;
@@ -212,48 +214,6 @@ fn hash(peer: SocketAddr) -> usize {
     // Multiplicative hashing: with the golden ratio, of which the highest bits depend on all.
     let product = (address ^ u32::from(peer.port())).wrapping_mul(0x9e37_79b9);
     ((u64::from(product) * HASHES as u64) >> u32::BITS) as usize
-}
-
-/// Sends one reply to `peer`.
-fn send<A: Address>(
-    socket: &ServerSocket,
-    asked: Asked,
-    peer: SocketAddr,
-    reply: &[u8],
-) -> Result<(), Errno> {
-    let peer = A::of(peer).ok_or(Errno::EAFNOSUPPORT)?;
-    match send_from(socket, asked.from, peer, reply) {
-        // The address that was asked is not this machine's own.
-        Err(Errno::EINVAL | Errno::ENETUNREACH | Errno::EADDRNOTAVAIL)
-            if asked.may_be_broadcast =>
-        {
-            send_from(socket, None, peer, reply)
-        }
-        sent => sent,
-    }
-}
-
-fn send_from(
-    socket: &ServerSocket,
-    from: Option<IpAddr>,
-    peer: impl Address,
-    reply: &[u8],
-) -> Result<(), Errno> {
-    let (fd, flags) = (socket.udp.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
-    let contents = [IoSlice::new(reply)];
-    loop {
-        let sent = match from {
-            None => sendto(fd, reply, &peer, flags),
-            from => with_control(from, None, |control| {
-                sendmsg(fd, &contents, control, flags, Some(&peer))
-            }),
-        };
-        match sent {
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]
