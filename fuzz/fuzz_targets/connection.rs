@@ -1,5 +1,5 @@
 //! A connection's state machine on a socket that does anything at all, with events at
-//! any time, even without a reason.
+//! any time, even without a reason, registered for them or not.
 //!
 //! Each byte of the input is a result of the socket, or an event.
 
@@ -75,7 +75,10 @@ fuzz_target!(|input: &[u8]| {
     let terms = Terms { read_timeout: 60 * second, linger: 2 * second, conversation };
     let script = Script { answers: answers.iter(), sent: Vec::new(), ended: false };
     let mut now = Instant::now();
-    let mut connection = Connection::new(script, terms, now);
+    let mut connection = Connection::new(script, &terms, now);
+    if first % 4 < 2 {
+        connection.on_registered();
+    }
     let (mut received, mut answered, mut concluded) = (0, 0, false);
     for event in events {
         match event % 4 {
@@ -93,7 +96,7 @@ fuzz_target!(|input: &[u8]| {
         let mut steps_left = 4 * answers.len() + 10;
         loop {
             steps_left = steps_left.checked_sub(1).expect("it does not spin");
-            match connection.step(&mut [0; 4096], now) {
+            match connection.step(&mut [0; 4096], &terms, now) {
                 Step::Received(message) => {
                     assert!(message.len() <= 1024);
                     assert!(conversation || received == 0);
