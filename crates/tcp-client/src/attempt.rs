@@ -97,11 +97,12 @@ impl<'m> Attempt<'m> {
     /// that the loop's own delay is not the network's, or else until now. The message is sent
     /// next, so the reply's time begins here.
     fn connected(&mut self) {
+        // To ask the kernel takes a while, the first time some milliseconds.
+        let seen = Instant::now();
         self.handshake = self.exchange.stream_mut().handshake();
-        let sent = Instant::now();
         let measured = self.handshake.and_then(|handshake| handshake.round_trip);
-        let took = measured.unwrap_or_else(|| sent - self.probe.begun());
-        self.connected = Some(Connected { took, sent });
+        let took = measured.unwrap_or_else(|| seen - self.probe.begun());
+        self.connected = Some(Connected { took, sent: Instant::now() });
     }
 
     /// Notes that some of the reply was received. The rest may still come.
