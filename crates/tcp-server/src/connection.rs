@@ -131,8 +131,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Takes the next step, on the `terms` that it was made with. Receives a message into the first [`BUFFER_SIZE`] bytes of
-    /// `buffer`, and data to be discarded into all of it.
+    /// Takes the next step, on the `terms` that the connection was made with. Receives a message
+    /// into the first [`BUFFER_SIZE`] bytes of `buffer`, and data to be discarded into all of it.
     pub fn step<'b>(&mut self, buffer: &'b mut [u8], terms: &Terms, now: Instant) -> Step<'b> {
         match &mut self.state {
             State::Receiving => self.receive_message(buffer, terms, now),
