@@ -8,7 +8,6 @@ use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Duration;
 
 use common::testing::{NamelessFile, Running, quiet_command, run_command, run_with, with_blocked};
 use nix::sys::signal::Signal;
@@ -52,14 +51,14 @@ fn a_standard_error_that_is_non_blocking_takes_the_reason_when_it_has_room() {
     while (&writer).write(&[b'x'; 1024]).is_ok() {}
     let mut command = quiet_command("sh");
     command.args(["-c", r#"exec "$0" --bogus 2>&0"#, UDP_CLIENT]);
+    let client = Running::spawn(command, OwnedFd::from(writer).into());
+    client.wait_for_poll();
     let reading = thread::spawn(move || {
-        // Time has to pass until the client wants to write.
-        thread::sleep(Duration::from_millis(300));
         let mut read = String::new();
         reader.read_to_string(&mut read).unwrap();
         read
     });
-    let ended = run_with(command, OwnedFd::from(writer).into());
+    let ended = client.finish();
     assert_eq!(ended.status, Some(2));
     let line = "udp-client: --bogus: unknown option (see --help)\n";
     assert!(reading.join().unwrap().ends_with(line));
