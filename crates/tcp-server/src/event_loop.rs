@@ -113,7 +113,7 @@ impl EventLoop {
         Ok(Self {
             number,
             totals: Arc::clone(&shared.totals[number]),
-            departures: Departures::new(shared.terms.linger),
+            departures: Departures::new(shared.terms.linger, shared.places_are_shared()),
             shared,
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),

@@ -21,9 +21,10 @@ pub const ACCEPTS_PER_TURN: usize = 64;
 pub const CLOSE_TIME: Duration = Duration::from_millis(5);
 
 /// When it is tried at the latest, if nothing else wakes the loop up before. At one connection
-/// a second the next one does. A descriptor is missed by nobody meanwhile: where one is needed, it
-/// is tried at once. But a peer that goes on to send more than the kernel keeps for it has to
-/// wait for so long, once.
+/// a second the next one does. Nobody misses what the connection holds meanwhile: where its
+/// descriptor or its place is needed, it is tried at once, and where another event loop may need
+/// them, it is not left alone. But a peer that goes on to send more than the kernel keeps for it
+/// has to wait for so long, once.
 pub const LATEST_LOOK: Duration = Duration::from_secs(1);
 
 /// How long a newcomer waits for a place: long enough to learn of connections that ended

@@ -47,6 +47,10 @@ impl<S> Newcomers<S> {
         mem::take(&mut self.0)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// When the first newcomer has waited for long enough.
     pub fn first_deadline(&self) -> Option<Instant> {
         self.0.first().map(|newcomer| newcomer.until)

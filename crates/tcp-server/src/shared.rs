@@ -42,6 +42,12 @@ impl Shared {
         }
     }
 
+    /// Whether a connection of one event loop may take the place that one of another waits for: the
+    /// connections of a source are spread over all of them.
+    pub fn places_are_shared(&self) -> bool {
+        self.totals.len() > 1 && self.sources.most() > 0
+    }
+
     /// What all event loops together have done.
     pub fn all_totals(&self) -> Totals {
         Totals::sum(self.totals.iter().map(AsRef::as_ref))

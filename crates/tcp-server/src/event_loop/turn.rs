@@ -140,6 +140,7 @@ impl EventLoop {
     /// Lets the connection with `key` wait for an event or, if its peer is expected to close soon,
     /// for the time when it should have.
     fn wait(&mut self, key: usize, to_send: bool, now: Instant) {
+        let may_depart = self.may_depart();
         let Some(slot) = self.connections.get_mut(key) else {
             return;
         };
@@ -150,7 +151,7 @@ impl EventLoop {
         if !is_registered && slot.connection.only_has_to_close() {
             if mem::replace(&mut slot.has_waited, true) {
                 self.departures.note(None);
-            } else if self.departures.are_quick() && matches!(self.phase, Phase::Serving) {
+            } else if may_depart {
                 return self.departures.push(key, now);
             }
         }
@@ -173,6 +174,13 @@ impl EventLoop {
             Err(_) if slot.connection.owes_nothing() => {}
             Err(error) => self.end_unregistered(key, &error, now),
         }
+    }
+
+    /// Whether a connection that only has to close may do so unseen: a newcomer may wait for its
+    /// place.
+    fn may_depart(&self) -> bool {
+        let is_serving = matches!(self.phase, Phase::Serving);
+        is_serving && self.departures.are_welcome() && self.newcomers.is_empty()
     }
 
     /// Ends the connection with `key`, which cannot be registered, because this machine lacks
