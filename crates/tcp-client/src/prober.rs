@@ -126,10 +126,10 @@ impl<'m> Prober<'m> {
 
     /// Sends `probe`, or lets it wait for its flow's port.
     fn begin(&mut self, mut probe: Probe, run: &mut Run) {
-        let (now, flow) = (Instant::now(), probe.flow());
+        let (tried, flow) = (Instant::now(), probe.flow());
         let mut connection = self.connect(&probe, run);
         if let Err(Unconnected { port: Some(PortInUse::Held), .. }) = connection
-            && let Some(at) = self.hold(&probe, now, run)
+            && let Some(at) = self.hold(&mut probe, tried, run)
         {
             self.waiting.push((at, probe));
             return;
@@ -141,12 +141,13 @@ impl<'m> Prober<'m> {
             run.leave_port();
             connection = self.connect(&probe, run);
         }
-        run.begin(&mut probe, now);
+        run.begin(&mut probe, Instant::now());
         match connection {
             Ok(connection) => {
                 self.flows.connecting(flow, connection.local().port());
                 self.first_end = earlier(self.first_end, Some(probe.ends_at()));
-                self.attempts.insert(Box::new(Attempt::new(probe, connection, self.request)));
+                let attempt = Attempt::new(probe, tried, connection, self.request);
+                self.attempts.insert(Box::new(attempt));
             }
             Err(Unconnected { trouble, .. }) => {
                 self.flows.give_up(flow);
@@ -158,12 +159,12 @@ impl<'m> Prober<'m> {
 
     /// When `probe` tries again, whose flow's port is still held at `now`; none if it has
     /// waited long enough.
-    fn hold(&mut self, probe: &Probe, now: Instant, run: &mut Run) -> Option<Instant> {
+    fn hold(&mut self, probe: &mut Probe, now: Instant, run: &mut Run) -> Option<Instant> {
         let flow = probe.flow();
         let has_waited = !self.flows.is_free(flow);
         let at = self.flows.held(flow, now, probe.ends_at())?;
         if !has_waited {
-            run.wait_for_port();
+            run.wait_for_port(probe);
         }
         Some(at)
     }

@@ -36,6 +36,8 @@ pub struct Probe {
     /// How long the probe may take, and when its time is up at the latest.
     pub(crate) timeout: Duration,
     pub(crate) end: Option<Instant>,
+    /// Whether the probe was sent late to its first address, because this machine was held up.
+    pub(crate) is_sent_late: bool,
     /// Whether the target has several addresses, of which the first to answer wins.
     pub(crate) is_in_race: bool,
 }
@@ -56,7 +58,18 @@ impl Aim {
         let (address, timeout) = (*self.addresses.first()?, self.timeout);
         let ends_at = end_of(now, timeout, end);
         let is_in_race = self.has_several();
-        Some(Probe { due, address, lane: 0, begun: now, ends_at, timeout, end, is_in_race })
+        let is_sent_late = due.is_late(now);
+        Some(Probe {
+            due,
+            address,
+            lane: 0,
+            begun: now,
+            ends_at,
+            timeout,
+            end,
+            is_sent_late,
+            is_in_race,
+        })
     }
 
     /// Whether a probe may have to try several addresses.
@@ -113,13 +126,21 @@ impl Probe {
     /// Notes that the probe is sent at `now`: its time is counted from then.
     pub fn begin(&mut self, now: Instant) {
         (self.begun, self.ends_at) = (now, end_of(now, self.timeout, self.end));
+        if self.lane == 0 {
+            self.is_sent_late = self.due.is_late(now);
+        }
     }
 
     /// Ends the probe, with the `outcome` at this address, and without any others.
     #[must_use]
     pub fn end(&self, outcome: Outcome) -> Ended {
-        let Due { number, is_sent_late, .. } = self.due;
-        Ended { number, delay: Some(self.delay()), is_sent_late, others: Vec::new(), last: outcome }
+        Ended {
+            number: self.due.number,
+            delay: Some(self.delay()),
+            is_sent_late: self.is_sent_late,
+            others: Vec::new(),
+            last: outcome,
+        }
     }
 
     /// How long the probe may take at this address.

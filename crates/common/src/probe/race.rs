@@ -66,6 +66,7 @@ impl Race {
     /// probe is first sent.
     pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
         probe.begin(now);
+        self.first.is_sent_late = probe.is_sent_late;
         probe.ends_at = *self.ends_at.get_or_insert(probe.ends_at);
         self.lanes[probe.lane].begun = now;
         if self.is_one_left() {

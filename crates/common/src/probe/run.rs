@@ -160,8 +160,9 @@ impl Run {
         Some(probe)
     }
 
-    /// Notes that a probe that was taken has to wait for its port.
-    pub fn wait_for_port(&mut self) {
+    /// Notes that `probe`, which was taken, has to wait for its port.
+    pub fn wait_for_port(&mut self, probe: &mut Probe) {
+        probe.due.is_held = true;
         self.schedule.hold();
         self.note_schedule();
     }
@@ -171,7 +172,8 @@ impl Run {
         self.ledger.left_port += 1;
     }
 
-    /// Notes that `probe` is sent at `now`: its time is counted from then.
+    /// Notes that `probe` is sent at `now`: its time is counted from then. Read the clock after
+    /// the call that sends it, or the probe may be given up before its time.
     pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
         self.races.begin(probe, now);
     }

@@ -61,9 +61,17 @@ pub struct Due {
     pub flow: u32,
     /// The time at which the probe became due.
     pub at: Instant,
-    /// Whether this machine was held up so long that the probe is sent late.
-    pub is_sent_late: bool,
+    /// Whether the probe had to wait for its flow, or for a port.
+    pub(crate) is_held: bool,
     nth: u64,
+}
+
+impl Due {
+    /// Whether the probe is late if it is sent at `now`, because this machine was held up.
+    #[must_use]
+    pub fn is_late(&self, now: Instant) -> bool {
+        !self.is_held && now.saturating_duration_since(self.at) > LATE
+    }
 }
 
 impl Schedule {
@@ -109,8 +117,7 @@ impl Schedule {
             self.add(Pending { is_held: next.is_held && after.at <= now, ..after });
         }
         let Pending { flow, nth, at, is_held } = next;
-        let is_sent_late = !is_held && overdue > LATE;
-        Some(Due { number: self.taken, flow, at, is_sent_late, nth })
+        Some(Due { number: self.taken, flow, at, is_held, nth })
     }
 
     /// How many probes of a flow are skipped, from the `next` one on, which is `overdue`.
@@ -218,10 +225,10 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut schedule = Schedule::new(start, Duration::from_millis(100), 1, 1000);
-        assert!(!schedule.take(start, &ANY).unwrap().is_sent_late);
+        assert!(!schedule.take(start, &ANY).unwrap().is_late(start));
         let stall = at(5_005);
         let sent: Vec<_> = std::iter::from_fn(|| schedule.take(stall, &ANY)).collect();
-        let sent: Vec<_> = sent.iter().map(|due| (due.at, due.is_sent_late)).collect();
+        let sent: Vec<_> = sent.iter().map(|due| (due.at, due.is_late(stall))).collect();
         assert_eq!(sent, [(at(4_800), true), (at(4_900), true), (at(5_000), false)]);
         assert_eq!((schedule.taken, schedule.skipped()), (4, 47));
     }
