@@ -40,8 +40,9 @@ pub const MOST_NEWCOMERS: usize = 16;
 /// sends without end slows down nobody else. A step makes one system call at most.
 pub const STEPS_PER_TURN: usize = 16;
 
-/// The most bytes that one call discards of what a peer sends after its message.
-pub const DISCARD_SIZE: usize = 64 * 1024;
+/// The most bytes that one call discards of what a peer sends after its message: enough to spread
+/// the cost of the call, and little to clear at the start.
+pub const DISCARD_SIZE: usize = 16 * 1024;
 
 /// The default of `--read-timeout`: how long a peer may send nothing.
 pub const READ_TIMEOUT: &str = "60s";

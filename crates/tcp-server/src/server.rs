@@ -62,8 +62,12 @@ impl Server {
         transcript: &Transcript,
     ) -> Result<Ended, Failure> {
         descriptors::check_free()?;
+        let announce = |first: &EventLoop| {
+            Self::announce(first);
+            transcript.write_first();
+        };
         let run = |event_loop: &mut EventLoop| event_loop.run(shutdown, transcript);
-        workers::run(&mut self.loops, shutdown, Self::announce, run)
+        workers::run(&mut self.loops, shutdown, announce, run)
     }
 
     /// Prints where the server listens and which options the system refused, and notifies the

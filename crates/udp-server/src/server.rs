@@ -57,7 +57,10 @@ impl Server {
         shutdown: &Shutdown,
         transcript: &Transcript,
     ) -> Result<Ended, Failure> {
-        let announce = |first: &EventLoop| Self::announce(first, &self.shared);
+        let announce = |first: &EventLoop| {
+            Self::announce(first, &self.shared);
+            transcript.write_first();
+        };
         let run = |event_loop: &mut EventLoop| event_loop.run(shutdown, transcript);
         workers::run(&mut self.loops, shutdown, announce, run)
     }

@@ -23,6 +23,9 @@ pub fn check(bytes: usize) -> Result<(), Failure> {
 pub fn is_left(bytes: usize) -> bool {
     let mut tried: Vec<u8> = Vec::new();
     let is_left = tried.try_reserve_exact(bytes.saturating_add(SPARE)).is_ok();
+    // After a large mapping is given back in one piece, glibc takes later ones of that size from
+    // the heap, where they have to be cleared, page by page: mallopt(3), M_MMAP_THRESHOLD.
+    tried.shrink_to(1);
     // A compiler may leave out memory that is not used.
     black_box(tried);
     is_left

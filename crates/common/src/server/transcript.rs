@@ -8,13 +8,14 @@ mod pace;
 mod printer;
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use env_logger::Target;
 
 use crate::exit::{Failure, reason};
 use crate::logging;
 use crate::output::json::{self, Field};
-use crate::output::stdout::StandardOutput;
+use crate::output::stdout::{self, StandardOutput};
 use crate::output::{Output, Stamp, Style};
 
 use outbox::Outbox;
@@ -57,6 +58,14 @@ impl Transcript {
     /// this once a turn, before it waits.
     pub fn publish(&self) {
         self.outbox.publish();
+    }
+
+    /// Writes the first lines at once if that does not have to wait for a reader. The thread that
+    /// writes takes a while until it runs.
+    pub fn write_first(&self) {
+        if stdout::has_room(io::stdout().as_fd()) {
+            self.outbox.write_now(StandardOutput);
+        }
     }
 
     /// Ends the transcript. With `--json`, the failure in `result` becomes the last

@@ -14,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::libc::PIPE_BUF;
+
 use crate::server::memory;
 
 use super::pace::{LINGER, Pace};
@@ -58,7 +60,9 @@ struct State {
 /// What the writer is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Writer {
+    /// Its thread does not run yet.
     #[default]
+    Starting,
     Busy,
     /// It looks again soon, and is woken only for [`PLENTY`].
     Lingering,
@@ -101,6 +105,18 @@ impl Outbox {
         let state = self.shared.lock();
         if state.writer == Writer::Asleep && state.has_work(1) {
             self.shared.wake(state);
+        }
+    }
+
+    /// Writes what waits to `out` at once, unless the writer is writing, and as far as a pipe with
+    /// room takes it without blocking. The rest is left to the writer.
+    pub(crate) fn write_now(&self, mut out: impl Write) {
+        let mut state = self.shared.lock();
+        let len = state.lines.len().min(PIPE_BUF);
+        if matches!(state.writer, Writer::Starting | Writer::Asleep)
+            && let Ok(written) = out.write(&state.lines[..len])
+        {
+            state.lines.drain(..written);
         }
     }
 

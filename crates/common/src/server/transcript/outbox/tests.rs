@@ -132,3 +132,58 @@ fn the_writer_is_woken_from_sleep_once_a_turn_and_from_lingering_for_plenty_alon
     writeln!(outbox, "three").unwrap();
     assert_eq!(writer_is(&outbox), Writer::Busy, "there is plenty");
 }
+
+/// An output that takes so many bytes.
+struct Narrow(Vec<u8>, usize);
+
+impl Write for Narrow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = bytes.len().min(self.1);
+        self.0.extend_from_slice(&bytes[..len]);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_written_at_once_is_not_written_again() {
+    for (room, left) in [(100, ""), (5, "wo\n"), (0, "one\ntwo\n")] {
+        let Rig { mut outbox, answers, written, .. } = rig();
+        drop(answers);
+        while outbox.shared.lock().writer != Writer::Asleep {
+            thread::yield_now();
+        }
+        writeln!(outbox, "one\ntwo").unwrap();
+        let mut now = Narrow(Vec::new(), room);
+        outbox.write_now(&mut now);
+        writeln!(outbox, "three").unwrap();
+        outbox.close();
+        let later: String = written.iter().collect();
+        assert_eq!(later, format!("{left}three\n"), "{room}");
+        assert_eq!([&now.0, later.as_bytes()].concat(), b"one\ntwo\nthree\n");
+    }
+}
+
+#[test]
+fn nothing_is_written_at_once_that_would_come_before_earlier_lines() {
+    let Rig { mut outbox, answers, written, .. } = rig();
+    writeln!(outbox, "one").unwrap();
+    outbox.publish();
+    // The writer is stuck in its first write.
+    while !outbox.shared.lock().lines.is_empty() {
+        outbox.publish();
+        thread::yield_now();
+    }
+    writeln!(outbox, "two").unwrap();
+    let mut now = Narrow(Vec::new(), 100);
+    outbox.write_now(&mut now);
+    drop(answers);
+    outbox.close();
+    assert_eq!(
+        (now.0.as_slice(), written.iter().collect::<String>().as_str()),
+        (&b""[..], "one\ntwo\n")
+    );
+}
