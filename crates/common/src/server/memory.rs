@@ -10,23 +10,31 @@ use crate::exit::Failure;
 /// as JSON, and for what else is small.
 const SPARE: usize = 256 * 1024;
 
-/// Checks that an event loop can have `bytes`, and what it needs beside.
+/// Checks that an event loop can have `bytes`, and what it needs beside. It is called at the start.
 ///
 /// # Errors
 /// It cannot.
 pub fn check(bytes: usize) -> Result<(), Failure> {
-    if is_left(bytes) { Ok(()) } else { Err(Failure::cannot_poll(&ErrorKind::OutOfMemory.into())) }
+    let mut tried =
+        reserve(bytes).ok_or_else(|| Failure::cannot_poll(&ErrorKind::OutOfMemory.into()))?;
+    // After a large mapping is given back in one piece, glibc takes the next one of that size from
+    // the heap, where it has to be cleared, page by page: mallopt(3), M_MMAP_THRESHOLD.
+    tried.shrink_to(1);
+    black_box(tried);
+    Ok(())
 }
 
-/// Whether this process can have `bytes` more, and what it needs beside.
+/// Whether this process can have `bytes` more, and what it needs beside. Asked often, it costs no
+/// system call: see [`check`].
 #[must_use]
 pub fn is_left(bytes: usize) -> bool {
-    let mut tried: Vec<u8> = Vec::new();
-    let is_left = tried.try_reserve_exact(bytes.saturating_add(SPARE)).is_ok();
-    // After a large mapping is given back in one piece, glibc takes later ones of that size from
-    // the heap, where they have to be cleared, page by page: mallopt(3), M_MMAP_THRESHOLD.
-    tried.shrink_to(1);
-    // A compiler may leave out memory that is not used.
-    black_box(tried);
-    is_left
+    reserve(bytes).map(black_box).is_some()
+}
+
+/// `bytes` and what is needed beside, if there is so much. A compiler may leave out memory that
+/// is not used.
+fn reserve(bytes: usize) -> Option<Vec<u8>> {
+    let mut tried = Vec::new();
+    tried.try_reserve_exact(bytes.saturating_add(SPARE)).ok()?;
+    Some(tried)
 }
