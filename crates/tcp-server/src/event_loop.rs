@@ -13,6 +13,8 @@
 //! taken for a new connection that was given the token of a closed one.
 
 mod admission;
+#[cfg(test)]
+mod counts;
 mod turn;
 
 use std::collections::BTreeMap;

@@ -2,8 +2,11 @@
 
 A run of many exchanges less one of few, divided by how many more there were: start and
 end are in neither. Without lines an exchange follows the other at once. With lines, what
-a server of one flow and a client take is a matter of timing then, for each wakes the
-other, or a writer: so those are asked 100 times a second, and sleep in between.
+is taken is a matter of timing then, for each program wakes the other, or a writer: so those
+are asked 100 times a second, and sleep in between.
+
+One exchange at a time: of several, how many come together is a matter of the machine. What
+a server takes for many at once is counted as a hot path.
 """
 
 import os
@@ -16,7 +19,7 @@ from lab import harness
 from lab.harness import Word
 
 PROGRAMS = ("tcp-server", "udp-server", "tcp-client", "udp-client")
-EXCHANGES = 512, 1_536  # few and many: as many of each of 1 or 16 flows
+EXCHANGES = 512, 1_536  # few and many
 PACED_EXCHANGES = 80, 320
 PACE_MS = 10
 LONGEST_RUN = 120.0  # seconds
@@ -27,20 +30,14 @@ class Case(NamedTuple):
 
     tracer: Tracer
     program: str
-    flows: int
     has_lines: bool
 
-    @property
-    def is_paced(self) -> bool:
-        return self.has_lines and (self.flows == 1 or self.program.endswith("client"))
-
     def __str__(self) -> str:
-        flows = "1 flow" if self.flows == 1 else f"{self.flows} flows"
-        pace = f" at {1000 // PACE_MS} a second" if self.is_paced else ""
-        return f"{self.program}, {flows}{pace}, {'with lines' if self.has_lines else '-q'}: {self.tracer.what}"
+        how = f" at {1000 // PACE_MS} a second, with lines" if self.has_lines else ", -q"
+        return f"{self.program}, 1 flow{how}: {self.tracer.what}"
 
     def counted(self, programs: Path, scratch: Path) -> float:
-        few, many = PACED_EXCHANGES if self.is_paced else EXCHANGES
+        few, many = PACED_EXCHANGES if self.has_lines else EXCHANGES
         return (self._run(programs, scratch, many) - self._run(programs, scratch, few)) / (many - few)
 
     def _run(self, programs: Path, scratch: Path, exchanges: int) -> int:
@@ -52,9 +49,9 @@ class Case(NamedTuple):
         server: list[Word] = [programs / f"{protocol}-server", "--listen", "127.0.0.1:0"]
         server = [*traced, *server, *own] if end == "server" else [*server, *quiet]
         running = Server([os.fsdecode(word) for word in server], protocol)
-        interval = f"{PACE_MS * self.flows}ms" if self.is_paced else "0"
+        interval = f"{PACE_MS}ms" if self.has_lines else "0"
         client: list[Word] = [programs / f"{protocol}-client", f"127.0.0.1:{running.port}", "--interval", interval,
-                              "--flows", str(self.flows), "--count", str(exchanges // self.flows)]
+                              "--count", str(exchanges)]
         client = [*traced, *client, *own] if end == "client" else [*client, *quiet]
         ended = harness.run(client, scratch, LONGEST_RUN)
         running.stop()
@@ -65,8 +62,7 @@ class Case(NamedTuple):
 
 def cases() -> Iterator[Case]:
     for program in PROGRAMS:
-        for flows in (1, 16):
-            yield Case(INSTRUCTIONS, program, flows, has_lines=True)
-            yield Case(INSTRUCTIONS, program, flows, has_lines=False)
-            # How many lines go out in one call is a matter of timing.
-            yield Case(CALLS, program, flows, has_lines=False)
+        yield Case(INSTRUCTIONS, program, has_lines=True)
+        yield Case(INSTRUCTIONS, program, has_lines=False)
+        # How many lines go out in one call is a matter of timing.
+        yield Case(CALLS, program, has_lines=False)
