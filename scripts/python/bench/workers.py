@@ -50,6 +50,7 @@ class Turn(NamedTuple):
     rate: float
     server_us: float
     load_us: float
+    switches: float  # how often a thread of the server went to sleep, an exchange
 
     @property
     def cores(self) -> float:
@@ -89,7 +90,7 @@ def compare(setting: Setting, load: Load, servers: dict[int, Server], cores: lis
 
 
 def play(setting: Setting, load: Load, server: Server, cores: list[int]) -> Turn:
-    before, load_before = accounts.cpu_ns(server.pid), children_seconds()
+    before, load_before, slept = accounts.cpu_ns(server.pid), children_seconds(), accounts.switches(server.pid)
     crowds = []
     for core in cores:
         words = [load.protocol, "127.0.0.1", server.port, load.sockets // len(cores), load.outstanding,
@@ -102,7 +103,8 @@ def play(setting: Setting, load: Load, server: Server, cores: list[int]) -> Turn
     exchanges = sum(each["exchanges"] for each in printed)
     server_us, load_us = (accounts.cpu_ns(server.pid) - before) / 1000, (children_seconds() - load_before) * 1e6
     seconds = max(each["seconds"] for each in printed)
-    return Turn(exchanges / seconds, server_us / exchanges, load_us / exchanges)
+    switches = accounts.switches(server.pid) - slept
+    return Turn(exchanges / seconds, server_us / exchanges, load_us / exchanges, switches / exchanges)
 
 
 def children_seconds() -> float:
@@ -121,6 +123,7 @@ def in_figures(load: Load, turns: dict[int, list[Turn]]) -> list[Figure]:
             ("capacity", "k/s", [1000 * workers / turn.server_us for turn in turns[workers]],
              [1000 / turn.server_us for turn in beside], goal),
             ("CPU", "us", [turn.server_us for turn in turns[workers]], [turn.server_us for turn in beside], None),
+            ("switches", "1", [turn.switches for turn in turns[workers]], [turn.switches for turn in beside], None),
             ("load's CPU", "us", [turn.load_us for turn in turns[workers]], [turn.load_us for turn in beside], None),
         )
         side = f"{workers} worker{'s' if workers > 1 else ''}"
