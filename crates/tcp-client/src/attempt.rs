@@ -22,8 +22,6 @@ const SETTLE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Attempt<'m> {
     pub probe: Probe,
-    /// When the connection began to be made.
-    begun: Instant,
     request: Request<'m>,
     exchange: Exchange<'m, Connection>,
     local: SocketAddr,
@@ -55,11 +53,11 @@ struct Connected {
 }
 
 impl<'m> Attempt<'m> {
-    /// An attempt of `probe` over `connection`, which is being made since `begun`.
-    pub fn new(probe: Probe, begun: Instant, connection: Connection, request: Request<'m>) -> Self {
+    /// An attempt of `probe` over `connection`, which is being made.
+    pub fn new(probe: Probe, connection: Connection, request: Request<'m>) -> Self {
         let (local, exchange) = (connection.local(), Exchange::new(connection, request));
         let (connected, answered, settling, handshake) = (None, None, Settling::No, None);
-        Self { probe, begun, request, exchange, local, connected, answered, settling, handshake }
+        Self { probe, request, exchange, local, connected, answered, settling, handshake }
     }
 
     /// Goes on with the exchange as far as possible, and returns the outcome once there is
@@ -103,7 +101,7 @@ impl<'m> Attempt<'m> {
         let seen = Instant::now();
         self.handshake = self.exchange.stream_mut().handshake();
         let measured = self.handshake.and_then(|handshake| handshake.round_trip);
-        let took = measured.unwrap_or_else(|| seen - self.begun);
+        let took = measured.unwrap_or_else(|| seen - self.probe.begun());
         self.connected = Some(Connected { took, sent: Instant::now() });
     }
 
@@ -132,7 +130,7 @@ impl<'m> Attempt<'m> {
     /// When nothing more is waited for: the probe's time is up, or no more of the reply has
     /// come for a while.
     pub fn ends_at(&self) -> Instant {
-        let ends_at = self.probe.ends_at();
+        let ends_at = self.probe.given_up_at();
         match self.settling {
             Settling::At(settled) => settled.min(ends_at),
             Settling::No | Settling::Begins => ends_at,
@@ -166,7 +164,7 @@ impl<'m> Attempt<'m> {
         let sent = self.connected.map(|connected| connected.sent);
         let seen = if sent.is_some_and(|sent| woken > sent) { woken } else { Instant::now() };
         let stamp = self.exchange.stream_mut().stamp();
-        arrival::arrived(stamp, sent.unwrap_or(self.begun), seen)
+        arrival::arrived(stamp, sent.unwrap_or(self.probe.begun()), seen)
     }
 
     fn outcome(&mut self, result: Result<Reply, Trouble>) -> Outcome {

@@ -141,13 +141,12 @@ impl<'m> Prober<'m> {
             run.leave_port();
             connection = self.connect(&probe, run);
         }
-        run.begin(&mut probe, Instant::now());
+        run.begin(&mut probe, tried, Instant::now());
         match connection {
             Ok(connection) => {
                 self.flows.connecting(flow, connection.local().port());
-                self.first_end = earlier(self.first_end, Some(probe.ends_at()));
-                let attempt = Attempt::new(probe, tried, connection, self.request);
-                self.attempts.insert(Box::new(attempt));
+                self.first_end = earlier(self.first_end, Some(probe.given_up_at()));
+                self.attempts.insert(Box::new(Attempt::new(probe, connection, self.request)));
             }
             Err(Unconnected { trouble, .. }) => {
                 self.flows.give_up(flow);

@@ -181,7 +181,7 @@ impl<S> Ports<S> {
 
     /// Notes that `probe` goes out from a port that is free.
     pub fn begin(&mut self, key: usize, probe: Probe) {
-        self.deadlines.set(key, probe.ends_at());
+        self.deadlines.set(key, probe.given_up_at());
         self.change(key, |slot| slot.out = Some(Out { probe, sent: None }));
     }
 
@@ -193,13 +193,13 @@ impl<S> Ports<S> {
             return;
         };
         if out.sent.is_none() {
-            let before = out.probe.ends_at();
+            let before = out.probe.given_up_at();
             begin(&mut out.probe);
             state.sent(out.probe.number(), at);
             *is_in_race = out.probe.is_in_race();
-            self.deadlines.put_off(key, before, out.probe.ends_at());
+            self.deadlines.put_off(key, before, out.probe.given_up_at());
             // If the datagram had to wait, its first deadline may have come already.
-            self.deadlines.set(key, out.probe.ends_at());
+            self.deadlines.set(key, out.probe.given_up_at());
         }
         out.sent = Some(at);
     }

@@ -104,7 +104,7 @@ impl World {
         self.ports.begin(key, probe);
         self.ports.get_mut(key).unwrap().stranger = None;
         let Self { ports, run, now, .. } = self;
-        ports.sent(key, *now, |probe| run.begin(probe, *now));
+        ports.sent(key, *now, |probe| run.begin(probe, *now, *now));
     }
 
     fn close(&mut self, key: usize) {

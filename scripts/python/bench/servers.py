@@ -8,9 +8,11 @@ has gone back to sleep: so the writing of the transcript is in it.
 
 import shutil
 import subprocess
+import sys
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Iterator, NamedTuple
 
 from bench import accounts
 from bench.figures import Figure, Goal, Setting
@@ -34,11 +36,12 @@ class Load(NamedTuple):
     sockets: int
     outstanding: int
     goals: dict[str, Goal]
+    has_neighbour: bool = False  # a busy program on the server's core
 
     @property
     def title(self) -> str:
-        return (f"TCP, {self.sockets} at once" if self.protocol == "tcp" else
-                f"UDP, {self.sockets} x {self.outstanding}")
+        load = f"TCP, {self.sockets} at once" if self.protocol == "tcp" else f"UDP, {self.sockets} x {self.outstanding}"
+        return f"{load}, core shared" if self.has_neighbour else load
 
     def words(self, setting: Setting, port: int, milliseconds: int) -> Words:
         return [setting.scratch / "crowd", self.protocol, "127.0.0.1", port, self.sockets, self.outstanding, milliseconds]
@@ -51,6 +54,9 @@ LOADS = (
     Load("udp", 64, 1, {OURS: Goal(1.00)}),
     Load("udp", 1, 16, {}),
     Load("udp", 1, 1, {OURS: Goal(1.00)}),
+    Load("tcp", 64, 1, {OURS: Goal(1.00), QUIET: Goal(0.95)}, has_neighbour=True),
+    Load("udp", 64, 16, {OURS: Goal(0.65)}, has_neighbour=True),
+    Load("udp", 64, 1, {OURS: Goal(1.00)}, has_neighbour=True),
 )
 
 Turn = dict[str, float]  # the value of each quantity
@@ -65,7 +71,8 @@ def figures(setting: Setting) -> list[Figure]:
 
 def measure(setting: Setting, load: Load, can_count: bool) -> list[Figure]:
     """Each peer has a turn in each round. They begin at the one end and at the other, round by round."""
-    able = [peer for peer in peers(setting, load.protocol) if peer.bears(load.sockets * load.outstanding)]
+    able = [peer for peer in peers(setting, load.protocol)
+            if peer.bears(load.sockets * load.outstanding) and not (peer.is_guest and load.has_neighbour)]
     turns: dict[str, list[Turn]] = {peer.side: [] for peer in able}
     for number in range(setting.rounds):
         invited = [peer for peer in able if number < FEW_ROUNDS or not peer.is_guest]
@@ -91,15 +98,28 @@ def play(setting: Setting, load: Load, peer: Peer, is_counted: bool) -> Turn:
         crowd = partial(load.words, setting, server.port)
         run(crowd(WARM_UP_MS))
         settle(server.pid)
-        turn = account(server.pid, crowd(TURN_MS))
+        with neighbour(setting) if load.has_neighbour else nullcontext():
+            turn = account(server.pid, crowd(TURN_MS))
+            if is_counted:
+                turn["calls"] = count_calls(server.pid, crowd(TURN_MS), setting.scratch / "calls")
         if peer.is_guest:
             del turn["switches"], turn["kernel"]
-        if is_counted:
-            turn["calls"] = count_calls(server.pid, crowd(TURN_MS), setting.scratch / "calls")
         return turn
     finally:
         server.stop()
         transcript.unlink()  # else they would fill the disk
+
+
+@contextmanager
+def neighbour(setting: Setting) -> Iterator[None]:
+    """A program that is always busy, on the server's core: it leaves the server half of that."""
+    with on_core(setting.server_core):
+        process = harness.start([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        harness.reap(process)
 
 
 def account(pid: int, crowd: Words) -> Turn:

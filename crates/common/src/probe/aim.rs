@@ -32,6 +32,8 @@ pub struct Probe {
     /// Which of the target's addresses it is, in the order in which they are tried.
     pub(crate) lane: usize,
     pub(crate) begun: Instant,
+    /// How long the call took that sent the probe: it left some time in between.
+    pub(crate) sending: Duration,
     pub(crate) ends_at: Instant,
     /// How long the probe may take, and when its time is up at the latest.
     pub(crate) timeout: Duration,
@@ -63,6 +65,7 @@ impl Aim {
             address,
             lane: 0,
             begun: now,
+            sending: Duration::ZERO,
             ends_at,
             timeout,
             end,
@@ -116,15 +119,25 @@ impl Probe {
         self.begun
     }
 
-    /// When the probe's time is up, at this address and at all others.
+    /// When the probe's time is up, at this address and at all others: what comes later is late.
     #[must_use]
     pub fn ends_at(&self) -> Instant {
         self.ends_at
     }
 
-    /// Notes that the probe is sent at `now`: its time is counted from then.
-    pub fn begin(&mut self, now: Instant) {
+    /// When the probe is given up. That is after its time is up, also if the probe left only when
+    /// the call that sent it returned.
+    #[must_use]
+    pub fn given_up_at(&self) -> Instant {
+        let at = self.ends_at + self.sending;
+        self.end.map_or(at, |end| end.min(at))
+    }
+
+    /// Notes that the probe is sent at `now`, by a call that has `returned`: its time is counted
+    /// from `now`.
+    pub fn begin(&mut self, now: Instant, returned: Instant) {
         (self.begun, self.ends_at) = (now, end_of(now, self.timeout, self.end));
+        self.sending = returned.saturating_duration_since(now);
         if self.lane == 0 {
             self.is_sent_late = self.due.is_late(now);
         }
@@ -163,6 +176,22 @@ fn end_of(begun: Instant, timeout: Duration, end: Option<Instant>) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::schedule::Schedule;
+
+    #[test]
+    fn a_probe_is_given_up_when_its_time_is_up_however_long_it_took_to_send() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        let aim = Aim::new(&["127.0.0.1:7000".parse().unwrap()], ms(20));
+        let mut schedule = Schedule::new(start, Duration::ZERO, 1, 1);
+        let due = schedule.take(start, &|_| true).unwrap();
+        for (end, given_up_at) in [(None, 32), (Some(30), 30), (Some(10), 10)] {
+            let mut probe = aim.probe(due, start, end.map(|end| start + ms(end))).unwrap();
+            probe.begin(start + ms(5), start + ms(12));
+            assert_eq!(probe.delay(), ms(5));
+            assert_eq!(probe.ends_at(), start + ms(25.min(given_up_at)));
+            assert_eq!(probe.given_up_at(), start + ms(given_up_at));
+        }
+    }
 
     #[test]
     fn a_short_time_is_shared_and_later_probes_go_to_the_winner_alone() {

@@ -62,10 +62,10 @@ impl Race {
         Some(Probe { address, lane, begun: now, ends_at, ..self.first })
     }
 
-    /// Notes that `probe` is sent at `now`. The time of all addresses is counted from when the
-    /// probe is first sent.
-    pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
-        probe.begin(now);
+    /// Notes that `probe` is sent at `now`, by a call that has `returned`. The time of all addresses
+    /// is counted from when the probe is first sent.
+    pub fn begin(&mut self, probe: &mut Probe, now: Instant, returned: Instant) {
+        probe.begin(now, returned);
         self.first.is_sent_late = probe.is_sent_late;
         probe.ends_at = *self.ends_at.get_or_insert(probe.ends_at);
         self.lanes[probe.lane].begun = now;
@@ -170,7 +170,7 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let (mut race, mut first) = race(start);
-        race.begin(&mut first, at(1));
+        race.begin(&mut first, at(1), at(1));
         assert_eq!(
             (first.ends_at(), first.limit()),
             (at(1) + TIMEOUT, TIMEOUT),
@@ -178,7 +178,7 @@ mod tests {
         );
         assert_eq!(race.next_at(), Some(at(251)));
         let mut second = race.next(at(251)).unwrap();
-        race.begin(&mut second, at(252));
+        race.begin(&mut second, at(252), at(252));
         assert_eq!((second.ends_at(), second.delay()), (first.ends_at(), at(252) - start));
         assert!(race.won(&second, at(300)), "the first address has to be given up");
         race.take_in(&second, answered(&second), at(310));
@@ -196,7 +196,7 @@ mod tests {
         let (mut race, first) = race(start);
         let mut next = Some(first);
         while let Some(mut probe) = next {
-            race.begin(&mut probe, start);
+            race.begin(&mut probe, start, start);
             assert!(!race.is_over());
             race.take_in(&probe, refused(&probe), later);
             next = race.next(later);
@@ -211,7 +211,7 @@ mod tests {
     fn no_address_is_tried_after_the_end() {
         let start = Instant::now();
         let (mut race, mut first) = race(start);
-        race.begin(&mut first, start);
+        race.begin(&mut first, start, start);
         race.take_in(&first, refused(&first), start + TIMEOUT);
         assert!(race.is_over());
     }

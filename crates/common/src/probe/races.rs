@@ -70,14 +70,14 @@ impl Races {
         None
     }
 
-    /// Notes that `probe` is sent at `now`.
-    pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
+    /// Notes that `probe` is sent at `now`, by a call that has `returned`.
+    pub fn begin(&mut self, probe: &mut Probe, now: Instant, returned: Instant) {
         match self.races.get_mut(&probe.number()) {
             Some(race) => {
-                race.begin(probe, now);
+                race.begin(probe, now, returned);
                 self.starts.extend(race.next_at().map(|at| Reverse((at, probe.number()))));
             }
-            None => probe.begin(now),
+            None => probe.begin(now, returned),
         }
     }
 
@@ -126,11 +126,11 @@ mod tests {
         let mut first = aim.probe(due, start, None).unwrap();
         let mut races = Races::default();
         races.add(&aim, first);
-        races.begin(&mut first, start);
+        races.begin(&mut first, start, start);
         let Some(Next::Probe(mut second)) = races.next(start + timeout / 2) else {
             panic!("the second address is tried");
         };
-        races.begin(&mut second, start + timeout / 2);
+        races.begin(&mut second, start + timeout / 2, start + timeout / 2);
         assert!(races.won(&second, start + timeout / 2));
         let answer = Outcome::of(Some(second.address()), Ok(Vec::new()));
         assert!(races.take_in(&second, answer, start + timeout / 2).is_some());

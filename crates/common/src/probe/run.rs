@@ -172,10 +172,10 @@ impl Run {
         self.ledger.left_port += 1;
     }
 
-    /// Notes that `probe` is sent at `now`: its time is counted from then. Read the clock after
-    /// the call that sends it, or the probe may be given up before its time.
-    pub fn begin(&mut self, probe: &mut Probe, now: Instant) {
-        self.races.begin(probe, now);
+    /// Notes that `probe` is sent at `now`, by a call that has `returned`: its time is counted from
+    /// `now`.
+    pub fn begin(&mut self, probe: &mut Probe, now: Instant, returned: Instant) {
+        self.races.begin(probe, now, returned);
     }
 
     /// Notes that `probe` has won at `now`: the other addresses do not count any more. Returns

@@ -12,7 +12,7 @@ fn count_probes(options: &str) {
         || {
             run.begin_turn(now);
             let mut probe = run.take(now, &|_| true).unwrap();
-            run.begin(&mut probe, now);
+            run.begin(&mut probe, now, now);
             now += Duration::from_micros(50);
             let times = Some(Duration::from_micros(40));
             let reply = Ok(b"ACK!".to_vec());

@@ -81,7 +81,7 @@ fn at_the_deadline_a_refusal_has_as_much_time_as_refusals_take() {
     for due in (0..900).step_by(100) {
         run.begin_turn(at(due));
         let mut probe = run.take(at(due), &|_| true).unwrap();
-        run.begin(&mut probe, at(due));
+        run.begin(&mut probe, at(due), at(due));
         run.take_in(&probe, refused(), at(due + 45));
         run.report_ended().unwrap();
     }
@@ -100,11 +100,11 @@ fn an_interrupted_run_waits_for_what_is_out_and_for_nothing_else() {
         ..Outcome::of(Some(probe.address()), Ok(Vec::new()))
     };
     let mut probe = run.take(start, &|_| true).unwrap();
-    run.begin(&mut probe, start);
+    run.begin(&mut probe, start, start);
     run.take_in(&probe, reply(&probe), at(1));
     run.report_ended().unwrap();
     let mut last = run.take(at(10), &|_| true).unwrap();
-    run.begin(&mut last, at(10));
+    run.begin(&mut last, at(10), at(10));
     run.interrupt(Signal::SIGINT, at(11)).unwrap();
     run.begin_turn(at(50));
     assert!(run.take(at(50), &|_| true).is_none(), "nothing more is sent");
@@ -121,7 +121,7 @@ fn only_a_run_that_has_ended_waits_for_late_replies() {
     let mut waiting = Run::again(target(), start, None);
     waiting.attempt(start, at(1000));
     let mut probe = waiting.take(start, &|_| true).unwrap();
-    waiting.begin(&mut probe, start);
+    waiting.begin(&mut probe, start, start);
     let silence = Trouble::no_reply(Duration::from_millis(10));
     waiting.take_in(&probe, Outcome::failed(Some(probe.address()), silence), at(10));
     assert!(waiting.take_ended().is_some());

@@ -72,7 +72,7 @@ impl<S> Slot<S> {
     pub fn next_end(&self, usage: Usage) -> Option<Instant> {
         match self.place() {
             Place::Free => None,
-            Place::Out => self.out.as_ref().map(|out| out.probe.ends_at()),
+            Place::Out => self.out.as_ref().map(|out| out.probe.given_up_at()),
             Place::Quiet(until) => (usage == Usage::Only).then_some(until),
         }
     }

@@ -214,7 +214,7 @@ fn a_datagram_that_leaves_after_its_first_deadline_has_one_all_the_same() {
     assert_eq!(world.ports.next_expired(world.now), Some((key, Expiry::Probe)));
     // One more look at the socket: now it takes the datagram.
     let now = world.now;
-    world.ports.sent(key, now, |probe| probe.begin(now));
+    world.ports.sent(key, now, |probe| probe.begin(now, now));
     assert_eq!(world.ports.first_end(), Some(now + QUIET));
 }
 

@@ -59,7 +59,7 @@ impl Prober<'_> {
                 }
                 Step::Sent(at) => {
                     let has_waited = mem::take(&mut port.is_registered_for_writing);
-                    self.ports.sent(key, at, |probe| run.begin(probe, Instant::now()));
+                    self.ports.sent(key, at, |probe| run.begin(probe, at, Instant::now()));
                     if has_waited {
                         return self.reregister(key, Interest::READABLE);
                     }
