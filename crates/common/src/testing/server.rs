@@ -19,9 +19,11 @@ pub struct Server {
     child: Reaped,
     lines: Receiver<String>,
     /// Keeps the pipe open after its reader has stopped reading.
-    _unread: JoinHandle<Option<ChildStdout>>,
+    unread: Option<JoinHandle<Option<Output>>>,
     addresses: Vec<SocketAddr>,
 }
+
+type Output = BufReader<ChildStdout>;
 
 /// What the reader of a transcript does once the server listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +57,8 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = Reaped::spawn(command);
         let stdout = child.process().stdout.take().expect("standard output is piped");
-        let (lines, unread) = lines_of(stdout, listeners, reader);
-        let mut server = Self { child, lines, _unread: unread, addresses: Vec::new() };
+        let (lines, unread) = lines_of(BufReader::new(stdout), listeners, reader);
+        let mut server = Self { child, lines, unread: Some(unread), addresses: Vec::new() };
         while server.addresses.len() < listeners {
             let line = server.line();
             server.addresses.extend(listening_on(&line));
@@ -137,6 +139,14 @@ impl Server {
         prlimit.status().is_ok_and(|status| status.success())
     }
 
+    /// Lets a reader that sleeps ([`Reader::Sleeps`]) read on.
+    pub fn wake_reader(&mut self) {
+        let asleep = self.unread.take().and_then(|reader| reader.join().ok().flatten());
+        let output = asleep.expect("a reader that sleeps");
+        let (lines, reading) = lines_of(output, 0, Reader::Reads);
+        (self.lines, self.unread) = (lines, Some(reading));
+    }
+
     /// The next event of the transcript, with `--json`.
     pub fn event(&mut self) -> Event {
         Event::parse(&self.line())
@@ -184,13 +194,12 @@ fn listening_on(line: &str) -> Option<SocketAddr> {
 }
 
 fn lines_of(
-    output: ChildStdout,
+    mut output: Output,
     listeners: usize,
     reader: Reader,
-) -> (Receiver<String>, JoinHandle<Option<ChildStdout>>) {
+) -> (Receiver<String>, JoinHandle<Option<Output>>) {
     let (sender, lines) = mpsc::channel();
     let reading = thread::spawn(move || {
-        let mut output = BufReader::new(output);
         let mut to_come = listeners;
         let mut line = Vec::new();
         while let Ok(1..) = output.read_until(b'\n', &mut line) {
@@ -205,7 +214,7 @@ fn lines_of(
             let _ = sender.send(text);
             line.clear();
             if is_last {
-                return (reader == Reader::Sleeps).then(|| output.into_inner());
+                return (reader == Reader::Sleeps).then_some(output);
             }
         }
         None
