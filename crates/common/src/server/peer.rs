@@ -49,7 +49,7 @@ impl Peer {
         match self.address {
             SocketAddr::V4(address) => PeerText::of_ipv4(address),
             SocketAddr::V6(address) => {
-                let mut text = PeerText { bytes: [0; LONGEST], start: 0, end: 0 };
+                let mut text = PeerText::empty();
                 // There is room, so writing does not fail.
                 let _ = write!(text, "{address}");
                 text
@@ -72,53 +72,64 @@ const LONGEST: usize = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:655
 #[derive(Debug)]
 pub struct PeerText {
     bytes: [u8; LONGEST],
-    start: usize,
-    end: usize,
+    len: usize,
 }
 
 impl PeerText {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.bytes[self.start..self.end]).unwrap_or_default()
+        str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+
+    fn empty() -> Self {
+        Self { bytes: [0; LONGEST], len: 0 }
     }
 
     /// The standard library goes through its machinery for width and padding at each of the
-    /// five numbers: that takes several times as long. From the last digit to the first, as
-    /// numbers fall apart.
+    /// five numbers: that takes several times as long. Octets come from a table, four bytes at
+    /// once, and the next part overwrites what is too much.
     fn of_ipv4(address: SocketAddrV4) -> Self {
-        let [a, b, c, d] = address.ip().octets();
-        let (mut bytes, mut start) = ([0; LONGEST], LONGEST);
-        let mut prepend = |byte| {
-            start -= 1;
-            bytes[start] = byte;
-        };
-        for (number, before) in [
-            (address.port(), b':'),
-            (d.into(), b'.'),
-            (c.into(), b'.'),
-            (b.into(), b'.'),
-            (a.into(), 0),
-        ] {
-            let mut left = u32::from(number);
-            while left >= 10 {
-                prepend(b'0' + (left % 10) as u8);
-                left /= 10;
-            }
-            prepend(b'0' + left as u8);
-            if before > 0 {
-                prepend(before);
-            }
+        let mut text = Self::empty();
+        for octet in address.ip().octets() {
+            let (digits, len) = OCTETS[usize::from(octet)];
+            text.bytes[text.len..text.len + digits.len()].copy_from_slice(&digits);
+            text.len += usize::from(len);
         }
-        Self { bytes, start, end: LONGEST }
+        text.bytes[text.len - 1] = b':';
+        let mut port = address.port();
+        let end = text.len + port.checked_ilog10().map_or(1, |log| log as usize + 1);
+        for digit in text.bytes[text.len..end].iter_mut().rev() {
+            *digit = b'0' + (port % 10) as u8;
+            port /= 10;
+        }
+        text.len = end;
+        text
     }
 }
 
+/// Each octet's digits with a dot after them, and how many bytes that are.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([0; 4], 0); 256];
+    let mut octet = 0;
+    while octet < octets.len() {
+        let (a, b, c) = (octet / 100, octet / 10 % 10, octet % 10);
+        let [a, b, c] = [b'0' + a as u8, b'0' + b as u8, b'0' + c as u8];
+        octets[octet] = match octet {
+            0..10 => ([c, b'.', 0, 0], 2),
+            10..100 => ([b, c, b'.', 0], 3),
+            _ => ([a, b, c, b'.'], 4),
+        };
+        octet += 1;
+    }
+    octets
+};
+
 impl Write for PeerText {
     fn write_str(&mut self, part: &str) -> fmt::Result {
-        let end = self.end + part.len();
-        self.bytes.get_mut(self.end..end).ok_or(fmt::Error)?.copy_from_slice(part.as_bytes());
-        self.end = end;
+        let end = self.len + part.len();
+        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(part.as_bytes());
+        self.len = end;
         Ok(())
     }
 }
