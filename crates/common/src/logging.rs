@@ -1,6 +1,6 @@
-//! Setting up [`log`]: each record is formatted as text or as JSON, and env_logger
-//! writes it to an output. A server's output is its transcript, a client's is
-//! standard error.
+//! Setting up [`log`]: env_logger decides which records are printed. Each is formatted here,
+//! as text or as JSON, and written to an output. A server's output is its transcript, a
+//! client's is standard error.
 //!
 //! A record may have several lines (a datagram's has two). With `--timestamps`
 //! each line begins with the time.
@@ -22,29 +22,22 @@ use crate::output::{Output, Stamp, Style, json, stderr};
 /// # Errors
 /// Says what is wrong with `RUST_LOG`.
 pub fn to_stderr(output: Output, wait: fn()) -> Result<(), Failure> {
-    log_to(Target::Pipe(Box::new(StandardError { wait })), output, Style::Text)
+    let write = move |record: &[u8]| {
+        wait();
+        stderr::write_all(record)
+    };
+    log_to(write, output, Style::Text)
 }
 
-struct StandardError {
-    wait: fn(),
-}
-
-impl Write for StandardError {
-    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        (self.wait)();
-        stderr::write_all(record).map(|()| record.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Logs to `target`, in `style`.
+/// Logs by `write`, in `style`. Each call has one record, whole.
 ///
 /// # Errors
 /// Says what is wrong with `RUST_LOG`.
-pub(crate) fn log_to(target: Target, output: Output, style: Style) -> Result<(), Failure> {
+pub(crate) fn log_to(
+    write: impl Fn(&[u8]) -> io::Result<()> + Send + Sync + 'static,
+    output: Output,
+    style: Style,
+) -> Result<(), Failure> {
     let mut builder = Builder::new();
     builder.filter_level(output.level());
     if let Some(filters) = env::var_os("RUST_LOG").filter(|filters| !filters.is_empty()) {
@@ -57,7 +50,8 @@ pub(crate) fn log_to(target: Target, output: Output, style: Style) -> Result<(),
     }
     let stamp = output.stamp();
     builder
-        .format(move |out, record| {
+        // Past env_logger's own buffer, lock and output, which would be one more of each.
+        .format(move |_, record| {
             // Record by record the same buffer, which is as long as the longest one.
             let mut lines = LINES.take();
             lines.clear();
@@ -65,18 +59,17 @@ pub(crate) fn log_to(target: Target, output: Output, style: Style) -> Result<(),
                 Style::Text => write_text(&mut lines, record, stamp),
                 Style::Json => json::write(&mut lines, record, stamp.time()),
             };
-            let written = written.and_then(|()| out.write_all(&lines));
+            let written = written.and_then(|()| write(&lines));
             LINES.set(lines);
             written
         })
-        .target(target)
+        .target(Target::Pipe(Box::new(io::sink())))
         .try_init()
         .map_err(|error| Failure::local("log", error))
 }
 
 thread_local! {
-    /// Where the thread formats a record. env_logger's own buffer checks at each piece that
-    /// nobody else writes there.
+    /// Where the thread formats a record.
     static LINES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 

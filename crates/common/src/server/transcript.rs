@@ -7,10 +7,8 @@ mod outbox;
 mod pace;
 mod printer;
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
-
-use env_logger::Target;
 
 use crate::exit::{Failure, reason};
 use crate::logging;
@@ -50,7 +48,12 @@ impl Transcript {
             format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
         };
         let outbox = Outbox::start(StandardOutput, notice, on_broken_pipe).map_err(failed)?;
-        logging::log_to(Target::Pipe(Box::new(outbox.clone())), output, style)?;
+        let logged = outbox.clone();
+        let write = move |record: &[u8]| {
+            logged.put(record);
+            Ok(())
+        };
+        logging::log_to(write, output, style)?;
         Ok(Self { outbox, style, stamp })
     }
 
@@ -73,14 +76,13 @@ impl Transcript {
     ///
     /// # Errors
     /// The failure in `result`.
-    pub fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+    pub fn end(self, result: Result<(), Failure>) -> Result<(), Failure> {
         if self.style == Style::Text {
             return result;
         }
         result.map_err(|failure| {
             if let Some(object) = failure.object(self.stamp) {
-                // The outbox never fails: it counts what it has no room for.
-                let _ = self.outbox.write_all(object.as_bytes());
+                self.outbox.put(object.as_bytes());
             }
             failure.without_object()
         })

@@ -100,6 +100,23 @@ impl Outbox {
         Ok(outbox)
     }
 
+    /// Takes one record of one or more lines, whole, or drops it and counts its lines.
+    pub(crate) fn put(&self, record: &[u8]) {
+        let mut state = self.shared.lock();
+        if state.writer == Writer::Gone {
+            return;
+        }
+        // Once lines are missing, the notice about them comes before any later line.
+        if state.dropped == 0 && has_room(&state.lines, record.len()) {
+            state.lines.extend_from_slice(record);
+        } else {
+            state.dropped += count_lines(record);
+        }
+        if matches!(state.writer, Writer::Asleep | Writer::Lingering) && state.has_work(PLENTY) {
+            self.shared.wake(state);
+        }
+    }
+
     /// Wakes the writer if it sleeps and there is something to write.
     pub(crate) fn publish(&self) {
         let state = self.shared.lock();
@@ -128,30 +145,6 @@ impl Outbox {
         self.shared.work.notify_one();
         let still_writing = |state: &mut State| state.writer != Writer::Gone;
         let _unless_poisoned = self.shared.ended.wait_timeout_while(state, FLUSH, still_writing);
-    }
-}
-
-/// Each call writes one record of one or more lines, which is kept whole or dropped.
-impl Write for Outbox {
-    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        let mut state = self.shared.lock();
-        if state.writer == Writer::Gone {
-            return Ok(record.len());
-        }
-        // Once lines are missing, the notice about them comes before any later line.
-        if state.dropped == 0 && has_room(&state.lines, record.len()) {
-            state.lines.extend_from_slice(record);
-        } else {
-            state.dropped += count_lines(record);
-        }
-        if matches!(state.writer, Writer::Asleep | Writer::Lingering) && state.has_work(PLENTY) {
-            self.shared.wake(state);
-        }
-        Ok(record.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -40,10 +40,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn lines_come_out_in_order_and_all_of_them_at_the_end() {
-    let Rig { mut outbox, answers, written, .. } = rig();
+    let Rig { outbox, answers, written, .. } = rig();
     drop(answers);
     for n in 0..1000 {
-        writeln!(outbox, "{n}").unwrap();
+        outbox.put(format!("{n}\n").as_bytes());
         outbox.publish();
     }
     outbox.close();
@@ -53,13 +53,13 @@ fn lines_come_out_in_order_and_all_of_them_at_the_end() {
 
 #[test]
 fn lines_that_find_no_room_are_counted() {
-    let Rig { mut outbox, answers, written, .. } = rig();
+    let Rig { outbox, answers, written, .. } = rig();
     let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
     // One buffer is with the writer, which is stuck, and another one waits: a third
     // finds no room.
     let lines = 3 * LIMIT / line.len();
     for _ in 0..lines {
-        outbox.write_all(&line).unwrap();
+        outbox.put(&line);
     }
     drop(answers);
     outbox.close();
@@ -74,10 +74,10 @@ fn lines_that_find_no_room_are_counted() {
 
 #[test]
 fn after_a_full_disk_the_number_of_missing_lines_is_printed() {
-    let Rig { mut outbox, answers, written, .. } = rig();
+    let Rig { outbox, answers, written, .. } = rig();
     let full = || Err(io::ErrorKind::StorageFull.into());
     answers.send(full()).unwrap();
-    writeln!(outbox, "one\ntwo").unwrap();
+    outbox.put(b"one\ntwo\n");
     // Wait until the writer has met the full disk and sleeps again.
     let met = |state: &State| state.writer == Writer::Asleep && state.lines.is_empty();
     while !met(&outbox.shared.lock()) {
@@ -85,7 +85,7 @@ fn after_a_full_disk_the_number_of_missing_lines_is_printed() {
         thread::yield_now();
     }
     drop(answers);
-    writeln!(outbox, "three").unwrap();
+    outbox.put(b"three\n");
     outbox.publish();
     let mut seen = String::new();
     while !seen.ends_with("three\n") {
@@ -96,12 +96,12 @@ fn after_a_full_disk_the_number_of_missing_lines_is_printed() {
 
 #[test]
 fn a_broken_pipe_is_reported_once() {
-    let Rig { mut outbox, answers, broken, .. } = rig();
+    let Rig { outbox, answers, broken, .. } = rig();
     answers.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
-    writeln!(outbox, "into the void").unwrap();
+    outbox.put(b"into the void\n");
     outbox.publish();
     broken.recv_timeout(PATIENCE).unwrap();
-    writeln!(outbox, "and more").unwrap();
+    outbox.put(b"and more\n");
     outbox.close();
     assert_eq!(broken.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
 }
@@ -109,27 +109,27 @@ fn a_broken_pipe_is_reported_once() {
 #[test]
 fn the_writer_is_woken_from_sleep_once_a_turn_and_from_lingering_for_plenty_alone() {
     // Nobody writes here.
-    let mut outbox = Outbox { shared: Arc::default() };
+    let outbox = Outbox { shared: Arc::default() };
     let writer_is = |outbox: &Outbox| outbox.shared.lock().writer;
     let set = |outbox: &Outbox, writer| outbox.shared.lock().writer = writer;
 
     set(&outbox, Writer::Asleep);
     outbox.publish();
     assert_eq!(writer_is(&outbox), Writer::Asleep, "there is nothing to write");
-    writeln!(outbox, "one").unwrap();
+    outbox.put(b"one\n");
     assert_eq!(writer_is(&outbox), Writer::Asleep, "the turn is not over");
     outbox.publish();
     assert_eq!(writer_is(&outbox), Writer::Busy);
 
     set(&outbox, Writer::Lingering);
-    writeln!(outbox, "two").unwrap();
+    outbox.put(b"two\n");
     outbox.publish();
     assert_eq!(writer_is(&outbox), Writer::Lingering, "it looks by itself");
-    outbox.write_all(&[b'x'; PLENTY]).unwrap();
+    outbox.put(&[b'x'; PLENTY]);
     assert_eq!(writer_is(&outbox), Writer::Busy);
 
     set(&outbox, Writer::Asleep);
-    writeln!(outbox, "three").unwrap();
+    outbox.put(b"three\n");
     assert_eq!(writer_is(&outbox), Writer::Busy, "there is plenty");
 }
 
@@ -151,15 +151,15 @@ impl Write for Narrow {
 #[test]
 fn what_is_written_at_once_is_not_written_again() {
     for (room, left) in [(100, ""), (5, "wo\n"), (0, "one\ntwo\n")] {
-        let Rig { mut outbox, answers, written, .. } = rig();
+        let Rig { outbox, answers, written, .. } = rig();
         drop(answers);
         while outbox.shared.lock().writer != Writer::Asleep {
             thread::yield_now();
         }
-        writeln!(outbox, "one\ntwo").unwrap();
+        outbox.put(b"one\ntwo\n");
         let mut now = Narrow(Vec::new(), room);
         outbox.write_now(&mut now);
-        writeln!(outbox, "three").unwrap();
+        outbox.put(b"three\n");
         outbox.close();
         let later: String = written.iter().collect();
         assert_eq!(later, format!("{left}three\n"), "{room}");
@@ -169,15 +169,15 @@ fn what_is_written_at_once_is_not_written_again() {
 
 #[test]
 fn nothing_is_written_at_once_that_would_come_before_earlier_lines() {
-    let Rig { mut outbox, answers, written, .. } = rig();
-    writeln!(outbox, "one").unwrap();
+    let Rig { outbox, answers, written, .. } = rig();
+    outbox.put(b"one\n");
     outbox.publish();
     // The writer is stuck in its first write.
     while !outbox.shared.lock().lines.is_empty() {
         outbox.publish();
         thread::yield_now();
     }
-    writeln!(outbox, "two").unwrap();
+    outbox.put(b"two\n");
     let mut now = Narrow(Vec::new(), 100);
     outbox.write_now(&mut now);
     drop(answers);
