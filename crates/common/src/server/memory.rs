@@ -24,8 +24,8 @@ pub fn check(bytes: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether this process can have `bytes` more, and what it needs beside. Asked often, it costs no
-/// system call: see [`check`].
+/// Whether this process can have `bytes` more, and what it needs beside. With glibc it costs a
+/// system call only when it is first asked for so many: see [`check`].
 #[must_use]
 pub fn is_left(bytes: usize) -> bool {
     reserve(bytes).map(black_box).is_some()
