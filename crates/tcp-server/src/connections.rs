@@ -53,7 +53,7 @@ impl Connections {
     pub fn new(room: usize) -> Self {
         let halves = iter::successors(Some(room.min(USUAL)), |capacity| Some(capacity / 2));
         // Others need some of it, too.
-        let capacity = halves.take_while(|&n| n > 0).find(|&n| memory::is_left(2 * table(n)));
+        let capacity = halves.take_while(|&n| n > 0).find(|&n| memory::can_map(2 * table(n)));
         let capacity = capacity.unwrap_or_default();
         let slots = Slab::with_capacity(capacity);
         Self { slots, queues: Queues::with_capacity(capacity) }

@@ -81,16 +81,21 @@ fn a_limit_on_the_size_of_files_costs_lines_and_not_the_server() {
 #[test]
 fn without_threads_for_all_workers_nothing_is_announced() {
     let manager = ServiceManager::start();
-    let mut command = quiet_command("sh");
-    // There is room for some of their stacks, and not for all.
-    let script = r#"ulimit -v 250000; exec "$0" --listen 127.0.0.1:0 --workers 200"#;
-    command.args(["-c", script, TCP_SERVER]);
-    manager.supervise(&mut command);
-    let ended = run_command(command, b"");
-    let line = "tcp-server: --workers: resource temporarily unavailable\n";
-    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", line));
-    assert_eq!(ended.status, Some(2));
-    assert!(!manager.has_notification());
+    // There is room for some of their stacks, and not for all; and after the last one for
+    // anything between nothing and a stack.
+    for kilobytes in (248_000..250_000).step_by(250) {
+        let mut command = quiet_command("sh");
+        let script = r#"ulimit -v "$1"; exec "$0" --listen 127.0.0.1:0 --workers 200"#;
+        command.args(["-c", script, TCP_SERVER, &kilobytes.to_string()]);
+        manager.supervise(&mut command);
+        let ended = run_command(command, b"");
+        // Whether it is found before or when a thread is to start.
+        let reasons = ["out of memory", "resource temporarily unavailable"];
+        let lines = reasons.map(|reason| format!("tcp-server: --workers: {reason}\n"));
+        assert!(lines.contains(&ended.stderr), "{}, {kilobytes} KB", ended.stderr);
+        assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(2)));
+        assert!(!manager.has_notification());
+    }
 }
 
 #[test]

@@ -10,18 +10,36 @@ use crate::exit::Failure;
 /// as JSON, and for what else is small.
 const SPARE: usize = 256 * 1024;
 
+/// A thread's stack, as the standard library has it.
+const STACK: usize = 2 * 1024 * 1024;
+
 /// Checks that an event loop can have `bytes`, and what it needs beside. It is called at the start.
 ///
 /// # Errors
 /// It cannot.
 pub fn check(bytes: usize) -> Result<(), Failure> {
-    let mut tried =
-        reserve(bytes).ok_or_else(|| Failure::cannot_poll(&ErrorKind::OutOfMemory.into()))?;
-    // After a large mapping is given back in one piece, glibc takes the next one of that size from
-    // the heap, where it has to be cleared, page by page: mallopt(3), M_MMAP_THRESHOLD.
-    tried.shrink_to(1);
-    black_box(tried);
-    Ok(())
+    let too_little = || Failure::cannot_poll(&ErrorKind::OutOfMemory.into());
+    can_map(bytes).then_some(()).ok_or_else(too_little)
+}
+
+/// Whether a thread can have its stack, and those that are just starting what they need. A thread
+/// that has a stack and no more would end the program.
+#[must_use]
+pub fn can_map_thread() -> bool {
+    can_map(STACK)
+}
+
+/// Whether this process can map `bytes` more, and what it needs beside. Asked at the start: it
+/// leaves nothing in the heap, which [`is_left`] does.
+#[must_use]
+pub fn can_map(bytes: usize) -> bool {
+    let tried = reserve(bytes).map(|mut tried| {
+        // After a large mapping is given back in one piece, glibc takes the next one of that size
+        // from the heap, where it has to be cleared, page by page: mallopt(3), M_MMAP_THRESHOLD.
+        tried.shrink_to(1);
+        black_box(tried)
+    });
+    tried.is_some()
 }
 
 /// Whether this process can have `bytes` more, and what it needs beside. With glibc it costs a

@@ -1,9 +1,11 @@
 //! Runs a server's event loops, each on a thread of its own (`--workers`).
 
+use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::exit::{Failure, reason};
+use crate::server::memory;
 use crate::server::shutdown::{Cause, Shutdown};
 
 /// How the event loops ended: the first failure, in the order of the loops.
@@ -34,7 +36,11 @@ pub fn run<L: Send>(
         let mut opened = gate.lock().unwrap_or_else(PoisonError::into_inner);
         let mut threads = Vec::new();
         for event_loop in others {
-            let thread = thread::Builder::new().spawn_scoped(scope, || run_after_gate(event_loop));
+            let thread = if memory::can_map_thread() {
+                thread::Builder::new().spawn_scoped(scope, || run_after_gate(event_loop))
+            } else {
+                Err(ErrorKind::OutOfMemory.into())
+            };
             // On an error the gate is unlocked, but not open.
             threads.push(thread.map_err(|e| Failure::local("--workers", reason(&e)))?);
         }

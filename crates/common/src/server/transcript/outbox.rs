@@ -27,9 +27,6 @@ const LIMIT: usize = 4 * 1024 * 1024;
 /// When this many bytes wait, the writer is woken before the turn is over, or while it lingers.
 const PLENTY: usize = 64 * 1024;
 
-/// A thread's stack, as the standard library has it.
-const STACK: usize = 2 * 1024 * 1024;
-
 /// How long the end of the program waits for the lines to be read.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -84,7 +81,7 @@ impl Outbox {
         notice: impl Fn(u64) -> String + Send + 'static,
         on_broken_pipe: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
-        if !memory::is_left(2 * PLENTY + STACK) {
+        if !memory::can_map(2 * PLENTY) || !memory::can_map_thread() {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         // Room for the first lines, whatever memory is left later.
