@@ -43,7 +43,7 @@ pub fn can_map(bytes: usize) -> bool {
 }
 
 /// Whether this process can have `bytes` more, and what it needs beside. With glibc it costs a
-/// system call only when it is first asked for so many: see [`check`].
+/// system call only when it is first asked for so many: see [`can_map`].
 #[must_use]
 pub fn is_left(bytes: usize) -> bool {
     reserve(bytes).map(black_box).is_some()
