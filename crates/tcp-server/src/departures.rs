@@ -18,23 +18,19 @@ pub struct Departures {
     latest_look: Duration,
     /// Whether the last peer that closed, or was tried, took no longer than [`CLOSE_TIME`].
     are_quick: bool,
-    /// Whether another event loop may wait for what a connection holds.
-    are_missed: bool,
 }
 
 impl Departures {
     /// None yet, and peers that are expected to be near. Half of `linger` is left for those that
-    /// still send. If they `are_missed`, because another event loop may wait for what a connection
-    /// holds, there never are any.
-    pub fn new(linger: Duration, are_missed: bool) -> Self {
+    /// still send.
+    pub fn new(linger: Duration) -> Self {
         let latest_look = LATEST_LOOK.min(linger / 2);
-        Self { answered: VecDeque::new(), latest_look, are_quick: true, are_missed }
+        Self { answered: VecDeque::new(), latest_look, are_quick: true }
     }
 
-    /// Whether a connection that was just answered is to be pushed: its peer is expected to close
-    /// soon, and nobody misses it meanwhile.
-    pub fn are_welcome(&self) -> bool {
-        self.are_quick && !self.are_missed
+    /// Whether the peer of a connection that was just answered is expected to close soon.
+    pub fn are_quick(&self) -> bool {
+        self.are_quick
     }
 
     /// Adds the connection with `key`, which was answered at `now`.
@@ -72,7 +68,7 @@ mod tests {
     #[test]
     fn each_is_tried_after_its_time_and_the_loop_wakes_up_for_it_later() {
         let now = Instant::now();
-        let mut departures = Departures::new(Duration::from_secs(2), false);
+        let mut departures = Departures::new(Duration::from_secs(2));
         departures.push(7, now);
         departures.push(8, now + Duration::from_millis(1));
         assert_eq!(departures.take_due(now), None);
@@ -87,7 +83,7 @@ mod tests {
     fn half_of_the_linger_time_is_left_for_a_peer_that_still_sends() {
         let now = Instant::now();
         for (linger_ms, latest_ms) in [(2000, 1000), (1000, 500), (4, 2), (0, 0)] {
-            let mut departures = Departures::new(Duration::from_millis(linger_ms), false);
+            let mut departures = Departures::new(Duration::from_millis(linger_ms));
             departures.push(7, now);
             let latest = now + Duration::from_millis(latest_ms);
             assert_eq!(departures.look_at(), Some(latest), "{linger_ms}");
@@ -97,18 +93,13 @@ mod tests {
 
     #[test]
     fn the_last_peer_says_how_quick_they_are() {
-        let mut departures = Departures::new(Duration::from_secs(2), false);
-        assert!(departures.are_welcome());
+        let mut departures = Departures::new(Duration::from_secs(2));
+        assert!(departures.are_quick());
         for (after, are_quick) in
             [(None, false), (Some(CLOSE_TIME), true), (Some(2 * CLOSE_TIME), false)]
         {
             departures.note(after);
-            assert_eq!(departures.are_welcome(), are_quick);
+            assert_eq!(departures.are_quick(), are_quick);
         }
-    }
-
-    #[test]
-    fn none_is_welcome_that_another_loop_misses() {
-        assert!(!Departures::new(Duration::from_secs(2), true).are_welcome());
     }
 }

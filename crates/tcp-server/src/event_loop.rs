@@ -115,7 +115,7 @@ impl EventLoop {
         Ok(Self {
             number,
             totals: Arc::clone(&shared.totals[number]),
-            departures: Departures::new(shared.terms.linger, shared.places_are_shared()),
+            departures: Departures::new(shared.terms.linger),
             shared,
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),

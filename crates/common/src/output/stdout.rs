@@ -34,8 +34,12 @@ impl Write for StandardOutput {
     }
 }
 
+/// How many bytes a pipe takes at once if it has room: pipe(7), `PIPE_BUF`.
+#[cfg(any(feature = "server", feature = "probe"))]
+pub(crate) const AT_ONCE: usize = 4096;
+
 /// Whether a line can be written without waiting for a reader: poll(2). A pipe with room
-/// takes a line of up to 4096 bytes whole: pipe(7), `PIPE_BUF`. So it is if the reader has gone
+/// takes a line of up to [`AT_ONCE`] bytes whole. So it is if the reader has gone
 /// from a full pipe: then writing fails at once. If the system refuses to say, it is tried.
 pub(crate) fn has_room(output: BorrowedFd<'_>) -> bool {
     let mut output = [PollFd::new(output, PollFlags::POLLOUT)];

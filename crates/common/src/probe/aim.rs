@@ -38,8 +38,6 @@ pub struct Probe {
     /// How long the probe may take, and when its time is up at the latest.
     pub(crate) timeout: Duration,
     pub(crate) end: Option<Instant>,
-    /// Whether the probe was sent late to its first address, because this machine was held up.
-    pub(crate) is_sent_late: bool,
     /// Whether the target has several addresses, of which the first to answer wins.
     pub(crate) is_in_race: bool,
 }
@@ -69,7 +67,6 @@ impl Aim {
             ends_at,
             timeout,
             end,
-            is_sent_late: false,
             is_in_race,
         })
     }
@@ -138,9 +135,6 @@ impl Probe {
     pub fn begin(&mut self, now: Instant, returned: Instant) {
         (self.begun, self.ends_at) = (now, end_of(now, self.timeout, self.end));
         self.sending = returned.saturating_duration_since(now);
-        if self.lane == 0 {
-            self.is_sent_late = self.due.is_late(now);
-        }
     }
 
     /// Ends the probe, with the `outcome` at this address, and without any others.
@@ -149,7 +143,7 @@ impl Probe {
         Ended {
             number: self.due.number,
             delay: Some(self.delay()),
-            is_sent_late: self.is_sent_late,
+            is_sent_late: self.due.is_late(self.begun),
             others: Vec::new(),
             last: outcome,
         }

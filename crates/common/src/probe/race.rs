@@ -66,7 +66,10 @@ impl Race {
     /// is counted from when the probe is first sent.
     pub fn begin(&mut self, probe: &mut Probe, now: Instant, returned: Instant) {
         probe.begin(now, returned);
-        self.first.is_sent_late = probe.is_sent_late;
+        if probe.lane == 0 {
+            // Perhaps the probe had to wait for its port.
+            self.first.due = probe.due;
+        }
         probe.ends_at = *self.ends_at.get_or_insert(probe.ends_at);
         self.lanes[probe.lane].begun = now;
         if self.is_one_left() {
@@ -118,6 +121,8 @@ impl Race {
     #[must_use]
     pub fn end(mut self) -> Option<Ended> {
         let counts = self.winner.unwrap_or(self.lanes.len().checked_sub(1)?);
+        // The head start of the first address is no delay of this machine's.
+        let is_sent_late = self.first.due.is_late(self.lanes[0].begun);
         let lane = self.lanes.remove(counts);
         let mut addresses = self.aim.addresses.to_vec();
         addresses.remove(counts);
@@ -128,7 +133,7 @@ impl Race {
         };
         let others = self.lanes.into_iter().zip(addresses).map(other).collect();
         let probe = Probe { begun: lane.begun, ..self.first };
-        Some(Ended { others, ..probe.end(lane.outcome?) })
+        Some(Ended { others, is_sent_late, ..probe.end(lane.outcome?) })
     }
 
     fn is_one_left(&self) -> bool {
@@ -184,9 +189,23 @@ mod tests {
         race.take_in(&second, answered(&second), at(310));
         assert!(race.is_over());
         let ended = race.end().unwrap();
+        assert!(!ended.is_sent_late, "the first address was tried in time");
         let Other { address, waited, trouble } = &ended.others[0];
         assert_eq!((*address, *waited, trouble), (first.address(), at(300) - at(1), &None));
         assert_eq!((ended.others.len(), ended.last.address), (1, Some(second.address())));
+    }
+
+    #[test]
+    fn a_probe_is_sent_late_if_it_was_to_its_first_address() {
+        let start = Instant::now();
+        let late = start + Duration::from_millis(11);
+        for (is_held, is_late) in [(false, true), (true, false)] {
+            let (mut race, mut first) = race(start);
+            first.due.is_held = is_held;
+            race.begin(&mut first, late, late);
+            race.take_in(&first, answered(&first), late);
+            assert_eq!(race.end().unwrap().is_sent_late, is_late);
+        }
     }
 
     #[test]

@@ -22,11 +22,11 @@ pub fn check(bytes: usize) -> Result<(), Failure> {
     can_map(bytes).then_some(()).ok_or_else(too_little)
 }
 
-/// Whether a thread can have its stack, and those that are just starting what they need. A thread
-/// that has a stack and no more would end the program.
+/// Whether a thread can have its stack and `bytes` more, and those that are just starting what they
+/// need. A thread that has a stack and no more would end the program.
 #[must_use]
-pub fn can_map_thread() -> bool {
-    can_map(STACK)
+pub fn can_map_thread(bytes: usize) -> bool {
+    can_map(STACK + bytes)
 }
 
 /// Whether this process can map `bytes` more, and what it needs beside. Asked at the start: it

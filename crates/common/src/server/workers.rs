@@ -36,7 +36,7 @@ pub fn run<L: Send>(
         let mut opened = gate.lock().unwrap_or_else(PoisonError::into_inner);
         let mut threads = Vec::new();
         for event_loop in others {
-            let thread = if memory::can_map_thread() {
+            let thread = if memory::can_map_thread(0) {
                 thread::Builder::new().spawn_scoped(scope, || run_after_gate(event_loop))
             } else {
                 Err(ErrorKind::OutOfMemory.into())

@@ -176,11 +176,11 @@ impl EventLoop {
         }
     }
 
-    /// Whether a connection that only has to close may do so unseen: a newcomer may wait for its
-    /// place.
+    /// Whether a connection that only has to close may do so unseen: a newcomer, or another event
+    /// loop, may wait for its place.
     fn may_depart(&self) -> bool {
-        let is_serving = matches!(self.phase, Phase::Serving);
-        is_serving && self.departures.are_welcome() && self.newcomers.is_empty()
+        let is_missed = !self.newcomers.is_empty() || self.shared.places_are_shared();
+        matches!(self.phase, Phase::Serving) && self.departures.are_quick() && !is_missed
     }
 
     /// Ends the connection with `key`, which cannot be registered, because this machine lacks

@@ -9,15 +9,12 @@ use nix::poll::PollFlags;
 use nix::unistd::write;
 
 use crate::exit::Failure;
-use crate::output::stdout::has_room;
+use crate::output::stdout::{AT_ONCE, has_room};
 use crate::probe::interrupt;
 
 /// How many bytes may wait: some 40,000 lines. After that the loop has to wait for the reader,
 /// and skips the probes that are due meanwhile.
 const MOST_WAITING: usize = 4 * 1024 * 1024;
-
-/// What a pipe takes at once if it has room: pipe(7), `PIPE_BUF`.
-const AT_ONCE: usize = 4096;
 
 /// The lines that standard output has not taken yet.
 #[derive(Debug, Default)]

@@ -14,8 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::libc::PIPE_BUF;
-
+use crate::output::stdout::AT_ONCE;
 use crate::server::memory;
 
 use super::pace::{LINGER, Pace};
@@ -81,7 +80,7 @@ impl Outbox {
         notice: impl Fn(u64) -> String + Send + 'static,
         on_broken_pipe: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
-        if !memory::can_map(2 * PLENTY) || !memory::can_map_thread() {
+        if !memory::can_map_thread(2 * PLENTY) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         // Room for the first lines, whatever memory is left later.
@@ -126,7 +125,7 @@ impl Outbox {
     /// room takes it without blocking. The rest is left to the writer.
     pub(crate) fn write_now(&self, mut out: impl Write) {
         let mut state = self.shared.lock();
-        let len = state.lines.len().min(PIPE_BUF);
+        let len = state.lines.len().min(AT_ONCE);
         if matches!(state.writer, Writer::Starting | Writer::Asleep)
             && let Ok(written) = out.write(&state.lines[..len])
         {
