@@ -154,7 +154,7 @@ impl EventLoop {
     pub fn run(&mut self, shutdown: &Shutdown, transcript: &Transcript) -> Result<(), Failure> {
         let mut now = Instant::now();
         while !self.is_over(now) {
-            transcript.publish();
+            transcript.publish(now);
             self.wait_for_events(self.time_left(now))?;
             // By the end of this turn, whoever came before `previous` has been noticed.
             // Whoever came later may not have been.

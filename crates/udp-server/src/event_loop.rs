@@ -106,7 +106,7 @@ impl EventLoop {
             if !self.is_ready() && !mem::replace(&mut has_printed_waiting, true) {
                 events::waiting();
             }
-            transcript.publish();
+            transcript.publish(now);
             self.wait_for_events(self.time_left(now))?;
             // By the end of this turn, whoever came before `previous` has been noticed.
             // Whoever came later may not have been.

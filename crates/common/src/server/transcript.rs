@@ -3,12 +3,14 @@
 //! They go to standard output through an outbox, so that the event loop never waits
 //! for whoever reads them. A record of several lines is kept together.
 
+mod direct;
 mod outbox;
 mod pace;
 mod printer;
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Instant;
 
 use crate::exit::{Failure, reason};
 use crate::logging;
@@ -16,6 +18,7 @@ use crate::output::json::{self, Field};
 use crate::output::stdout::{self, StandardOutput};
 use crate::output::{Output, Stamp, Style};
 
+use direct::Direct;
 use outbox::Outbox;
 
 /// A server's transcript. Dropping it writes out the lines that are left, for one
@@ -47,7 +50,8 @@ impl Transcript {
             let (s, are) = if lines == 1 { ("", "is") } else { ("s", "are") };
             format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
         };
-        let outbox = Outbox::start(StandardOutput, notice, on_broken_pipe).map_err(failed)?;
+        let direct = Direct::to(io::stdout().as_fd());
+        let outbox = Outbox::start(StandardOutput, direct, notice, on_broken_pipe).map_err(failed)?;
         let logged = outbox.clone();
         let write = move |record: &[u8]| {
             logged.put(record);
@@ -57,10 +61,10 @@ impl Transcript {
         Ok(Self { outbox, style, stamp })
     }
 
-    /// Wakes the thread that writes, if there are lines to write. An event loop calls
-    /// this once a turn, before it waits.
-    pub fn publish(&self) {
-        self.outbox.publish();
+    /// Has the lines written that wait, by this thread if that takes no waiting. An event loop
+    /// calls this once a turn, before it waits; `now` is the time of the turn.
+    pub fn publish(&self, now: Instant) {
+        self.outbox.publish(now);
     }
 
     /// Writes the first lines at once if that does not have to wait for a reader. The thread that

@@ -1,11 +1,12 @@
 //! The outbox: a bounded buffer of lines, and a thread that writes them out.
 //!
-//! An event loop that wrote its own transcript would stop serving whenever nobody
-//! reads it. With the outbox a line costs the loop one lock and one copy. The only
-//! system call wakes the writer, if the writer sleeps: once a turn
-//! ([`Outbox::publish`]), or when [`PLENTY`] bytes wait. While lines come fast, the
-//! writer does not sleep: it lingers, and looks again by itself. When nobody reads and
-//! the buffer is full, lines are dropped and counted, and the count is printed once
+//! An event loop that waited for whoever reads its transcript would stop serving. With the
+//! outbox a line costs the loop one lock and one copy, and once a turn ([`Outbox::publish`]) at
+//! most one system call. While lines come slowly, that call writes them, if there is a
+//! [`Direct`] way: then there is nothing to wait for, and no other thread to wake. Else it wakes
+//! the writer, if the writer sleeps. While lines come fast, the writer does not sleep: it
+//! lingers, and looks again by itself. It is also woken when [`PLENTY`] bytes wait. When nobody
+//! reads and the buffer is full, lines are dropped and counted, and the count is printed once
 //! there is room again.
 
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use crate::output::stdout::AT_ONCE;
 use crate::server::memory;
 
+use super::direct::Direct;
 use super::pace::{LINGER, Pace};
 use super::printer::{Printer, count_lines};
 
@@ -48,7 +50,12 @@ struct Shared {
 struct State {
     lines: Vec<u8>,
     dropped: u64,
+    /// How the event loops write, if they can without waiting.
+    direct: Option<Direct>,
+    pace: Pace,
     writer: Writer,
+    /// Whether the writer has yet to print how many lines are missing: nobody else writes before.
+    is_behind: bool,
     /// Whether the program ends: the writer then ends once the buffer is empty.
     closed: bool,
 }
@@ -69,14 +76,15 @@ enum Writer {
 }
 
 impl Outbox {
-    /// Starts the thread that writes to `out`. That thread calls `on_broken_pipe` when
-    /// the reader is gone for good. `notice` makes the line that says how many lines
-    /// are missing.
+    /// Starts the thread that writes to `out`, to which there may be a `direct` way. That thread
+    /// calls `on_broken_pipe` when the reader is gone for good. `notice` makes the line that says
+    /// how many lines are missing.
     ///
     /// # Errors
     /// The system cannot start a thread, or has no memory.
     pub(crate) fn start(
         out: impl Write + Send + 'static,
+        direct: Option<Direct>,
         notice: impl Fn(u64) -> String + Send + 'static,
         on_broken_pipe: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
@@ -85,7 +93,7 @@ impl Outbox {
         }
         // Room for the first lines, whatever memory is left later.
         let batch = Vec::with_capacity(PLENTY);
-        let state = State { lines: Vec::with_capacity(PLENTY), ..State::default() };
+        let state = State { lines: Vec::with_capacity(PLENTY), direct, ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), ..Shared::default() });
         let outbox = Self { shared: Arc::clone(&shared) };
         thread::Builder::new().name("transcript".to_owned()).spawn(move || {
@@ -113,9 +121,13 @@ impl Outbox {
         }
     }
 
-    /// Wakes the writer if it sleeps and there is something to write.
-    pub(crate) fn publish(&self) {
-        let state = self.shared.lock();
+    /// Has what waits written, unless the writer is at it or looks again by itself: by this
+    /// thread at `now`, if lines come slowly and if that takes no waiting, or else by the writer.
+    pub(crate) fn publish(&self, now: Instant) {
+        let mut state = self.shared.lock();
+        if state.is_left_to_others() && !state.lines.is_empty() {
+            state.write_directly(now);
+        }
         if state.writer == Writer::Asleep && state.has_work(1) {
             self.shared.wake(state);
         }
@@ -123,13 +135,10 @@ impl Outbox {
 
     /// Writes what waits to `out` at once, unless the writer is writing, and as far as a pipe with
     /// room takes it without blocking. The rest is left to the writer.
-    pub(crate) fn write_now(&self, mut out: impl Write) {
+    pub(crate) fn write_now(&self, out: impl Write) {
         let mut state = self.shared.lock();
-        let len = state.lines.len().min(AT_ONCE);
-        if matches!(state.writer, Writer::Starting | Writer::Asleep)
-            && let Ok(written) = out.write(&state.lines[..len])
-        {
-            state.lines.drain(..written);
+        if state.is_left_to_others() {
+            write_some(&mut state.lines, out);
         }
     }
 
@@ -148,6 +157,20 @@ impl State {
     /// Whether at least `least` bytes wait, or lines are missing.
     fn has_work(&self, least: usize) -> bool {
         self.lines.len() >= least || self.dropped > 0
+    }
+
+    /// Whether the writer is not writing, and owes no line that comes before those that wait.
+    fn is_left_to_others(&self) -> bool {
+        matches!(self.writer, Writer::Starting | Writer::Asleep) && !self.is_behind
+    }
+
+    /// Writes what waits by the direct way, if there is one and lines come slowly.
+    fn write_directly(&mut self, now: Instant) {
+        if let Some(direct) = &mut self.direct
+            && self.pace.take_write(now)
+        {
+            write_some(&mut self.lines, direct);
+        }
     }
 }
 
@@ -172,9 +195,8 @@ impl Shared {
         mut printer: Printer<impl Write, impl Fn(u64) -> String>,
         mut batch: Vec<u8>,
     ) -> io::Result<()> {
-        let mut pace = Pace::default();
         let ended = loop {
-            let Some(dropped) = self.next_batch(&mut batch, &mut pace) else {
+            let Some(dropped) = self.next_batch(&mut batch, printer.is_behind()) else {
                 break Ok(());
             };
             match printer.print(&batch, dropped) {
@@ -192,10 +214,11 @@ impl Shared {
 
     /// Waits for lines and swaps them into `batch`. Returns how many lines are missing
     /// after them, or `None` at the end.
-    fn next_batch(&self, batch: &mut Vec<u8>, pace: &mut Pace) -> Option<u64> {
+    fn next_batch(&self, batch: &mut Vec<u8>, is_behind: bool) -> Option<u64> {
         batch.clear();
         let mut state = self.lock();
-        if pace.lingers() {
+        state.is_behind = is_behind;
+        if state.pace.lingers() {
             state = self.linger(state);
         }
         let mut has_slept = false;
@@ -208,7 +231,7 @@ impl Shared {
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.writer = Writer::Busy;
-        pace.note_lines(Instant::now(), has_slept);
+        state.pace.note_lines(Instant::now(), has_slept);
         mem::swap(&mut state.lines, batch);
         Some(mem::take(&mut state.dropped))
     }
@@ -219,6 +242,15 @@ impl Shared {
         let may_linger = |state: &mut State| !state.closed && !state.has_work(PLENTY);
         let waited = self.work.wait_timeout_while(state, LINGER, may_linger);
         waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Writes as much of `lines` as a pipe with room takes at once. The rest is left to the writer,
+/// and so is any error, which it meets again.
+fn write_some(lines: &mut Vec<u8>, mut out: impl Write) {
+    let len = lines.len().min(AT_ONCE);
+    if let Ok(written) = out.write(&lines[..len]) {
+        lines.drain(..written);
     }
 }
 

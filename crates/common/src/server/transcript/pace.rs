@@ -1,4 +1,5 @@
-//! How fast lines come, and whether it pays to linger for the next ones.
+//! How fast lines come, and so who writes them: an event loop by itself, or the writer, and
+//! whether it pays the writer to linger for the next ones.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +7,33 @@ use std::time::{Duration, Instant};
 /// times a second at most, while a reader notices no delay.
 pub(crate) const LINGER: Duration = Duration::from_millis(1);
 
+/// How many times in a row the event loops may write by themselves: for the lines of several
+/// exchanges that come together, and not for a load.
+const IN_A_ROW: u32 = 8;
+
 /// How fast lines come. A state machine: `now` is handed in.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     /// When lines were last found.
     found_at: Option<Instant>,
     lingers: bool,
+    /// When the loops will have made no more than one write in each [`LINGER`].
+    even_at: Option<Instant>,
 }
 
 impl Pace {
+    /// Whether an event loop may write the lines that it has at `now`, and counts it. Beyond one
+    /// write in each [`LINGER`], and a few in a row, it is cheaper to wake the writer, which lingers.
+    pub(crate) fn take_write(&mut self, now: Instant) -> bool {
+        let even_at = self.even_at.map_or(now, |at| at.max(now));
+        let may_write = even_at < now + LINGER * IN_A_ROW;
+        if may_write {
+            self.even_at = Some(even_at + LINGER);
+            self.found_at = Some(now);
+        }
+        may_write
+    }
+
     /// Notes that lines were found, either at once (after lingering, if the writer did) or after
     /// a sleep from which the writer had to be woken.
     pub(crate) fn note_lines(&mut self, now: Instant, has_slept: bool) {
@@ -78,6 +97,28 @@ mod tests {
             assert!(looks <= 101, "{looks} wake-ups at {micros} us");
             assert!(longest <= LINGER, "{longest:?} at {micros} us");
         }
+    }
+
+    #[test]
+    fn a_loop_writes_slow_lines_and_short_bursts_by_itself_and_no_load() {
+        let start = Instant::now();
+        let written = |interval: Duration| {
+            let mut pace = Pace::default();
+            (0..1000).filter(|&n| pace.take_write(start + interval * n)).count()
+        };
+        assert_eq!(written(Duration::from_secs(1)), 1000);
+        assert_eq!(written(LINGER), 1000);
+        let (burst, load) = (written(Duration::ZERO), written(LINGER / 10));
+        assert_eq!(burst, IN_A_ROW as usize);
+        assert!((100..=100 + burst).contains(&load), "{load} in 100 ms");
+    }
+
+    #[test]
+    fn the_writer_that_takes_over_from_a_loop_lingers() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        assert!(pace.take_write(start));
+        pace.note_lines(start + LINGER / 2, true);
+        assert!(pace.lingers());
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl<W: Write, N: Fn(u64) -> String> Printer<W, N> {
         outcome.and_then(|()| self.report_missing())
     }
 
+    /// Whether lines are missing, and that is not yet printed.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.missing > 0
+    }
+
     /// Prints how many lines are missing, on a line of its own.
     fn report_missing(&mut self) -> io::Result<()> {
         if self.missing == 0 {
