@@ -47,12 +47,16 @@ pub fn number(least: u64, most: u64) -> impl TypedValueParser<Value = u64> {
 /// The most columns of a help text. Longer lines are hard to follow with the eyes.
 const WIDEST_HELP: usize = 100;
 
-/// `arg`, if its value is a `T`, with a parser that knows the services of `transport`.
-fn parsing_over<T: ParseOver>(transport: Transport, arg: Arg) -> Arg {
-    if arg.get_value_parser().type_id() == TypeId::of::<T>() {
+/// `arg`, if its value has a port, with a parser that knows the services of `transport`.
+fn parsing_over(transport: Transport, arg: Arg) -> Arg {
+    fn parse<T: ParseOver>(transport: Transport, arg: Arg) -> Arg {
         arg.value_parser(move |text: &str| T::parse_over(transport, text))
-    } else {
-        arg
+    }
+    match arg.get_value_parser().type_id() {
+        id if id == TypeId::of::<Address>() => parse::<Address>(transport, arg),
+        id if id == TypeId::of::<Place>() => parse::<Place>(transport, arg),
+        id if id == TypeId::of::<Port>() => parse::<Port>(transport, arg),
+        _ => arg,
     }
 }
 
@@ -83,9 +87,7 @@ fn try_parse<T: Parser>(guide: &Guide, words: &[OsString]) -> clap::error::Resul
     let mut command = T::command()
         .max_term_width(WIDEST_HELP)
         .after_help(guide.text(is_long))
-        .mut_args(|arg| parsing_over::<Address>(guide.transport, arg))
-        .mut_args(|arg| parsing_over::<Place>(guide.transport, arg))
-        .mut_args(|arg| parsing_over::<Port>(guide.transport, arg));
+        .mut_args(|arg| parsing_over(guide.transport, arg));
     T::from_arg_matches(&command.try_get_matches_from_mut(words)?)
 }
 

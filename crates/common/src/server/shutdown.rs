@@ -80,15 +80,15 @@ impl Shutdown {
                 stopping_since.get_or_insert_with(Instant::now);
             }
         };
-        let installed = match signals::is_ignored(Signal::SIGHUP) {
-            Some(true) => with_hangup_ignored(on_signal()),
-            Some(false) => ctrlc::set_handler(on_signal()),
-            // This fails if one of the three signals was ignored, and does not say which.
-            // A hangup that should have stopped the server is the lesser harm.
-            None => match ctrlc::try_set_handler(on_signal()) {
-                Err(ctrlc::Error::MultipleHandlers) => with_hangup_ignored(on_signal()),
-                installed => installed,
+        // This fails if one of the three signals was ignored, and does not say which. To ask first
+        // would cost each start a look into /proc.
+        let installed = match ctrlc::try_set_handler(on_signal()) {
+            Err(ctrlc::Error::MultipleHandlers) => match signals::is_ignored(Signal::SIGHUP) {
+                Some(false) => ctrlc::set_handler(on_signal()),
+                // Without /proc, a hangup that should have stopped the server is the lesser harm.
+                Some(true) | None => with_hangup_ignored(on_signal()),
             },
+            installed => installed,
         };
         installed.map_err(|error| Failure::local("signals", words(error)))?;
         Ok(shutdown)
