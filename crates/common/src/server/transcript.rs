@@ -51,7 +51,8 @@ impl Transcript {
             format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
         };
         let direct = Direct::to(io::stdout().as_fd());
-        let outbox = Outbox::start(StandardOutput, direct, notice, on_broken_pipe).map_err(failed)?;
+        let outbox =
+            Outbox::start(StandardOutput, direct, notice, on_broken_pipe).map_err(failed)?;
         let logged = outbox.clone();
         let write = move |record: &[u8]| {
             logged.put(record);

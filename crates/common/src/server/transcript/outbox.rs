@@ -4,11 +4,12 @@
 //! outbox a line costs the loop one lock and one copy, and once a turn ([`Outbox::publish`]) at
 //! most one system call. While lines come slowly, that call writes them, if there is a
 //! [`Direct`] way: then there is nothing to wait for, and no other thread to wake. Else it wakes
-//! the writer, if the writer sleeps. While lines come fast, the writer does not sleep: it
-//! lingers, and looks again by itself. It is also woken when [`PLENTY`] bytes wait. When nobody
-//! reads and the buffer is full, lines are dropped and counted, and the count is printed once
-//! there is room again.
+//! the writer, if the writer sleeps, or starts its thread, if it was not needed before. While
+//! lines come fast, the writer does not sleep: it lingers, and looks again by itself. It is also
+//! woken when [`PLENTY`] bytes wait. When nobody reads and the buffer is full, lines are dropped
+//! and counted, and the count is printed once there is room again.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,16 @@ struct Shared {
     work: Condvar,
     /// Signalled when the writer has ended.
     ended: Condvar,
+    job: Mutex<Option<Job>>,
+}
+
+/// What the writer's thread does, until it has begun: starting a thread may fail.
+struct Job(Box<dyn FnOnce(&Shared) + Send>);
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Job")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -63,8 +74,10 @@ struct State {
 /// What the writer is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Writer {
-    /// Its thread does not run yet.
+    /// It has no thread: none was needed yet, or the system refused one.
     #[default]
+    Absent,
+    /// Its thread does not run yet.
     Starting,
     Busy,
     /// It looks again soon, and is woken only for [`PLENTY`].
@@ -76,9 +89,9 @@ enum Writer {
 }
 
 impl Outbox {
-    /// Starts the thread that writes to `out`, to which there may be a `direct` way. That thread
-    /// calls `on_broken_pipe` when the reader is gone for good. `notice` makes the line that says
-    /// how many lines are missing.
+    /// An outbox whose lines go to `out`. If there is no `direct` way, starts the writer's thread,
+    /// or else once it is needed. That thread calls `on_broken_pipe` when the reader is gone for
+    /// good. `notice` makes the line that says how many lines are missing.
     ///
     /// # Errors
     /// The system cannot start a thread, or has no memory.
@@ -88,20 +101,23 @@ impl Outbox {
         notice: impl Fn(u64) -> String + Send + 'static,
         on_broken_pipe: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
-        if !memory::can_map_thread(2 * PLENTY) {
+        // Room for the first lines, whatever memory is left later.
+        if !memory::can_map(PLENTY) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        // Room for the first lines, whatever memory is left later.
-        let batch = Vec::with_capacity(PLENTY);
+        let is_needed_now = direct.is_none();
         let state = State { lines: Vec::with_capacity(PLENTY), direct, ..State::default() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), ..Shared::default() });
-        let outbox = Self { shared: Arc::clone(&shared) };
-        thread::Builder::new().name("transcript".to_owned()).spawn(move || {
-            if shared.write_all_to(Printer::new(out, notice), batch).is_err() {
+        let job = move |shared: &Shared| {
+            if shared.write_all_to(Printer::new(out, notice)).is_err() {
                 on_broken_pipe();
             }
-        })?;
-        Ok(outbox)
+        };
+        let job = Mutex::new(Some(Job(Box::new(job))));
+        let shared = Arc::new(Shared { state: Mutex::new(state), job, ..Shared::default() });
+        if is_needed_now {
+            shared.start_writer(&mut shared.lock())?;
+        }
+        Ok(Self { shared })
     }
 
     /// Takes one record of one or more lines, whole, or drops it and counts its lines.
@@ -125,11 +141,17 @@ impl Outbox {
     /// thread at `now`, if lines come slowly and if that takes no waiting, or else by the writer.
     pub(crate) fn publish(&self, now: Instant) {
         let mut state = self.shared.lock();
-        if state.is_left_to_others() && !state.lines.is_empty() {
-            state.write_directly(now);
+        if state.is_left_to_others() && !state.lines.is_empty() && state.may_write(now) {
+            state.write_directly();
         }
-        if state.writer == Writer::Asleep && state.has_work(1) {
-            self.shared.wake(state);
+        if !state.has_work(1) {
+            return;
+        }
+        match state.writer {
+            Writer::Asleep => self.shared.wake(state),
+            // Without a thread, the lines wait for the next turn.
+            Writer::Absent => drop(self.shared.start_writer(&mut state)),
+            _ => {}
         }
     }
 
@@ -147,6 +169,12 @@ impl Outbox {
     pub(crate) fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
+        if state.writer == Writer::Absent {
+            state.write_directly();
+            if !state.has_work(1) || self.shared.start_writer(&mut state).is_err() {
+                return;
+            }
+        }
         self.shared.work.notify_one();
         let still_writing = |state: &mut State| state.writer != Writer::Gone;
         let _unless_poisoned = self.shared.ended.wait_timeout_while(state, FLUSH, still_writing);
@@ -161,14 +189,18 @@ impl State {
 
     /// Whether the writer is not writing, and owes no line that comes before those that wait.
     fn is_left_to_others(&self) -> bool {
-        matches!(self.writer, Writer::Starting | Writer::Asleep) && !self.is_behind
+        let is_writing = matches!(self.writer, Writer::Busy | Writer::Lingering | Writer::Gone);
+        !is_writing && !self.is_behind
     }
 
-    /// Writes what waits by the direct way, if there is one and lines come slowly.
-    fn write_directly(&mut self, now: Instant) {
-        if let Some(direct) = &mut self.direct
-            && self.pace.take_write(now)
-        {
+    /// Whether there is a direct way, and lines come so slowly that it pays at `now`.
+    fn may_write(&mut self, now: Instant) -> bool {
+        self.direct.is_some() && self.pace.take_write(now)
+    }
+
+    /// Writes what waits, or some of it, by the direct way.
+    fn write_directly(&mut self) {
+        if let Some(direct) = &mut self.direct {
             write_some(&mut self.lines, direct);
         }
     }
@@ -178,6 +210,20 @@ impl Shared {
     /// Nothing panics while it holds the lock, so a poisoned lock guards sound data.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the writer's thread, which begins when `state` is unlocked.
+    fn start_writer(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        if !memory::can_map_thread(PLENTY) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        let shared = Arc::clone(self);
+        thread::Builder::new().name("transcript".to_owned()).spawn(move || {
+            let job = shared.job.lock().unwrap_or_else(PoisonError::into_inner).take();
+            job.into_iter().for_each(|Job(write)| write(&shared));
+        })?;
+        state.writer = Writer::Starting;
+        Ok(())
     }
 
     /// Wakes the writer, which sleeps or lingers.
@@ -193,8 +239,8 @@ impl Shared {
     fn write_all_to(
         &self,
         mut printer: Printer<impl Write, impl Fn(u64) -> String>,
-        mut batch: Vec<u8>,
     ) -> io::Result<()> {
+        let mut batch = Vec::with_capacity(PLENTY);
         let ended = loop {
             let Some(dropped) = self.next_batch(&mut batch, printer.is_behind()) else {
                 break Ok(());

@@ -193,11 +193,8 @@ fn nothing_is_written_at_once_that_would_come_before_earlier_lines() {
 /// An outbox with a direct way into a pipe, whose writer sleeps and does nothing, and the pipe.
 fn beside_a_pipe() -> (Outbox, io::PipeReader) {
     let (reader, output) = io::pipe().unwrap();
-    let state = State {
-        writer: Writer::Asleep,
-        direct: Direct::to(output.as_fd()),
-        ..State::default()
-    };
+    let state =
+        State { writer: Writer::Asleep, direct: Direct::to(output.as_fd()), ..State::default() };
     (Outbox { shared: Arc::new(Shared { state: Mutex::new(state), ..Shared::default() }) }, reader)
 }
 
@@ -282,4 +279,75 @@ fn without_a_direct_way_slow_lines_do_not_make_the_writer_linger() {
     assert_eq!(state.writer, Writer::Busy);
     state.pace.note_lines(now, true);
     assert!(!state.pace.lingers());
+}
+
+/// An outbox whose writer and whose direct way both write into the pipe.
+fn started_beside_a_pipe() -> (Outbox, io::PipeReader) {
+    let (reader, output) = io::pipe().unwrap();
+    let direct = Direct::to(output.as_fd());
+    let notice = |lines| format!("{lines} dropped\n");
+    (Outbox::start(output, direct, notice, || ()).unwrap(), reader)
+}
+
+fn has_thread(outbox: &Outbox) -> bool {
+    outbox.shared.lock().writer != Writer::Absent
+}
+
+#[test]
+fn slow_lines_into_a_pipe_need_no_thread() {
+    let (outbox, mut reader) = started_beside_a_pipe();
+    let start = Instant::now();
+    for n in 0..100 {
+        outbox.put(b"line\n");
+        outbox.publish(start + LINGER * n);
+    }
+    assert_eq!(read(&mut reader), "line\n".repeat(100));
+    outbox.put(b"the last\n");
+    outbox.close();
+    assert!(!has_thread(&outbox));
+    drop(outbox);
+    assert_eq!(read(&mut reader), "the last\n");
+}
+
+#[test]
+fn without_a_direct_way_there_is_a_thread_from_the_start() {
+    let Rig { outbox, answers, .. } = rig();
+    assert!(has_thread(&outbox));
+    drop(answers);
+    outbox.close();
+}
+
+#[test]
+fn a_slow_reader_gets_all_lines_in_order() {
+    let (outbox, mut reader) = started_beside_a_pipe();
+    // More than a pipe holds.
+    let lines: Vec<_> = (0..50_000).map(|n| format!("{n}\n")).collect();
+    let start = Instant::now();
+    for (n, line) in (0..).zip(&lines) {
+        outbox.put(line.as_bytes());
+        outbox.publish(start + LINGER * n);
+    }
+    assert!(has_thread(&outbox));
+    let closing = thread::spawn(move || outbox.close());
+    let mut all = String::new();
+    reader.read_to_string(&mut all).unwrap();
+    closing.join().unwrap();
+    assert_eq!(all, lines.concat());
+}
+
+#[test]
+fn a_thread_that_was_refused_is_asked_for_again() {
+    let (outbox, mut reader) = started_beside_a_pipe();
+    // As it is after the system has refused one, and the pipe is full.
+    let mut direct = outbox.shared.lock().direct.take().unwrap();
+    let filled: usize = std::iter::from_fn(|| direct.write(b"x\n").ok()).sum();
+    outbox.put(b"one\n");
+    assert!(!has_thread(&outbox));
+    outbox.publish(Instant::now());
+    assert!(has_thread(&outbox));
+    reader.read_exact(&mut vec![0; filled]).unwrap();
+    drop(direct);
+    outbox.close();
+    drop(outbox);
+    assert_eq!(read(&mut reader), "one\n");
 }
