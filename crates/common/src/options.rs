@@ -88,7 +88,7 @@ fn try_parse<T: Parser>(guide: &Guide, words: &[OsString]) -> clap::error::Resul
         .max_term_width(WIDEST_HELP)
         .after_help(guide.text(is_long))
         .mut_args(|arg| parsing_over(guide.transport, arg));
-    T::from_arg_matches(&command.try_get_matches_from_mut(words)?)
+    T::from_arg_matches_mut(&mut command.try_get_matches_from_mut(words)?)
 }
 
 /// What is wrong with a value that is negative, as in `--timeout -1`, if one is. clap takes

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
@@ -33,17 +33,30 @@ type Drops = BTreeMap<u64, u32>;
 #[derive(Debug, Default)]
 pub struct KernelDrops(OnceLock<Drops>);
 
+/// A socket whose drops are to be counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched<'s> {
+    pub socket: BorrowedFd<'s>,
+    /// Whether it may have dropped datagrams before this process had it: they do not count. To
+    /// find out how many, the tables are read.
+    pub is_old: bool,
+}
+
 impl KernelDrops {
     /// Counts the drops of `sockets` from now on. If several event loops have duplicates
     /// of one socket, it counts once. Only the first call does anything.
-    pub fn watch(&self, sockets: impl IntoIterator<Item: AsFd>) -> io::Result<()> {
-        let inode = |socket: &dyn AsFd| -> io::Result<u64> {
-            Ok(File::from(socket.as_fd().try_clone_to_owned()?).metadata()?.ino())
+    pub fn watch<'s>(&self, sockets: impl IntoIterator<Item = Watched<'s>>) -> io::Result<()> {
+        let inode = |socket: BorrowedFd<'_>| -> io::Result<u64> {
+            Ok(File::from(socket.try_clone_to_owned()?).metadata()?.ino())
         };
-        let unlisted = sockets.into_iter().map(|socket| Ok((inode(&socket)?, 0)));
-        let mut sockets = unlisted.collect::<io::Result<Drops>>()?;
-        sockets.extend(drops(&sockets, &mut u64::MAX.clone()));
-        let _ = self.0.set(sockets);
+        let (mut all, mut old) = (Drops::new(), Drops::new());
+        for Watched { socket, is_old } in sockets {
+            let inode = inode(socket)?;
+            all.insert(inode, 0);
+            old.extend(is_old.then_some((inode, 0)));
+        }
+        all.extend(drops(&old, &mut u64::MAX.clone()));
+        let _ = self.0.set(all);
         Ok(())
     }
 
@@ -77,7 +90,13 @@ impl KernelDrops {
 /// `left` bytes at most, which it takes off.
 fn drops(sockets: &Drops, left: &mut u64) -> Drops {
     let mut found = Drops::new();
-    for table in TABLES.iter().filter_map(|path| File::open(path).ok()) {
+    for path in TABLES {
+        if found.len() == sockets.len() {
+            break;
+        }
+        let Ok(table) = File::open(path) else {
+            continue;
+        };
         let mut table = BufReader::new(table.take(*left));
         let mut line = String::new();
         while found.len() < sockets.len() && table.read_line(&mut line).is_ok_and(|read| read > 0) {
@@ -102,6 +121,11 @@ fn row(line: &str) -> Option<(u64, u32)> {
 mod tests {
     use super::*;
     use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    fn old(socket: &impl AsFd) -> Watched<'_> {
+        Watched { socket: socket.as_fd(), is_old: true }
+    }
 
     /// More datagrams than any receive buffer holds.
     const FLOOD: usize = 5000;
@@ -119,7 +143,7 @@ mod tests {
         flood(&socket);
         let drops = KernelDrops::default();
         assert_eq!(drops.get(), Some(0));
-        drops.watch([&socket, &socket.try_clone().unwrap()]).unwrap();
+        drops.watch([old(&socket), old(&socket.try_clone().unwrap())]).unwrap();
         assert_eq!(drops.get(), Some(0), "earlier drops do not count");
         // The buffer is full, so all of these are dropped.
         flood(&socket);
@@ -127,10 +151,19 @@ mod tests {
     }
 
     #[test]
+    fn all_drops_of_a_new_socket_count() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        flood(&socket);
+        let drops = KernelDrops::default();
+        drops.watch([Watched { is_old: false, ..old(&socket) }]).unwrap();
+        assert!(drops.get().is_some_and(|count| count > 0), "{:?}", drops.get());
+    }
+
+    #[test]
     fn a_socket_that_the_system_does_not_list_has_no_count() {
         let drops = KernelDrops::default();
         let pipe = std::io::pipe().unwrap().0;
-        drops.watch([pipe]).unwrap();
+        drops.watch([old(&pipe)]).unwrap();
         assert_eq!(drops.get(), None);
     }
 
@@ -144,7 +177,7 @@ mod tests {
             return common::testing::skipped("too few descriptors");
         };
         let drops = KernelDrops::default();
-        drops.watch(&sockets).unwrap();
+        drops.watch(sockets.iter().map(old)).unwrap();
         assert_eq!((drops.get_soon(), drops.get()), (None, Some(0)));
     }
 

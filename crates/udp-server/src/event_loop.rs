@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::mem;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,10 +22,10 @@ use common::server::listen::BoundSocket;
 use common::server::memory;
 use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
-use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::batch::Batch;
+use crate::drops::Watched;
 use crate::events;
 use crate::limits::{EVENTS_PER_TURN, LAST_BYTES, LAST_TIME, LAST_TURNS};
 use crate::replies::ReplyBatch;
@@ -86,8 +87,10 @@ impl EventLoop {
     }
 
     /// The sockets, for [`KernelDrops`](crate::drops::KernelDrops).
-    pub fn sockets(&self) -> impl Iterator<Item = &UdpSocket> {
-        self.sockets.iter().map(|socket| &socket.udp)
+    pub fn sockets(&self) -> impl Iterator<Item = Watched<'_>> {
+        self.sockets
+            .iter()
+            .map(|socket| Watched { socket: socket.udp.as_fd(), is_old: socket.was_passed })
     }
 
     /// The options that the system refused for any of the sockets, and why.

@@ -44,14 +44,13 @@ sockopt_impl!(
     bool
 );
 
-/// Sets the options that the server wants for `socket`, which is bound to `address`. Returns how
-/// many replies to one peer a send may hold.
-pub fn set_up(socket: &Socket, address: SocketAddr, refused: &mut Refused) -> usize {
-    let hears_several = hears_several(canonical(address));
-    if hears_several {
+/// Sets the options that the server wants for `socket`. Returns how many replies to one peer a
+/// send may hold.
+pub fn set_up(socket: &Socket, bound: Bound, refused: &mut Refused) -> usize {
+    if bound.hears_several {
         refused.note("IP_PKTINFO", setsockopt(socket, Ipv4PacketInfo, &true));
     }
-    if hears_several && address.is_ipv6() {
+    if bound.hears_several && bound.is_ipv6 {
         refused.note("IPV6_RECVPKTINFO", setsockopt(socket, Ipv6RecvPacketInfo, &true));
         // Else no reply could leave from an address that is this machine's by a route alone
         // (`ip -6 route add local`). The socket is bound: it is too late to bind to others'.
@@ -65,25 +64,35 @@ pub fn set_up(socket: &Socket, address: SocketAddr, refused: &mut Refused) -> us
     if cuts_up.is_ok() { MOST_SEGMENTS } else { 1 }
 }
 
-/// The bytes that the control messages take which the kernel says of a datagram to a socket that
-/// is bound to `address`, if [`set_up`] alone has asked for any.
-pub fn control_size(address: SocketAddr) -> usize {
-    match (hears_several(canonical(address)), address) {
-        (false, _) => cmsg_space!(libc::c_int).len(),
-        (true, SocketAddr::V4(_)) => cmsg_space!(libc::c_int, libc::in_pktinfo).len(),
-        // Of a datagram that came by IPv4, an IPv6 socket says both.
-        (true, SocketAddr::V6(_)) => {
-            cmsg_space!(libc::c_int, libc::in_pktinfo, libc::in6_pktinfo).len()
-        }
-    }
+/// What a socket hears, by the address that it is bound to.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// Whether datagrams to several addresses come to it: to any, to a group, or to a subnet's
+    /// broadcast address. From all other addresses, replies leave without packet info.
+    hears_several: bool,
+    /// Whether its addresses are IPv6 ones, those of IPv4 peers too.
+    pub is_ipv6: bool,
 }
 
-/// Whether datagrams to several addresses come to a socket that is bound to `address`: to any, to a
-/// group, or to a subnet's broadcast address. From all other addresses, replies leave without
-/// packet info.
-fn hears_several(address: SocketAddr) -> bool {
-    let ip = address.ip();
-    ip.is_unspecified() || ip.is_multicast() || is_broadcast(address)
+impl Bound {
+    /// What a socket hears that is bound to `address`.
+    pub fn to(address: SocketAddr) -> Self {
+        let ip = canonical(address).ip();
+        let is_broadcast = || is_broadcast(canonical(address));
+        let hears_several = ip.is_unspecified() || ip.is_multicast() || is_broadcast();
+        Self { hears_several, is_ipv6: address.is_ipv6() }
+    }
+
+    /// The bytes that the control messages take which the kernel says of a datagram, if [`set_up`]
+    /// alone has asked for any.
+    pub fn control_size(self) -> usize {
+        match (self.hears_several, self.is_ipv6) {
+            (false, _) => cmsg_space!(libc::c_int).len(),
+            (true, false) => cmsg_space!(libc::c_int, libc::in_pktinfo).len(),
+            // Of a datagram that came by IPv4, an IPv6 socket says both.
+            (true, true) => cmsg_space!(libc::c_int, libc::in_pktinfo, libc::in6_pktinfo).len(),
+        }
+    }
 }
 
 /// Lets IPv4 routers fragment a reply. By default it would forbid them that, and would be

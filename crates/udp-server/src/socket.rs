@@ -16,6 +16,7 @@ use nix::libc;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::PASSED_CONTROL_SIZE;
+use crate::setup::Bound;
 use crate::{groups, setup};
 
 /// A bound socket, and whether it rests.
@@ -28,6 +29,8 @@ pub struct ServerSocket {
     pub is_ipv6: bool,
     /// The bytes that the control messages of a datagram may take.
     pub control_size: usize,
+    /// Whether the socket was passed by a service manager, and may be older than this process.
+    pub was_passed: bool,
     /// The options that the system refused.
     pub refused: Refused,
     address: SocketAddr,
@@ -71,7 +74,8 @@ impl BoundSocket for ServerSocket {
         } else {
             let mut refused = Refused::default();
             setup::reset(&socket, bound.is_some_and(|it| it.is_ipv6()), &mut refused);
-            return Ok(Self { control_size: PASSED_CONTROL_SIZE, ..Self::new(socket, refused)? });
+            let own = Self::new(socket, refused)?;
+            return Ok(Self { control_size: PASSED_CONTROL_SIZE, was_passed: true, ..own });
         };
         Err(io::Error::other(problem))
     }
@@ -86,16 +90,17 @@ impl ServerSocket {
         socket.set_nonblocking(true)?;
         let unknown = || io::Error::from(Errno::EAFNOSUPPORT);
         let address = socket.local_addr()?.as_socket().ok_or_else(unknown)?;
-        let most_segments = setup::set_up(&socket, address, &mut refused);
-        let (is_ipv6, control_size) = (address.is_ipv6(), setup::control_size(address));
+        let bound = Bound::to(address);
+        let most_segments = setup::set_up(&socket, bound, &mut refused);
         let address = canonical(address);
         groups::join(&socket, address)?;
         let udp = UdpSocket::from_std(socket.into());
         Ok(Self {
             udp,
             most_segments,
-            is_ipv6,
-            control_size,
+            is_ipv6: bound.is_ipv6,
+            control_size: bound.control_size(),
+            was_passed: false,
             refused,
             address,
             answers_groups: true,
