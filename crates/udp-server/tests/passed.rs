@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use common::protocol::UDP_REPLY;
-use common::testing::{PATIENCE, Server, ServiceManager, run_command, skipped};
+use common::testing::{Event, PATIENCE, Server, ServiceManager, run_command, skipped};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{GetSockOpt, SetSockOpt, getsockopt, setsockopt, sockopt};
 use nix::{getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
@@ -249,4 +249,21 @@ fn what_came_to_a_broadcast_address_before_the_server_is_answered() {
         }
         assert_eq!(server.stop().0, Some(0));
     }
+}
+
+#[test]
+fn what_a_passed_socket_dropped_before_does_not_count() {
+    let passed = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let client = client(passed.local_addr().unwrap());
+    // Many more than a receive buffer holds.
+    for _ in 0..3000 {
+        client.send(&[b'x'; 1000]).unwrap();
+    }
+    let Some(server) = start(&[passed.as_fd()], &["--json"]) else {
+        return;
+    };
+    let lines = server.stop().1;
+    let totals = Event::parse(lines.last().unwrap());
+    assert!(totals.number("datagrams") > 0);
+    assert_eq!(totals.number("dropped_kernel"), 0, "{lines:?}");
 }
