@@ -1,11 +1,14 @@
 // Many clients at once, in one thread with an epoll loop: makes load for a server, and
 // takes the time of each reply. (load.c takes none, and is what clients compare with.)
 //
-// usage: crowd udp|tcp ADDRESS PORT SOCKETS OUTSTANDING MILLISECONDS
+// usage: crowd udp|bursts|tcp ADDRESS PORT SOCKETS OUTSTANDING MILLISECONDS
 //
 // UDP: each socket is connected, and has so many messages outstanding: for the replies
 // that it finds it sends as many messages, with one call each (recvmmsg, sendmmsg). A
 // socket's replies are taken to be in order, so that after a loss its times are too long.
+// bursts: the same, but the messages that a socket sends at a time are one that the kernel
+// cuts up, and it takes replies that the kernel has put together (UDP_SEGMENT and UDP_GRO,
+// udp(7)). So the load costs much less than a server, which is busy all the time.
 // TCP: each exchange has a connection, which is closed when the reply is here, and whose
 // time begins before connect; OUTSTANDING is 1.
 //
@@ -19,6 +22,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,7 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_SOCKETS = 1000, MOST_OUTSTANDING = 64, MOST_MS = 10000, MOST_TIMES = 1 << 22 };
+enum { MOST_BYTES = 65536, MOST_SOCKETS = 1000, MOST_OUTSTANDING = 64, MOST_MS = 10000, MOST_TIMES = 1 << 22 };
 // Longer than it takes until a SYN is sent again, and than a busy machine lets a server wait for its core.
 enum { PATIENCE_MS = 2000 };
 
@@ -42,13 +46,14 @@ struct client {
     uint64_t sent[MOST_OUTSTANDING]; // when, in ns
 };
 
-static bool tcp;
+static bool tcp, in_bursts;
 static struct sockaddr_in server = {.sin_family = AF_INET};
 static int epoll;
 static struct client clients[MOST_SOCKETS];
 static long sockets, outstanding;
 static struct mmsghdr messages[MOST_OUTSTANDING], replies[MOST_OUTSTANDING];
 static char buffers[MOST_OUTSTANDING][64];
+static char burst[MOST_OUTSTANDING * sizeof message];
 static uint32_t times[MOST_TIMES]; // in ns
 static long exchanges, lost;
 static uint64_t end; // when no more is sent, in ns
@@ -75,10 +80,21 @@ static void note_reply(struct client *client, uint64_t at) {
 }
 
 static void send_datagrams(struct client *client, unsigned count, uint64_t at) {
-    int sent = sendmmsg(client->fd, messages, count, 0);
+    int sent;
+    if (in_bursts)
+        sent = send(client->fd, burst, count * (sizeof message - 1), 0) > 0 ? (int)count : 0;
+    else
+        sent = sendmmsg(client->fd, messages, count, 0);
     for (int i = 0; i < sent; i++)
         note_sent(client, at);
     lost += (long)count - (sent > 0 ? sent : 0);
+}
+
+static void set_bursts(int fd) {
+    const int size = sizeof message - 1, on = 1;
+    if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size) != 0 ||
+        setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) != 0)
+        fail("setsockopt");
 }
 
 static void begin(struct client *client, uint64_t at) {
@@ -88,6 +104,8 @@ static void begin(struct client *client, uint64_t at) {
         fail("socket");
     if (connect(client->fd, (struct sockaddr *)&server, sizeof server) != 0 && errno != EINPROGRESS)
         fail("connect");
+    if (in_bursts)
+        set_bursts(client->fd);
     struct epoll_event event = {.events = EPOLLIN | EPOLLET | (tcp ? EPOLLOUT : 0), .data.ptr = client};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, client->fd, &event) != 0)
         fail("epoll_ctl");
@@ -109,20 +127,43 @@ static bool is_reply(const char *text, size_t length) {
     return length == strlen(REPLIES[tcp]) && memcmp(text, REPLIES[tcp], length) == 0;
 }
 
-static void receive_datagrams(struct client *client) {
+static void expect_reply(const char *text, size_t length) {
+    if (!is_reply(text, length)) {
+        errno = EBADMSG;
+        fail("reply");
+    }
+}
+
+// Receives replies that the kernel has put together. Returns how many.
+static int receive_burst(int fd) {
+    static char text[MOST_BYTES];
+    ssize_t length = recv(fd, text, sizeof text, 0);
+    int count = 0;
+    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(REPLIES[0]), count++)
+        expect_reply(text + at, length - at < (ssize_t)strlen(REPLIES[0]) ? 0 : strlen(REPLIES[0]));
+    return count;
+}
+
+static int receive_separately(const struct client *client) {
     int count = recvmmsg(client->fd, replies, client->outstanding, 0, NULL);
-    if (count <= 0) // also of a datagram that was refused: its patience ends
+    for (int i = 0; i < count; i++)
+        expect_reply(buffers[i], replies[i].msg_len);
+    return count;
+}
+
+static void receive_datagrams(struct client *client) {
+    int count, sum = 0;
+    do {
+        count = in_bursts ? receive_burst(client->fd) : receive_separately(client);
+        sum += count > 0 ? count : 0;
+    } while (in_bursts && count > 0);
+    if (sum == 0) // also of a datagram that was refused: its patience ends
         return;
     uint64_t at = now();
-    for (int i = 0; i < count; i++) {
-        if (!is_reply(buffers[i], replies[i].msg_len)) {
-            errno = EBADMSG;
-            fail("reply");
-        }
+    for (int i = 0; i < sum; i++)
         note_reply(client, at);
-    }
     if (at < end)
-        send_datagrams(client, (unsigned)count, at);
+        send_datagrams(client, (unsigned)sum, at);
 }
 
 static void step_connection(struct client *client, unsigned events) {
@@ -186,13 +227,14 @@ static double quantile(double share) {
 
 int main(int argc, char **argv) {
     tcp = argc == 7 && strcmp(argv[1], "tcp") == 0;
+    in_bursts = argc == 7 && strcmp(argv[1], "bursts") == 0;
     sockets = argc == 7 ? atol(argv[4]) : 0;
     outstanding = argc == 7 ? atol(argv[5]) : 0;
     long ms = argc == 7 ? atol(argv[6]) : 0;
     if (sockets < 1 || sockets > MOST_SOCKETS || outstanding < 1 || outstanding > (tcp ? 1 : MOST_OUTSTANDING) ||
-        ms < 1 || ms > MOST_MS || (!tcp && strcmp(argv[1], "udp") != 0) ||
+        ms < 1 || ms > MOST_MS || (!tcp && !in_bursts && strcmp(argv[1], "udp") != 0) ||
         inet_pton(AF_INET, argv[2], &server.sin_addr) != 1) {
-        fprintf(stderr, "usage: crowd udp|tcp ADDRESS PORT SOCKETS OUTSTANDING MILLISECONDS\n");
+        fprintf(stderr, "usage: crowd udp|bursts|tcp ADDRESS PORT SOCKETS OUTSTANDING MILLISECONDS\n");
         return 2;
     }
     server.sin_port = htons((uint16_t)atoi(argv[3]));
@@ -201,6 +243,7 @@ int main(int argc, char **argv) {
         fail("epoll_create1");
     static struct iovec text = {message, sizeof message - 1}, rooms[MOST_OUTSTANDING];
     for (int i = 0; i < MOST_OUTSTANDING; i++) {
+        memcpy(burst + (size_t)i * (sizeof message - 1), message, sizeof message - 1);
         messages[i].msg_hdr = (struct msghdr){.msg_iov = &text, .msg_iovlen = 1};
         rooms[i] = (struct iovec){buffers[i], sizeof buffers[i]};
         replies[i].msg_hdr = (struct msghdr){.msg_iov = &rooms[i], .msg_iovlen = 1};

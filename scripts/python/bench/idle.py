@@ -1,11 +1,13 @@
 """The low-rate half: what an exchange costs at the rates of monitoring, one probe a second from each flow.
 
 Nothing is warm then: each exchange wakes both processes from sleep. Each of our programs stands
-beside C that does the same: our servers as users run them, with their transcript to a file, beside
-teller.c, which writes the same lines; with -q, beside tcp-server.c and udp-server.c, which print
-nothing; the clients, with --json --quiet, beside prober.c. At this rate a line costs a write of its
-own, which is as much as half an exchange. CPU time and wake-ups are the kernel's accounts of a
-process, from its second second on, so that its start is left out.
+beside C that does the same: our servers as a service manager or a script runs them, with their
+transcript into a pipe, beside teller.c, which writes the same lines; with -q, beside tcp-server.c and
+udp-server.c, which print nothing; the clients, with --json --quiet, beside prober.c. At this rate a
+line costs a write of its own, which is as much as half an exchange. A file may be on a slow disk,
+which our servers do not wait for and teller.c does: so there is no goal for a transcript to a file.
+CPU time and wake-ups are the kernel's accounts of a process, from its second second on, so that its
+start is left out.
 
 The sides take turns of some seconds. If all ran at the same time, they would have the same machine, but
 each would find what they have in common, the kernel's code, warm from the others: an exchange was
@@ -14,29 +16,36 @@ in the same minutes). TCP and UDP of a side do run at the same time, their probe
 """
 
 import re
+import shutil
 import time
 from pathlib import Path
 from subprocess import DEVNULL, Popen
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from bench import accounts
 from bench.figures import Figure, Goal, Setting
-from bench.programs import Server, Words, on_core, silent_server
+from bench.programs import Reader, Server, Words, on_core, silent_server
 from lab import harness
 
 PROTOCOLS = ("udp", "tcp")
 FLOWS = (1, 16, 256)
 OURS, SILENT, PLAIN, TELLING = "ours", "ours -q", "plain C", "telling C"
+FILING, TELLING_FILE = "ours, file", "telling C, file"
 SIDES = (OURS, SILENT, PLAIN, TELLING)
+FILES = (FILING, TELLING_FILE)
+C = (PLAIN, TELLING, TELLING_FILE)
 # What each is compared with. Clients print nothing, so they are alike in all pairs.
-BESIDE = {"server": {OURS: TELLING, SILENT: PLAIN, PLAIN: None, TELLING: None}, "client": {OURS: PLAIN, PLAIN: None}}
+BESIDE = {"server": {OURS: TELLING, SILENT: PLAIN, FILING: TELLING_FILE, PLAIN: None, TELLING: None, TELLING_FILE: None},
+          "client": {OURS: PLAIN, PLAIN: None}}
 MOST = Goal(1.3)  # CPU time an exchange
+WITHOUT_GOAL = (FILING,)
 
 WARM_UP = 1.5  # seconds: until the middle between two probes of a flow
-TURN = {1: 4, 16: 3, 256: 3}  # seconds, and probes of each flow
+TURN = {1: 8, 16: 3, 256: 3}  # seconds, and probes of each flow
 TURNS = 5
 QUICK_TURNS = 2
 MOST_TRIES = 5  # of a turn
+FILED = 16  # flows of which the files are measured, too
 TRACED = 16  # flows while system calls are counted
 TRACED_SECONDS = 5
 TABLE = re.compile(r"^ *(\d+) +(\w+)$", re.MULTILINE)  # as strace -c prints it
@@ -89,16 +98,17 @@ class Idle(NamedTuple):
         return pairs
 
     def _client(self, side: str, protocol: str, port: int, flows: int, count: int) -> Words:
-        if side in (PLAIN, TELLING) or self.setting.is_control:
-            return [self.setting.scratch / "prober", protocol, "127.0.0.1", port, flows, count]
+        if side in C or self.setting.is_control:
+            return [own(self.setting, "prober", protocol), protocol, "127.0.0.1", port, flows, count]
         words = f"127.0.0.1:{port} --count {count} --interval 1 --flows {flows} --json --quiet".split()
         return [self.setting.programs / f"{protocol}-client", *words]
 
     def play(self, flows: int, turn: int) -> dict[Key, Account]:
         """What an exchange costs each process. The sides take turns at going first."""
-        first = turn % len(SIDES)
+        sides = SIDES + (FILES if flows == FILED else ())
+        first = turn % len(sides)
         spent = {}
-        for side in SIDES[first:] + SIDES[:first]:
+        for side in sides[first:] + sides[:first]:
             spent.update(self._play_side(side, flows))
         return spent
 
@@ -146,11 +156,16 @@ class Idle(NamedTuple):
 
 def figures(setting: Setting) -> list[Figure]:
     idle = Idle(setting, {})
+    readers: list[Reader] = []
     made = []
     try:
-        for side in SIDES:
+        for side in SIDES + FILES:
             for protocol in PROTOCOLS:
-                idle.servers[side, f"{protocol}-server"] = start_server(setting, side, protocol)
+                output: Path | IO[bytes] = setting.scratch / f"{protocol} {side}.transcript"
+                if side in (OURS, TELLING):
+                    readers.append(reader := Reader())
+                    output = reader.pipe
+                idle.servers[side, f"{protocol}-server"] = start_server(setting, side, protocol, output)
         for flows in FLOWS:
             turns = []
             for turn in range(QUICK_TURNS if setting.is_quick else TURNS):
@@ -163,19 +178,32 @@ def figures(setting: Setting) -> list[Figure]:
     finally:
         for server in idle.servers.values():
             server.stop()
+        for reader in readers:
+            reader.stop()
 
 
-def start_server(setting: Setting, side: str, protocol: str) -> Server:
+def start_server(setting: Setting, side: str, protocol: str, output: Path | IO[bytes]) -> Server:
+    ours: Words = [setting.programs / f"{protocol}-server", "--listen", "127.0.0.1:0"]
+    telling: Words = [own(setting, "teller", protocol), protocol]
     commands: dict[str, Words] = {
-        OURS: [setting.programs / f"{protocol}-server", "--listen", "127.0.0.1:0"],
-        SILENT: silent_server(setting.programs, protocol),
-        PLAIN: [setting.scratch / f"{protocol}-server", "plain"],
-        TELLING: [setting.scratch / "teller", protocol],
+        OURS: ours, FILING: ours, SILENT: silent_server(setting.programs, protocol),
+        TELLING: telling, TELLING_FILE: telling, PLAIN: [setting.scratch / f"{protocol}-server", "plain"],
     }
     beside = BESIDE["server"][side]
     command = commands[beside if setting.is_control and beside else side]
     with on_core(setting.server_core):
-        return Server(command, protocol, setting.scratch / f"{protocol} {side}.transcript")
+        return Server(command, protocol, output)
+
+
+def own(setting: Setting, program: str, protocol: str) -> Path:
+    """A copy of a C program for a protocol.
+
+    Two processes of one file would have its code in common, and each would find it warm from the other.
+    """
+    copy = setting.scratch / f"{program}-{protocol}"
+    if not copy.exists():
+        shutil.copy(setting.scratch / program, copy)
+    return copy
 
 
 def used(pairs: list[Pair]) -> dict[Key, Account]:
@@ -203,14 +231,15 @@ def compared(title: str, quantity: str, unit: str, turns: list[dict[Key, float]]
     for protocol in PROTOCOLS:
         for end, sides in BESIDE.items():
             program = f"{protocol}-{end}"
-            values = {side: [turn[side, program] for turn in turns] for side in SIDES}
+            values = {side: [turn[side, program] for turn in turns] for side in sides if (side, program) in turns[0]}
             made += [Figure("idle", f"{program}, {title}", quantity, side, unit, values[side],
-                            values[beside] if beside else (), goal if beside else None)
-                     for side, beside in sides.items()]
+                            values[beside] if beside else (), goal if beside and side not in WITHOUT_GOAL else None)
+                     for side, beside in sides.items() if side in values]
     return made
 
 
 def print_turn(flows: int, turn: int, spent: dict[Key, Account]) -> None:
-    words = [f"{program} " + "/".join(f"{spent[side, program].cpu_us:.0f}" for side in SIDES)
+    sides = [side for side in SIDES + FILES if (side, "udp-server") in spent]
+    words = [f"{program} " + "/".join(f"{spent[side, program].cpu_us:.0f}" for side in sides)
              for (side, program) in spent if side == OURS]
-    print(f"{flows:3} flows, turn {turn + 1}: us an exchange, {'/'.join(SIDES)}: {', '.join(words)}", flush=True)
+    print(f"{flows:3} flows, turn {turn + 1}: us an exchange, {'/'.join(sides)}: {', '.join(words)}", flush=True)

@@ -9,7 +9,7 @@ import subprocess
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Sequence
+from typing import IO, Any, Iterator, NamedTuple, Sequence
 
 from lab import harness
 
@@ -84,13 +84,28 @@ def _words(command: Words) -> str:
 PASSING = 'LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; exec "$@" 3<&0 </dev/null'
 
 
-class Server:
-    """A server, from when it listens. Its output goes nowhere, or to a file."""
+class Reader:
+    """A program that reads a pipe and does nothing with it: a server's output, as a script takes it."""
 
-    def __init__(self, command: Words, protocol: str, output: Path | None = None,
+    def __init__(self) -> None:
+        self._process = harness.start(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert self._process.stdin is not None
+        self.pipe = self._process.stdin
+
+    def stop(self) -> None:
+        """Waits for its end, which comes when nobody has the other end of the pipe any more."""
+        self.pipe.close()
+        harness.reap(self._process)
+
+
+class Server:
+    """A server, from when it listens. Its output goes nowhere, to a file, or into a pipe."""
+
+    def __init__(self, command: Words, protocol: str, output: Path | IO[bytes] | None = None,
                  passed: socket.socket | None = None) -> None:
         words = [str(word) for word in (["sh", "-c", PASSING, "sh", *command] if passed else command)]
-        with open(output or os.devnull, "ab") as out:
+        file = open(output or os.devnull, "ab") if output is None or isinstance(output, Path) else output
+        with file as out:
             self._process = harness.start(words, stdin=passed or subprocess.DEVNULL, stdout=out)
         self.pid = self._process.pid
         # Asked once only: a descriptor that is closed at the next look would make it fail.

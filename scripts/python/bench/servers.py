@@ -37,14 +37,21 @@ class Load(NamedTuple):
     outstanding: int
     goals: dict[str, Goal]
     has_neighbour: bool = False  # a busy program on the server's core
+    in_bursts: bool = False  # what a socket sends at a time is one segmented message
 
     @property
     def title(self) -> str:
         load = f"TCP, {self.sockets} at once" if self.protocol == "tcp" else f"UDP, {self.sockets} x {self.outstanding}"
-        return f"{load}, core shared" if self.has_neighbour else load
+        return load + (", core shared" if self.has_neighbour else "") + (", in bursts" if self.in_bursts else "")
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether guests are measured, too."""
+        return not self.has_neighbour and not self.in_bursts
 
     def words(self, setting: Setting, port: int, milliseconds: int) -> Words:
-        return [setting.scratch / "crowd", self.protocol, "127.0.0.1", port, self.sockets, self.outstanding, milliseconds]
+        way = "bursts" if self.in_bursts else self.protocol
+        return [setting.scratch / "crowd", way, "127.0.0.1", port, self.sockets, self.outstanding, milliseconds]
 
 
 LOADS = (
@@ -54,6 +61,7 @@ LOADS = (
     Load("udp", 64, 1, {OURS: Goal(1.00)}),
     Load("udp", 1, 16, {}),
     Load("udp", 1, 1, {OURS: Goal(1.00)}),
+    Load("udp", 64, 16, {OURS: Goal(0.65)}, in_bursts=True),
     Load("tcp", 64, 1, {OURS: Goal(1.00), QUIET: Goal(0.95)}, has_neighbour=True),
     Load("udp", 64, 16, {OURS: Goal(0.65)}, has_neighbour=True),
     Load("udp", 64, 1, {OURS: Goal(1.00)}, has_neighbour=True),
@@ -72,7 +80,7 @@ def figures(setting: Setting) -> list[Figure]:
 def measure(setting: Setting, load: Load, can_count: bool) -> list[Figure]:
     """Each peer has a turn in each round. They begin at the one end and at the other, round by round."""
     able = [peer for peer in peers(setting, load.protocol)
-            if peer.bears(load.sockets * load.outstanding) and not (peer.is_guest and load.has_neighbour)]
+            if peer.bears(load.sockets * load.outstanding) and (load.is_usual or not peer.is_guest)]
     turns: dict[str, list[Turn]] = {peer.side: [] for peer in able}
     for number in range(setting.rounds):
         invited = [peer for peer in able if number < FEW_ROUNDS or not peer.is_guest]
