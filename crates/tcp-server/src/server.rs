@@ -55,28 +55,31 @@ impl Server {
     ///
     /// # Errors
     /// Some event loop cannot have a thread, or no connection a descriptor. Then nothing has
-    /// been announced.
+    /// been announced. Or the transcript cannot have a thread.
     pub fn serve(
         &mut self,
         shutdown: &Shutdown,
         transcript: &Transcript,
     ) -> Result<Ended, Failure> {
         descriptors::check_free()?;
-        let announce = |first: &EventLoop| {
-            Self::announce(first);
-            transcript.write_first();
-        };
+        let announce = |first: &EventLoop| Self::announce(first, shutdown, transcript);
         let run = |event_loop: &mut EventLoop| event_loop.run(shutdown, transcript);
         workers::run(&mut self.loops, shutdown, announce, run)
     }
 
     /// Prints where the server listens and which options the system refused, and notifies the
     /// service manager.
-    fn announce(first: &EventLoop) {
+    fn announce(
+        first: &EventLoop,
+        shutdown: &Shutdown,
+        transcript: &Transcript,
+    ) -> Result<(), Failure> {
         // All event loops have the same addresses.
         first.addresses().for_each(events::listening);
+        transcript.start(shutdown.on_broken_pipe())?;
         notify::ready();
         first.refused().iter().for_each(|(option, why)| events::cannot_set(option, why));
+        Ok(())
     }
 
     /// Prints what the server has done.

@@ -46,7 +46,7 @@ use common::exit::{self, Failure};
 use common::output::Output;
 #[cfg(doc)] // The trait of `ServerSocket::bind`, for the link above.
 use common::server::listen::BoundSocket;
-use common::server::shutdown::{Cause, Shutdown};
+use common::server::shutdown::Shutdown;
 use common::server::transcript::Transcript;
 use common::{descriptors, options, signals};
 
@@ -70,9 +70,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals()?;
     let mut server = Server::bind(options)?;
     shutdown.set_wakers(server.wakers()?);
-    let output = options.service.output;
-    let unread = shutdown.clone();
-    let transcript = Transcript::start(output, move || unread.request(Cause::NoReader))?;
+    let transcript = Transcript::new(options.service.output)?;
     let ended = server.serve(&shutdown, &transcript)?;
     server.print_totals();
     transcript.end(ended.and_then(|()| server.check_goal(&shutdown)))

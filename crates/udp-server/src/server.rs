@@ -51,16 +51,15 @@ impl Server {
     /// Announces the server, and serves until `shutdown` is requested or an event loop fails.
     ///
     /// # Errors
-    /// Some event loop cannot have a thread. Then nothing has been announced.
+    /// Some event loop cannot have a thread. Then nothing has been announced. Or the transcript
+    /// cannot have one.
     pub fn serve(
         &mut self,
         shutdown: &Shutdown,
         transcript: &Transcript,
     ) -> Result<Ended, Failure> {
-        let announce = |first: &EventLoop| {
-            Self::announce(first, &self.shared);
-            transcript.write_first();
-        };
+        let shared = Arc::clone(&self.shared);
+        let announce = |first: &EventLoop| Self::announce(first, &shared, shutdown, transcript);
         let run = |event_loop: &mut EventLoop| event_loop.run(shutdown, transcript);
         workers::run(&mut self.loops, shutdown, announce, run)
     }
@@ -68,9 +67,15 @@ impl Server {
     /// Prints where the server listens and which options the system refused, and notifies the
     /// service manager. Also warns if others can reach the server and forged requests could make
     /// it send a third party much more than they cost.
-    fn announce(first: &EventLoop, shared: &Shared) {
+    fn announce(
+        first: &EventLoop,
+        shared: &Shared,
+        shutdown: &Shutdown,
+        transcript: &Transcript,
+    ) -> Result<(), Failure> {
         // All event loops have the same addresses.
         first.addresses().for_each(events::listening);
+        transcript.start(shutdown.on_broken_pipe())?;
         notify::ready();
         first.refused().iter().for_each(|(option, why)| events::cannot_set(option, why));
         let is_local = first.addresses().all(|address| address.ip().to_canonical().is_loopback());
@@ -79,6 +84,7 @@ impl Server {
         {
             events::may_amplify(HEADERS, HEADERS + reply);
         }
+        Ok(())
     }
 
     /// Prints what the server has done.

@@ -118,6 +118,12 @@ impl Shutdown {
         }
     }
 
+    /// What the transcript calls when its reader has gone for good.
+    pub fn on_broken_pipe(&self) -> impl Fn() + Send + use<> {
+        let shutdown = self.clone();
+        move || shutdown.request(Cause::NoReader)
+    }
+
     fn wake(&self) {
         for waker in self.shared.wakers.get().into_iter().flatten() {
             // If a loop cannot be woken, it is awake or has ended.

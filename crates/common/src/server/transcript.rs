@@ -31,28 +31,14 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// Sets up logging to standard output. Calls `on_broken_pipe` when the reader
-    /// goes away for good. After any other error of standard output the server goes
-    /// on; the lines that could not be written are counted.
+    /// Sets up logging to standard output. Nothing is written before [`Transcript::start`].
     ///
     /// # Errors
-    /// `RUST_LOG` is invalid, or no thread can be started.
-    pub fn start(
-        output: Output,
-        on_broken_pipe: impl Fn() + Send + 'static,
-    ) -> Result<Self, Failure> {
-        let failed = |error: io::Error| Failure::local("standard output", reason(&error));
+    /// `RUST_LOG` is invalid, or there is no memory for the thread that writes.
+    pub fn new(output: Output) -> Result<Self, Failure> {
         let (style, stamp) = (output.style(), output.stamp());
-        let notice = move |lines: u64| {
-            if style == Style::Json {
-                return json::object("missing", stamp.time(), &[("lines", Field::Number(lines))]);
-            }
-            let (s, are) = if lines == 1 { ("", "is") } else { ("s", "are") };
-            format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
-        };
-        let direct = Direct::to(io::stdout().as_fd());
         let outbox =
-            Outbox::start(StandardOutput, direct, notice, on_broken_pipe).map_err(failed)?;
+            Outbox::new(Direct::to(io::stdout().as_fd())).map_err(|error| failed(&error))?;
         let logged = outbox.clone();
         let write = move |record: &[u8]| {
             logged.put(record);
@@ -68,9 +54,30 @@ impl Transcript {
         self.outbox.publish(now);
     }
 
-    /// Writes the first lines at once if that does not have to wait for a reader. The thread that
-    /// writes takes a while until it runs.
-    pub fn write_first(&self) {
+    /// Writes the first lines, which do not wait for the start of a thread, and starts the thread
+    /// that writes all that comes later. Calls `on_broken_pipe` when the reader goes away for good.
+    /// After any other error of standard output the server goes on; the lines that could not be
+    /// written are counted.
+    ///
+    /// # Errors
+    /// There is no memory for a thread: then nothing is written. Or the system refuses a thread.
+    pub fn start(&self, on_broken_pipe: impl Fn() + Send + 'static) -> Result<(), Failure> {
+        Outbox::check_memory().map_err(|error| failed(&error))?;
+        self.write_first();
+        let (style, stamp) = (self.style, self.stamp);
+        let notice = move |lines: u64| {
+            if style == Style::Json {
+                return json::object("missing", stamp.time(), &[("lines", Field::Number(lines))]);
+            }
+            let (s, are) = if lines == 1 { ("", "is") } else { ("s", "are") };
+            format!("{stamp}[!] {lines} line{s} {are} missing here, which could not be written\n")
+        };
+        let started = self.outbox.start(StandardOutput, notice, on_broken_pipe);
+        started.map_err(|error| failed(&error))
+    }
+
+    /// Writes the first lines, if that does not have to wait for a reader.
+    fn write_first(&self) {
         if stdout::has_room(io::stdout().as_fd()) {
             self.outbox.write_now(StandardOutput);
         }
@@ -96,6 +103,15 @@ impl Transcript {
 
 impl Drop for Transcript {
     fn drop(&mut self) {
-        self.outbox.close();
+        if self.outbox.has_writer() {
+            self.outbox.close();
+        } else {
+            self.write_first();
+        }
     }
+}
+
+/// The failure of standard output.
+fn failed(error: &io::Error) -> Failure {
+    Failure::local("standard output", reason(error))
 }

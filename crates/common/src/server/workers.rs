@@ -16,11 +16,12 @@ pub type Ended = Result<(), Failure>;
 /// too, for the kernel would go on giving the failed one its share of the traffic.
 ///
 /// # Errors
-/// The system refuses a thread. Then nothing has been announced, and no loop has run.
+/// The system refuses a thread, and nothing has been announced; or `announce` fails. Then no loop
+/// has run.
 pub fn run<L: Send>(
     loops: &mut [L],
     shutdown: &Shutdown,
-    announce: impl FnOnce(&L),
+    announce: impl FnOnce(&L) -> Result<(), Failure>,
     run: impl Fn(&mut L) -> Ended + Sync,
 ) -> Result<Ended, Failure> {
     let run =
@@ -44,7 +45,7 @@ pub fn run<L: Send>(
             // On an error the gate is unlocked, but not open.
             threads.push(thread.map_err(|e| Failure::local("--workers", reason(&e)))?);
         }
-        announce(first);
+        announce(first)?;
         *opened = true;
         drop(opened);
         let mut ended = run(first);

@@ -17,7 +17,7 @@ struct Options {
 /// The peer, and the two lines of an exchange with it.
 fn count_lines(option: Option<&str>) {
     let options = Options::parse_from(["counts"].into_iter().chain(option));
-    let transcript = Transcript::start(options.output, || ()).unwrap();
+    let transcript = Transcript::new(options.output).unwrap();
     let address = "192.0.2.1:40000".parse().unwrap();
     count(
         || (),

@@ -4,12 +4,11 @@
 //! outbox a line costs the loop one lock and one copy, and once a turn ([`Outbox::publish`]) at
 //! most one system call. While lines come slowly, that call writes them, if there is a
 //! [`Direct`] way: then there is nothing to wait for, and no other thread to wake. Else it wakes
-//! the writer, if the writer sleeps, or starts its thread, if it was not needed before. While
-//! lines come fast, the writer does not sleep: it lingers, and looks again by itself. It is also
-//! woken when [`PLENTY`] bytes wait. When nobody reads and the buffer is full, lines are dropped
-//! and counted, and the count is printed once there is room again.
+//! the writer, if the writer sleeps. While lines come fast, the writer does not sleep: it
+//! lingers, and looks again by itself. It is also woken when [`PLENTY`] bytes wait. When nobody
+//! reads and the buffer is full, lines are dropped and counted, and the count is printed once
+//! there is room again.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -45,16 +44,6 @@ struct Shared {
     work: Condvar,
     /// Signalled when the writer has ended.
     ended: Condvar,
-    job: Mutex<Option<Job>>,
-}
-
-/// What the writer's thread does, until it has begun: starting a thread may fail.
-struct Job(Box<dyn FnOnce(&Shared) + Send>);
-
-impl fmt::Debug for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Job")
-    }
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +63,7 @@ struct State {
 /// What the writer is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Writer {
-    /// It has no thread: none was needed yet, or the system refused one.
+    /// It has no thread yet.
     #[default]
     Absent,
     /// Its thread does not run yet.
@@ -89,35 +78,52 @@ enum Writer {
 }
 
 impl Outbox {
-    /// An outbox whose lines go to `out`. If there is no `direct` way, starts the writer's thread,
-    /// or else once it is needed. That thread calls `on_broken_pipe` when the reader is gone for
-    /// good. `notice` makes the line that says how many lines are missing.
+    /// An outbox for an output to which there may be a `direct` way. It has no writer yet.
     ///
     /// # Errors
-    /// The system cannot start a thread, or has no memory.
+    /// As [`Outbox::check_memory`].
+    pub(crate) fn new(direct: Option<Direct>) -> io::Result<Self> {
+        Self::check_memory()?;
+        // Room for the first lines, whatever memory is left later.
+        let state = State { lines: Vec::with_capacity(PLENTY), direct, ..State::default() };
+        let shared = Shared { state: Mutex::new(state), ..Shared::default() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// # Errors
+    /// There is no memory for the first lines and for the writer's thread.
+    pub(crate) fn check_memory() -> io::Result<()> {
+        let too_little = || io::ErrorKind::OutOfMemory.into();
+        memory::can_map_thread(2 * PLENTY).then_some(()).ok_or_else(too_little)
+    }
+
+    /// Starts the thread that writes to `out`, if there is memory. That thread calls
+    /// `on_broken_pipe` when the reader is gone for good. `notice` makes the line that says how
+    /// many lines are missing.
+    ///
+    /// # Errors
+    /// The system cannot start a thread.
     pub(crate) fn start(
+        &self,
         out: impl Write + Send + 'static,
-        direct: Option<Direct>,
         notice: impl Fn(u64) -> String + Send + 'static,
         on_broken_pipe: impl Fn() + Send + 'static,
-    ) -> io::Result<Self> {
-        // Room for the first lines, whatever memory is left later.
-        if !memory::can_map(PLENTY) {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        let is_needed_now = direct.is_none();
-        let state = State { lines: Vec::with_capacity(PLENTY), direct, ..State::default() };
-        let job = move |shared: &Shared| {
+    ) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        // The thread begins once the state is unlocked.
+        let mut state = self.shared.lock();
+        thread::Builder::new().name("transcript".to_owned()).spawn(move || {
             if shared.write_all_to(Printer::new(out, notice)).is_err() {
                 on_broken_pipe();
             }
-        };
-        let job = Mutex::new(Some(Job(Box::new(job))));
-        let shared = Arc::new(Shared { state: Mutex::new(state), job, ..Shared::default() });
-        if is_needed_now {
-            shared.start_writer(&mut shared.lock())?;
-        }
-        Ok(Self { shared })
+        })?;
+        state.writer = Writer::Starting;
+        Ok(())
+    }
+
+    /// Whether the writer has a thread.
+    pub(crate) fn has_writer(&self) -> bool {
+        self.shared.lock().writer != Writer::Absent
     }
 
     /// Takes one record of one or more lines, whole, or drops it and counts its lines.
@@ -144,14 +150,8 @@ impl Outbox {
         if state.is_left_to_others() && !state.lines.is_empty() && state.may_write(now) {
             state.write_directly();
         }
-        if !state.has_work(1) {
-            return;
-        }
-        match state.writer {
-            Writer::Asleep => self.shared.wake(state),
-            // Without a thread, the lines wait for the next turn.
-            Writer::Absent => drop(self.shared.start_writer(&mut state)),
-            _ => {}
+        if state.writer == Writer::Asleep && state.has_work(1) {
+            self.shared.wake(state);
         }
     }
 
@@ -169,14 +169,9 @@ impl Outbox {
     pub(crate) fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
-        if state.writer == Writer::Absent {
-            state.write_directly();
-            if !state.has_work(1) || self.shared.start_writer(&mut state).is_err() {
-                return;
-            }
-        }
         self.shared.work.notify_one();
-        let still_writing = |state: &mut State| state.writer != Writer::Gone;
+        let still_writing =
+            |state: &mut State| !matches!(state.writer, Writer::Absent | Writer::Gone);
         let _unless_poisoned = self.shared.ended.wait_timeout_while(state, FLUSH, still_writing);
     }
 }
@@ -210,20 +205,6 @@ impl Shared {
     /// Nothing panics while it holds the lock, so a poisoned lock guards sound data.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Starts the writer's thread, which begins when `state` is unlocked.
-    fn start_writer(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
-        if !memory::can_map_thread(PLENTY) {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        let shared = Arc::clone(self);
-        thread::Builder::new().name("transcript".to_owned()).spawn(move || {
-            let job = shared.job.lock().unwrap_or_else(PoisonError::into_inner).take();
-            job.into_iter().for_each(|Job(write)| write(&shared));
-        })?;
-        state.writer = Writer::Starting;
-        Ok(())
     }
 
     /// Wakes the writer, which sleeps or lingers.

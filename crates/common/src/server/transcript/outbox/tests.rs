@@ -34,7 +34,8 @@ fn rig() -> Rig {
     let (broken_tx, broken) = mpsc::channel();
     let out = Scripted { answers: answers_rx, written: written_tx };
     let notice = |lines| format!("{lines} dropped\n");
-    let outbox = Outbox::start(out, None, notice, move || broken_tx.send(()).unwrap()).unwrap();
+    let outbox = Outbox::new(None).unwrap();
+    outbox.start(out, notice, move || broken_tx.send(()).unwrap()).unwrap();
     Rig { outbox, answers, written, broken }
 }
 
@@ -281,45 +282,11 @@ fn without_a_direct_way_slow_lines_do_not_make_the_writer_linger() {
     assert!(!state.pace.lingers());
 }
 
-/// An outbox whose writer and whose direct way both write into the pipe.
-fn started_beside_a_pipe() -> (Outbox, io::PipeReader) {
-    let (reader, output) = io::pipe().unwrap();
-    let direct = Direct::to(output.as_fd());
-    let notice = |lines| format!("{lines} dropped\n");
-    (Outbox::start(output, direct, notice, || ()).unwrap(), reader)
-}
-
-fn has_thread(outbox: &Outbox) -> bool {
-    outbox.shared.lock().writer != Writer::Absent
-}
-
-#[test]
-fn slow_lines_into_a_pipe_need_no_thread() {
-    let (outbox, mut reader) = started_beside_a_pipe();
-    let start = Instant::now();
-    for n in 0..100 {
-        outbox.put(b"line\n");
-        outbox.publish(start + LINGER * n);
-    }
-    assert_eq!(read(&mut reader), "line\n".repeat(100));
-    outbox.put(b"the last\n");
-    outbox.close();
-    assert!(!has_thread(&outbox));
-    drop(outbox);
-    assert_eq!(read(&mut reader), "the last\n");
-}
-
-#[test]
-fn without_a_direct_way_there_is_a_thread_from_the_start() {
-    let Rig { outbox, answers, .. } = rig();
-    assert!(has_thread(&outbox));
-    drop(answers);
-    outbox.close();
-}
-
 #[test]
 fn a_slow_reader_gets_all_lines_in_order() {
-    let (outbox, mut reader) = started_beside_a_pipe();
+    let (mut reader, output) = io::pipe().unwrap();
+    let outbox = Outbox::new(Direct::to(output.as_fd())).unwrap();
+    outbox.start(output, |_| String::new(), || ()).unwrap();
     // More than a pipe holds.
     let lines: Vec<_> = (0..50_000).map(|n| format!("{n}\n")).collect();
     let start = Instant::now();
@@ -327,7 +294,6 @@ fn a_slow_reader_gets_all_lines_in_order() {
         outbox.put(line.as_bytes());
         outbox.publish(start + LINGER * n);
     }
-    assert!(has_thread(&outbox));
     let closing = thread::spawn(move || outbox.close());
     let mut all = String::new();
     reader.read_to_string(&mut all).unwrap();
@@ -336,18 +302,10 @@ fn a_slow_reader_gets_all_lines_in_order() {
 }
 
 #[test]
-fn a_thread_that_was_refused_is_asked_for_again() {
-    let (outbox, mut reader) = started_beside_a_pipe();
-    // As it is after the system has refused one, and the pipe is full.
-    let mut direct = outbox.shared.lock().direct.take().unwrap();
-    let filled: usize = std::iter::from_fn(|| direct.write(b"x\n").ok()).sum();
+fn without_a_writer_the_end_does_not_wait() {
+    let outbox = Outbox::new(None).unwrap();
     outbox.put(b"one\n");
-    assert!(!has_thread(&outbox));
-    outbox.publish(Instant::now());
-    assert!(has_thread(&outbox));
-    reader.read_exact(&mut vec![0; filled]).unwrap();
-    drop(direct);
+    let begun = Instant::now();
     outbox.close();
-    drop(outbox);
-    assert_eq!(read(&mut reader), "one\n");
+    assert!(begun.elapsed() < FLUSH);
 }
