@@ -43,8 +43,8 @@ pub struct Watched<'s> {
 }
 
 impl KernelDrops {
-    /// Counts the drops of `sockets` from now on. If several event loops have duplicates
-    /// of one socket, it counts once. Only the first call does anything.
+    /// Counts the drops of `sockets`, of old ones those from now on. If several event loops have
+    /// duplicates of one socket, it counts once. Only the first call does anything.
     pub fn watch<'s>(&self, sockets: impl IntoIterator<Item = Watched<'s>>) -> io::Result<()> {
         let inode = |socket: BorrowedFd<'_>| -> io::Result<u64> {
             Ok(File::from(socket.try_clone_to_owned()?).metadata()?.ino())

@@ -41,7 +41,7 @@ MOST = Goal(1.3)  # CPU time an exchange
 WITHOUT_GOAL = (FILING,)
 
 WARM_UP = 1.5  # seconds: until the middle between two probes of a flow
-TURN = {1: 8, 16: 3, 256: 3}  # seconds, and probes of each flow
+TURN = {1: 5, 16: 3, 256: 3}  # seconds, and probes of each flow
 TURNS = 5
 QUICK_TURNS = 2
 MOST_TRIES = 5  # of a turn

@@ -80,6 +80,9 @@ impl Shutdown {
                 stopping_since.get_or_insert_with(Instant::now);
             }
         };
+        // A signal that comes meanwhile waits: a handler that is only tried would lose it.
+        let held = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect::<SigSet>();
+        let _: nix::Result<()> = held.thread_block();
         // This fails if one of the three signals was ignored, and does not say which. To ask first
         // would cost each start a look into /proc.
         let installed = match ctrlc::try_set_handler(on_signal()) {
@@ -90,6 +93,7 @@ impl Shutdown {
             },
             installed => installed,
         };
+        let _: nix::Result<()> = held.thread_unblock();
         installed.map_err(|error| Failure::local("signals", words(error)))?;
         Ok(shutdown)
     }

@@ -1,7 +1,7 @@
 //! Runs a server's event loops, each on a thread of its own (`--workers`).
 
 use std::io::ErrorKind;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
 use crate::exit::{Failure, reason};
@@ -32,7 +32,13 @@ pub fn run<L: Send>(
     // Locked until all threads are there, and then true.
     let gate = Mutex::new(false);
     let is_open = || *gate.lock().unwrap_or_else(PoisonError::into_inner);
-    let run_after_gate = |event_loop| if is_open() { run(event_loop) } else { Ok(()) };
+    // With glibc, a thread that starts reserves 128 MiB for a moment. Another one that starts just
+    // then, and gets no memory, would end the program. So they start one after another.
+    let has_started = Barrier::new(2);
+    let run_after_gate = |event_loop| {
+        has_started.wait();
+        if is_open() { run(event_loop) } else { Ok(()) }
+    };
     thread::scope(|scope| {
         let mut opened = gate.lock().unwrap_or_else(PoisonError::into_inner);
         let mut threads = Vec::new();
@@ -44,6 +50,7 @@ pub fn run<L: Send>(
             };
             // On an error the gate is unlocked, but not open.
             threads.push(thread.map_err(|e| Failure::local("--workers", reason(&e)))?);
+            has_started.wait();
         }
         announce(first)?;
         *opened = true;

@@ -90,16 +90,18 @@ impl Outbox {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// Checks that there is memory for the first lines, and for the writer's thread.
+    ///
     /// # Errors
-    /// There is no memory for the first lines and for the writer's thread.
+    /// There is none.
     pub(crate) fn check_memory() -> io::Result<()> {
         let too_little = || io::ErrorKind::OutOfMemory.into();
         memory::can_map_thread(2 * PLENTY).then_some(()).ok_or_else(too_little)
     }
 
-    /// Starts the thread that writes to `out`, if there is memory. That thread calls
-    /// `on_broken_pipe` when the reader is gone for good. `notice` makes the line that says how
-    /// many lines are missing.
+    /// Starts the thread that writes to `out`. That thread calls `on_broken_pipe` when the reader
+    /// is gone for good. `notice` makes the line that says how many lines are missing. There has
+    /// to be memory: [`Outbox::check_memory`].
     ///
     /// # Errors
     /// The system cannot start a thread.
@@ -109,11 +111,13 @@ impl Outbox {
         notice: impl Fn(u64) -> String + Send + 'static,
         on_broken_pipe: impl Fn() + Send + 'static,
     ) -> io::Result<()> {
+        // Room for the first lines, whatever memory is left later.
+        let batch = Vec::with_capacity(PLENTY);
         let shared = Arc::clone(&self.shared);
         // The thread begins once the state is unlocked.
         let mut state = self.shared.lock();
         thread::Builder::new().name("transcript".to_owned()).spawn(move || {
-            if shared.write_all_to(Printer::new(out, notice)).is_err() {
+            if shared.write_all_to(Printer::new(out, notice), batch).is_err() {
                 on_broken_pipe();
             }
         })?;
@@ -220,8 +224,8 @@ impl Shared {
     fn write_all_to(
         &self,
         mut printer: Printer<impl Write, impl Fn(u64) -> String>,
+        mut batch: Vec<u8>,
     ) -> io::Result<()> {
-        let mut batch = Vec::with_capacity(PLENTY);
         let ended = loop {
             let Some(dropped) = self.next_batch(&mut batch, printer.is_behind()) else {
                 break Ok(());
