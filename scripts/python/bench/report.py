@@ -4,7 +4,7 @@ from typing import Iterator, Sequence
 
 from bench.figures import Figure, quartiles
 
-SIDE, SPREAD, COLUMN = 14, 27, 10  # widths of columns
+SIDE, SPREAD, COLUMN = 16, 27, 10  # widths of columns
 
 
 def lines(figures: Sequence[Figure]) -> Iterator[str]:

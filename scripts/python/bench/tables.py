@@ -29,7 +29,7 @@ def comparison(compared: Sequence[Figure], figures: Sequence[Figure]) -> Iterato
     """A row for each figure. The ratio is a median, with the middle half of all turns behind it."""
     rows = [["", "", "", "", "beside", "ratio", "", "goal"]]
     for figure in compared:
-        side = next((each.side for each in figures if is_beside(each, [figure]) and not each.ratios), "")
+        side = next((each.side for each in figures if is_beside(each, [figure]) and each.values == list(figure.plain)), "")
         beside = f"{shown(median(figure.plain))} {side}".strip() if figure.plain else ""
         ratio = spread(figure.ratios) if figure.ratios else ""
         # What is counted once is so, and needs no turns to say so.
