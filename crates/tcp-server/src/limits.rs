@@ -52,8 +52,9 @@ pub const READ_TIMEOUT: &str = "60s";
 /// connection would be reset and the reply lost (RFC 1122, section 4.2.2.13).
 pub const LINGER: &str = "2s";
 
-/// Descriptors that are not for connections: the standard ones, those of one listener,
-/// of one event loop and its newcomers, and some that libraries may need for a moment.
+/// Descriptors that are not for connections: the standard ones, a second one of standard
+/// output, those of one listener, of one event loop and its newcomers, and some that libraries
+/// may need for a moment.
 const OTHER_DESCRIPTORS: usize = 32;
 
 /// Descriptors of each further event loop: its own, its waker's and its newcomers'.

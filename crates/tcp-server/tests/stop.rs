@@ -235,6 +235,16 @@ fn without_descriptors_the_server_does_not_start_and_says_why() {
 }
 
 #[test]
+fn with_one_descriptor_for_a_connection_the_server_serves() {
+    let mut command = quiet_command("sh");
+    // The standard ones, the listener, the event loop with its waker, and one more.
+    command.args(["-c", r#"ulimit -n 7; exec "$0" --listen 127.0.0.1:0"#, TCP_SERVER]);
+    let server = Server::spawn(command, 1);
+    assert_answered(&server);
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
 fn an_address_in_use_is_named() {
     let server = start();
     let address = server.address().to_string();

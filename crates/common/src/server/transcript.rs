@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
+use crate::descriptors;
 use crate::exit::{Failure, reason};
 use crate::logging;
 use crate::output::json::{self, Field};
@@ -37,8 +38,9 @@ impl Transcript {
     /// `RUST_LOG` is invalid, or there is no memory for the thread that writes.
     pub fn new(output: Output) -> Result<Self, Failure> {
         let (style, stamp) = (output.style(), output.stamp());
-        let outbox =
-            Outbox::new(Direct::to(io::stdout().as_fd())).map_err(|error| failed(&error))?;
+        // Not with the last descriptor: a connection needs that more.
+        let direct = Direct::to(io::stdout().as_fd()).filter(|_| descriptors::check_free().is_ok());
+        let outbox = Outbox::new(direct).map_err(|error| failed(&error))?;
         let logged = outbox.clone();
         let write = move |record: &[u8]| {
             logged.put(record);
