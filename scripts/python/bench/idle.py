@@ -4,9 +4,8 @@ Nothing is warm then: each exchange wakes both processes from sleep. Each of our
 beside C that does the same: our servers as a service manager or a script runs them, with their
 transcript into a pipe, beside teller.c, which writes the same lines; with -q, beside tcp-server.c and
 udp-server.c, which print nothing; the clients, with --json --quiet, beside prober.c. At this rate a
-line costs a write of its own, which is as much as half an exchange. A file may be on a slow disk,
-which our servers do not wait for and teller.c does: so there is no goal for a transcript to a file.
-CPU time and wake-ups are the kernel's accounts of a process, from its second second on, so that its
+line costs a write of its own, which is as much as half an exchange. A transcript to a file is measured
+with 16 flows: a file may be on a slow disk, which our servers do not wait for and teller.c does. CPU time and wake-ups are the kernel's accounts of a process, from its second second on, so that its
 start is left out.
 
 The sides take turns of some seconds. If all ran at the same time, they would have the same machine, but
@@ -38,7 +37,6 @@ C = (PLAIN, TELLING, TELLING_FILE)
 BESIDE = {"server": {OURS: TELLING, SILENT: PLAIN, FILING: TELLING_FILE, PLAIN: None, TELLING: None, TELLING_FILE: None},
           "client": {OURS: PLAIN, PLAIN: None}}
 MOST = Goal(1.3)  # CPU time an exchange
-WITHOUT_GOAL = (FILING,)
 
 WARM_UP = 1.5  # seconds: until the middle between two probes of a flow
 TURN = {1: 5, 16: 3, 256: 3}  # seconds, and probes of each flow
@@ -233,7 +231,7 @@ def compared(title: str, quantity: str, unit: str, turns: list[dict[Key, float]]
             program = f"{protocol}-{end}"
             values = {side: [turn[side, program] for turn in turns] for side in sides if (side, program) in turns[0]}
             made += [Figure("idle", f"{program}, {title}", quantity, side, unit, values[side],
-                            values[beside] if beside else (), goal if beside and side not in WITHOUT_GOAL else None)
+                            values[beside] if beside else (), goal if beside else None)
                      for side, beside in sides.items() if side in values]
     return made
 

@@ -29,7 +29,7 @@ def comparison(compared: Sequence[Figure], figures: Sequence[Figure]) -> Iterato
     """A row for each figure. The ratio is a median, with the middle half of all turns behind it."""
     rows = [["", "", "", "", "beside", "ratio", "", "goal"]]
     for figure in compared:
-        side = next((each.side for each in figures if is_beside(each, [figure]) and each.values == list(figure.plain)), "")
+        side = side_beside(figure, figures)
         beside = f"{shown(median(figure.plain))} {side}".strip() if figure.plain else ""
         ratio = spread(figure.ratios) if figure.ratios else ""
         # What is counted once is so, and needs no turns to say so.
@@ -38,6 +38,13 @@ def comparison(compared: Sequence[Figure], figures: Sequence[Figure]) -> Iterato
         rows.append([figure.title, heading(figure), figure.side, shown(median(figure.values)), beside, ratio, verdict,
                      goal])
     yield from table(without_repeats(rows))
+
+
+def side_beside(figure: Figure, figures: Sequence[Figure]) -> str:
+    """Whose values the figure is compared with. Where two have the same, it is the one with the same output."""
+    sides = [each.side for each in figures if is_beside(each, [figure]) and each.values == list(figure.plain)]
+    output = figure.side.partition(",")[2]
+    return next((side for side in sides if side.partition(",")[2] == output), sides[0] if sides else "")
 
 
 def matrix(figures: Sequence[Figure]) -> Iterator[str]:

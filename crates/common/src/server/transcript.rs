@@ -105,9 +105,7 @@ impl Transcript {
 
 impl Drop for Transcript {
     fn drop(&mut self) {
-        if self.outbox.has_writer() {
-            self.outbox.close();
-        } else {
+        if !self.outbox.close() {
             self.write_first();
         }
     }

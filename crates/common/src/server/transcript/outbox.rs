@@ -125,11 +125,6 @@ impl Outbox {
         Ok(())
     }
 
-    /// Whether the writer has a thread.
-    pub(crate) fn has_writer(&self) -> bool {
-        self.shared.lock().writer != Writer::Absent
-    }
-
     /// Takes one record of one or more lines, whole, or drops it and counts its lines.
     pub(crate) fn put(&self, record: &[u8]) {
         let mut state = self.shared.lock();
@@ -169,14 +164,17 @@ impl Outbox {
     }
 
     /// Waits until everything is written, but no longer than [`FLUSH`]. The rest is
-    /// lost.
-    pub(crate) fn close(&self) {
+    /// lost. Returns whether there is a writer: else nothing is written.
+    pub(crate) fn close(&self) -> bool {
         let mut state = self.shared.lock();
+        if state.writer == Writer::Absent {
+            return false;
+        }
         state.closed = true;
         self.shared.work.notify_one();
-        let still_writing =
-            |state: &mut State| !matches!(state.writer, Writer::Absent | Writer::Gone);
+        let still_writing = |state: &mut State| state.writer != Writer::Gone;
         let _unless_poisoned = self.shared.ended.wait_timeout_while(state, FLUSH, still_writing);
+        true
     }
 }
 
