@@ -75,7 +75,8 @@ pub fn once(
     attempt: impl FnOnce() -> Result<Ended, Failure>,
 ) -> Result<(), Failure> {
     let ended = attempt()?;
-    let is_cut_short = ended.last.is_cut_short(end, Instant::now());
+    let over = ended.findings.as_ref().map_or_else(Instant::now, |findings| findings.begun);
+    let is_cut_short = ended.last.is_cut_short(end, over);
     if is_cut_short && reporter.is_expected(&ended.last) {
         reporter.cut_short(&ended)
     } else {

@@ -4,6 +4,7 @@
 //! - `run_report`: a run, as it goes and in the end; `summary`: the figures of a run;
 //!   `remarks`: what has to be said with them; `bars`: the distribution of its times;
 //!   `progress`: how far it has come.
+//! - `way`: the way of a probe that was traced.
 //! - `backlog`: lines on their way to standard output.
 
 pub(crate) mod backlog;
@@ -14,13 +15,14 @@ pub(crate) mod remarks;
 pub(crate) mod run_report;
 pub(crate) mod summary;
 pub(crate) mod text;
+pub(crate) mod way;
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use clap::Args;
-use log::{LevelFilter, warn};
+use log::{LevelFilter, info, warn};
 
 use crate::address::Address;
 use crate::exit::{self, Failure};
@@ -28,6 +30,7 @@ use crate::options::{Text, text as text_of};
 use crate::output::stdout::has_room;
 use crate::output::{Output, Style};
 use crate::printable::{framed, printable};
+use crate::probe::examination::{Examination, Wanted};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::expected::Expected;
 use crate::probe::outcome::expected_reply::ExpectedReply;
@@ -57,6 +60,10 @@ pub struct Reporting {
         conflicts_with = "expect_reply", display_order = 11,
     )]
     expect_prefix: Option<Text>,
+
+    /// What is examined of probes that have ended.
+    #[command(flatten)]
+    examination: Examination,
 
     /// How the client prints.
     #[command(flatten)]
@@ -91,6 +98,7 @@ pub struct Reporter {
     program: &'static str,
     target: Address,
     expected: Expected,
+    examination: Examination,
     output: Output,
 }
 
@@ -98,7 +106,14 @@ impl Reporter {
     /// Reports the probes that `program` makes of `target`, as `reporting` asks.
     #[must_use]
     pub fn new(program: &'static str, target: Address, reporting: &Reporting) -> Self {
-        Self { program, target, expected: reporting.expect, output: reporting.output }
+        let Reporting { expect: expected, examination, output, .. } = *reporting;
+        Self { program, target, expected, examination, output }
+    }
+
+    /// Which probes are examined once they have ended, if any are.
+    #[must_use]
+    pub fn wanted(&self) -> Option<Wanted> {
+        Wanted::new(self.examination, self.expected)
     }
 
     /// The level that `-q` and `-v` ask for.
@@ -210,6 +225,7 @@ impl Reporter {
     /// exchange that did not come out as expected.
     fn print(&self, ended: &Ended, is_expected: bool) -> Result<(), Failure> {
         self.warn_of_the_rest(ended);
+        self.show_way(ended);
         self.print_by(Backlog::flush, ended, is_expected)
     }
 
@@ -222,6 +238,15 @@ impl Reporter {
         {
             let (program, target, len) = (self.program, &self.target, reply.len());
             warn!("{program}: {target}: longer than {len} bytes: the rest was not read");
+        }
+    }
+
+    /// Shows the way of a probe that was traced, on standard error: so standard output stays the
+    /// reply alone.
+    fn show_way(&self, ended: &Ended) {
+        let path = ended.findings.as_ref().and_then(|findings| findings.trace.as_ref());
+        if let Some(path) = path.filter(|_| self.output.style() == Style::Text) {
+            info!("{}: {}: {}", self.program, self.target, way::lines(path));
         }
     }
 

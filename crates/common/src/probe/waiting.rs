@@ -49,7 +49,7 @@ impl<'a> Waiting<'a> {
         Self {
             target,
             reporter,
-            run: Run::again(nowhere, start, end),
+            run: Run::again(nowhere, start, end, reporter.wanted()),
             resolving: None,
             start,
             interval: persistence.interval(),

@@ -1,0 +1,238 @@
+//! Where the way of a probe ends, hop after hop: as traceroute(8), but for the very flow that the
+//! probe took, and without privileges.
+//!
+//! What is sent with a hop limit of 1 dies at the first router, which says so (time exceeded: RFC
+//! 792; RFC 4443, section 3.3), and so on, until the target answers or nobody does. This is pure
+//! policy, without a clock and without sockets: the clients send, and report what came.
+
+pub mod path;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::probe::outcome::icmp::IcmpError;
+use path::{End, Hop, Path};
+
+/// How often a hop is asked. Routers send few ICMP errors (Linux: one a second to one peer, after
+/// a burst of six), so the silence of one hop is not its death.
+const MOST_TRIES: u32 = 2;
+
+/// After so many silent hops in a row nobody is asked any more: whatever is behind them does not
+/// answer, or nothing gets there.
+const MOST_SILENT: usize = 3;
+
+/// How many hops are asked at most, as by traceroute(8). Ways through the Internet have fewer.
+const MOST_HOPS: usize = 30;
+
+/// How long a hop has to answer before any hop has: the round trip by satellite, and some queue.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// How much longer than the slowest answer so far a hop may take. The next one is farther away, and
+/// routers answer when they have nothing better to do.
+const SLOWER: u32 = 3;
+
+/// No hop has less time than this, however fast the others were.
+const SHORTEST_WAIT: Duration = Duration::from_millis(300);
+
+/// How long everything takes at most. Thirty hops that answer take a few seconds; whoever reads the
+/// trace is waiting for it.
+pub const LONGEST: Duration = Duration::from_secs(15);
+
+/// How often something is sent again because it was too large for a link: each narrower link on
+/// the way may take one more attempt. The kernel then knows what fits.
+const MOST_RESENDS: u32 = 4;
+
+/// The asking of one hop after another.
+#[derive(Debug)]
+pub struct Trace {
+    path: Path,
+    /// Whether whatever comes may be an answer to something sent before: to the probe, whose time
+    /// is up. Then only the answer to a second asking counts as the end of the way.
+    may_be_late: bool,
+    /// What may have been the end, and was asked for again.
+    claim: Option<(End, Hop)>,
+    /// How often the present hop was asked.
+    tries: u32,
+    /// When it was asked last; none if it is to be asked now.
+    asked: Option<Instant>,
+    resends: u32,
+    /// The longest that an answer took.
+    slowest: Option<Duration>,
+    ends_at: Instant,
+    is_over: bool,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Send once more, with this hop limit.
+    Ask(u8),
+    /// Wait for an answer, until this time.
+    Wait(Instant),
+    /// Nothing more.
+    Nothing,
+}
+
+impl Trace {
+    /// The way from `local` to `address`, of which nothing is known. It is asked for from `start`
+    /// on, and until `end` at the latest. See [`Trace::may_be_late`] for the last one.
+    #[must_use]
+    pub fn new(
+        local: SocketAddr,
+        address: SocketAddr,
+        start: Instant,
+        end: Option<Instant>,
+        may_be_late: bool,
+    ) -> Self {
+        let longest = start + LONGEST;
+        Self {
+            path: Path::new(local, address),
+            may_be_late,
+            claim: None,
+            tries: 0,
+            asked: None,
+            resends: MOST_RESENDS,
+            slowest: None,
+            ends_at: end.map_or(longest, |end| end.min(longest)),
+            is_over: false,
+        }
+    }
+
+    /// What is to be done at `now`. What was not answered in time is silent.
+    pub fn next(&mut self, now: Instant) -> Next {
+        if !self.is_over && self.ends_at <= now {
+            self.end_as_claimed_or(End::OutOfTime);
+        }
+        match self.waits_until() {
+            _ if self.is_over => return Next::Nothing,
+            Some(until) if now < until => return Next::Wait(until),
+            Some(_) => self.silent(),
+            None => {}
+        }
+        if self.is_over { Next::Nothing } else { Next::Ask(self.hop()) }
+    }
+
+    /// Until when the present hop has time to answer.
+    fn waits_until(&self) -> Option<Instant> {
+        let wait = self.slowest.map_or(FIRST_WAIT, |slowest| {
+            slowest.saturating_mul(SLOWER).clamp(SHORTEST_WAIT, FIRST_WAIT)
+        });
+        self.asked.map(|asked| (asked + wait).min(self.ends_at))
+    }
+
+    /// The hop that is asked, from 1.
+    fn hop(&self) -> u8 {
+        u8::try_from(self.path.hops.len() + 1).unwrap_or(u8::MAX)
+    }
+
+    /// Notes that the hop was asked at `now`, from `local`.
+    pub fn asked(&mut self, local: SocketAddr, now: Instant) {
+        self.path.local = local;
+        self.asked = Some(now);
+        self.tries += 1;
+    }
+
+    /// Notes that nobody answered.
+    fn silent(&mut self) {
+        self.asked = None;
+        if self.claim.is_some() {
+            self.end_as_claimed_or(End::Silent);
+        } else if self.tries >= MOST_TRIES {
+            self.pass(Hop::default());
+            let silent = self.path.hops.iter().rev().take_while(|hop| hop.time.is_none());
+            if silent.count() >= MOST_SILENT {
+                self.end(End::Silent);
+            }
+        }
+    }
+
+    /// Goes on to the next hop, if there may be one.
+    fn pass(&mut self, hop: Hop) {
+        (self.claim, self.asked, self.tries) = (None, None, 0);
+        self.path.hops.push(hop);
+        if self.path.hops.len() >= MOST_HOPS {
+            self.end(End::TooFar);
+        }
+    }
+
+    /// Notes that `error` came at `now` for what was sent.
+    pub fn icmp(&mut self, error: IcmpError, now: Instant) {
+        let Some(hop) = self.answer(error.router, now) else {
+            return;
+        };
+        let (own, target) = (self.path.local.ip(), self.path.address.ip());
+        if error.is_hop_limit() {
+            self.pass(hop);
+        } else if error.is_too_large() && self.resends > 0 {
+            self.resends -= 1;
+            (self.asked, self.tries) = (None, 0);
+        } else if error.router == Some(own) && own != target {
+            // A neighbour that does not answer: RFC 1122, section 2.3.2.2.
+            self.fail(format!("{}, says this machine", error.words()));
+        } else if error.router == Some(target) && error.is_port_unreachable() {
+            self.claim(End::Reached, hop);
+        } else {
+            self.claim(End::Stopped(error), hop);
+        }
+    }
+
+    /// Notes that the target itself answered at `now`.
+    pub fn reached(&mut self, now: Instant) {
+        if let Some(hop) = self.answer(Some(self.path.address.ip()), now) {
+            self.claim(End::Reached, hop);
+        }
+    }
+
+    /// What `router` said at `now`, if anybody was asked.
+    fn answer(&mut self, router: Option<IpAddr>, now: Instant) -> Option<Hop> {
+        let asked = self.asked.filter(|_| !self.is_over)?;
+        let time = now.saturating_duration_since(asked);
+        self.slowest = self.slowest.max(Some(time));
+        Some(Hop { router, time: Some(time) })
+    }
+
+    /// Ends the way with what `hop` said; or asks the same hop once more, if that may have been
+    /// said of something sent before.
+    fn claim(&mut self, end: End, hop: Hop) {
+        let is_repeated = self.claim.replace((end, hop)).is_some();
+        self.asked = None;
+        if is_repeated || !self.may_be_late {
+            self.end_as_claimed_or(End::Silent);
+        }
+    }
+
+    fn end_as_claimed_or(&mut self, end: End) {
+        let end = self.claim.take().map_or(end, |(end, hop)| {
+            self.path.hops.push(hop);
+            end
+        });
+        self.end(end);
+    }
+
+    fn end(&mut self, end: End) {
+        self.path.end = end;
+        self.is_over = true;
+    }
+
+    /// Notes that nothing more can be sent, for this `reason`.
+    pub fn fail(&mut self, reason: String) {
+        if !self.is_over {
+            self.end(End::Failed(reason));
+        }
+    }
+
+    /// Notes that the port of the probe cannot be used: another one has to do.
+    pub fn leave_port(&mut self) {
+        self.path.is_other_port = true;
+    }
+
+    /// What is known of the way now. If not all of it was asked for, the time was up.
+    #[must_use]
+    pub fn into_path(self) -> Path {
+        self.path
+    }
+}
+
+#[cfg(test)]
+#[path = "trace/scenarios.rs"]
+mod scenarios;

@@ -1,0 +1,113 @@
+//! The way of a probe, as far as it is known.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::probe::outcome::icmp::IcmpError;
+
+/// The way of a probe, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Where it begins: this machine's own address.
+    pub local: SocketAddr,
+    /// Where it leads.
+    pub address: SocketAddr,
+    /// Whether the port differs from the probe's, which could not be used again.
+    pub is_other_port: bool,
+    /// Who is on the way, in order.
+    pub hops: Vec<Hop>,
+    /// Why no more is known.
+    pub end: End,
+}
+
+/// A hop: a router, or in the end the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hop {
+    /// Who answered, if the system says so.
+    pub router: Option<IpAddr>,
+    /// How long the answer took; none if there was none.
+    pub time: Option<Duration>,
+}
+
+/// Why no more is known of a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The target has answered.
+    Reached,
+    /// A hop says that it goes no further, and why.
+    Stopped(IcmpError),
+    /// Several hops in a row did not answer.
+    Silent,
+    /// More hops than are asked.
+    TooFar,
+    /// The time was up.
+    OutOfTime,
+    /// This machine could not ask, for this reason.
+    Failed(String),
+}
+
+impl End {
+    /// The end in one word.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Reached => "reached",
+            Self::Stopped(_) => "stopped",
+            Self::Silent => "silent",
+            Self::TooFar => "too-far",
+            Self::OutOfTime => "out-of-time",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// What was said of it, if anybody has said anything.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Stopped(error) => Some(error.words()),
+            Self::Failed(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Path {
+    /// A way of which nothing is known.
+    #[must_use]
+    pub fn new(local: SocketAddr, address: SocketAddr) -> Self {
+        let (hops, end) = (Vec::new(), End::OutOfTime);
+        Self { local, address, is_other_port: false, hops, end }
+    }
+
+    /// The number of the last hop that answered, and who that was, if known.
+    #[must_use]
+    pub fn last(&self) -> Option<(usize, Option<IpAddr>)> {
+        let at = self.hops.iter().rposition(|hop| hop.time.is_some())?;
+        Some((at + 1, self.hops[at].router))
+    }
+}
+
+impl fmt::Display for Path {
+    /// `last heard of at hop 2, 10.1.3.2`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (hop, router) = match (&self.end, self.last()) {
+            (End::Failed(reason), _) => return write!(f, "no trace: {reason}"),
+            (_, Some(last)) => last,
+            (_, None) => return f.write_str("no router on the way answered"),
+        };
+        match &self.end {
+            End::Reached => {
+                return write!(f, "the way there is open: the target answered at hop {hop}");
+            }
+            End::Stopped(_) => write!(f, "stopped at hop {hop}")?,
+            _ => write!(f, "last heard of at hop {hop}")?,
+        }
+        match (router, &self.end) {
+            (Some(router), End::Stopped(error)) => write!(f, " by {router}: {}", error.words()),
+            (None, End::Stopped(error)) => write!(f, ": {}", error.words()),
+            (Some(router), _) => write!(f, ", {router}"),
+            (None, _) => Ok(()),
+        }
+    }
+}
