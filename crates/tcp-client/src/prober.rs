@@ -82,7 +82,7 @@ impl<'m> Prober<'m> {
                 self.begin(probe, run);
             }
             if run.is_over(now, None) {
-                return self.end_examination(run);
+                return self.end_examination_of(run, now);
             }
             run.report_ended()?;
             self.poller.watch_output(run.watch());

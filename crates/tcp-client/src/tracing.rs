@@ -14,7 +14,7 @@ use common::probe::error_queue;
 use common::probe::examination::Subject;
 use common::probe::extras::{self, Extra};
 use common::probe::trace::path::Path;
-use common::probe::trace::{Next, Trace};
+use common::probe::trace::{Answers, Next, Trace};
 use mio::net::TcpStream;
 use nix::Error as Errno;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -50,7 +50,7 @@ impl Tracing {
     /// The trace of `subject`, from `now` on.
     pub fn new(subject: &Subject, now: Instant) -> Self {
         let Subject { flow, address: peer, local, end, .. } = *subject;
-        let trace = Trace::new(local, peer, now, end, false);
+        let trace = Trace::new(local, peer, now, end, Answers::Matched);
         Self { flow, peer, local, trace, socket: None, next_at: now, is_ready: false }
     }
 

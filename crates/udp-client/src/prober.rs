@@ -96,7 +96,7 @@ impl<'r> Prober<'r> {
             }
             let listening = self.ports.listens_until();
             if run.is_over(now, listening) {
-                self.end_examination(run)?;
+                self.end_examination_of(run, now)?;
                 return self.look(run);
             }
             run.report_ended()?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::exit::reason;
 use common::probe::examination::Subject;
 use common::probe::trace::path::Path;
-use common::probe::trace::{Next, Trace};
+use common::probe::trace::{Answers, Next, Trace};
 
 use crate::exchange::{MOST_RECEIVED, Socket, is_same};
 use crate::port::Port;
@@ -48,7 +48,8 @@ impl Tracing {
     /// left alone for the time `quiet`.
     pub fn new(port: Port, subject: &Subject, now: Instant, quiet: Duration) -> Self {
         let Subject { local, address, end, is_silent, .. } = *subject;
-        let mut trace = Trace::new(local, address, now, end, is_silent);
+        let answers = Answers::Unmatched { is_probe_silent: is_silent };
+        let mut trace = Trace::new(local, address, now, end, answers);
         if !port.socket.has_error_queue() {
             trace.fail("without IP_RECVERR no router can be heard".to_owned());
         }

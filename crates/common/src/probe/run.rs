@@ -21,6 +21,7 @@ use crate::exit::Failure;
 use crate::probe::aim::{Aim, Probe};
 use crate::probe::destination::Destination;
 use crate::probe::examination::{Examining, Wanted};
+use crate::probe::findings::Findings;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
@@ -63,6 +64,8 @@ pub struct Run {
     examining: Examining,
     /// A single exchange that has ended, and that is being examined before the caller has it.
     held: Option<Ended>,
+    /// What was found out about an attempt, until the caller takes it.
+    findings: Option<Box<Findings>>,
 }
 
 impl Run {
@@ -107,6 +110,7 @@ impl Run {
             ended: VecDeque::new(),
             examining: Examining::new(wanted),
             held: None,
+            findings: None,
             destination,
         }
     }

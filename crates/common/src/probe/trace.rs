@@ -46,20 +46,35 @@ const MOST_RESENDS: u32 = 4;
 #[derive(Debug)]
 pub struct Trace {
     path: Path,
-    /// Whether whatever comes may be an answer to something sent before: to the probe, whose time
-    /// is up. Then only the answer to a second asking counts as the end of the way.
-    may_be_late: bool,
+    answers: Answers,
+    /// How much of what was sent has no answer yet.
+    unanswered: u32,
     /// What may have been the end, and was asked for again.
     claim: Option<(End, Hop)>,
     /// How often the present hop was asked.
     tries: u32,
     /// When it was asked last; none if it is to be asked now.
     asked: Option<Instant>,
+    /// When it was asked first.
+    first_asked: Instant,
     resends: u32,
     /// The longest that an answer took.
     slowest: Option<Duration>,
     ends_at: Instant,
     is_over: bool,
+}
+
+/// What is known of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// It belongs to what was sent last.
+    Matched,
+    /// It may belong to anything that was sent before (UDP): to an earlier asking or, if the probe
+    /// ended in silence, to the probe.
+    Unmatched {
+        /// Whether the probe ended so. Then only the answer to a second asking counts as the end.
+        is_probe_silent: bool,
+    },
 }
 
 /// What is to be done.
@@ -75,22 +90,24 @@ pub enum Next {
 
 impl Trace {
     /// The way from `local` to `address`, of which nothing is known. It is asked for from `start`
-    /// on, and until `end` at the latest. See [`Trace::may_be_late`] for the last one.
+    /// on, and until `end` at the latest.
     #[must_use]
     pub fn new(
         local: SocketAddr,
         address: SocketAddr,
         start: Instant,
         end: Option<Instant>,
-        may_be_late: bool,
+        answers: Answers,
     ) -> Self {
         let longest = start + LONGEST;
         Self {
             path: Path::new(local, address),
-            may_be_late,
+            answers,
+            unanswered: 0,
             claim: None,
             tries: 0,
             asked: None,
+            first_asked: start,
             resends: MOST_RESENDS,
             slowest: None,
             ends_at: end.map_or(longest, |end| end.min(longest)),
@@ -129,7 +146,9 @@ impl Trace {
     pub fn asked(&mut self, local: SocketAddr, now: Instant) {
         self.path.local = local;
         self.asked = Some(now);
+        self.first_asked = if self.tries == 0 { now } else { self.first_asked };
         self.tries += 1;
+        self.unanswered += 1;
     }
 
     /// Notes that nobody answered.
@@ -138,8 +157,8 @@ impl Trace {
         if self.claim.is_some() {
             self.end_as_claimed_or(End::Silent);
         } else if self.tries >= MOST_TRIES {
-            self.pass(Hop::default());
-            let silent = self.path.hops.iter().rev().take_while(|hop| hop.time.is_none());
+            self.pass(Hop::SILENT);
+            let silent = self.path.hops.iter().rev().take_while(|hop| hop.is_silent);
             if silent.count() >= MOST_SILENT {
                 self.end(End::Silent);
             }
@@ -161,7 +180,9 @@ impl Trace {
             return;
         };
         let (own, target) = (self.path.local.ip(), self.path.address.ip());
-        if error.is_hop_limit() {
+        if error.is_hop_limit() && self.is_repeated(error.router) {
+            // The present hop still has to answer.
+        } else if error.is_hop_limit() {
             self.pass(hop);
         } else if error.is_too_large() && self.resends > 0 {
             self.resends -= 1;
@@ -185,10 +206,19 @@ impl Trace {
 
     /// What `router` said at `now`, if anybody was asked.
     fn answer(&mut self, router: Option<IpAddr>, now: Instant) -> Option<Hop> {
+        self.unanswered = self.unanswered.saturating_sub(1);
         let asked = self.asked.filter(|_| !self.is_over)?;
-        let time = now.saturating_duration_since(asked);
-        self.slowest = self.slowest.max(Some(time));
-        Some(Hop { router, time: Some(time) })
+        self.slowest = self.slowest.max(Some(now.saturating_duration_since(self.first_asked)));
+        // If nobody knows which asking was answered, nobody knows how long that took.
+        let is_known = self.answers == Answers::Matched || self.tries == 1;
+        let time = is_known.then(|| now.saturating_duration_since(asked));
+        Some(Hop { router, time, is_silent: false })
+    }
+
+    /// Whether `router` has only answered again: it was the last hop, and that had been asked twice.
+    fn is_repeated(&self, router: Option<IpAddr>) -> bool {
+        let may_be = self.answers != Answers::Matched && self.unanswered > 0;
+        may_be && router.is_some() && self.path.hops.last().is_some_and(|hop| hop.router == router)
     }
 
     /// Ends the way with what `hop` said; or asks the same hop once more, if that may have been
@@ -196,16 +226,17 @@ impl Trace {
     fn claim(&mut self, end: End, hop: Hop) {
         let is_repeated = self.claim.replace((end, hop)).is_some();
         self.asked = None;
-        if is_repeated || !self.may_be_late {
+        if is_repeated || self.answers != (Answers::Unmatched { is_probe_silent: true }) {
             self.end_as_claimed_or(End::Silent);
         }
     }
 
     fn end_as_claimed_or(&mut self, end: End) {
-        let end = self.claim.take().map_or(end, |(end, hop)| {
-            self.path.hops.push(hop);
-            end
-        });
+        let claim = self.claim.take();
+        let was_asked = self.tries > 0;
+        let (end, hop) =
+            claim.map_or((end, was_asked.then_some(Hop::SILENT)), |(end, hop)| (end, Some(hop)));
+        self.path.hops.extend(hop);
         self.end(end);
     }
 
@@ -226,9 +257,12 @@ impl Trace {
         self.path.is_other_port = true;
     }
 
-    /// What is known of the way now. If not all of it was asked for, the time was up.
+    /// What is known of the way now. If there was more to ask, the time was up.
     #[must_use]
-    pub fn into_path(self) -> Path {
+    pub fn into_path(mut self) -> Path {
+        if !self.is_over {
+            self.end_as_claimed_or(End::OutOfTime);
+        }
         self.path
     }
 }

@@ -44,8 +44,17 @@ impl Prober<'_> {
         }
     }
 
+    /// Ends the examination, unless it goes on when `run`, which returns at `now`, is driven again.
+    pub(super) fn end_examination_of(
+        &mut self,
+        run: &mut Run,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        if run.goes_on_examining(now) { Ok(()) } else { self.end_examination(run) }
+    }
+
     /// Ends the examination, and hands over what was found so far.
-    pub(super) fn end_examination(&mut self, run: &mut Run) -> Result<(), Failure> {
+    fn end_examination(&mut self, run: &mut Run) -> Result<(), Failure> {
         let path = self.tracing.take().map(|tracing| {
             self.flows.closed(tracing.flow(), None);
             tracing.into_path()

@@ -135,7 +135,7 @@ fn way(path: Option<&Path>) -> Field {
         return Field::Nothing;
     };
     let last = path.last();
-    let hop = |(at, Hop { router, time }): (usize, &Hop)| {
+    let hop = |(at, Hop { router, time, .. }): (usize, &Hop)| {
         Field::Object(vec![
             ("hop", Field::Number(at as u64 + 1)),
             ("router", text(*router)),

@@ -14,10 +14,12 @@ pub(crate) fn lines(path: &Path) -> String {
     for (at, hop) in path.hops.iter().enumerate() {
         // Writing to a string does not fail.
         let _ = write!(lines, "\n{:3}  ", at + 1);
-        match (hop.time, hop.router) {
-            (None, _) => lines.push('*'),
-            (Some(time), Some(router)) => _ = write!(lines, "{router}  {} ms", Millis(time)),
-            (Some(time), None) => _ = write!(lines, "?  {} ms", Millis(time)),
+        match hop.router {
+            Some(router) => _ = write!(lines, "{router}"),
+            None => lines.push(if hop.is_silent { '*' } else { '?' }),
+        }
+        if let Some(time) = hop.time {
+            _ = write!(lines, "  {} ms", Millis(time));
         }
     }
     if let (End::Stopped(error), false) = (&path.end, path.hops.is_empty()) {

@@ -24,10 +24,29 @@ impl Run {
         }
     }
 
-    /// Whether a probe with this outcome, which ends at `now`, is going to be examined.
+    /// Whether a probe with this outcome, which ends at `now`, is going to be examined, or may be.
     #[must_use]
     pub fn would_examine(&self, outcome: &Outcome, now: Instant) -> bool {
-        self.pause.is_none() && self.examining.would_examine(outcome, now)
+        self.examining.would_examine(outcome, now)
+    }
+
+    /// Has an attempt examined that has `ended`, from `now` on and until `end` at the latest. What is
+    /// found is kept until [`Run::take_findings`]. Returns whether the attempt is to be examined.
+    pub fn examine(&mut self, ended: &Ended, now: Instant, end: Option<Instant>) -> bool {
+        // Attempts have one flow.
+        self.examining.add(ended, 0, now, end)
+    }
+
+    /// What was found out about an attempt.
+    pub fn take_findings(&mut self) -> Option<Box<Findings>> {
+        self.findings.take()
+    }
+
+    /// Whether an examination that is under way at `now` goes on when the loop is driven again.
+    #[must_use]
+    pub fn goes_on_examining(&self, now: Instant) -> bool {
+        let is_attempt = self.pause.is_some() && self.signal.is_none();
+        is_attempt && self.end.is_none_or(|end| now < end)
     }
 
     /// What the loop has to examine from now on, if anything. It calls [`Run::examined`] when it
@@ -44,15 +63,17 @@ impl Run {
         let Some((subject, begun)) = self.examining.end() else {
             return Ok(());
         };
-        if let Some(ended) = self.held.take() {
-            let findings = Some(Box::new(Findings { begun, trace }));
-            self.ended.push_back(Ended { findings, ..ended });
-            return Ok(());
+        if self.report.is_some() {
+            self.report_ended()?;
         }
-        self.report_ended()?;
-        match (&mut self.report, trace) {
-            (Some(report), Some(path)) => report.trace(&subject, &path),
-            _ => Ok(()),
+        if let Some(report) = &mut self.report {
+            return trace.map_or(Ok(()), |path| report.trace(&subject, &path));
         }
+        let findings = Some(Box::new(Findings { begun, trace }));
+        match self.held.take() {
+            Some(ended) => self.ended.push_back(Ended { findings, ..ended }),
+            None => self.findings = findings,
+        }
+        Ok(())
     }
 }

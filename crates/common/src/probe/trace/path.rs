@@ -22,12 +22,19 @@ pub struct Path {
 }
 
 /// A hop: a router, or in the end the target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hop {
     /// Who answered, if the system says so.
     pub router: Option<IpAddr>,
-    /// How long the answer took; none if there was none.
+    /// How long the answer took; none if there was none, or if that is not known.
     pub time: Option<Duration>,
+    /// Whether nobody answered.
+    pub is_silent: bool,
+}
+
+impl Hop {
+    /// A hop that has not answered.
+    pub const SILENT: Self = Self { router: None, time: None, is_silent: true };
 }
 
 /// Why no more is known of a way.
@@ -83,7 +90,7 @@ impl Path {
     /// The number of the last hop that answered, and who that was, if known.
     #[must_use]
     pub fn last(&self) -> Option<(usize, Option<IpAddr>)> {
-        let at = self.hops.iter().rposition(|hop| hop.time.is_some())?;
+        let at = self.hops.iter().rposition(|hop| !hop.is_silent)?;
         Some((at + 1, self.hops[at].router))
     }
 }
@@ -94,6 +101,9 @@ impl fmt::Display for Path {
         let (hop, router) = match (&self.end, self.last()) {
             (End::Failed(reason), _) => return write!(f, "no trace: {reason}"),
             (_, Some(last)) => last,
+            (End::OutOfTime, None) => {
+                return f.write_str("no router on the way had answered when the time was up");
+            }
             (_, None) => return f.write_str("no router on the way answered"),
         };
         match &self.end {
@@ -108,6 +118,7 @@ impl fmt::Display for Path {
             (None, End::Stopped(error)) => write!(f, ": {}", error.words()),
             (Some(router), _) => write!(f, ", {router}"),
             (None, _) => Ok(()),
-        }
+        }?;
+        if self.end == End::OutOfTime { f.write_str(", when the time was up") } else { Ok(()) }
     }
 }
