@@ -218,7 +218,12 @@ impl Trace {
     /// Whether `router` has only answered again: it was the last hop, and that had been asked twice.
     fn is_repeated(&self, router: Option<IpAddr>) -> bool {
         let may_be = self.answers != Answers::Matched && self.unanswered > 0;
-        may_be && router.is_some() && self.path.hops.last().is_some_and(|hop| hop.router == router)
+        may_be && self.is_last(router)
+    }
+
+    /// Whether `router` is the last hop so far.
+    fn is_last(&self, router: Option<IpAddr>) -> bool {
+        router.is_some() && self.path.hops.last().is_some_and(|hop| hop.router == router)
     }
 
     /// Ends the way with what `hop` said; or asks the same hop once more, if that may have been
@@ -234,8 +239,12 @@ impl Trace {
     fn end_as_claimed_or(&mut self, end: End) {
         let claim = self.claim.take();
         let was_asked = self.tries > 0;
-        let (end, hop) =
-            claim.map_or((end, was_asked.then_some(Hop::SILENT)), |(end, hop)| (end, Some(hop)));
+        // Who rejects what is to go on has said before that the limit was used up there.
+        let claim = claim.map(|(end, hop)| {
+            let is_same = matches!(end, End::Stopped(_)) && self.is_last(hop.router);
+            (end, (!is_same).then_some(hop))
+        });
+        let (end, hop) = claim.unwrap_or((end, was_asked.then_some(Hop::SILENT)));
         self.path.hops.extend(hop);
         self.end(end);
     }
