@@ -9,7 +9,6 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::exit::reason;
 use common::probe::error_queue;
 use common::probe::examination::Subject;
 use common::probe::extras::{self, Extra};
@@ -83,7 +82,7 @@ impl Tracing {
                 self.socket = None;
                 match self.connect(hops) {
                     Ok(socket) => self.socket = Some(socket),
-                    Err(error) => self.trace.fail(reason(&error)),
+                    Err(error) => self.trace.fail(&error),
                 }
             }
         }
@@ -135,7 +134,8 @@ fn connect(local: SocketAddr, peer: SocketAddr, hops: u8) -> io::Result<TcpStrea
         socket.set_ttl_v4(hops.into())?;
     }
     if !error_queue::enable(&socket, peer.is_ipv6()) {
-        return Err(io::Error::other("without IP_RECVERR no router can be heard"));
+        // No router would be heard.
+        return Err(Errno::EOPNOTSUPP.into());
     }
     extras::have(Extra::SharedPort, socket.set_reuse_address(true));
     // A connection that comes to stand has nothing to say. A reset ends it with the least work for
@@ -158,7 +158,7 @@ fn look(socket: &TcpStream, trace: &mut Trace) {
     match SockRef::from(socket).take_error() {
         // A reset. Whatever ICMP says is in the queue.
         Ok(Some(error)) if error.kind() == ErrorKind::ConnectionRefused => trace.reached(now),
-        Ok(Some(error)) => trace.fail(reason(&error)),
+        Ok(Some(error)) => trace.fail(&error),
         Ok(None) if socket.peer_addr().is_ok() => trace.reached(now),
         _ => {}
     }

@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use common::exit::reason;
 use common::probe::examination::Subject;
 use common::probe::trace::path::Path;
 use common::probe::trace::{Answers, Next, Trace};
@@ -51,7 +50,8 @@ impl Tracing {
         let answers = Answers::Unmatched { is_probe_silent: is_silent };
         let mut trace = Trace::new(local, address, now, end, answers);
         if !port.socket.has_error_queue() {
-            trace.fail("without IP_RECVERR no router can be heard".to_owned());
+            // No router would be heard.
+            trace.fail(&ErrorKind::Unsupported.into());
         }
         let state = State::Asking(Box::new(trace));
         Self { port, state, next_at: now, quiet, is_ready: false }
@@ -112,7 +112,7 @@ fn ask(port: &Port, trace: &mut Trace, hops: u8, datagram: &[u8]) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
             trace.asked(port.ends.local, Instant::now());
         }
-        Err(error) => trace.fail(reason(&error)),
+        Err(error) => trace.fail(&error),
     }
 }
 

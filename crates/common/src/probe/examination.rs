@@ -1,14 +1,10 @@
-//! Which probes are examined once they have ended, to find out why they failed, and when: the
-//! option `--trace`.
+//! Which probes are examined once they have ended, to find out why they failed, and when.
 //!
 //! A client's loop does the examining: [`Run`](crate::probe::run::Run) says what is to be examined
 //! (a [`Subject`]), and takes what was found ([`Findings`](crate::probe::findings::Findings)).
 
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
-
-use clap::Args;
 
 use crate::probe::outcome::expected::Expected;
 use crate::probe::outcome::verdict::Verdict;
@@ -17,17 +13,6 @@ use crate::probe::outcome::{Ended, Outcome};
 /// In a run, the least time from the beginning of one examination to that of the next. Routers and
 /// the target have other things to do, and limit what they say.
 const PAUSE: Duration = Duration::from_secs(10);
-
-/// The options that say what is examined.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct Examination {
-    /// If a probe fails, ask router after router how far it gets
-    #[arg(
-        long, value_name = "WHEN", num_args = 0..=1, require_equals = true,
-        default_missing_value = "failure", display_order = 14,
-    )]
-    trace: Option<When>,
-}
 
 /// Which probes are traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +23,14 @@ pub enum When {
     Always,
 }
 
-impl FromStr for When {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl When {
+    /// When to trace, as it is written; none if nobody knows.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
         match text {
-            "failure" => Ok(Self::Failure),
-            "always" => Ok(Self::Always),
-            _ => Err("failure or always"),
+            b"failure" => Some(Self::Failure),
+            b"always" => Some(Self::Always),
+            _ => None,
         }
     }
 }
@@ -77,11 +62,10 @@ pub struct Subject {
 }
 
 impl Wanted {
-    /// Examines what the options say; nothing if they say nothing. The verdicts that are `expected`
-    /// are no failures.
+    /// Probes are traced as `trace` says; the verdicts that are `expected` are no failures.
     #[must_use]
-    pub fn new(examination: Examination, expected: Expected) -> Option<Self> {
-        examination.trace.map(|trace| Self { trace, expected })
+    pub fn new(trace: When, expected: Expected) -> Self {
+        Self { trace, expected }
     }
 
     /// Whether a probe with this outcome is examined. One that has not reached the network took no

@@ -9,6 +9,7 @@ pub mod verdict;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::duration::Millis;
@@ -59,7 +60,7 @@ pub struct Ended {
     /// the probe.
     pub last: Outcome,
     /// What an examination has found, if there was one before the probe was reported.
-    pub findings: Option<Box<Findings>>,
+    pub findings: Option<Rc<Findings>>,
 }
 
 /// An address that a probe has tried, other than the one that counts.

@@ -30,7 +30,7 @@ use crate::options::{Text, text as text_of};
 use crate::output::stdout::has_room;
 use crate::output::{Output, Style};
 use crate::printable::{framed, printable};
-use crate::probe::examination::{Examination, Wanted};
+use crate::probe::examination::{Wanted, When};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::expected::Expected;
 use crate::probe::outcome::expected_reply::ExpectedReply;
@@ -61,9 +61,13 @@ pub struct Reporting {
     )]
     expect_prefix: Option<Text>,
 
-    /// What is examined of probes that have ended.
-    #[command(flatten)]
-    examination: Examination,
+    /// If a probe fails, ask router after router how far it gets
+    #[arg(
+        long, value_name = "WHEN", value_parser = text_of(MAX_DATAGRAM), num_args = 0..=1,
+        require_equals = true, default_missing_value = "failure", display_order = 14,
+    )]
+    // Of the same type as other options, which makes the program smaller.
+    trace: Option<Text>,
 
     /// How the client prints.
     #[command(flatten)]
@@ -77,8 +81,17 @@ impl Reporting {
     /// # Errors
     /// It cannot.
     pub fn check(&self, target: &Address, never: &[(Verdict, &str)]) -> Result<(), Failure> {
+        if let (Some(Text(when)), None) = (&self.trace, self.trace()) {
+            let option = format_args!("--trace={}", String::from_utf8_lossy(when));
+            return Err(Failure::usage(option, "write --trace=failure or --trace=always"));
+        }
         let has_expected_reply = self.expect_reply.is_some() || self.expect_prefix.is_some();
         self.expect.check(target, has_expected_reply, never)
+    }
+
+    /// Which probes are traced, if any are.
+    fn trace(&self) -> Option<When> {
+        self.trace.as_ref().and_then(|Text(when)| When::parse(when))
     }
 
     /// What a reply is expected to be.
@@ -98,7 +111,7 @@ pub struct Reporter {
     program: &'static str,
     target: Address,
     expected: Expected,
-    examination: Examination,
+    trace: Option<When>,
     output: Output,
 }
 
@@ -106,14 +119,14 @@ impl Reporter {
     /// Reports the probes that `program` makes of `target`, as `reporting` asks.
     #[must_use]
     pub fn new(program: &'static str, target: Address, reporting: &Reporting) -> Self {
-        let Reporting { expect: expected, examination, output, .. } = *reporting;
-        Self { program, target, expected, examination, output }
+        let (expected, trace, output) = (reporting.expect, reporting.trace(), reporting.output);
+        Self { program, target, expected, trace, output }
     }
 
     /// Which probes are examined once they have ended, if any are.
     #[must_use]
     pub fn wanted(&self) -> Option<Wanted> {
-        Wanted::new(self.examination, self.expected)
+        self.trace.map(|trace| Wanted::new(trace, self.expected))
     }
 
     /// The level that `-q` and `-v` ask for.
@@ -246,7 +259,8 @@ impl Reporter {
     fn show_way(&self, ended: &Ended) {
         let path = ended.findings.as_ref().and_then(|findings| findings.trace.as_ref());
         if let Some(path) = path.filter(|_| self.output.style() == Style::Text) {
-            info!("{}: {}: {}", self.program, self.target, way::lines(path));
+            let lines = way::lines(path, "\n");
+            info!("{}: {}: {lines}", self.program, self.target);
         }
     }
 

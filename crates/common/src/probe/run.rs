@@ -13,6 +13,7 @@ mod examining;
 use std::collections::VecDeque;
 use std::mem;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -65,7 +66,7 @@ pub struct Run {
     /// A single exchange that has ended, and that is being examined before the caller has it.
     held: Option<Ended>,
     /// What was found out about an attempt, until the caller takes it.
-    findings: Option<Box<Findings>>,
+    findings: Option<Rc<Findings>>,
 }
 
 impl Run {

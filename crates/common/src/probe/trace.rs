@@ -7,8 +7,11 @@
 
 pub mod path;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
+
+use nix::Error as Errno;
 
 use crate::probe::outcome::icmp::IcmpError;
 use path::{End, Hop, Path};
@@ -189,7 +192,7 @@ impl Trace {
             (self.asked, self.tries) = (None, 0);
         } else if error.router == Some(own) && own != target {
             // A neighbour that does not answer: RFC 1122, section 2.3.2.2.
-            self.fail(format!("{}, says this machine", error.words()));
+            self.end(End::Failed(Errno::EHOSTUNREACH));
         } else if error.router == Some(target) && error.is_port_unreachable() {
             self.claim(End::Reached, hop);
         } else {
@@ -237,28 +240,24 @@ impl Trace {
     }
 
     fn end_as_claimed_or(&mut self, end: End) {
-        let claim = self.claim.take();
         let was_asked = self.tries > 0;
+        let (end, hop) = self.claim.unwrap_or((end, Hop::SILENT));
         // Who rejects what is to go on has said before that the limit was used up there.
-        let claim = claim.map(|(end, hop)| {
-            let is_same = matches!(end, End::Stopped(_)) && self.is_last(hop.router);
-            (end, (!is_same).then_some(hop))
-        });
-        let (end, hop) = claim.unwrap_or((end, was_asked.then_some(Hop::SILENT)));
-        self.path.hops.extend(hop);
+        let is_same = matches!(end, End::Stopped(_)) && self.is_last(hop.router);
+        if was_asked && !is_same {
+            self.path.hops.push(hop);
+        }
         self.end(end);
     }
 
     fn end(&mut self, end: End) {
-        self.path.end = end;
-        self.is_over = true;
+        (self.path.end, self.is_over) = (end, true);
     }
 
-    /// Notes that nothing more can be sent, for this `reason`.
-    pub fn fail(&mut self, reason: String) {
-        if !self.is_over {
-            self.end(End::Failed(reason));
-        }
+    /// Notes that nothing more can be sent, because of `error`.
+    pub fn fail(&mut self, error: &io::Error) {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EOPNOTSUPP as i32));
+        self.end(End::Failed(errno));
     }
 
     /// Notes that the port of the probe cannot be used: another one has to do.

@@ -144,7 +144,7 @@ fn way(path: Option<&Path>) -> Field {
     };
     Field::Object(vec![
         ("end", Field::Text(path.end.as_str().to_owned())),
-        ("reason", text(path.end.reason())),
+        ("reason", path.end.reason().map_or(Field::Nothing, Field::Text)),
         ("local", Field::Text(path.local.to_string())),
         ("hops", Field::List(path.hops.iter().enumerate().map(hop).collect())),
         ("last_hop", last.map_or(Field::Nothing, |(hop, _)| Field::Number(hop as u64))),

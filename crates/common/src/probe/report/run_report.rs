@@ -125,10 +125,8 @@ impl RunReport {
         match self.reporter.output.style() {
             Style::Json => self.backlog.push(&json::trace(target, subject, path, stamp)),
             Style::Text => {
-                let (number, lines) = (subject.number, way::lines(path));
-                let lines = format!("{target}: probe={number} {path}; {lines}");
-                let lines = lines.lines().map(|line| format!("{stamp}{line}\n"));
-                self.backlog.push(&lines.collect::<String>())
+                let (number, lines) = (subject.number, way::lines(path, &format!("\n{stamp}")));
+                self.backlog.push(&format!("{stamp}{target}: probe={number} {path}; {lines}\n"))
             }
         }
     }

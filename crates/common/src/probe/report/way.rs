@@ -5,25 +5,23 @@ use std::fmt::Write;
 use crate::duration::Millis;
 use crate::probe::trace::path::{End, Path};
 
-/// `the way from 10.0.0.1:40000 to 10.1.9.2:6666`, and a line for each hop. No newline follows.
-pub(crate) fn lines(path: &Path) -> String {
-    let mut lines = format!("the way from {} to {}", path.local, path.address);
-    if path.is_other_port {
-        lines += " (the probe's port could not be used again)";
-    }
+/// `the way from 10.0.0.1:40000 to 10.1.9.2:6666`, and a line for each hop. Each of them begins with
+/// `newline`. None follows.
+pub(crate) fn lines(path: &Path, newline: &str) -> String {
+    let other = if path.is_other_port { " (the probe's port could not be used again)" } else { "" };
+    let mut lines = format!("the way from {} to {}{other}", path.local, path.address);
     for (at, hop) in path.hops.iter().enumerate() {
+        let silent = if hop.is_silent { "*" } else { "?" };
+        let router = hop.router.map_or_else(|| silent.to_owned(), |router| router.to_string());
         // Writing to a string does not fail.
-        let _ = write!(lines, "\n{:3}  ", at + 1);
-        match hop.router {
-            Some(router) => _ = write!(lines, "{router}"),
-            None => lines.push(if hop.is_silent { '*' } else { '?' }),
-        }
+        let _ = write!(lines, "{newline}{:3}  {router}", at + 1);
         if let Some(time) = hop.time {
-            _ = write!(lines, "  {} ms", Millis(time));
+            let _ = write!(lines, "  {} ms", Millis(time));
         }
     }
     if let (End::Stopped(error), false) = (&path.end, path.hops.is_empty()) {
-        _ = write!(lines, "  {}", error.words());
+        lines.push_str("  ");
+        lines.push_str(&error.words());
     }
     lines
 }

@@ -2,6 +2,7 @@
 //! was found is part of what came of it. A probe of a run is reported at once, and what was found
 //! when it is known.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::Run;
@@ -38,7 +39,7 @@ impl Run {
     }
 
     /// What was found out about an attempt.
-    pub fn take_findings(&mut self) -> Option<Box<Findings>> {
+    pub fn take_findings(&mut self) -> Option<Rc<Findings>> {
         self.findings.take()
     }
 
@@ -69,7 +70,7 @@ impl Run {
         if let Some(report) = &mut self.report {
             return trace.map_or(Ok(()), |path| report.trace(&subject, &path));
         }
-        let findings = Some(Box::new(Findings { begun, trace }));
+        let findings = Some(Rc::new(Findings { begun, trace }));
         match self.held.take() {
             Some(ended) => self.ended.push_back(Ended { findings, ..ended }),
             None => self.findings = findings,

@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use nix::Error as Errno;
+
+use crate::exit::reason;
 use crate::probe::outcome::icmp::IcmpError;
 
 /// The way of a probe, as far as it is known.
@@ -38,7 +41,7 @@ impl Hop {
 }
 
 /// Why no more is known of a way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The target has answered.
     Reached,
@@ -50,8 +53,8 @@ pub enum End {
     TooFar,
     /// The time was up.
     OutOfTime,
-    /// This machine could not ask, for this reason.
-    Failed(String),
+    /// This machine could not ask, for this reason of the system's.
+    Failed(Errno),
 }
 
 impl End {
@@ -73,7 +76,7 @@ impl End {
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Stopped(error) => Some(error.words()),
-            Self::Failed(reason) => Some(reason.clone()),
+            Self::Failed(errno) => Some(reason(&(*errno).into())),
             _ => None,
         }
     }
@@ -98,27 +101,27 @@ impl Path {
 impl fmt::Display for Path {
     /// `last heard of at hop 2, 10.1.3.2`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (hop, router) = match (&self.end, self.last()) {
-            (End::Failed(reason), _) => return write!(f, "no trace: {reason}"),
-            (_, Some(last)) => last,
-            (End::OutOfTime, None) => {
-                return f.write_str("no router on the way had answered when the time was up");
-            }
-            (_, None) => return f.write_str("no router on the way answered"),
+        let what = match self.end {
+            End::Failed(_) => "no trace",
+            End::Reached => "the way there is open: the target answered",
+            End::Stopped(_) => "stopped",
+            _ if self.last().is_none() => "no router on the way answered",
+            _ => "last heard of",
         };
-        match &self.end {
-            End::Reached => {
-                return write!(f, "the way there is open: the target answered at hop {hop}");
-            }
-            End::Stopped(_) => write!(f, "stopped at hop {hop}")?,
-            _ => write!(f, "last heard of at hop {hop}")?,
+        f.write_str(what)?;
+        let last = self.last().filter(|_| !matches!(self.end, End::Failed(_)));
+        if let Some((hop, router)) = last {
+            let by = if matches!(self.end, End::Stopped(_)) { " by" } else { "," };
+            let router = router.filter(|_| self.end != End::Reached);
+            let router = router.map_or_else(String::new, |router| format!("{by} {router}"));
+            // If the one before was silent, the answer may be to what it was asked.
+            let is_exact = hop < 2 || !self.hops[hop - 2].is_silent || self.end != End::Reached;
+            write!(f, " {} hop {hop}{router}", if is_exact { "at" } else { "by" })?;
         }
-        match (router, &self.end) {
-            (Some(router), End::Stopped(error)) => write!(f, " by {router}: {}", error.words()),
-            (None, End::Stopped(error)) => write!(f, ": {}", error.words()),
-            (Some(router), _) => write!(f, ", {router}"),
-            (None, _) => Ok(()),
-        }?;
-        if self.end == End::OutOfTime { f.write_str(", when the time was up") } else { Ok(()) }
+        match self.end.reason() {
+            Some(reason) => write!(f, ": {reason}"),
+            None if self.end == End::OutOfTime => f.write_str(", when the time was up"),
+            None => Ok(()),
+        }
     }
 }

@@ -62,7 +62,7 @@ impl World {
         };
         match what.split_once('/') {
             None if what == "answer" => self.trace.reached(self.now),
-            None if what == "failure" => self.trace.fail("no buffer".to_owned()),
+            None if what == "failure" => self.trace.fail(&Errno::ENOBUFS.into()),
             None => self.trace.icmp(icmp(11, 0), self.now),
             Some((kind, code)) => {
                 self.trace.icmp(icmp(kind.parse().unwrap(), code.parse().unwrap()), self.now);
