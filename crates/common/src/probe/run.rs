@@ -288,7 +288,9 @@ impl Run {
     ) -> Option<Instant> {
         let progress = self.report.as_ref().and_then(RunReport::next_at);
         let next_address = self.races.next_at();
-        let end_of_listening = listening.filter(|_| self.report.is_some() && self.has_ended());
+        // An examination goes on beside the listening, and may end later.
+        let is_last = self.report.is_some() && self.has_ended() && !self.examining.is_busy();
+        let end_of_listening = listening.filter(|_| is_last);
         let due = self.schedule.next_at(is_free);
         let times = [due, next_address, self.stops_at(), end_of_listening, progress];
         times.into_iter().flatten().min()
