@@ -79,8 +79,8 @@ class Fork(Chain):
                    "route add fd00:b::/64 nexthop via fd00:2:1::2 nexthop via fd00:2:3::2")
         for family, target, nexthop in (("ip", "10.1.2.0/24", "10.2.3.2"), ("ip6", "fd00:b::/64", "fd00:2:3::2")):
             choose = f"meta l4proto tcp meta mark set jhash {family} saddr . tcp sport . tcp dport mod 2 seed 7"
-            self.r1.nft(f"table {family} balance {{", "chain pre { type filter hook prerouting priority mangle;", choose,
-                        "}", "}")
+            chain = "chain pre { type filter hook prerouting priority mangle;"
+            self.r1.nft(f"table {family} balance {{", chain, choose, "}", "}")
             rules = self.r1.ip if family == "ip" else self.r1.ip6
             first = "10.2.1.2" if family == "ip" else "fd00:2:1::2"
             rules(f"route add {target} via {nexthop} table 101", f"route add {target} via {first} table 100",

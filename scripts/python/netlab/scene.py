@@ -17,7 +17,8 @@ from netlab.trial import Trial
 class Scene:
     """What the functions of a case work with."""
 
-    def __init__(self, trial: Trial, case: Case, stack: ExitStack, network: Callable[[], Network]) -> None:
+    def __init__(self, trial: Trial, case: Case, stack: ExitStack,
+                 network: Callable[[], Network] = Network) -> None:
         self.trial, self.case, self.plan = trial, case, trial.plan
         self.protocol = trial.protocol
         self._stack = stack

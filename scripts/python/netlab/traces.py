@@ -1,6 +1,7 @@
 """Traces (--trace): of a flow that dies somewhere between three routers, as an ordinary user."""
 
 import json
+import time
 from typing import Any, Iterator, NamedTuple
 
 from lab.harness import Ended
@@ -15,6 +16,7 @@ from netlab.trial import SILENCE, Expected, each, verdict
 
 USER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs")
 LONGEST_MS = 15_000
+DEADLINE = 10  # seconds, of which the last quarter is long enough for a trace
 MOST_PORTS = 24  # in one of eight million tries, all of them lead to one router
 
 
@@ -34,6 +36,8 @@ def plays() -> Iterator[Play]:
         yield from of_ends(begin, protocol, plan)
         yield play(begin, "trace-run", verdict(SILENCE[protocol]), on("r2", "forward", to_server("drop")),
                    network=Chain, run=of_a_run)
+        yield play(begin, "trace-wait", verdict(SILENCE[protocol]), on("r2", "forward", to_server("drop")),
+                   network=Chain, run=of_attempts, options=("--wait", "--deadline", f"{DEADLINE}s"))
         yield play(begin, "trace-fork", verdict("ok", SILENCE[protocol]), served("r4", "forward", to_server("drop")),
                    network=Fork, run=of_many_ports, timeout="300ms")
     for begin, _, _ in each("udp"):
@@ -101,7 +105,8 @@ def of_ends(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     reached = Found("reached", 4, server)
     answer = lambda scene: scene.serve_reply(REPLIES[protocol])  # noqa: E731
     yield traced(begin, "open", verdict("ok", reply=REPLIES[protocol]), answer, reached, always=True)
-    yield traced(begin, "masquerade", verdict("ok", reply=REPLIES[protocol]), masquerade_and(answer), reached, always=True)
+    masked = masquerade_and(answer)
+    yield traced(begin, "masquerade", verdict("ok", reply=REPLIES[protocol]), masked, reached, always=True)
     closed = verdict("refused", router=(server,) if protocol == "udp" else (None,))
     yield traced(begin, "closed-port", closed, nothing, reached)
     # A connection stands; over UDP nobody knows that somebody has heard it.
@@ -112,7 +117,8 @@ def of_ends(begin: str, protocol: str, plan: Plan) -> Iterator[Play]:
     yield traced(begin, "reject-on-r2", verdict("unreachable", router=(routers[1],)), rejected, stopped)
     # On the server itself, the limit is used up nowhere before.
     rejected = on("b", "input", to_server(reject(plan, "admin-prohibited")))
-    yield traced(begin, "reject-on-server", verdict("unreachable", router=(server,)), rejected, Found("stopped", 4, server))
+    stopped = Found("stopped", 4, server)
+    yield traced(begin, "reject-on-server", verdict("unreachable", router=(server,)), rejected, stopped)
     if protocol == "tcp":
         reset = on("r2", "forward", f"tcp dport {PORT} reject with tcp reset")
         # Somebody answers in the target's name, at a hop where it is not.
@@ -213,11 +219,24 @@ def of_many_ports(scene: Scene) -> None:
         second = OTHER[family] if is_dead else ROUTERS[family][1]
         last = ("silent", 2, second) if is_dead else ("reached", 4, scene.plan.server)
         came = tuple(trace.get(name) for name in ("end", "last_hop", "last_router"))
-        scene.case.check(came == last and routers[1] == second, f"{probe.get('verdict')}: {came}, {routers}, {trace.get('local')}, {probe.get('local')}")
+        scene.case.check(came == last and routers[1] == second, f"{probe.get('verdict')}: {came}, {routers}")
         if len(seen) == 2:
             break
     scene.case.check(len(seen) == 2, f"{MOST_PORTS} ports lead to one router: {seen}")
     scene.came = f"dead: {sorted(seen)}"
+
+
+def of_attempts(scene: Scene) -> None:
+    """The last attempt is traced, and the client gives up at its deadline all the same."""
+    begun = time.monotonic()
+    ended = scene.probe("--trace", wrapper=USER)
+    took = time.monotonic() - begun
+    probe = judge.parse(ended.output) or {}
+    trace = probe.get("trace") or {}
+    for wrong in wrong_in(scene, trace, Found("silent", 2, ROUTERS[scene.plan.family][1])):
+        scene.case.check(False, wrong)
+    scene.case.check(ended.status == 124 and DEADLINE - 0.1 < took < DEADLINE + 2, f"exit status {ended.status} after {took:.1f} s")
+    scene.came = f"{probe.get('verdict')}; {in_words(trace)}"
 
 
 def of_a_run(scene: Scene) -> None:
@@ -232,8 +251,8 @@ def of_a_run(scene: Scene) -> None:
         probe, router = probes[trace["number"]], ROUTERS[scene.plan.family][1]
         for wrong in wrong_in(scene, trace["trace"], Found("silent", 2, router)):
             scene.case.check(False, wrong)
-        same = ("target", "address", "local")
-        scene.case.check(all(trace[name] == probe[name] for name in same) and probe["trace"] is None, f"{trace}, {probe}")
+        is_same = all(trace[name] == probe[name] for name in ("target", "address", "local"))
+        scene.case.check(is_same and probe["trace"] is None, f"{trace}, {probe}")
     scene.case.check(said[-1]["event"] == "summary" and said[-1]["sent"] == 6, f"{said[-1]}")
     scene.came = f"{len(traces)} of {len(probes)} traced"
 

@@ -21,6 +21,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The options that say how often a client tries, and for how long.
 #[derive(Args, Clone, Copy, Debug)]
+#[group(skip)]
 pub struct Persistence {
     /// Try again and again until the outcome is as expected
     #[arg(long, display_order = 12)]

@@ -42,6 +42,9 @@ use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
 
 /// The options that say what is expected, and how it is reported.
 #[derive(Args, Clone, Debug)]
+// Nobody refers to the group of these options, whose making costs some 300 bytes: so it is with the
+// other options, too.
+#[group(skip)]
 pub struct Reporting {
     /// What counts as success; several: refused,timeout
     #[arg(long, value_name = "VERDICT", default_value = "ok", display_order = 10)]
