@@ -8,6 +8,7 @@
 pub mod path;
 
 use std::io;
+use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -52,8 +53,8 @@ pub struct Trace {
     answers: Answers,
     /// How much of what was sent has no answer yet.
     unanswered: u32,
-    /// What may have been the end, and was asked for again.
-    claim: Option<(End, Hop)>,
+    /// Whether something has come that would be the end, if it came again.
+    is_claimed: bool,
     /// How often the present hop was asked.
     tries: u32,
     /// When it was asked last; none if it is to be asked now.
@@ -107,7 +108,7 @@ impl Trace {
             path: Path::new(local, address),
             answers,
             unanswered: 0,
-            claim: None,
+            is_claimed: false,
             tries: 0,
             asked: None,
             first_asked: start,
@@ -121,7 +122,7 @@ impl Trace {
     /// What is to be done at `now`. What was not answered in time is silent.
     pub fn next(&mut self, now: Instant) -> Next {
         if !self.is_over && self.ends_at <= now {
-            self.end_as_claimed_or(End::OutOfTime);
+            self.end_at(End::OutOfTime, Hop::SILENT);
         }
         match self.waits_until() {
             _ if self.is_over => return Next::Nothing,
@@ -157,9 +158,7 @@ impl Trace {
     /// Notes that nobody answered.
     fn silent(&mut self) {
         self.asked = None;
-        if self.claim.is_some() {
-            self.end_as_claimed_or(End::Silent);
-        } else if self.tries >= MOST_TRIES {
+        if self.tries >= MOST_TRIES {
             self.pass(Hop::SILENT);
             let silent = self.path.hops.iter().rev().take_while(|hop| hop.is_silent);
             if silent.count() >= MOST_SILENT {
@@ -170,7 +169,7 @@ impl Trace {
 
     /// Goes on to the next hop, if there may be one.
     fn pass(&mut self, hop: Hop) {
-        (self.claim, self.asked, self.tries) = (None, None, 0);
+        (self.is_claimed, self.asked, self.tries) = (false, None, 0);
         self.path.hops.push(hop);
         if self.path.hops.len() >= MOST_HOPS {
             self.end(End::TooFar);
@@ -230,21 +229,20 @@ impl Trace {
     }
 
     /// Ends the way with what `hop` said; or asks the same hop once more, if that may have been
-    /// said of something sent before.
+    /// said of something sent before. If it does not come again, the hop is taken for silent.
     fn claim(&mut self, end: End, hop: Hop) {
-        let is_repeated = self.claim.replace((end, hop)).is_some();
+        let is_repeated = mem::replace(&mut self.is_claimed, true);
         self.asked = None;
         if is_repeated || self.answers != (Answers::Unmatched { is_probe_silent: true }) {
-            self.end_as_claimed_or(End::Silent);
+            self.end_at(end, hop);
         }
     }
 
-    fn end_as_claimed_or(&mut self, end: End) {
-        let was_asked = self.tries > 0;
-        let (end, hop) = self.claim.unwrap_or((end, Hop::SILENT));
+    /// Ends the way at `hop`, if it was asked.
+    fn end_at(&mut self, end: End, hop: Hop) {
         // Who rejects what is to go on has said before that the limit was used up there.
         let is_same = matches!(end, End::Stopped(_)) && self.is_last(hop.router);
-        if was_asked && !is_same {
+        if self.tries > 0 && !is_same {
             self.path.hops.push(hop);
         }
         self.end(end);
@@ -269,7 +267,7 @@ impl Trace {
     #[must_use]
     pub fn into_path(mut self) -> Path {
         if !self.is_over {
-            self.end_as_claimed_or(End::OutOfTime);
+            self.end_at(End::OutOfTime, Hop::SILENT);
         }
         self.path
     }
