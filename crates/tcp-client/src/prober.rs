@@ -40,7 +40,7 @@ pub struct Prober<'m> {
     /// What all attempts receive into, one after another.
     buffer: Vec<u8>,
     /// The trace of a probe that has ended.
-    tracing: Option<Tracing>,
+    tracing: Option<Box<Tracing>>,
 }
 
 impl<'m> Prober<'m> {

@@ -49,7 +49,7 @@ pub struct Prober<'r> {
     /// What a reply is expected to be.
     expected_reply: ExpectedReply<'r>,
     /// The trace of a probe that has ended.
-    tracing: Option<Tracing>,
+    tracing: Option<Box<Tracing>>,
 }
 
 impl<'r> Prober<'r> {

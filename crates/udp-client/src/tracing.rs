@@ -27,7 +27,7 @@ pub struct Tracing {
 
 #[derive(Debug)]
 enum State {
-    Asking(Box<Trace>),
+    Asking(Trace),
     Quiet,
 }
 
@@ -53,7 +53,7 @@ impl Tracing {
             // No router would be heard.
             trace.fail(&ErrorKind::Unsupported.into());
         }
-        let state = State::Asking(Box::new(trace));
+        let state = State::Asking(trace);
         Self { port, state, next_at: now, quiet, is_ready: false }
     }
 

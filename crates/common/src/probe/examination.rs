@@ -115,8 +115,8 @@ impl Examining {
     /// Whether a probe with this outcome, which ends at `now`, is going to be examined.
     #[must_use]
     pub fn would_examine(&self, outcome: &Outcome, now: Instant) -> bool {
-        let has_rested = self.begun.is_none_or(|begun| begun + PAUSE <= now);
-        has_rested && !self.is_busy() && self.wanted.is_some_and(|wanted| wanted.wants(outcome))
+        let has_rested = || self.begun.is_none_or(|begun| begun + PAUSE <= now);
+        self.wanted.is_some_and(|wanted| wanted.wants(outcome) && !self.is_busy() && has_rested())
     }
 
     /// Has the probe examined that has `ended` at `now`, if it is to be, until `end` at the latest.

@@ -16,7 +16,7 @@ impl Prober<'_> {
         if let Some(subject) = run.begin_examination(now) {
             // The flow has a connection more from its port.
             self.flows.connecting(subject.flow, subject.local.port());
-            self.tracing = Some(Tracing::new(&subject, now));
+            self.tracing = Some(Box::new(Tracing::new(&subject, now)));
         }
         let Some(tracing) = &mut self.tracing else {
             return Ok(());
@@ -34,7 +34,7 @@ impl Prober<'_> {
 
     /// When the examination has to go on at the latest, if there is one.
     pub(super) fn examined_at(&self) -> Option<Instant> {
-        self.tracing.as_ref().map(Tracing::next_at)
+        self.tracing.as_ref().map(|tracing| tracing.next_at())
     }
 
     /// Notes that something has come to the socket by which a probe is traced.

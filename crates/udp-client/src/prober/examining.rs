@@ -38,13 +38,13 @@ impl Prober<'_> {
             return run.examined(None);
         };
         self.poller.reregister(port.socket.source(), EXAMINATION, Interest::READABLE)?;
-        self.tracing = Some(Tracing::new(port, &subject, now, self.ports.quiet()));
+        self.tracing = Some(Box::new(Tracing::new(port, &subject, now, self.ports.quiet())));
         Ok(())
     }
 
     /// When the examination has to go on at the latest, if there is one.
     pub(super) fn examined_at(&self) -> Option<Instant> {
-        self.tracing.as_ref().map(Tracing::next_at)
+        self.tracing.as_ref().map(|tracing| tracing.next_at())
     }
 
     /// Notes that something has come to the port that is traced.
@@ -65,7 +65,7 @@ impl Prober<'_> {
 
     /// Ends the examination, and hands over what was found so far.
     fn end_examination(&mut self, run: &mut Run) -> Result<(), Failure> {
-        let path = self.tracing.take().and_then(Tracing::into_path);
+        let path = self.tracing.take().and_then(|tracing| tracing.into_path());
         self.ports.give_back();
         run.examined(path)
     }
