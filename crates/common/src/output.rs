@@ -17,6 +17,7 @@ use log::LevelFilter;
 
 /// The options that say how much is printed, and how.
 #[derive(Args, Clone, Copy, Debug, Default)]
+#[group(skip)]
 pub struct Output {
     /// Print warnings only; twice: nothing
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "verbose", display_order = 100)]

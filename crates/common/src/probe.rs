@@ -8,6 +8,8 @@
 //!   [`schedule`]: when probes are due; [`aim`] and [`race`]: which address they go to.
 //! - [`outcome`]: what came of a probe: a verdict, and why; [`stray`]: a datagram that no
 //!   probe was waiting for.
+//! - [`examination`]: which probes are examined once they have ended; [`trace`]: how far they got,
+//!   hop after hop; [`findings`]: what was found.
 //! - [`ledger`]: what became of all the probes of a run, in figures.
 //! - [`report`]: how outcomes and the ledger are printed, as text and as JSON; [`verbose`]:
 //!   what `-v` adds.
@@ -21,7 +23,9 @@ pub mod arrival;
 pub mod control;
 pub mod destination;
 pub mod error_queue;
+pub mod examination;
 pub mod extras;
+pub mod findings;
 pub mod guide;
 pub mod input;
 pub mod interrupt;
@@ -40,5 +44,6 @@ pub mod run;
 pub mod schedule;
 pub mod stray;
 pub mod target;
+pub mod trace;
 pub mod verbose;
 pub mod waiting;

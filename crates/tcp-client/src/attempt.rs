@@ -192,6 +192,12 @@ impl<'m> Attempt<'m> {
         .without_own_address_as_router()
     }
 
+    /// Makes the close reset a connection that stands, and free its port at once: so the probe's way
+    /// can be traced from there.
+    pub fn reset_at_close(&mut self) {
+        self.exchange.stream_mut().reset_at_close();
+    }
+
     /// Closes the connection, and returns the probe.
     pub fn close(self: Box<Self>) -> Probe {
         self.probe

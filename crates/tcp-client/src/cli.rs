@@ -43,6 +43,7 @@ const NEVER: &[(Verdict, &str)] =
 
 /// Sends a message over TCP and prints the reply
 #[derive(Debug, Parser)]
+#[group(skip)]
 #[command(version, args_override_self = true)]
 pub struct Options {
     #[command(flatten)]

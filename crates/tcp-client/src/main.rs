@@ -24,6 +24,7 @@ mod exchange;
 mod flows;
 mod prober;
 mod stream;
+mod tracing;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -68,7 +69,9 @@ fn run(options: &Options) -> Result<(), Failure> {
         Task::Exchange(message) => {
             let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;
             persistence::once(end, &reporter, || match resolve(target, end)? {
-                Resolved::Destination(destination) => prober.exchange(destination, end),
+                Resolved::Destination(destination) => {
+                    prober.exchange(destination, end, reporter.wanted())
+                }
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
         }

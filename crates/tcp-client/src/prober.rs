@@ -1,14 +1,18 @@
 //! The loop that sends probes over TCP, each over a connection of its own: it waits for a
-//! socket that is ready, for the next probe to be due, or for the end of a probe's time.
+//! socket that is ready, for the next probe to be due, or for the end of a probe's time. Probes that
+//! have ended are examined in `examining`.
+
+mod examining;
 
 use std::time::Instant;
 
 use common::exit::Failure;
 use common::probe::aim::Probe;
 use common::probe::destination::{Destination, any_address};
+use common::probe::examination::Wanted;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Ended, Outcome};
-use common::probe::poller::{Poller, Ready, earlier};
+use common::probe::poller::{EXAMINATION, Poller, Ready, earlier};
 use common::probe::run::Run;
 use common::probe::target::Target;
 use common::probe::verbose;
@@ -19,6 +23,7 @@ use crate::attempt::Attempt;
 use crate::exchange::{AT_ONCE, Request};
 use crate::flows::Flows;
 use crate::stream::{Chooser, Connection, PortInUse, Unconnected};
+use crate::tracing::Tracing;
 
 /// Sends probes, and receives what comes back.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Prober<'m> {
     waiting: Vec<(Instant, Probe)>,
     /// What all attempts receive into, one after another.
     buffer: Vec<u8>,
+    /// The trace of a probe that has ended.
+    tracing: Option<Box<Tracing>>,
 }
 
 impl<'m> Prober<'m> {
@@ -47,17 +54,19 @@ impl<'m> Prober<'m> {
             flows: Flows::new(target.has_source_port()),
             waiting: Vec::new(),
             buffer: vec![0; AT_ONCE],
+            tracing: None,
         })
     }
 
     /// Connects, sends the message, and receives the reply: a single exchange, until `end`
-    /// at the latest.
+    /// at the latest. It is examined as is `wanted`.
     pub fn exchange(
         &mut self,
         destination: Destination,
         end: Option<Instant>,
+        wanted: Option<Wanted>,
     ) -> Result<Ended, Failure> {
-        let mut run = Run::once(destination, Instant::now(), end);
+        let mut run = Run::once(destination, Instant::now(), end, wanted);
         self.drive(&mut run)?;
         Ok(run.into_ended())
     }
@@ -67,23 +76,27 @@ impl<'m> Prober<'m> {
         loop {
             let now = Instant::now();
             run.begin_turn(now);
+            self.examine(now, run)?;
             self.try_again(now, run);
             while let Some(probe) = run.take(now, &|flow| self.is_free(flow)) {
                 self.begin(probe, run);
             }
             if run.is_over(now, None) {
-                return Ok(());
+                return self.end_examination_of(run, now);
             }
             run.report_ended()?;
             self.poller.watch_output(run.watch());
             let next = run.next_at(&|flow| self.is_free(flow), None);
-            let next = earlier(next, self.next_try());
+            let next = earlier(next, earlier(self.next_try(), self.examined_at()));
             let woken = self.poller.wait(earlier(next, self.first_end))?;
             if let Some(signal) = woken.signal {
                 run.interrupt(signal, woken.at)?;
             }
             while let Some(ready) = self.poller.next_ready() {
-                self.step(ready, woken.at, run);
+                match ready.key {
+                    EXAMINATION => self.examination_is_ready(),
+                    _ => self.step(ready, woken.at, run),
+                }
             }
             if self.first_end.is_some_and(|end| end <= woken.at) {
                 self.end_expired(woken.at, run);
@@ -240,7 +253,10 @@ impl<'m> Prober<'m> {
 
     /// Ends the attempt at `key` with `outcome`, and closes its connection.
     fn end(&mut self, key: usize, outcome: Outcome, now: Instant, run: &mut Run) {
-        let attempt = self.attempts.remove(key);
+        let mut attempt = self.attempts.remove(key);
+        if outcome.result.is_err() && run.would_examine(&outcome, now) {
+            attempt.reset_at_close();
+        }
         self.flows.closed(attempt.probe.flow(), outcome.connect);
         let probe = attempt.close();
         // A connection may have stood and answered between two looks at it.

@@ -21,7 +21,7 @@ use mio::net::TcpStream;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, getsockopt, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
 use nix::{Error as Errno, getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// A byte stream that is being connected. None of the calls blocks.
 pub trait Connecting: Stream {
@@ -224,6 +224,12 @@ impl Connection {
     /// that of the last segment, if they came in several.
     pub fn stamp(&self) -> Option<TimeSpec> {
         self.stamp
+    }
+
+    /// Makes the close a reset: socket(7), `SO_LINGER`.
+    pub fn reset_at_close(&self) {
+        // Without the option the port is held for a while.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
     /// The socket, to register it.

@@ -24,6 +24,7 @@ const NEVER: &[(Verdict, &str)] = &[
 
 /// Sends each line typed as a UDP datagram and prints the replies
 #[derive(Debug, Parser)]
+#[group(skip)]
 #[command(version, args_override_self = true)]
 pub struct Options {
     #[command(flatten)]

@@ -30,6 +30,7 @@ mod prompt;
 mod scenarios;
 mod socket;
 mod source_port;
+mod tracing;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -86,7 +87,9 @@ fn run(options: &Options) -> Result<(), Failure> {
         Task::Exchange(datagram) => {
             let mut prober = prober()?;
             persistence::once(end, &reporter, || match resolve(target, end)? {
-                Resolved::Destination(destination) => prober.exchange(&destination, datagram, end),
+                Resolved::Destination(destination) => {
+                    prober.exchange(&destination, datagram, end, reporter.wanted())
+                }
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
         }

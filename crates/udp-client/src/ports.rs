@@ -17,7 +17,7 @@ pub mod slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::probe::aim::Probe;
 use common::probe::outcome::trouble::Trouble;
@@ -38,6 +38,8 @@ pub struct Ports<S> {
     flows: Flows,
     /// The port that each flow has opened last: with `--source-port` its only one.
     last_opened: BTreeMap<u32, usize>,
+    /// The flow one of whose ports is lent.
+    lent: Option<u32>,
     /// How many ports are free.
     free: usize,
     /// The ports that are quiet, by the time until when they are at least.
@@ -59,6 +61,7 @@ impl<S> Ports<S> {
             slots: Slab::new(),
             flows: Flows::default(),
             last_opened: BTreeMap::new(),
+            lent: None,
             free: 0,
             quiet: BTreeSet::new(),
             awaited: BTreeSet::new(),
@@ -76,6 +79,7 @@ impl<S> Ports<S> {
     /// Whether `flow` may send a probe.
     pub fn is_free(&self, flow: u32) -> bool {
         match self.policy.usage {
+            Usage::Only if self.lent == Some(flow) => false,
             Usage::Only => self.last_opened.get(&flow).is_none_or(|key| self.slots[*key].is_free()),
             Usage::Keep | Usage::Turns => self.has_room() || self.free > 0,
         }
@@ -128,6 +132,33 @@ impl<S> Ports<S> {
             self.last_opened.remove(&flow);
         }
         (socket, out)
+    }
+
+    /// Takes out the port from which probe `number` was sent to `address`, if it has ended and is
+    /// the last one sent from there: other things leave from it from now on, and their answers are
+    /// no strays. With `--source-port` its flow has no other one, and sends nothing until
+    /// [`Ports::give_back`].
+    pub fn lend(&mut self, number: u64, address: SocketAddr) -> Option<S> {
+        let is_that = |slot: &Slot<S>| {
+            slot.address == address && slot.out.is_none() && slot.state.last() == Some(number)
+        };
+        let (key, flow) = self
+            .slots
+            .iter()
+            .find(|(_, slot)| is_that(slot))
+            .map(|(key, slot)| (key, slot.flow))?;
+        self.lent = Some(flow);
+        Some(self.close(key).0)
+    }
+
+    /// How long a port is quiet that has to be, at least.
+    pub fn quiet(&self) -> Duration {
+        self.policy.quiet
+    }
+
+    /// Notes that the port that was taken out is closed.
+    pub fn give_back(&mut self) {
+        self.lent = None;
     }
 
     /// The key that [`Ports::add`] returns next.

@@ -3,20 +3,22 @@
 //!
 //! [`Run`] says which probe is due, [`Ports`] from which port it leaves, and
 //! [`exchange`](crate::exchange) makes the calls. The loop only brings the three together.
-//! What comes to a port is dealt with in `arrivals`.
+//! What comes to a port is dealt with in `arrivals`; probes that have ended are examined in `examining`.
 
 mod arrivals;
+mod examining;
 
 use std::time::Instant;
 
 use common::exit::Failure;
 use common::probe::aim::Probe;
 use common::probe::destination::Destination;
+use common::probe::examination::Wanted;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Ended, Outcome};
 use common::probe::plan::Plan;
-use common::probe::poller::{Poller, Ready, earlier};
+use common::probe::poller::{EXAMINATION, Poller, Ready, earlier};
 use common::probe::run::Run;
 use common::probe::target::Target;
 use mio::{Interest, Token};
@@ -26,6 +28,7 @@ use crate::port::{Opener, Port};
 use crate::ports::Ports;
 use crate::ports::flows::Policy;
 use crate::ports::slot::Out;
+use crate::tracing::Tracing;
 
 /// More than any datagram holds.
 const RECEIVE_SIZE: usize = 64 * 1024;
@@ -45,6 +48,8 @@ pub struct Prober<'r> {
     datagram: Vec<u8>,
     /// What a reply is expected to be.
     expected_reply: ExpectedReply<'r>,
+    /// The trace of a probe that has ended.
+    tracing: Option<Box<Tracing>>,
 }
 
 impl<'r> Prober<'r> {
@@ -58,18 +63,19 @@ impl<'r> Prober<'r> {
         let policy = Policy::of(target, plan, poller.most_sockets());
         let (ports, opener) = (Ports::new(policy, Instant::now()), Opener::new());
         let (buffer, datagram) = (vec![0; RECEIVE_SIZE], Vec::new());
-        Ok(Self { poller, ports, opener, buffer, datagram, expected_reply })
+        Ok(Self { poller, ports, opener, buffer, datagram, expected_reply, tracing: None })
     }
 
     /// Sends `datagram`, and receives the reply: a single exchange, until `end` at the
-    /// latest.
+    /// latest. It is examined as is `wanted`.
     pub fn exchange(
         &mut self,
         destination: &Destination,
         datagram: &[u8],
         end: Option<Instant>,
+        wanted: Option<Wanted>,
     ) -> Result<Ended, Failure> {
-        let mut run = Run::once(destination.clone(), Instant::now(), end);
+        let mut run = Run::once(destination.clone(), Instant::now(), end, wanted);
         self.drive(&mut run, datagram)?;
         Ok(run.into_ended())
     }
@@ -84,16 +90,19 @@ impl<'r> Prober<'r> {
             let now = Instant::now();
             run.begin_turn(now);
             self.ports.begin_turn(now);
+            self.examine(now, run)?;
             while let Some(probe) = run.take(now, &|flow| self.ports.is_free(flow)) {
                 self.begin(probe, run)?;
             }
             let listening = self.ports.listens_until();
             if run.is_over(now, listening) {
+                self.end_examination_of(run, now)?;
                 return self.look(run);
             }
             run.report_ended()?;
             self.poller.watch_output(run.watch());
             let next = run.next_at(&|flow| self.ports.is_free(flow), listening);
+            let next = earlier(next, self.examined_at());
             self.wait(earlier(next, self.ports.first_end()), run)?;
         }
     }
@@ -116,7 +125,10 @@ impl<'r> Prober<'r> {
             run.interrupt(signal, woken.at)?;
         }
         while let Some(Ready { key, .. }) = self.poller.next_ready() {
-            self.on_ready(key, woken.at, run)?;
+            match key {
+                EXAMINATION => self.examination_is_ready(),
+                _ => self.on_ready(key, woken.at, run)?,
+            }
         }
         if self.ports.first_end().is_some_and(|end| end <= woken.at) {
             self.end_expired(woken.at, run)?;

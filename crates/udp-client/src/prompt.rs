@@ -43,7 +43,7 @@ pub fn run(
         let result = match line {
             Line::Text(line) if line.is_empty() => break EMPTY,
             Line::Text(line) => {
-                let ended = prober.exchange(&destination, &line, None)?;
+                let ended = prober.exchange(&destination, &line, None, reporter.wanted())?;
                 if let Some(address) = ended.last.address.filter(|_| ended.last.is_answered()) {
                     destination = destination.narrowed(address);
                 }

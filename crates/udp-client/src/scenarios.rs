@@ -65,6 +65,7 @@ impl World {
         loop {
             self.run.begin_turn(self.now);
             self.ports.begin_turn(self.now);
+            self.examine();
             while let Some(probe) = self.run.take(self.now, &|flow| self.ports.is_free(flow)) {
                 self.begin(probe);
             }
@@ -82,6 +83,14 @@ impl World {
                 self.receive(&input.text);
             }
             self.end_expired();
+        }
+    }
+
+    /// A trace takes the port of its probe, and says nothing until `trace ends`.
+    fn examine(&mut self) {
+        if let Some(subject) = self.run.begin_examination(self.now) {
+            let port = self.ports.lend(subject.number, subject.address).expect("the probe's port");
+            self.say('=', &format!("port {} is traced", port.name));
         }
     }
 
@@ -116,16 +125,20 @@ impl World {
         }
     }
 
-    /// `reply to a`, `stranger to a`, `refusal to a`, `interrupt`
+    /// `reply to a`, `stranger to a`, `refusal to a`, `interrupt`, `trace ends`
     fn receive(&mut self, text: &str) {
         self.say('<', text);
+        if text == "trace ends" {
+            self.ports.give_back();
+            return self.run.examined(None).unwrap();
+        }
         let Some((what, name)) = text.split_once(" to ") else {
             assert_eq!(text, "interrupt");
             return self.run.interrupt(Signal::SIGINT, self.now).unwrap();
         };
         let is_named = |key: &usize| name.starts_with(self.ports.get(*key).unwrap().name);
         let key = self.ports.keys().into_iter().find(is_named);
-        let key = key.unwrap_or_else(|| panic!("there is no port {name}"));
+        let key = key.unwrap_or_else(|| panic!("there is no port {name}: {}", self.log));
         match (what, self.ports.probe(key).is_some()) {
             ("reply", true) => self.end(key, Ok(b"ok".to_vec())),
             ("reply", false) => self.stray(key, true),
@@ -151,7 +164,8 @@ impl World {
     fn end(&mut self, key: usize, result: Result<Vec<u8>, Trouble>) {
         let out = self.ports.end(key, result.as_ref().err(), self.now);
         let Out { probe, .. } = out.expect("a probe is out");
-        let outcome = Outcome::of(Some(probe.address()), result);
+        let address = Some(probe.address());
+        let outcome = Outcome { local: address, ..Outcome::of(address, result) };
         self.take_in(&probe, outcome);
     }
 

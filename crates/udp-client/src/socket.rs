@@ -16,6 +16,7 @@ use nix::libc;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
 };
+use socket2::SockRef;
 
 use crate::exchange::{Received, Socket};
 
@@ -25,6 +26,8 @@ pub struct PortSocket {
     socket: UdpSocket,
     /// The socket's own port.
     port: u16,
+    /// Whether the kernel queues ICMP errors.
+    has_error_queue: bool,
 }
 
 impl PortSocket {
@@ -34,7 +37,8 @@ impl PortSocket {
     /// A kernel that does not queue ICMP errors says of a connected socket alone that there was one.
     /// So the socket is then connected to `peer`, and hears nobody else.
     pub fn new(socket: net::UdpSocket, port: u16, peer: SocketAddr) -> Self {
-        if !error_queue::enable(&socket, peer.is_ipv6()) {
+        let has_error_queue = error_queue::enable(&socket, peer.is_ipv6());
+        if !has_error_queue {
             // Otherwise silence is all that comes back.
             let _ = socket.connect(peer);
         }
@@ -45,12 +49,31 @@ impl PortSocket {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)
         };
         extras::have(Extra::PacketInfo, asked);
-        Self { socket: UdpSocket::from_std(socket), port }
+        Self { socket: UdpSocket::from_std(socket), port, has_error_queue }
+    }
+
+    /// Whether the kernel says who has sent an ICMP error.
+    pub fn has_error_queue(&self) -> bool {
+        self.has_error_queue
     }
 
     /// The socket's own port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How many hops what is sent from now on may take: ip(7), `IP_TTL`; ipv6(7),
+    /// `IPV6_UNICAST_HOPS`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn limit_hops(&self, hops: u8, is_ipv6: bool) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
+        if is_ipv6 {
+            socket.set_unicast_hops_v6(hops.into())
+        } else {
+            socket.set_ttl_v4(hops.into())
+        }
     }
 
     /// What the loop waits for.

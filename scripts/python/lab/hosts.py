@@ -50,6 +50,10 @@ class Host:
     def ip(self, *commands: str) -> None:
         self._feed(["ip", "-batch", "-"], commands)
 
+    def ip6(self, *commands: str) -> None:
+        """For what does not say its family: the rules of routing."""
+        self._feed(["ip", "-6", "-batch", "-"], commands)
+
     def nft(self, *commands: str) -> None:
         self._feed(["nft", "-f", "-"], commands)
 

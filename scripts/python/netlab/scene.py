@@ -1,6 +1,7 @@
 """A case while it runs: its network, the servers on it, and the client."""
 
 from contextlib import ExitStack
+from typing import Callable
 
 from lab import harness
 from lab.case import Case
@@ -16,11 +17,12 @@ from netlab.trial import Trial
 class Scene:
     """What the functions of a case work with."""
 
-    def __init__(self, trial: Trial, case: Case, stack: ExitStack) -> None:
+    def __init__(self, trial: Trial, case: Case, stack: ExitStack,
+                 network: Callable[[], Network] = Network) -> None:
         self.trial, self.case, self.plan = trial, case, trial.plan
         self.protocol = trial.protocol
         self._stack = stack
-        self.network = Network()
+        self.network = network()
         stack.callback(self.network.close)
         self.a, self.r, self.b = self.network.a, self.network.r, self.network.b
         self.came = "nothing"

@@ -47,15 +47,22 @@ class Network:
 
     def __init__(self) -> None:
         self.hosts: list[Host] = []
+        self.links: list[tuple[Host, str]] = []
         try:
-            self.a, self.r, self.b = (self._host(name) for name in "arb")
-            self.links = ((self.a, "a"), (self.r, "ra"), (self.r, "rb"), (self.b, "b"))
-            self._connect(self.a, "a", self.r, "ra")
-            self._connect(self.r, "rb", self.b, "b")
+            self._build()
+            self._hasten_neighbours()
             self._number()
+            if not until(lambda: all(host.is_up(link) for host, link in self.links)):
+                raise RuntimeError("the links do not come up")
         except BaseException:
             self.close()
             raise
+
+    def _build(self) -> None:
+        self.a, self.r, self.b = (self._host(name) for name in "arb")
+        self._link(self.a, "a", self.r, "ra")
+        self._link(self.r, "rb", self.b, "b")
+        self.r.set(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
 
     def _host(self, name: str) -> Host:
         host = Host(name)
@@ -66,25 +73,24 @@ class Network:
         )
         return host
 
-    @staticmethod
-    def _connect(one: Host, link: str, other: Host, peer: str) -> None:
+    def _link(self, one: Host, link: str, other: Host, peer: str) -> None:
+        self.links.extend(((one, link), (other, peer)))
         pair = f"link add name {link} type veth peer name {peer} netns {other.path}"
         one.ip("link set lo up", pair, f"link set dev {link} up")
         other.ip("link set lo up", f"link set dev {peer} up")
 
-    def _number(self) -> None:
+    def _hasten_neighbours(self) -> None:
         for host, link in self.links:
             host.set(**{f"{family}__neigh__{link}__retrans_time_ms": RETRANSMISSION_MS for family in ("ipv4", "ipv6")})
+
+    def _number(self) -> None:
         four, six = PLANS[4], PLANS[6]
-        self.r.set(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
         add(self.a, "a", four.client, six.client)
         add(self.r, "ra", four.near, six.near)
         add(self.r, "rb", four.far, six.far)
         add(self.b, "b", four.server, six.server, four.second, six.second)
         self.a.ip(f"route add default via {four.near}", f"route add default via {six.near}")
         self.b.ip(f"route add default via {four.far}", f"route add default via {six.far}")
-        if not until(lambda: all(host.is_up(link) for host, link in self.links)):
-            raise RuntimeError("the links do not come up")
 
     def close(self) -> None:
         for host in self.hosts:

@@ -146,6 +146,7 @@ impl Probe {
             is_sent_late: self.due.is_late(self.begun),
             others: Vec::new(),
             last: outcome,
+            findings: None,
         }
     }
 

@@ -81,6 +81,7 @@ pub const FOREIGN: &[Foreign] = &[
     Foreign::new("--ipv4 --inet --inet4", "", "write -4"),
     Foreign::new("--ipv6 --inet6", "", "write -6"),
     Foreign::new("-l -k --listen --keep-open", "", "a client does not listen: the servers do"),
+    Foreign::new("--traceroute --tr", "", "write --trace"),
     Foreign::new("-x --proxy", "", "a proxy would answer in the target's place"),
 ];
 

@@ -9,9 +9,11 @@ pub mod verdict;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::duration::Millis;
+use crate::probe::findings::Findings;
 use cause::Cause;
 use trouble::Trouble;
 use verdict::Verdict;
@@ -57,6 +59,8 @@ pub struct Ended {
     /// The outcome at the address that has won, or else at the last one. It is the outcome of
     /// the probe.
     pub last: Outcome,
+    /// What an examination has found, if there was one before the probe was reported.
+    pub findings: Option<Rc<Findings>>,
 }
 
 /// An address that a probe has tried, other than the one that counts.
@@ -74,7 +78,14 @@ pub struct Other {
 impl From<Outcome> for Ended {
     /// A single exchange that has tried one address, or none.
     fn from(last: Outcome) -> Self {
-        Self { number: 1, delay: None, is_sent_late: false, others: Vec::new(), last }
+        Self {
+            number: 1,
+            delay: None,
+            is_sent_late: false,
+            others: Vec::new(),
+            last,
+            findings: None,
+        }
     }
 }
 

@@ -21,6 +21,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The options that say how often a client tries, and for how long.
 #[derive(Args, Clone, Copy, Debug)]
+#[group(skip)]
 pub struct Persistence {
     /// Try again and again until the outcome is as expected
     #[arg(long, display_order = 12)]
@@ -75,7 +76,8 @@ pub fn once(
     attempt: impl FnOnce() -> Result<Ended, Failure>,
 ) -> Result<(), Failure> {
     let ended = attempt()?;
-    let is_cut_short = ended.last.is_cut_short(end, Instant::now());
+    let over = ended.findings.as_ref().map_or_else(Instant::now, |findings| findings.begun);
+    let is_cut_short = ended.last.is_cut_short(end, over);
     if is_cut_short && reporter.is_expected(&ended.last) {
         reporter.cut_short(&ended)
     } else {

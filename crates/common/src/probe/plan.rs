@@ -25,6 +25,7 @@ const MOST_FLOWS: u64 = 500;
 
 /// The options of a run.
 #[derive(Args, Clone, Copy, Debug)]
+#[group(skip)]
 pub struct Probing {
     /// Send this many probes (from each flow), and measure; 0: until Ctrl-C
     #[arg(short, long, value_name = "N", value_parser = parse_count)]

@@ -36,6 +36,9 @@ const ALARM: Token = Token(usize::MAX);
 const INTERRUPT: Token = Token(usize::MAX - 1);
 const OUTPUT: Token = Token(usize::MAX - 2);
 
+/// The key of the socket by which a probe is examined. No other socket has it.
+pub const EXAMINATION: usize = usize::MAX - 3;
+
 /// Waits for sockets, a time and signals.
 #[derive(Debug)]
 pub struct Poller {

@@ -4,6 +4,7 @@
 //! - `run_report`: a run, as it goes and in the end; `summary`: the figures of a run;
 //!   `remarks`: what has to be said with them; `bars`: the distribution of its times;
 //!   `progress`: how far it has come.
+//! - `way`: the way of a probe that was traced.
 //! - `backlog`: lines on their way to standard output.
 
 pub(crate) mod backlog;
@@ -14,13 +15,14 @@ pub(crate) mod remarks;
 pub(crate) mod run_report;
 pub(crate) mod summary;
 pub(crate) mod text;
+pub(crate) mod way;
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use clap::Args;
-use log::{LevelFilter, warn};
+use log::{LevelFilter, info, warn};
 
 use crate::address::Address;
 use crate::exit::{self, Failure};
@@ -28,6 +30,7 @@ use crate::options::{Text, text as text_of};
 use crate::output::stdout::has_room;
 use crate::output::{Output, Style};
 use crate::printable::{framed, printable};
+use crate::probe::examination::{Wanted, When};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::expected::Expected;
 use crate::probe::outcome::expected_reply::ExpectedReply;
@@ -39,6 +42,9 @@ use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
 
 /// The options that say what is expected, and how it is reported.
 #[derive(Args, Clone, Debug)]
+// Nobody refers to the group of these options, whose making costs some 300 bytes: so it is with the
+// other options, too.
+#[group(skip)]
 pub struct Reporting {
     /// What counts as success; several: refused,timeout
     #[arg(long, value_name = "VERDICT", default_value = "ok", display_order = 10)]
@@ -58,6 +64,14 @@ pub struct Reporting {
     )]
     expect_prefix: Option<Text>,
 
+    /// If a probe fails, ask router after router how far it gets
+    #[arg(
+        long, value_name = "WHEN", value_parser = text_of(MAX_DATAGRAM), num_args = 0..=1,
+        require_equals = true, default_missing_value = "failure", display_order = 14,
+    )]
+    // Of the same type as other options, which makes the program smaller.
+    trace: Option<Text>,
+
     /// How the client prints.
     #[command(flatten)]
     pub output: Output,
@@ -70,8 +84,17 @@ impl Reporting {
     /// # Errors
     /// It cannot.
     pub fn check(&self, target: &Address, never: &[(Verdict, &str)]) -> Result<(), Failure> {
+        if let (Some(Text(when)), None) = (&self.trace, self.trace()) {
+            let option = format_args!("--trace={}", String::from_utf8_lossy(when));
+            return Err(Failure::usage(option, "write --trace=failure or --trace=always"));
+        }
         let has_expected_reply = self.expect_reply.is_some() || self.expect_prefix.is_some();
         self.expect.check(target, has_expected_reply, never)
+    }
+
+    /// Which probes are traced, if any are.
+    fn trace(&self) -> Option<When> {
+        self.trace.as_ref().and_then(|Text(when)| When::parse(when))
     }
 
     /// What a reply is expected to be.
@@ -91,6 +114,7 @@ pub struct Reporter {
     program: &'static str,
     target: Address,
     expected: Expected,
+    trace: Option<When>,
     output: Output,
 }
 
@@ -98,7 +122,14 @@ impl Reporter {
     /// Reports the probes that `program` makes of `target`, as `reporting` asks.
     #[must_use]
     pub fn new(program: &'static str, target: Address, reporting: &Reporting) -> Self {
-        Self { program, target, expected: reporting.expect, output: reporting.output }
+        let (expected, trace, output) = (reporting.expect, reporting.trace(), reporting.output);
+        Self { program, target, expected, trace, output }
+    }
+
+    /// Which probes are examined once they have ended, if any are.
+    #[must_use]
+    pub fn wanted(&self) -> Option<Wanted> {
+        self.trace.map(|trace| Wanted::new(trace, self.expected))
     }
 
     /// The level that `-q` and `-v` ask for.
@@ -210,6 +241,7 @@ impl Reporter {
     /// exchange that did not come out as expected.
     fn print(&self, ended: &Ended, is_expected: bool) -> Result<(), Failure> {
         self.warn_of_the_rest(ended);
+        self.show_way(ended);
         self.print_by(Backlog::flush, ended, is_expected)
     }
 
@@ -222,6 +254,16 @@ impl Reporter {
         {
             let (program, target, len) = (self.program, &self.target, reply.len());
             warn!("{program}: {target}: longer than {len} bytes: the rest was not read");
+        }
+    }
+
+    /// Shows the way of a probe that was traced, on standard error: so standard output stays the
+    /// reply alone.
+    fn show_way(&self, ended: &Ended) {
+        let path = ended.findings.as_ref().and_then(|findings| findings.trace.as_ref());
+        if let Some(path) = path.filter(|_| self.output.style() == Style::Text) {
+            let lines = way::lines(path, "\n");
+            info!("{}: {}: {lines}", self.program, self.target);
         }
     }
 

@@ -3,14 +3,17 @@
 //!
 //! A run has no socket and reads no clock. The loop asks the run which probe is due,
 //! sends the probe, and hands its outcome back. `attempts` has what is no run: exchanges that are
-//! not measured, and that the caller reports; `ending` how a run ends before its time.
+//! not measured, and that the caller reports; `ending` how a run ends before its time; `examining`
+//! what happens to probes that are examined once they have ended.
 
 mod attempts;
 mod ending;
+mod examining;
 
 use std::collections::VecDeque;
 use std::mem;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -18,6 +21,8 @@ use nix::sys::signal::Signal;
 use crate::exit::Failure;
 use crate::probe::aim::{Aim, Probe};
 use crate::probe::destination::Destination;
+use crate::probe::examination::{Examining, Wanted};
+use crate::probe::findings::Findings;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
@@ -57,6 +62,11 @@ pub struct Run {
     signal: Option<(Signal, Instant)>,
     /// Probes that have ended and are not reported yet.
     ended: VecDeque<Ended>,
+    examining: Examining,
+    /// A single exchange that has ended, and that is being examined before the caller has it.
+    held: Option<Ended>,
+    /// What was found out about an attempt, until the caller takes it.
+    findings: Option<Rc<Findings>>,
 }
 
 impl Run {
@@ -73,13 +83,19 @@ impl Run {
         // Nobody waits for the end of this many.
         let count = plan.count.unwrap_or(u64::MAX);
         let schedule = Schedule::new(start, plan.interval, plan.flows, count);
+        let wanted = reporter.wanted();
         let report = Some(RunReport::new(reporter, plan, start));
         let mut ledger = Ledger::new(plan.has_flows);
         ledger.uses_ports_again = plan.has_flows || destination.has_source_port();
-        Self { end, report, ..Self::of(destination, schedule, ledger) }
+        Self { end, report, ..Self::of(destination, schedule, ledger, wanted) }
     }
 
-    fn of(destination: Destination, schedule: Schedule, ledger: Ledger) -> Self {
+    fn of(
+        destination: Destination,
+        schedule: Schedule,
+        ledger: Ledger,
+        wanted: Option<Wanted>,
+    ) -> Self {
         Self {
             schedule,
             aim: destination.aim(),
@@ -93,6 +109,9 @@ impl Run {
             is_stopped: false,
             signal: None,
             ended: VecDeque::new(),
+            examining: Examining::new(wanted),
+            held: None,
+            findings: None,
             destination,
         }
     }
@@ -211,7 +230,7 @@ impl Run {
             self.slowest_refusal = self.slowest_refusal.max(now.saturating_duration_since(sent));
         }
         self.schedule.ended(due, now);
-        self.ended.push_back(ended);
+        self.report_or_hold(ended, due.flow, now);
     }
 
     /// Takes in a datagram that no probe was waiting for, and reports it.
@@ -269,7 +288,9 @@ impl Run {
     ) -> Option<Instant> {
         let progress = self.report.as_ref().and_then(RunReport::next_at);
         let next_address = self.races.next_at();
-        let end_of_listening = listening.filter(|_| self.report.is_some() && self.has_ended());
+        // An examination goes on beside the listening, and may end later.
+        let is_last = self.report.is_some() && self.has_ended() && !self.examining.is_busy();
+        let end_of_listening = listening.filter(|_| is_last);
         let due = self.schedule.next_at(is_free);
         let times = [due, next_address, self.stops_at(), end_of_listening, progress];
         times.into_iter().flatten().min()
@@ -289,7 +310,8 @@ impl Run {
         let is_quiet = listening.is_none_or(|until| until <= now) || self.report.is_none();
         let has_outcome = self.report.is_none() && !self.ended.is_empty();
         let is_waiting = self.pause.is_some_and(|pause| now < pause);
-        self.is_stopped || has_outcome || (self.has_ended() && is_quiet && !is_waiting)
+        let is_idle = is_quiet && !is_waiting && !self.examining.is_busy();
+        self.is_stopped || has_outcome || (self.has_ended() && is_idle)
     }
 
     /// Whether every probe has ended.

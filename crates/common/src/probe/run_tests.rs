@@ -43,7 +43,7 @@ fn run(command: &str, start: Instant, end: Option<Instant>) -> Run {
 fn a_turn_ends_however_many_probes_are_due_and_fail_at_once() {
     let start = Instant::now();
     let schedule = Schedule::new(start, Duration::ZERO, 1, u64::MAX);
-    let mut run = Run::of(target(), schedule, Ledger::default());
+    let mut run = Run::of(target(), schedule, Ledger::default(), None);
     let now = start + Duration::from_secs(60);
     for _ in 0..3 {
         run.begin_turn(now);
@@ -118,7 +118,7 @@ fn only_a_run_that_has_ended_waits_for_late_replies() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
     // With --wait a port may listen on, but nobody waits for that.
-    let mut waiting = Run::again(target(), start, None);
+    let mut waiting = Run::again(target(), start, None, None);
     waiting.attempt(start, at(1000));
     let mut probe = waiting.take(start, &|_| true).unwrap();
     waiting.begin(&mut probe, start, start);

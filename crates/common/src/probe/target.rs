@@ -22,6 +22,7 @@ use crate::resolver::{self, Unresolved};
 
 /// The options that say what a client talks to.
 #[derive(Args, Clone, Debug)]
+#[group(skip)]
 pub struct Target {
     /// Where to go [default: 127.0.0.1:6666]
     #[arg(value_name = "HOST[:PORT]")]

@@ -16,6 +16,7 @@ use crate::probe::report::Reporter;
 use crate::probe::resolving::Resolving;
 use crate::probe::run::Run;
 use crate::probe::target::{Resolved, Target};
+use crate::probe::trace::LONGEST;
 
 /// The attempts, until one has the expected outcome.
 #[derive(Debug)]
@@ -33,7 +34,16 @@ pub struct Waiting<'a> {
     last: Option<Ended>,
     /// What was last said of an attempt.
     said: String,
+    /// Whether an attempt is examined, or was.
+    is_examined: bool,
 }
+
+/// The last share of the deadline in which an attempt is examined: most of the time is for finding
+/// out whether it succeeds.
+const EXAMINED: u32 = 4;
+
+/// What is found is known this much before the end, so that it is part of the report.
+const SPARE: Duration = Duration::from_millis(20);
 
 impl<'a> Waiting<'a> {
     /// Attempts to reach `target`, as `persistence` asks, until `end` at the latest.
@@ -49,13 +59,14 @@ impl<'a> Waiting<'a> {
         Self {
             target,
             reporter,
-            run: Run::again(nowhere, start, end),
+            run: Run::again(nowhere, start, end, reporter.wanted()),
             resolving: None,
             start,
             interval: persistence.interval(),
             end,
             last: None,
             said: String::new(),
+            is_examined: false,
         }
     }
 
@@ -91,6 +102,7 @@ impl<'a> Waiting<'a> {
                 return Ok(Some(nowhere));
             }
             let until = self.end.map_or(next, |end| end.min(next));
+            self.examine_last();
             self.run.attempt(due.max(Instant::now()), until);
             if let Some(expected) = self.drive_until(until, drive)? {
                 return Ok(Some(expected));
@@ -98,6 +110,18 @@ impl<'a> Waiting<'a> {
             due = next.max(Instant::now());
         }
         Ok(None)
+    }
+
+    /// Has the last attempt examined, if it is time for that: the attempts go on beside it. What is
+    /// found is known shortly before the end.
+    fn examine_last(&mut self) {
+        let (Some(end), Some(last)) = (self.end, &self.last) else {
+            return;
+        };
+        let (now, longest) = (Instant::now(), (end - self.start) / EXAMINED);
+        if !self.is_examined && end <= now + longest.min(LONGEST) {
+            self.is_examined = self.run.examine(last, now, end.checked_sub(SPARE));
+        }
     }
 
     /// Drives the run until `until`, or until a signal comes. Returns the expected outcome as
@@ -161,8 +185,10 @@ impl<'a> Waiting<'a> {
 
     /// Reports the last attempt, because none had the expected outcome before the end, or before
     /// the `signal`.
-    fn give_up(self, signal: Option<Signal>) -> Result<(), Failure> {
+    fn give_up(mut self, signal: Option<Signal>) -> Result<(), Failure> {
+        let findings = self.run.take_findings();
         let Self { reporter, last, .. } = self;
+        let last = last.map(|last| Ended { findings, ..last });
         let elapsed = self.start.elapsed();
         if let Some(signal) = signal {
             return Err(reporter.interrupted(last.as_ref(), elapsed).ended_by(signal));

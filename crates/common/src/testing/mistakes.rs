@@ -128,6 +128,8 @@ pub const OF_ANY_SERVER: &[(&str, &str)] = &[
 
 /// Mistakes on the command line of either client, and what is said of them.
 pub const OF_ANY_CLIENT: &[(&str, &str)] = &[
+    ("--trace=never -m x", "--trace=never: write --trace=failure or --trace=always"),
+    ("--traceroute -m x", "--traceroute: unknown option (write --trace)"),
     ("-p 7777", "-p: unknown option (the port follows the host: HOST 7777)"),
     ("-p7777", "-p: unknown option (the port follows the host: HOST 7777)"),
     ("--port 7777", "--port: unknown option (the port follows the host: HOST 7777)"),

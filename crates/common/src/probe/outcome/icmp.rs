@@ -39,6 +39,18 @@ impl IcmpError {
         }
     }
 
+    /// Whether a router says that the hop limit was used up on the way.
+    #[must_use]
+    pub fn is_hop_limit(&self) -> bool {
+        matches!((self.version, self.kind, self.code), (Version::V4, 11, 0) | (Version::V6, 3, 0))
+    }
+
+    /// Whether nobody listens on the port.
+    #[must_use]
+    pub fn is_port_unreachable(&self) -> bool {
+        self.verdict() == Verdict::Refused
+    }
+
     /// Whether the datagram was too large for a link on the way. The kernel has now
     /// learnt what size fits, so that sending again may succeed.
     #[must_use]

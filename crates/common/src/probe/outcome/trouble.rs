@@ -64,15 +64,7 @@ impl fmt::Display for Trouble {
     /// `refused (port unreachable, says 192.0.2.1)`,
     /// `unresolved (no-resolver: temporary failure in name resolution)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (", self.verdict)?;
-        if let Some(cause) = self.cause.filter(|cause| cause.says_more()) {
-            write!(f, "{cause}: ")?;
-        }
-        f.write_str(&self.reason)?;
-        if let Some(router) = self.router {
-            write!(f, ", says {router}")?;
-        }
-        f.write_str(")")
+        f.write_str(&self.with_way(None))
     }
 }
 
@@ -124,6 +116,17 @@ impl Trouble {
         let (cause, router, icmp, from, reply) = (None, None, None, None, None);
         let is_silence = false;
         Self(Box::new(Details { verdict, cause, reason, is_silence, router, icmp, from, reply }))
+    }
+
+    /// The trouble in words, with what is known of the `way`:
+    /// `no-reply (nothing came back within 5s; last heard of at hop 2, 10.1.3.2)`
+    #[must_use]
+    pub fn with_way(&self, way: Option<&dyn fmt::Display>) -> String {
+        let cause = self.cause.filter(|cause| cause.says_more());
+        let cause = cause.map_or_else(String::new, |cause| format!("{cause}: "));
+        let says = self.router.map_or_else(String::new, |router| format!(", says {router}"));
+        let way = way.map_or_else(String::new, |way| format!("; {way}"));
+        format!("{} ({cause}{}{says}{way})", self.verdict, self.reason)
     }
 
     /// Trouble with this verdict, because nothing came back from the target in time.

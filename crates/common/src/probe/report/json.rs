@@ -9,12 +9,14 @@ use crate::output::Stamp;
 use crate::output::json::{self, Field};
 use crate::percent::Percent;
 use crate::printable::printable;
+use crate::probe::examination::Subject;
 use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Other};
 use crate::probe::report::summary::{PERCENTILES, Summary};
 use crate::probe::stray::Stray;
+use crate::probe::trace::path::{Hop, Path};
 use crate::protocol::BUFFER_SIZE;
 
 fn text(value: Option<impl ToString>) -> Field {
@@ -59,8 +61,21 @@ pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
         ("router", text(trouble.and_then(|trouble| trouble.router))),
         ("from", text(trouble.and_then(|trouble| trouble.from))),
         ("others", Field::List(ended.others.iter().map(other).collect())),
+        ("trace", way(ended.findings.as_ref().and_then(|found| found.trace.as_ref()))),
     ];
     json::object("probe", stamp.time(), &fields)
+}
+
+/// The way of a probe of a run.
+pub(crate) fn trace(target: &Address, subject: &Subject, path: &Path, stamp: Stamp) -> String {
+    let fields = [
+        ("number", Field::Number(subject.number)),
+        ("target", Field::Text(target.to_string())),
+        ("address", Field::Text(subject.address.to_string())),
+        ("local", Field::Text(subject.local.to_string())),
+        ("trace", way(Some(path))),
+    ];
+    json::object("trace", stamp.time(), &fields)
 }
 
 /// A datagram that no probe was waiting for.
@@ -112,6 +127,29 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("others", Field::List(ledger.others.iter().map(others_of_run).collect())),
     ];
     json::object("summary", stamp.time(), &fields)
+}
+
+/// The way of a probe; null if the probe was not traced.
+fn way(path: Option<&Path>) -> Field {
+    let Some(path) = path else {
+        return Field::Nothing;
+    };
+    let last = path.last();
+    let hop = |(at, Hop { router, time, .. }): (usize, &Hop)| {
+        Field::Object(vec![
+            ("hop", Field::Number(at as u64 + 1)),
+            ("router", text(*router)),
+            ("ms", millis(*time)),
+        ])
+    };
+    Field::Object(vec![
+        ("end", Field::Text(path.end.as_str().to_owned())),
+        ("reason", path.end.reason().map_or(Field::Nothing, Field::Text)),
+        ("local", Field::Text(path.local.to_string())),
+        ("hops", Field::List(path.hops.iter().enumerate().map(hop).collect())),
+        ("last_hop", last.map_or(Field::Nothing, |(hop, _)| Field::Number(hop as u64))),
+        ("last_router", text(last.and_then(|(_, router)| router))),
+    ])
 }
 
 fn share(share: Option<Percent>) -> Field {
@@ -198,7 +236,7 @@ mod tests {
                 r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
                 r#""bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
-                r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"others":[]}"#,
+                r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"others":[],"trace":null}"#,
                 "\n"
             )
         );

@@ -10,15 +10,17 @@ use log::LevelFilter;
 use super::backlog::Backlog;
 use super::progress::{self, Progress};
 use super::summary::Summary;
-use super::{Reporter, bars, json, text};
+use super::{Reporter, bars, json, text, way};
 use crate::exit::Failure;
 use crate::output::Style;
 use crate::percent::Percent;
+use crate::probe::examination::Subject;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::Ended;
 use crate::probe::plan::Plan;
 use crate::probe::poller::Watch;
 use crate::probe::stray::Stray;
+use crate::probe::trace::path::Path;
 
 /// How many strays have a line each. A stranger may send without end; the summary
 /// counts all strays.
@@ -104,6 +106,27 @@ impl RunReport {
             Style::Text => {
                 let line = text::probe(target, ended, plan.has_flows);
                 self.backlog.push(&format!("{stamp}{line}"))
+            }
+        }
+    }
+
+    /// Reports the `path` of a probe that has been reported before.
+    ///
+    /// # Errors
+    /// Standard output takes no more.
+    pub fn trace(&mut self, subject: &Subject, path: &Path) -> Result<(), Failure> {
+        let is_warning = !subject.is_expected;
+        let least = if is_warning { LevelFilter::Warn } else { LevelFilter::Info };
+        if self.reporter.level() < least {
+            return Ok(());
+        }
+        self.progress.clear();
+        let (target, stamp) = (&self.reporter.target, self.reporter.output.stamp());
+        match self.reporter.output.style() {
+            Style::Json => self.backlog.push(&json::trace(target, subject, path, stamp)),
+            Style::Text => {
+                let (number, lines) = (subject.number, way::lines(path, &format!("\n{stamp}")));
+                self.backlog.push(&format!("{stamp}{target}: probe={number} {path}; {lines}\n"))
             }
         }
     }

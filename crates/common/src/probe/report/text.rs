@@ -23,10 +23,16 @@ use crate::probe::stray::{Kind, Stray};
 pub(crate) fn words(target: &Address, ended: &Ended) -> String {
     let last = match &ended.last.result {
         Ok(_) => Verdict::Ok.to_string(),
-        Err(trouble) => trouble.to_string(),
+        Err(trouble) => trouble.with_way(way_of(ended)),
     };
     let others = ended.others.iter().map(|other| (words_of_other(other), Some(other.address)));
     grouped(target, others.chain([(last, ended.last.address)]))
+}
+
+/// What is known of the way of a probe that was traced.
+fn way_of(ended: &Ended) -> Option<&dyn Display> {
+    let path = ended.findings.as_ref()?.trace.as_ref()?;
+    Some(path)
 }
 
 /// `::1: refused (a reset came back); 192.0.2.1 answered`: what became of the other addresses,

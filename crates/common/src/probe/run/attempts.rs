@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Run;
 use crate::probe::destination::Destination;
+use crate::probe::examination::Wanted;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
@@ -11,18 +12,30 @@ use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::schedule::Schedule;
 
 impl Run {
-    /// A single exchange, which begins at `start` and ends at `end` at the latest.
+    /// A single exchange, which begins at `start`, ends at `end` at the latest, and is examined as
+    /// `wanted` says.
     #[must_use]
-    pub fn once(destination: Destination, start: Instant, end: Option<Instant>) -> Self {
+    pub fn once(
+        destination: Destination,
+        start: Instant,
+        end: Option<Instant>,
+        wanted: Option<Wanted>,
+    ) -> Self {
         let schedule = Schedule::new(start, Duration::ZERO, 1, 1);
-        Self { end, ..Self::of(destination, schedule, Ledger::new(false)) }
+        Self { end, ..Self::of(destination, schedule, Ledger::new(false), wanted) }
     }
 
-    /// Exchanges, one after each call of [`Run::attempt`]. They end at `end` at the latest.
+    /// Exchanges, one after each call of [`Run::attempt`]. They end at `end` at the latest. One that
+    /// [`Run::examine`] names is examined as `wanted` says.
     #[must_use]
-    pub fn again(destination: Destination, start: Instant, end: Option<Instant>) -> Self {
+    pub fn again(
+        destination: Destination,
+        start: Instant,
+        end: Option<Instant>,
+        wanted: Option<Wanted>,
+    ) -> Self {
         let schedule = Schedule::new(start, Duration::ZERO, 1, 0);
-        Self { end, ..Self::of(destination, schedule, Ledger::new(false)) }
+        Self { end, ..Self::of(destination, schedule, Ledger::new(false), wanted) }
     }
 
     /// What came of a single exchange. If the exchange waited for its port until its end,
@@ -35,7 +48,7 @@ impl Run {
 
     /// An exchange that has ended, if there is one.
     pub fn take_ended(&mut self) -> Option<Ended> {
-        let first = self.ended.pop_front()?;
+        let first = self.ended.pop_front().or_else(|| self.held.take())?;
         Some(Ended { delay: None, ..first })
     }
 
