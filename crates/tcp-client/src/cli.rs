@@ -15,8 +15,9 @@ use common::probe::plan::{Plan, Probing};
 use common::probe::report::Reporting;
 use common::probe::target::Target;
 use common::protocol::{DEFAULT_MESSAGE, Transport};
+use log::LevelFilter;
 
-use crate::exchange::{Reading, Request};
+use crate::exchange::{Goal, Reading, Request};
 
 /// The longest message. The message is held in memory. Sending a longer one is a file
 /// transfer, and there are better programs for that.
@@ -41,6 +42,12 @@ pub fn in_a_run(plan: &Plan) -> Reading {
 const NEVER: &[(Verdict, &str)] =
     &[(Verdict::WrongSource, "cannot come over TCP: a connection has one peer")];
 
+/// The verdicts that do not come either if only a connection is asked for.
+const NEVER_OF_CONNECTIONS: &[(Verdict, &str)] =
+    &[(Verdict::NoReply, NO_REPLY), (Verdict::WrongReply, NO_REPLY), (Verdict::Reset, NO_REPLY)];
+
+const NO_REPLY: &str = "cannot come with --connect: no reply is asked for";
+
 /// Sends a message over TCP and prints the reply
 #[derive(Debug, Parser)]
 #[group(skip)]
@@ -57,6 +64,11 @@ pub struct Options {
     /// End this side after the message (shut down writing)
     #[arg(short = 'N', long, display_order = 20)]
     pub half_close: bool,
+
+    /// Only connect: success is that the connection stands
+    #[arg(long, display_order = 21)]
+    #[arg(conflicts_with_all = ["message", "half_close", "expect_reply", "expect_prefix"])]
+    pub connect: bool,
 
     #[command(flatten)]
     pub probing: Probing,
@@ -91,7 +103,8 @@ impl Options {
             let reason = "empty: there is nothing to send, unless --half-close sends the end";
             return Err(Failure::usage("--message", reason));
         }
-        self.reporting.check(&self.target.written()?, NEVER)?;
+        let never = if self.connect { &[NEVER, NEVER_OF_CONNECTIONS].concat() } else { NEVER };
+        self.reporting.check(&self.target.written()?, never)?;
         Ok(match self.probing.plan(&self.target)? {
             None if self.persistence.waits() => Task::Wait(message),
             None => Task::Exchange(message),
@@ -102,8 +115,14 @@ impl Options {
     /// What an exchange of `message` sends, what is expected of the reply, and how much of it is
     /// read.
     pub fn request<'m>(&'m self, message: &'m [u8], reading: Reading) -> Request<'m> {
+        let goal = match self.connect {
+            false => Goal::Reply,
+            // A greeting is only shown, so it is waited for only if that is seen.
+            true if log::max_level() >= LevelFilter::Debug => Goal::Greeting,
+            true => Goal::Connection,
+        };
         let expected_reply = self.reporting.expected_reply();
-        Request { message, half_close: self.half_close, expected_reply, reading }
+        Request { goal, message, half_close: self.half_close, expected_reply, reading }
     }
 }
 
@@ -119,13 +138,14 @@ pub const GUIDE: Guide = Guide {
 const EXAMPLES: &str = "\
 Examples:
   tcp-client box 7777 -m hello              # does it get through? why not?
+  tcp-client box 443 --connect              # is it open? sends nothing
   tcp-client box 22 --wait --deadline 60s   # wait until it answers
   tcp-client box 23 --expect refused        # prove that a firewall rejects it
   tcp-client box -c 20 -i 50ms -q           # measure, and print the summary";
 
 const VERDICTS: &str = "\
 Verdicts:
-  ok           a reply came
+  ok           a reply came; with --connect: the connection stands
   refused      nobody listens there, or a firewall says so
   unreachable  no way there: a router or this machine says so
   timeout      no connection in time: nothing at all came back
@@ -138,6 +158,7 @@ Verdicts:
 const FOREIGN: &[Foreign] = &[
     Foreign::new("-u --udp", "", "udp-client speaks UDP"),
     Foreign::new("-t --tcp", "", "tcp-client always speaks TCP"),
+    Foreign::new("-z --zero --zero-io --scan", "", "write --connect"),
     Foreign::new("--shutdown --shut-down --half", "", "write --half-close"),
 ];
 

@@ -123,6 +123,7 @@ Verdicts:
 const FOREIGN: &[Foreign] = &[
     Foreign::new("-u --udp", "", "udp-client always speaks UDP"),
     Foreign::new("-t --tcp", "", "tcp-client speaks TCP"),
+    Foreign::new("--connect", "", "over UDP nothing connects: a reply is the proof"),
     Foreign::new("-N --half-close --shutdown", "", "over UDP nothing can be closed"),
 ];
 

@@ -13,6 +13,11 @@ fn typical_mistakes_are_answered_with_what_is_right() {
             ("-u box", "-u: unknown option (udp-client always speaks UDP)"),
             ("-t box", "-t: unknown option (tcp-client speaks TCP)"),
             ("-N box", "-N: unknown option (over UDP nothing can be closed)"),
+            ("-z box", "-z: unknown option (a message is sent, and a reply is the proof)"),
+            (
+                "--connect",
+                "--connect: unknown option (over UDP nothing connects: a reply is the proof)",
+            ),
         ],
     );
 }

@@ -26,7 +26,7 @@ pub const FOREIGN: &[Foreign] = &[
     ),
     Foreign::new(
         "-a -H --host --hostname --addr --address --ip --server --target --dst --dest --destination \
-         --connect --remote --url",
+         --remote --url",
         "HOST",
         "the host needs no option: HOST",
     ),

@@ -53,7 +53,8 @@ pub struct Ledger {
     pub connect: Times,
     /// From the message until the reply.
     pub reply: Times,
-    /// From the attempt to connect until the reply.
+    /// From the attempt to connect until the reply, or until the connection stood, if only that
+    /// was asked for.
     pub total: Times,
     /// From when the probe was due until the reply.
     pub from_due: Times,
@@ -119,7 +120,7 @@ impl Ledger {
         if let Some(took) = outcome.took {
             self.from_due.add(ended.delay.unwrap_or_default() + took);
         }
-        if let Ok(reply) = &outcome.result {
+        if let Some(reply) = outcome.reply_bytes() {
             self.sightings.note(reply, outcome.local);
         }
     }
@@ -131,9 +132,11 @@ impl Ledger {
         }
         if let Some(reply) = outcome.reply {
             self.reply.add(reply);
-            if let Some(connect) = outcome.connect {
-                self.total.add(connect + reply);
-            }
+        }
+        if let Some(connect) = outcome.connect
+            && (outcome.reply.is_some() || outcome.result == Ok(None))
+        {
+            self.total.add(connect + outcome.reply.unwrap_or_default());
         }
     }
 

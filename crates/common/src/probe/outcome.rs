@@ -33,14 +33,16 @@ pub struct Outcome {
     pub syn_retransmits: Option<u32>,
     /// From sending the message's first byte until the reply's first byte was here.
     pub reply: Option<Duration>,
-    /// From when the probe began at this address until the reply's first byte was here. It has
-    /// in it what this machine takes from the connection to the message.
+    /// From when the probe began at this address until the reply's first byte was here, or until
+    /// the connection stood, if only that was asked for. It has in it what this machine takes from
+    /// the connection to the message.
     pub took: Option<Duration>,
     /// Whether the reply is all that the target had to say; none if that is not known, or
     /// without a reply.
     pub complete: Option<bool>,
-    /// The reply, or why there is none.
-    pub result: Result<Vec<u8>, Trouble>,
+    /// The reply, or why there is none. No reply is there either, and no trouble, if only a
+    /// connection was asked for, which stands.
+    pub result: Result<Option<Vec<u8>>, Trouble>,
 }
 
 /// A probe that has ended.
@@ -125,8 +127,21 @@ impl Outcome {
             reply: None,
             took: None,
             complete: None,
-            result,
+            result: result.map(Some),
         }
+    }
+
+    /// A connection to `address`, which was all that was asked for, and took so long to make.
+    #[must_use]
+    pub fn connected(address: SocketAddr, connect: Option<Duration>) -> Self {
+        let failed = Self::of(Some(address), Ok(Vec::new()));
+        Self { result: Ok(None), connect, took: connect, ..failed }
+    }
+
+    /// The reply, if one came and was the expected one.
+    #[must_use]
+    pub fn reply_bytes(&self) -> Option<&[u8]> {
+        self.result.as_ref().ok()?.as_deref()
     }
 
     /// The same outcome, without the router if the "router" is this machine. If a

@@ -248,7 +248,7 @@ impl Reporter {
     /// Says that a reply was longer than what is printed of it.
     fn warn_of_the_rest(&self, ended: &Ended) {
         if self.output.style() == Style::Text
-            && let Ok(reply) = &ended.last.result
+            && let Some(reply) = ended.last.reply_bytes()
             && ended.last.complete == Some(false)
             && self.level() >= LevelFilter::Info
         {
@@ -277,9 +277,9 @@ impl Reporter {
         let stamp = self.output.stamp();
         if is_object {
             print(write, json::probe(&self.target, ended, stamp).as_bytes())
-        } else if let Ok(reply) = &ended.last.result {
+        } else if let Some(reply) = ended.last.reply_bytes() {
             print_reply(write, reply, self.output)
-        } else if is_expected {
+        } else if is_expected && ended.last.result.is_err() {
             let words = text::words(&self.target, ended);
             print(write, format!("{stamp}{}: {words}\n", self.target).as_bytes())
         } else {

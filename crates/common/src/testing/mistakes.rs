@@ -148,8 +148,6 @@ pub const OF_ANY_CLIENT: &[(&str, &str)] = &[
     ),
     ("--source :80", "--source :80: an address alone is wanted (the port goes with --source-port)"),
     ("--local-port 53", "--local-port: unknown option (write --source-port 53)"),
-    ("-z box 1", "-z: unknown option (a message is sent, and a reply is the proof)"),
-    ("-vz box 1", "-z: unknown option (a message is sent, and a reply is the proof)"),
     ("-n box", "-n: unknown option (no name is looked up for an address)"),
     ("-l", "-l: unknown option (a client does not listen: the servers do)"),
     ("-k", "-k: unknown option (a client does not listen: the servers do)"),

@@ -35,7 +35,7 @@ fn millis(time: Option<Duration>) -> Field {
 pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
     let outcome = &ended.last;
     let (reply, trouble) = match &outcome.result {
-        Ok(reply) => (Some(reply), None),
+        Ok(reply) => (reply.as_ref(), None),
         Err(trouble) => (trouble.reply.as_ref(), Some(trouble)),
     };
     let shown = reply.map(|reply| printable(&reply[..reply.len().min(BUFFER_SIZE)]).to_string());
@@ -225,7 +225,7 @@ mod tests {
         let outcome = Outcome {
             local: at("10.0.0.1:40000"),
             reply: Some(Duration::from_nanos(1_234_567)),
-            result: Ok(b"ACK!\n".to_vec()),
+            result: Ok(Some(b"ACK!\n".to_vec())),
             ..Outcome::failed(at("192.0.2.1:6666"), Trouble::new(Verdict::Refused, "refused"))
         };
         let ended = Ended::from(outcome);
