@@ -6,7 +6,7 @@ use clap::Parser;
 use common::exit::Failure;
 use common::options::foreign::Foreign;
 use common::options::guide::{DOCUMENTATION, Guide};
-use common::options::{Text, text};
+use common::options::{Text, number, text};
 use common::probe::guide::{self, EXIT_STATUS, NOTES};
 use common::probe::message;
 use common::probe::outcome::verdict::Verdict;
@@ -61,13 +61,17 @@ pub struct Options {
     #[arg(value_parser = text(LONGEST_MESSAGE), allow_hyphen_values = true)]
     pub message: Text,
 
+    /// Pad the message with dots to N bytes
+    #[arg(long, value_name = "N", value_parser = number(1, LONGEST_MESSAGE as u64))]
+    pub size: Option<u64>,
+
     /// End this side after the message (shut down writing)
     #[arg(short = 'N', long, display_order = 20)]
     pub half_close: bool,
 
     /// Only connect: success is that the connection stands
     #[arg(long, display_order = 21)]
-    #[arg(conflicts_with_all = ["message", "half_close", "expect_reply", "expect_prefix"])]
+    #[arg(conflicts_with_all = ["message", "size", "half_close", "expect_reply", "expect_prefix"])]
     pub connect: bool,
 
     #[command(flatten)]
@@ -80,15 +84,25 @@ pub struct Options {
     pub reporting: Reporting,
 }
 
-/// What the program is to do, with the message to send.
+/// What the program is to do.
 #[derive(Debug)]
-pub enum Task {
-    /// Send one message.
-    Exchange(Vec<u8>),
-    /// Send one message, again and again until the outcome is as expected.
-    Wait(Vec<u8>),
-    /// Send a message again and again, and measure.
-    Measure(Vec<u8>, Plan),
+pub struct Task {
+    /// What to send.
+    pub message: Vec<u8>,
+    /// How many bytes of that are padding.
+    pub padding: u64,
+    /// How often.
+    pub times: Times,
+}
+
+/// How often a message is sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Times {
+    Once,
+    /// Again and again until the outcome is as expected.
+    Wait,
+    /// Again and again, and measured.
+    Measure(Plan),
 }
 
 impl Options {
@@ -97,19 +111,21 @@ impl Options {
     /// # Errors
     /// Something is wrong with the options, or standard input cannot be read in time.
     pub fn task(&self, end: Option<Instant>) -> Result<Task, Failure> {
-        let message =
+        let mut message =
             message::given(self.message.clone(), LONGEST_MESSAGE, &self.persistence, end)?;
+        let padding = message::pad(&mut message, self.size)?;
         if message.is_empty() && !self.half_close {
             let reason = "empty: there is nothing to send, unless --half-close sends the end";
             return Err(Failure::usage("--message", reason));
         }
         let never = if self.connect { &[NEVER, NEVER_OF_CONNECTIONS].concat() } else { NEVER };
         self.reporting.check(&self.target.written()?, never)?;
-        Ok(match self.probing.plan(&self.target)? {
-            None if self.persistence.waits() => Task::Wait(message),
-            None => Task::Exchange(message),
-            Some(plan) => Task::Measure(message, plan),
-        })
+        let times = match self.probing.plan(&self.target)? {
+            None if self.persistence.waits() => Times::Wait,
+            None => Times::Once,
+            Some(plan) => Times::Measure(plan),
+        };
+        Ok(Task { message, padding, times })
     }
 
     /// What an exchange of `message` sends, what is expected of the reply, and how much of it is

@@ -119,7 +119,9 @@ fn a_greeting_is_shown_with_v_and_waited_for_not_long() {
 
 #[test]
 fn what_goes_with_a_message_does_not_go_with_it() {
-    for option in ["--message=x", "--half-close", "--expect-reply=x", "--expect-prefix=x"] {
+    for option in
+        ["--message=x", "--size=9", "--half-close", "--expect-reply=x", "--expect-prefix=x"]
+    {
         let ended = run(TCP_CLIENT, &["--connect", option]);
         let name = option.split('=').next().unwrap();
         let line = format!("tcp-client: --connect: cannot be used with {name}\n");

@@ -116,6 +116,8 @@ pub struct Reporter {
     expected: Expected,
     trace: Option<When>,
     output: Output,
+    /// How many bytes of the message are padding.
+    padding: u64,
 }
 
 impl Reporter {
@@ -123,7 +125,13 @@ impl Reporter {
     #[must_use]
     pub fn new(program: &'static str, target: Address, reporting: &Reporting) -> Self {
         let (expected, trace, output) = (reporting.expect, reporting.trace(), reporting.output);
-        Self { program, target, expected, trace, output }
+        Self { program, target, expected, trace, output, padding: 0 }
+    }
+
+    /// The same, of a message of which `padding` bytes are padding.
+    #[must_use]
+    pub fn with_padding(self, padding: u64) -> Self {
+        Self { padding, ..self }
     }
 
     /// Which probes are examined once they have ended, if any are.
@@ -276,7 +284,7 @@ impl Reporter {
         }
         let stamp = self.output.stamp();
         if is_object {
-            print(write, json::probe(&self.target, ended, stamp).as_bytes())
+            print(write, json::probe(&self.target, self.padding, ended, stamp).as_bytes())
         } else if let Some(reply) = ended.last.reply_bytes() {
             print_reply(write, reply, self.output)
         } else if is_expected && ended.last.result.is_err() {

@@ -31,8 +31,8 @@ fn millis(time: Option<Duration>) -> Field {
     time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)))
 }
 
-/// A probe that has ended.
-pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
+/// A probe that has ended, of whose message `padding` bytes are padding.
+pub(crate) fn probe(target: &Address, padding: u64, ended: &Ended, stamp: Stamp) -> String {
     let outcome = &ended.last;
     let (reply, trouble) = match &outcome.result {
         Ok(reply) => (reply.as_ref(), None),
@@ -60,6 +60,7 @@ pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
         ("icmp_code", number(icmp.map(|(_, code)| code))),
         ("router", text(trouble.and_then(|trouble| trouble.router))),
         ("from", text(trouble.and_then(|trouble| trouble.from))),
+        ("padding_bytes", Field::Number(padding)),
         ("others", Field::List(ended.others.iter().map(other).collect())),
         ("trace", way(ended.findings.as_ref().and_then(|found| found.trace.as_ref()))),
     ];
@@ -230,13 +231,14 @@ mod tests {
         };
         let ended = Ended::from(outcome);
         assert_eq!(
-            probe(&"192.0.2.1".parse().unwrap(), &ended, Stamp(false)),
+            probe(&"192.0.2.1".parse().unwrap(), 7, &ended, Stamp(false)),
             concat!(
                 r#"{"schema":1,"event":"probe","number":1,"verdict":"ok","target":"192.0.2.1:6666","#,
                 r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
                 r#""bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
-                r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"others":[],"trace":null}"#,
+                r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"#,
+                r#""padding_bytes":7,"others":[],"trace":null}"#,
                 "\n"
             )
         );
