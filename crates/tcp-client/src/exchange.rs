@@ -18,6 +18,7 @@ use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
 use common::protocol::BUFFER_SIZE;
 
+use crate::silence::{self, Sent};
 use crate::stream::Connecting;
 
 /// How many bytes are received at once, as in the tutorial: a usual reply fits in.
@@ -306,8 +307,12 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         match self.state {
             State::Connecting => Err(Trouble::no_connection(limit)),
             State::Standing => Ok(self.said(None)),
+            // A part of a reply is the reply.
+            _ if !self.received.is_empty() => Ok(self.said(None)),
             State::Sending { .. } | State::Ending | State::Receiving { .. } => {
-                self.ended(Trouble::silent(limit))
+                let len = self.request.message.len();
+                let is_all = !matches!(self.state, State::Sending { sent } if sent < len);
+                Err(silence::explain(limit, Sent { len, is_all }, self.stream.figures()))
             }
         }
     }

@@ -23,7 +23,9 @@ mod cli;
 mod exchange;
 mod flows;
 mod prober;
+mod silence;
 mod stream;
+mod tcp_info;
 mod tracing;
 
 use std::process::ExitCode;

@@ -1,11 +1,8 @@
 //! The calls that an exchange makes, and how its socket is made.
 
-use std::fs;
 use std::io::{self, ErrorKind, IoSliceMut};
-use std::mem::offset_of;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use common::probe::control::Control;
@@ -18,10 +15,13 @@ use common::probe::{arrival, error_queue};
 use common::stream::Stream;
 use mio::event::Source;
 use mio::net::TcpStream;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, getsockopt, recvmsg, setsockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
-use nix::{Error as Errno, getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
+use nix::{Error as Errno, libc, setsockopt_impl, sockopt_impl};
 use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::silence::Figures;
+use crate::tcp_info::TcpInfo;
 
 /// A byte stream that is being connected. None of the calls blocks.
 pub trait Connecting: Stream {
@@ -40,6 +40,9 @@ pub trait Connecting: Stream {
     /// Whether the error that a call has returned is passing: the connection, which stood,
     /// still stands.
     fn is_passing(&mut self) -> bool;
+
+    /// What the kernel knows of the connection, which stands; none if the system does not say.
+    fn figures(&self) -> Option<Figures>;
 }
 
 /// A connection that is being made, or stands.
@@ -60,6 +63,8 @@ pub struct Connection {
     is_drained: bool,
     /// When what was received last had come, by the kernel's stamp.
     stamp: Option<TimeSpec>,
+    /// How often the SYN was sent again, once that was asked for.
+    syn_retransmits: u32,
 }
 
 /// How the making of a connection went, as the kernel saw it.
@@ -105,28 +110,6 @@ impl<T: Into<Trouble>> From<T> for Unconnected {
         Self { trouble: trouble.into(), port: None }
     }
 }
-
-sockopt_impl!(
-    /// tcp(7): what the kernel knows of a connection.
-    TcpInfo,
-    GetOnly,
-    libc::IPPROTO_TCP,
-    libc::TCP_INFO,
-    [u32; TCP_INFO_WORDS]
-);
-
-/// What every kernel knows of a connection, in words of four bytes: `libc::tcp_info` may be longer
-/// than what an older kernel returns.
-const TCP_INFO_WORDS: usize = TOTAL_RETRANS + 1;
-const TOTAL_RETRANS: usize = offset_of!(libc::tcp_info, tcpi_total_retrans) / 4;
-const RTT: usize = offset_of!(libc::tcp_info, tcpi_rtt) / 4;
-
-/// Whether an emulator runs the program (qemu-user). It takes TCP_INFO for a number and returns four
-/// bytes, and nix panics at the length. It hides itself in `/proc/self`, but not here.
-static IS_EMULATED: LazyLock<bool> = LazyLock::new(|| {
-    let program = |of| fs::read_link(format!("/proc/{of}/exe")).ok();
-    program("self") != program("thread-self")
-});
 
 sockopt_impl!(
     /// ip(7): a bind(2) to port 0 leaves the choice of the port to connect(2).
@@ -188,6 +171,7 @@ impl Connection {
                     has_ended: false,
                     is_drained: false,
                     stamp: None,
+                    syn_retransmits: 0,
                 })
             }
         }
@@ -207,17 +191,13 @@ impl Connection {
 
     /// How the handshake went so far; none if the system does not say. To be asked before
     /// anything is sent: later the kernel knows more, and of the handshake alone no longer.
-    pub fn handshake(&self) -> Option<Handshake> {
-        let info = self.info()?;
-        let syn_retransmits = info[TOTAL_RETRANS];
-        let is_measured = syn_retransmits == 0 && info[RTT] > 0;
-        let round_trip = is_measured.then(|| Duration::from_micros(info[RTT].into()));
+    pub fn handshake(&mut self) -> Option<Handshake> {
+        let info = TcpInfo::short(&self.stream)?;
+        let (syn_retransmits, round_trip) = (info.retransmissions(), info.round_trip_us());
+        self.syn_retransmits = syn_retransmits;
+        let is_measured = syn_retransmits == 0 && round_trip > 0;
+        let round_trip = is_measured.then(|| Duration::from_micros(round_trip.into()));
         Some(Handshake { syn_retransmits, round_trip })
-    }
-
-    fn info(&self) -> Option<[u32; TCP_INFO_WORDS]> {
-        let refused = IS_EMULATED.then_some(Err(Errno::EOPNOTSUPP));
-        extras::have(Extra::TcpInfo, refused.unwrap_or_else(|| getsockopt(&self.stream, TcpInfo)))
     }
 
     /// When the bytes that were received last had come to this machine, by the kernel's stamp:
@@ -279,6 +259,10 @@ impl Connecting for Connection {
         // A connection that is closed has no peer: getpeername(2).
         let still_stands = self.stream.peer_addr().is_ok();
         still_stands && error_queue::disable(&self.stream, self.peer.is_ipv6()).is_ok()
+    }
+
+    fn figures(&self) -> Option<Figures> {
+        Some(TcpInfo::long(&self.stream)?.figures(self.syn_retransmits))
     }
 }
 

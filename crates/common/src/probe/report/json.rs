@@ -12,6 +12,7 @@ use crate::printable::printable;
 use crate::probe::examination::Subject;
 use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ledger, Share};
+use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Other};
 use crate::probe::report::summary::{PERCENTILES, Summary};
@@ -95,6 +96,7 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: S
 pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
     let ledger = summary.ledger;
     let verdicts = Verdict::ALL.map(|v| (v.as_str(), Field::Number(ledger.count(v))));
+    let causes = Cause::ALL.map(|cause| (cause.as_str(), Field::Number(ledger.caused_by(cause))));
     let sightings = &ledger.sightings;
     let is_seen = sightings.seen_as.is_some();
     let fields = [
@@ -115,6 +117,7 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("loss_percent", share(summary.loss())),
         ("failed_percent", share(summary.failures())),
         ("verdicts", Field::Object(verdicts.into())),
+        ("causes", Field::Object(causes.into())),
         ("elapsed_ms", Field::Millis(Millis(summary.elapsed))),
         ("resolve_ms", millis(summary.resolve)),
         ("connect_ms", times(&ledger.connect)),

@@ -1,0 +1,99 @@
+//! What the kernel's figures say of a connection that stood, and over which nothing came in time:
+//! whose silence it was.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use common::duration;
+use common::probe::outcome::cause::Cause;
+use common::probe::outcome::trouble::Trouble;
+
+/// What the kernel knows of a connection that stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// How many segments were sent and never acknowledged.
+    pub unacknowledged: u32,
+    /// How many segments were acknowledged although some before them were not (RFC 2018).
+    pub overtook: u32,
+    /// How many bytes of the message a segment has at most.
+    pub segment: u32,
+    /// How many bytes a segment of the peer's has at most, as this side has announced.
+    pub peers_segment: u32,
+    /// How many segments were sent again since the connection stood.
+    pub sent_again: u32,
+    /// How many bytes were not sent, since the peer has no room for more; none if the kernel does
+    /// not say.
+    pub held_back: Option<u32>,
+    /// How many segments have come although some before them have not; none if the kernel does not
+    /// say.
+    pub out_of_order: Option<u32>,
+}
+
+/// What was sent over the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// How long the message is.
+    pub len: usize,
+    /// Whether the kernel has taken all of it.
+    pub is_all: bool,
+}
+
+/// Why nothing came within `limit`.
+pub fn explain(limit: Duration, sent: Sent, figures: Option<Figures>) -> Trouble {
+    let mut trouble = Trouble::silent(limit);
+    if let Some(figures) = figures {
+        let limit = duration::words(limit).to_string();
+        (trouble.cause, trouble.reason) = cause(&limit, sent, &figures);
+    }
+    trouble
+}
+
+fn cause(limit: &str, sent: Sent, figures: &Figures) -> (Option<Cause>, String) {
+    let message = if sent.len == 0 { "the end of this side" } else { "the message" };
+    // What has come out of order is part of a reply: the program is not silent.
+    if figures.out_of_order.is_some_and(|segments| segments > 0) {
+        let reason = "connected, and then only later parts of a reply came, and not its beginning";
+        return (None, format!("{reason}, within {limit}"));
+    }
+    if figures.unacknowledged > 0 {
+        return (Some(Cause::Unacknowledged), unacknowledged(limit, message, sent, figures));
+    }
+    let is_all = sent.is_all && figures.held_back.is_none_or(|bytes| bytes == 0);
+    let taken = match (is_all, figures.held_back) {
+        (false, _) => "its system took a part of the message, and had no room for more",
+        (true, Some(_)) => &format!("its system acknowledged {message}"),
+        (true, None) => "its system acknowledged what was sent",
+    };
+    (Some(Cause::SilentProgram), format!("connected, {taken}, then nothing within {limit}"))
+}
+
+/// `connected, and then 2 segments of up to 1448 bytes were not acknowledged within 5s, in spite of
+/// 4 retransmissions`
+fn unacknowledged(limit: &str, message: &str, sent: Sent, figures: &Figures) -> String {
+    let Figures { unacknowledged: segments, overtook, segment, sent_again, .. } = *figures;
+    let mut what = if segments == 1 && sent.len <= segment as usize {
+        format!("{message} was")
+    } else if segments == 1 {
+        format!("1 segment of up to {segment} bytes was")
+    } else {
+        format!("{segments} segments of up to {segment} bytes were")
+    };
+    what = format!("connected, and then {what} not acknowledged within {limit}");
+    // Writing to a string does not fail.
+    if overtook > 0 {
+        let _ = write!(what, ", while {overtook} after that {}", were(overtook));
+    }
+    if sent_again > 0 {
+        let s = if sent_again == 1 { "" } else { "s" };
+        let _ = write!(what, ", in spite of {sent_again} retransmission{s}");
+    }
+    what
+}
+
+fn were(number: u32) -> &'static str {
+    if number == 1 { "was" } else { "were" }
+}
+
+#[cfg(test)]
+#[path = "silence_tests.rs"]
+mod tests;

@@ -1,0 +1,40 @@
+//! The scenarios of `scenarios/silence.txt`.
+
+use super::*;
+
+const SCENARIOS: &str = include_str!("scenarios/silence.txt");
+
+/// The value of `name` in `figures`, which are written as `name=value name=value`.
+fn value(figures: &str, name: &str) -> Option<u32> {
+    figures.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+}
+
+fn played(figures: &str) -> String {
+    let number = |name| value(figures, name).unwrap_or_default();
+    // What is not written is zero, but what an old kernel does not know is not known.
+    let known = |name| (!figures.contains("old-kernel")).then(|| number(name));
+    let read = Figures {
+        unacknowledged: number("unacknowledged"),
+        overtook: number("overtook"),
+        segment: number("segment"),
+        peers_segment: 1448,
+        sent_again: number("sent-again"),
+        held_back: known("held-back"),
+        out_of_order: known("out-of-order"),
+    };
+    let sent = Sent { len: number("message") as usize, is_all: number("untaken") == 0 };
+    let figures = (!figures.contains("no-figures")).then_some(read);
+    explain(Duration::from_secs(5), sent, figures).to_string()
+}
+
+#[test]
+fn each_scenario_has_its_cause_in_true_words() {
+    let mut played_so_far = 0;
+    for scenario in SCENARIOS.split("\n\n") {
+        let mut lines = scenario.lines().filter(|line| !line.starts_with('#'));
+        let (figures, words) = (lines.next().unwrap_or(""), lines.collect::<Vec<_>>().join(" "));
+        assert_eq!(played(figures), words, "{scenario}");
+        played_so_far += 1;
+    }
+    assert!(played_so_far > 9);
+}

@@ -1,0 +1,163 @@
+//! What the kernel knows of a connection: tcp(7), `TCP_INFO`.
+
+use std::fs;
+use std::mem::offset_of;
+use std::os::fd::AsFd;
+use std::sync::LazyLock;
+
+use common::probe::extras::{self, Extra};
+use nix::sys::socket::getsockopt;
+use nix::{Error as Errno, getsockopt_impl, libc, sockopt_impl};
+
+use crate::silence::Figures;
+
+/// What the kernel knows of a connection, in words of four bytes: as many as every kernel has, or
+/// those of [`IS_LONG`].
+#[derive(Clone, Debug)]
+pub struct TcpInfo(Vec<u32>);
+
+sockopt_impl!(
+    /// What every kernel has of it.
+    Short,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    [u32; TOTAL_RETRANS + 1]
+);
+
+sockopt_impl!(
+    /// What Linux 5.4 and later has of it.
+    Long,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    [u32; OUT_OF_ORDER + 1]
+);
+
+const SEND_MSS: usize = offset_of!(libc::tcp_info, tcpi_snd_mss) / 4;
+const UNACKED: usize = offset_of!(libc::tcp_info, tcpi_unacked) / 4;
+const SACKED: usize = offset_of!(libc::tcp_info, tcpi_sacked) / 4;
+const RTT: usize = offset_of!(libc::tcp_info, tcpi_rtt) / 4;
+const OWN_MSS: usize = offset_of!(libc::tcp_info, tcpi_advmss) / 4;
+const TOTAL_RETRANS: usize = offset_of!(libc::tcp_info, tcpi_total_retrans) / 4;
+const NOT_SENT: usize = offset_of!(libc::tcp_info, tcpi_notsent_bytes) / 4;
+const OUT_OF_ORDER: usize = offset_of!(libc::tcp_info, tcpi_rcv_ooopack) / 4;
+
+/// Which of the first bytes has the options that both sides have agreed on.
+const OPTIONS: usize = offset_of!(libc::tcp_info, tcpi_options);
+/// linux/tcp.h: both sides send timestamps (RFC 7323), which take room in each segment.
+const HAS_TIMESTAMPS: u8 = 1;
+/// Their bytes, with those that fill the last word.
+const TIMESTAMPS: u32 = 12;
+
+/// Whether an emulator runs the program (qemu-user). It takes TCP_INFO for a number and returns four
+/// bytes, and nix panics at the length. It hides itself in `/proc/self`, but not here.
+static IS_EMULATED: LazyLock<bool> = LazyLock::new(|| {
+    let program = |of| fs::read_link(format!("/proc/{of}/exe")).ok();
+    program("self") != program("thread-self")
+});
+
+/// Whether the kernel has all of it. An older one, or a sandbox that passes for one, returns less
+/// than was asked for, at which nix panics.
+static IS_LONG: LazyLock<bool> = LazyLock::new(|| {
+    fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| is_at_least_5_4(&release))
+});
+
+/// Whether a kernel's `release` is 5.4, which has tcpi_rcv_ooopack, or a later one.
+fn is_at_least_5_4(release: &str) -> bool {
+    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (5, 4),
+        _ => false,
+    }
+}
+
+impl TcpInfo {
+    /// What every kernel knows of the connection of `socket`; none if the system does not say.
+    pub fn short(socket: &impl AsFd) -> Option<Self> {
+        let refused = IS_EMULATED.then_some(Err(Errno::EOPNOTSUPP));
+        let asked = refused.unwrap_or_else(|| getsockopt(socket, Short));
+        extras::have(Extra::TcpInfo, asked).map(|words| Self(words.into()))
+    }
+
+    /// All that the kernel knows of it.
+    pub fn long(socket: &impl AsFd) -> Option<Self> {
+        if *IS_EMULATED || !*IS_LONG {
+            return Self::short(socket);
+        }
+        extras::have(Extra::TcpInfo, getsockopt(socket, Long)).map(|words| Self(words.into()))
+    }
+
+    /// The round-trip time, in microseconds; zero if there is no sample.
+    pub fn round_trip_us(&self) -> u32 {
+        self.at(RTT).unwrap_or_default()
+    }
+
+    /// How many segments were sent again, SYNs among them.
+    pub fn retransmissions(&self) -> u32 {
+        self.at(TOTAL_RETRANS).unwrap_or_default()
+    }
+
+    /// What it says of a connection whose SYN was sent again `syns` times.
+    pub fn figures(&self, syns: u32) -> Figures {
+        let at = |word| self.at(word).unwrap_or_default();
+        let first_bytes = [at(0).to_ne_bytes(), at(1).to_ne_bytes()].concat();
+        let has_timestamps = first_bytes[OPTIONS] & HAS_TIMESTAMPS != 0;
+        Figures {
+            unacknowledged: at(UNACKED).saturating_sub(at(SACKED)),
+            overtook: at(SACKED),
+            segment: at(SEND_MSS),
+            peers_segment: at(OWN_MSS) - if has_timestamps { TIMESTAMPS } else { 0 },
+            sent_again: self.retransmissions().saturating_sub(syns),
+            held_back: self.at(NOT_SENT),
+            out_of_order: self.at(OUT_OF_ORDER),
+        }
+    }
+
+    fn at(&self, word: usize) -> Option<u32> {
+        self.0.get(word).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    // A test fails by panicking.
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn only_later_kernels_are_asked_for_all_of_it() {
+        for (release, is_long) in [
+            ("5.4.0-42-generic\n", true),
+            ("6.18.44-fc-v657", true),
+            ("5.3.18", false),
+            ("4.19.0-gvisor", false),
+            ("5", false),
+            ("", false),
+            ("linux", false),
+        ] {
+            assert_eq!(is_at_least_5_4(release), is_long, "{release}");
+        }
+    }
+
+    #[test]
+    fn the_figures_are_in_the_words_where_the_kernel_has_them() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let long = TcpInfo::long(&stream).unwrap().figures(0);
+        assert!(long.segment > 500 && long.peers_segment >= long.segment, "{long:?}");
+        // Nobody reads: what the window has no room for is held back.
+        stream.set_nonblocking(true).unwrap();
+        while stream.write(&[0; 65_536]).is_ok() {}
+        let long = TcpInfo::long(&stream).unwrap().figures(0);
+        assert!(long.held_back.is_some_and(|bytes| bytes > 0), "{long:?}");
+        assert_eq!(long.out_of_order, Some(0));
+        // An old kernel does not know the last of them.
+        let short = TcpInfo::short(&stream).unwrap().figures(0);
+        assert_eq!(short, Figures { held_back: None, out_of_order: None, ..long });
+    }
+}
