@@ -13,7 +13,8 @@ use common::probe::poller::Ready;
 use common::probe::verbose;
 
 use crate::exchange::{Exchange, Goal, Reply, Request, Step};
-use crate::stream::{Connection, Handshake};
+use crate::stream::Connection;
+use crate::tcp_info::Handshake;
 
 /// How long to wait for more of a reply whose peer has not ended its side, or twice the time
 /// to connect, if that is longer. A server that writes its reply in pieces writes them sooner

@@ -23,6 +23,8 @@ mod cli;
 mod exchange;
 mod flows;
 mod prober;
+mod searching;
+mod segments;
 mod silence;
 mod stream;
 mod tcp_info;

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use common::duration;
 use common::probe::outcome::cause::Cause;
+use common::probe::outcome::suspicion::{Suspicion, Way};
 use common::probe::outcome::trouble::Trouble;
+
+use crate::segments::SMALLEST;
 
 /// What the kernel knows of a connection that stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct Figures {
     pub segment: u32,
     /// How many bytes a segment of the peer's has at most, as this side has announced.
     pub peers_segment: u32,
+    /// How many bytes TCP's options take of what is announced.
+    pub options: u32,
     /// How many segments were sent again since the connection stood.
     pub sent_again: u32,
     /// How many bytes were not sent, since the peer has no room for more; none if the kernel does
@@ -44,8 +49,24 @@ pub fn explain(limit: Duration, sent: Sent, figures: Option<Figures>) -> Trouble
     if let Some(figures) = figures {
         let limit = duration::words(limit).to_string();
         (trouble.cause, trouble.reason) = cause(&limit, sent, &figures);
+        trouble.suspicion = suspicion(trouble.cause, sent, &figures);
     }
     trouble
+}
+
+/// Which size of segments may be the reason for a silence that has this `cause`: none if they are
+/// small.
+fn suspicion(cause: Option<Cause>, sent: Sent, figures: &Figures) -> Option<Suspicion> {
+    let (way, size, is_weak) = match cause {
+        Some(Cause::Unacknowledged) => {
+            let len = u32::try_from(sent.len).unwrap_or(u32::MAX);
+            (Way::There, figures.segment.min(len), false)
+        }
+        // The beginning of a reply may have vanished, but only its end suggests that.
+        _ => (Way::Back, figures.peers_segment, cause.is_some()),
+    };
+    let is_possible = size > SMALLEST && (way == Way::There || is_all_taken(sent, figures));
+    is_possible.then_some(Suspicion { way, size, options: figures.options, is_weak })
 }
 
 fn cause(limit: &str, sent: Sent, figures: &Figures) -> (Option<Cause>, String) {
@@ -58,13 +79,17 @@ fn cause(limit: &str, sent: Sent, figures: &Figures) -> (Option<Cause>, String) 
     if figures.unacknowledged > 0 {
         return (Some(Cause::Unacknowledged), unacknowledged(limit, message, sent, figures));
     }
-    let is_all = sent.is_all && figures.held_back.is_none_or(|bytes| bytes == 0);
-    let taken = match (is_all, figures.held_back) {
+    let taken = match (is_all_taken(sent, figures), figures.held_back) {
         (false, _) => "its system took a part of the message, and had no room for more",
         (true, Some(_)) => &format!("its system acknowledged {message}"),
         (true, None) => "its system acknowledged what was sent",
     };
     (Some(Cause::SilentProgram), format!("connected, {taken}, then nothing within {limit}"))
+}
+
+/// Whether the target has had room for the whole message, as far as that is known.
+fn is_all_taken(sent: Sent, figures: &Figures) -> bool {
+    sent.is_all && figures.held_back.is_none_or(|bytes| bytes == 0)
 }
 
 /// `connected, and then 2 segments of up to 1448 bytes were not acknowledged within 5s, in spite of

@@ -13,7 +13,6 @@ use common::probe::outcome::trouble::Trouble;
 use common::probe::poller::Ready;
 use common::probe::{arrival, error_queue};
 use common::stream::Stream;
-use mio::event::Source;
 use mio::net::TcpStream;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
@@ -21,7 +20,7 @@ use nix::{Error as Errno, libc, setsockopt_impl, sockopt_impl};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::silence::Figures;
-use crate::tcp_info::TcpInfo;
+use crate::tcp_info::{Handshake, TcpInfo};
 
 /// A byte stream that is being connected. None of the calls blocks.
 pub trait Connecting: Stream {
@@ -65,18 +64,6 @@ pub struct Connection {
     stamp: Option<TimeSpec>,
     /// How often the SYN was sent again, once that was asked for.
     syn_retransmits: u32,
-}
-
-/// How the making of a connection went, as the kernel saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handshake {
-    /// How often the SYN was sent again.
-    pub syn_retransmits: u32,
-    /// From sending the SYN until its answer came: the first sample of the round-trip time
-    /// (RFC 6298, section 2.2; `tcpi_rtt`), which the kernel takes to the microsecond, however
-    /// late the loop wakes. None if no answer has come, or if it could be that of any of
-    /// several SYNs (RFC 6298, section 3), or in less than a microsecond.
-    pub round_trip: Option<Duration>,
 }
 
 /// Which call chooses the source port of a flow if no port was asked for.
@@ -128,6 +115,27 @@ impl Connection {
         source: Option<SocketAddr>,
         chooser: Option<Chooser>,
     ) -> Result<Self, Unconnected> {
+        Self::start(peer, source, chooser, None)
+    }
+
+    /// The same with a maximum segment size, options included, for the segments of both sides. It is
+    /// reset when it is closed.
+    pub fn with_segments(
+        peer: SocketAddr,
+        source: Option<SocketAddr>,
+        most: u32,
+    ) -> Result<Self, Unconnected> {
+        let connection = Self::start(peer, source, None, Some(most))?;
+        connection.reset_at_close();
+        Ok(connection)
+    }
+
+    fn start(
+        peer: SocketAddr,
+        source: Option<SocketAddr>,
+        chooser: Option<Chooser>,
+        most: Option<u32>,
+    ) -> Result<Self, Unconnected> {
         let kind = Type::STREAM.nonblocking();
         let made = Socket::new(Domain::for_address(peer), kind, None);
         let socket = made.map_err(|error| Trouble::here(&error))?;
@@ -151,6 +159,11 @@ impl Connection {
                 let port = is_taken.then_some(PortInUse::Taken);
                 Unconnected { trouble: Trouble::source(own, &error), port }
             })?;
+        }
+        if let Some(most) = most {
+            let set = socket.set_tcp_mss(most);
+            let unset = || Trouble::here(&ErrorKind::Unsupported.into());
+            extras::have(Extra::SegmentSize, set).ok_or_else(unset)?;
         }
         match socket.connect(&peer.into()) {
             Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => {
@@ -192,12 +205,9 @@ impl Connection {
     /// How the handshake went so far; none if the system does not say. To be asked before
     /// anything is sent: later the kernel knows more, and of the handshake alone no longer.
     pub fn handshake(&mut self) -> Option<Handshake> {
-        let info = TcpInfo::short(&self.stream)?;
-        let (syn_retransmits, round_trip) = (info.retransmissions(), info.round_trip_us());
-        self.syn_retransmits = syn_retransmits;
-        let is_measured = syn_retransmits == 0 && round_trip > 0;
-        let round_trip = is_measured.then(|| Duration::from_micros(round_trip.into()));
-        Some(Handshake { syn_retransmits, round_trip })
+        let handshake = TcpInfo::short(&self.stream)?.handshake();
+        self.syn_retransmits = handshake.syn_retransmits;
+        Some(handshake)
     }
 
     /// When the bytes that were received last had come to this machine, by the kernel's stamp:
@@ -213,7 +223,7 @@ impl Connection {
     }
 
     /// The socket, to register it.
-    pub fn source(&mut self) -> &mut impl Source {
+    pub fn source(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 }

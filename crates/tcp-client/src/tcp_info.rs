@@ -4,6 +4,7 @@ use std::fs;
 use std::mem::offset_of;
 use std::os::fd::AsFd;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use common::probe::extras::{self, Extra};
 use nix::sys::socket::getsockopt;
@@ -11,10 +12,26 @@ use nix::{Error as Errno, getsockopt_impl, libc, sockopt_impl};
 
 use crate::silence::Figures;
 
-/// What the kernel knows of a connection, in words of four bytes: as many as every kernel has, or
-/// those of [`IS_LONG`].
+/// What the kernel knows of a connection.
 #[derive(Clone, Debug)]
-pub struct TcpInfo(Vec<u32>);
+pub struct TcpInfo {
+    /// It, in words of four bytes.
+    words: [u32; OUT_OF_ORDER + 1],
+    /// How many of those the kernel has: as many as every kernel, or all of them.
+    known: usize,
+}
+
+/// How the making of a connection went, as the kernel saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// How often the SYN was sent again.
+    pub syn_retransmits: u32,
+    /// From sending the SYN until its answer came: the first sample of the round-trip time
+    /// (RFC 6298, section 2.2; `tcpi_rtt`), which the kernel takes to the microsecond, however
+    /// late the loop wakes. None if no answer has come, or if it could be that of any of
+    /// several SYNs (RFC 6298, section 3), or in less than a microsecond.
+    pub round_trip: Option<Duration>,
+}
 
 sockopt_impl!(
     /// What every kernel has of it.
@@ -22,7 +39,7 @@ sockopt_impl!(
     GetOnly,
     libc::IPPROTO_TCP,
     libc::TCP_INFO,
-    [u32; TOTAL_RETRANS + 1]
+    [u32; EVERY_KERNELS]
 );
 
 sockopt_impl!(
@@ -40,6 +57,7 @@ const SACKED: usize = offset_of!(libc::tcp_info, tcpi_sacked) / 4;
 const RTT: usize = offset_of!(libc::tcp_info, tcpi_rtt) / 4;
 const OWN_MSS: usize = offset_of!(libc::tcp_info, tcpi_advmss) / 4;
 const TOTAL_RETRANS: usize = offset_of!(libc::tcp_info, tcpi_total_retrans) / 4;
+const EVERY_KERNELS: usize = TOTAL_RETRANS + 1;
 const NOT_SENT: usize = offset_of!(libc::tcp_info, tcpi_notsent_bytes) / 4;
 const OUT_OF_ORDER: usize = offset_of!(libc::tcp_info, tcpi_rcv_ooopack) / 4;
 
@@ -77,7 +95,10 @@ impl TcpInfo {
     pub fn short(socket: &impl AsFd) -> Option<Self> {
         let refused = IS_EMULATED.then_some(Err(Errno::EOPNOTSUPP));
         let asked = refused.unwrap_or_else(|| getsockopt(socket, Short));
-        extras::have(Extra::TcpInfo, asked).map(|words| Self(words.into()))
+        let short = extras::have(Extra::TcpInfo, asked)?;
+        let mut words = [0; OUT_OF_ORDER + 1];
+        words[..EVERY_KERNELS].copy_from_slice(&short);
+        Some(Self { words, known: EVERY_KERNELS })
     }
 
     /// All that the kernel knows of it.
@@ -85,17 +106,17 @@ impl TcpInfo {
         if *IS_EMULATED || !*IS_LONG {
             return Self::short(socket);
         }
-        extras::have(Extra::TcpInfo, getsockopt(socket, Long)).map(|words| Self(words.into()))
+        let words = extras::have(Extra::TcpInfo, getsockopt(socket, Long))?;
+        Some(Self { words, known: words.len() })
     }
 
-    /// The round-trip time, in microseconds; zero if there is no sample.
-    pub fn round_trip_us(&self) -> u32 {
-        self.at(RTT).unwrap_or_default()
-    }
-
-    /// How many segments were sent again, SYNs among them.
-    pub fn retransmissions(&self) -> u32 {
-        self.at(TOTAL_RETRANS).unwrap_or_default()
+    /// How the handshake went, of a connection over which nothing was sent yet.
+    pub fn handshake(&self) -> Handshake {
+        let at = |word| self.at(word).unwrap_or_default();
+        let (syn_retransmits, round_trip) = (at(TOTAL_RETRANS), at(RTT));
+        let is_measured = syn_retransmits == 0 && round_trip > 0;
+        let round_trip = is_measured.then(|| Duration::from_micros(round_trip.into()));
+        Handshake { syn_retransmits, round_trip }
     }
 
     /// What it says of a connection whose SYN was sent again `syns` times.
@@ -103,19 +124,21 @@ impl TcpInfo {
         let at = |word| self.at(word).unwrap_or_default();
         let first_bytes = [at(0).to_ne_bytes(), at(1).to_ne_bytes()].concat();
         let has_timestamps = first_bytes[OPTIONS] & HAS_TIMESTAMPS != 0;
+        let options = if has_timestamps { TIMESTAMPS } else { 0 };
         Figures {
             unacknowledged: at(UNACKED).saturating_sub(at(SACKED)),
             overtook: at(SACKED),
             segment: at(SEND_MSS),
-            peers_segment: at(OWN_MSS) - if has_timestamps { TIMESTAMPS } else { 0 },
-            sent_again: self.retransmissions().saturating_sub(syns),
+            peers_segment: at(OWN_MSS),
+            options,
+            sent_again: at(TOTAL_RETRANS).saturating_sub(syns),
             held_back: self.at(NOT_SENT),
             out_of_order: self.at(OUT_OF_ORDER),
         }
     }
 
     fn at(&self, word: usize) -> Option<u32> {
-        self.0.get(word).copied()
+        self.words[..self.known].get(word).copied()
     }
 }
 

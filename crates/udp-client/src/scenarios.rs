@@ -130,7 +130,7 @@ impl World {
         self.say('<', text);
         if text == "trace ends" {
             self.ports.give_back();
-            return self.run.examined(None).unwrap();
+            return self.run.examined(None, None).unwrap();
         }
         let Some((what, name)) = text.split_once(" to ") else {
             assert_eq!(text, "interrupt");

@@ -4,6 +4,7 @@ pub mod cause;
 pub mod expected;
 pub mod expected_reply;
 pub mod icmp;
+pub mod suspicion;
 pub mod trouble;
 pub mod verdict;
 
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::duration::Millis;
 use crate::probe::findings::Findings;
 use cause::Cause;
+use suspicion::Suspicion;
 use trouble::Trouble;
 use verdict::Verdict;
 
@@ -88,6 +90,17 @@ impl From<Outcome> for Ended {
             last,
             findings: None,
         }
+    }
+}
+
+impl Ended {
+    /// The same, with what an examination has found, which may be the cause of the trouble.
+    #[must_use]
+    pub fn examined(mut self, findings: Option<Rc<Findings>>) -> Self {
+        if let Some(trouble) = findings.as_ref().and_then(|found| found.trouble.clone()) {
+            self.last.result = Err(trouble);
+        }
+        Self { findings, ..self }
     }
 }
 
@@ -181,6 +194,12 @@ impl Outcome {
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         self.result.as_ref().err().and_then(|trouble| trouble.cause)
+    }
+
+    /// Which size of segments may be the reason for a silence, if any.
+    #[must_use]
+    pub fn suspicion(&self) -> Option<Suspicion> {
+        self.result.as_ref().err().and_then(|trouble| trouble.suspicion)
     }
 
     /// Whether only the `end` of everything has ended the exchange, which is over `now`. With

@@ -137,7 +137,7 @@ impl Reporter {
     /// Which probes are examined once they have ended, if any are.
     #[must_use]
     pub fn wanted(&self) -> Option<Wanted> {
-        self.trace.map(|trace| Wanted::new(trace, self.expected))
+        Some(Wanted::new(self.trace, self.expected))
     }
 
     /// The level that `-q` and `-v` ask for.

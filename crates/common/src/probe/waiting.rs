@@ -188,7 +188,7 @@ impl<'a> Waiting<'a> {
     fn give_up(mut self, signal: Option<Signal>) -> Result<(), Failure> {
         let findings = self.run.take_findings();
         let Self { reporter, last, .. } = self;
-        let last = last.map(|last| Ended { findings, ..last });
+        let last = last.map(|last| last.examined(findings));
         let elapsed = self.start.elapsed();
         if let Some(signal) = signal {
             return Err(reporter.interrupted(last.as_ref(), elapsed).ended_by(signal));

@@ -14,6 +14,7 @@ use crate::exit::reason;
 use crate::printable::framed::quoted;
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::icmp::IcmpError;
+use crate::probe::outcome::suspicion::Suspicion;
 use crate::probe::outcome::verdict::Verdict;
 
 /// Why an exchange with one address failed. The details are boxed, because trouble is
@@ -40,6 +41,12 @@ pub struct Details {
     pub from: Option<SocketAddr>,
     /// What came instead of the expected reply.
     pub reply: Option<Vec<u8>>,
+    /// The largest packet that a link on the way takes, if a router or this machine has said so.
+    pub mtu: Option<u32>,
+    /// How many bytes of a message the largest segment has that passes, if larger ones do not.
+    pub largest_segment: Option<u32>,
+    /// Which size of segments may be the reason.
+    pub suspicion: Option<Suspicion>,
 }
 
 /// Every source port is taken (`net.ipv4.ip_local_port_range`), or this machine has no
@@ -113,9 +120,19 @@ impl Trouble {
     #[must_use]
     pub fn new(verdict: Verdict, reason: impl fmt::Display) -> Self {
         let reason = reason.to_string();
-        let (cause, router, icmp, from, reply) = (None, None, None, None, None);
-        let is_silence = false;
-        Self(Box::new(Details { verdict, cause, reason, is_silence, router, icmp, from, reply }))
+        Self(Box::new(Details {
+            verdict,
+            cause: None,
+            reason,
+            is_silence: false,
+            router: None,
+            icmp: None,
+            from: None,
+            reply: None,
+            mtu: None,
+            largest_segment: None,
+            suspicion: None,
+        }))
     }
 
     /// The trouble in words, with what is known of the `way`:
@@ -216,6 +233,16 @@ impl Trouble {
     pub fn silent(limit: Duration) -> Self {
         let limit = duration::words(limit);
         Self::silence(Verdict::NoReply, format_args!("connected, and then nothing within {limit}"))
+    }
+
+    /// The connection stood, and then nothing came because segments are too large for the way:
+    /// `reason` says for which. The `largest` that passes has so many bytes.
+    #[must_use]
+    pub fn segments_vanish(reason: impl fmt::Display, largest: u32) -> Self {
+        let mut trouble =
+            Self::silence(Verdict::NoReply, format_args!("connected, and then {reason}"));
+        (trouble.cause, trouble.largest_segment) = (Some(Cause::Mtu), Some(largest));
+        trouble
     }
 
     /// Nothing came back within `limit`.

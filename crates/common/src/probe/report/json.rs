@@ -61,6 +61,8 @@ pub(crate) fn probe(target: &Address, padding: u64, ended: &Ended, stamp: Stamp)
         ("icmp_code", number(icmp.map(|(_, code)| code))),
         ("router", text(trouble.and_then(|trouble| trouble.router))),
         ("from", text(trouble.and_then(|trouble| trouble.from))),
+        ("mtu", number(trouble.and_then(|trouble| trouble.mtu))),
+        ("largest_segment", number(trouble.and_then(|trouble| trouble.largest_segment))),
         ("padding_bytes", Field::Number(padding)),
         ("others", Field::List(ended.others.iter().map(other).collect())),
         ("trace", way(ended.findings.as_ref().and_then(|found| found.trace.as_ref()))),
@@ -241,7 +243,7 @@ mod tests {
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
                 r#""bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
                 r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"#,
-                r#""padding_bytes":7,"others":[],"trace":null}"#,
+                r#""mtu":null,"largest_segment":null,"padding_bytes":7,"others":[],"trace":null}"#,
                 "\n"
             )
         );

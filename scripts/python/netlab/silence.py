@@ -1,0 +1,134 @@
+"""Whose silence it is: the program's, that of a path, or that of a path that swallows what is large.
+
+The largest segment has to be the exact one: what the link takes, less the headers.
+"""
+
+import select
+import socket
+from typing import Iterator
+
+from lab.peers import PATIENCE, read_all
+from lab.protocol import PORT
+from netlab import services
+from netlab.firewall import from_server, on, served, to_server
+from netlab.play import Act, Play, play
+from netlab.routes import LONG, NARROW, narrow
+from netlab.scene import Scene
+from netlab.topology import Plan
+from netlab.trial import Expected, each, verdict
+
+HEADERS = {4: 20, 6: 40}  # bytes: RFC 791, RFC 8200
+TCP = 32  # bytes of TCP's header, with timestamps
+ETHERNET = 1500  # bytes that a link takes unless it is made narrow
+IN_TIME = r"within 500ms"
+TOO_BIG = {4: "icmp type destination-unreachable", 6: "icmpv6 type packet-too-big"}
+
+
+def plays() -> Iterator[Play]:
+    for begin, _, plan in each("tcp"):
+        yield from of_programs(begin)
+        yield from of_paths(begin, plan)
+        yield from of_large_segments(begin, plan)
+
+
+def segment(plan: Plan, mtu: int) -> int:
+    """How many bytes of a message a segment has at most on a link."""
+    return mtu - HEADERS[plan.family] - TCP
+
+
+def of_programs(begin: str) -> Iterator[Play]:
+    """The target's system takes the message, and its program says nothing."""
+    had = f"connected, its system acknowledged the message, then nothing {IN_TIME}"
+    silent = verdict("no-reply", cause="silent-program", reason=had)
+    yield play(begin, "silent-program", silent, serve(services.says_nothing))
+    yield play(begin, "silent-not-accepting", silent, listens_only)
+    part = f"connected, its system took a part of the message, and had no room for more, then nothing {IN_TIME}"
+    full = verdict("no-reply", cause="silent-program", reason=part)
+    yield play(begin, "silent-not-reading", full, serve(reads_nothing), options=("--size", "16000000"))
+
+
+def of_paths(begin: str, plan: Plan) -> Iterator[Play]:
+    """The message, or each acknowledgement of it, is dropped; or the whole reply."""
+    data = f"tcp flags & psh != 0 tcp dport {PORT} drop"
+    lost = (rf"connected, and then the message was not acknowledged {IN_TIME}, "
+            r"in spite of \d+ retransmissions?")
+    unacknowledged = verdict("no-reply", cause="unacknowledged", reason=lost)
+    yield play(begin, "silent-message-dropped", unacknowledged, served("r", "forward", data))
+    no_acks = f"tcp sport {PORT} tcp flags & syn == 0 drop"
+    yield play(begin, "silent-acks-dropped", unacknowledged, served("r", "forward", no_acks))
+    # Nothing tells this from a program that says nothing.
+    yield play(begin, "silent-reply-dropped", verdict("no-reply", cause="silent-program"),
+               served("r", "forward", f"tcp sport {PORT} tcp flags & (fin|psh) != 0 drop"))
+    dead = verdict("no-reply", cause="unacknowledged",
+                   reason=rf"connected, and then 3 segments of up to {segment(plan, ETHERNET)} bytes were not "
+                          rf"acknowledged {IN_TIME}, in spite of \d+ retransmissions?")
+    yield play(begin, "silent-dead-path", dead,
+               served("r", "forward", f"tcp dport {PORT} meta length > 100 drop"), message=LONG)
+
+
+def of_large_segments(begin: str, plan: Plan) -> Iterator[Play]:
+    """A link that full segments do not fit through, and a router that may not say so."""
+    largest = segment(plan, NARROW)
+    there = f"connected, and then segments of {largest + 1} bytes vanish on the way there, those of {largest} pass"
+    yield play(begin, "mtu-black-hole", vanishes(there, largest), black_hole, message=LONG)
+    # A message that fits into a segment, and that into no packet of the link.
+    yield play(begin, "mtu-black-hole-short", vanishes(there, largest), black_hole, message="x" * (largest + 60))
+    back = (f"connected, and then the reply vanishes on its way back in segments of up to {largest + 1} bytes, "
+            f"and comes in those of up to {largest}")
+    yield play(begin, "mtu-black-hole-back", vanishes(back, largest), black_hole_back(replies_and_closes))
+    # No later part of it comes: only whoever asks for it has the message sent again.
+    hidden = black_hole_back(replies_and_waits)
+    yield play(begin, "mtu-black-hole-silent", verdict("no-reply", cause="silent-program"), hidden)
+    yield play(begin, "mtu-black-hole-traced", vanishes(back, largest), hidden, options=("--trace",), timeout="1s")
+    # A path that drops three of four large segments: the size is not it.
+    most = f"tcp dport {PORT} meta length > 1000 numgen inc mod 4 != 3 drop"
+    yield play(begin, "mtu-lossy", verdict("no-reply", "ok", reply=".*"), served("r", "forward", most), message=LONG)
+
+
+def vanishes(reason: str, largest: int) -> Expected:
+    return verdict("no-reply", cause="mtu", reason=reason, largest_segment=largest)
+
+
+def serve(behave: services.Behaviour) -> Act:
+    return lambda scene: scene.serve(services.tcp(scene.b, scene.plan.server, behave))
+
+
+def listens_only(scene: Scene) -> None:
+    """A program that listens, and does not accept."""
+    listener = services.open_socket(scene.b, socket.SOCK_STREAM, scene.plan.server, PORT)
+    scene.serve(services.Service([], lambda _, __: None)).sockets.append(listener)
+
+
+def reads_nothing(connection: socket.socket) -> None:
+    """Until the peer has gone."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    poll.poll(PATIENCE * 1000)
+
+
+def replies_and_closes(connection: socket.socket) -> None:
+    connection.recv(1024)
+    connection.sendall(LONG.encode())
+
+
+def replies_and_waits(connection: socket.socket) -> None:
+    """Replies by one segment, and nothing after it, not even an end."""
+    connection.recv(1024)
+    connection.sendall(b"x" * 1300)
+    read_all(connection)
+
+
+def black_hole(scene: Scene) -> None:
+    narrow(scene)
+    scene.filter(scene.r, "output", f"{TOO_BIG[scene.plan.family]} drop")
+
+
+def black_hole_back(behave: services.Behaviour) -> Act:
+    """The link to the client takes no more than that from the router, which does not say so."""
+
+    def prepare(scene: Scene) -> None:
+        scene.r.ip(f"link set dev ra mtu {NARROW}")
+        scene.filter(scene.r, "output", f"{TOO_BIG[scene.plan.family]} drop")
+        serve(behave)(scene)
+
+    return prepare
