@@ -137,7 +137,7 @@ fn what_the_peer_does_instead_of_answering_is_the_reason() {
 #[test]
 fn icmp_says_why_there_is_no_connection() {
     let router = Some("192.0.2.1".parse().unwrap());
-    let error = IcmpError { version: Version::V4, kind: 3, code: 13, router };
+    let error = IcmpError { version: Version::V4, kind: 3, code: 13, router, mtu: None };
     // If the error comes within connect(2), the kernel does not close the socket.
     for still_stands in [false, true] {
         let script = Script {

@@ -8,9 +8,9 @@ import socket
 from typing import Iterator
 
 from lab.peers import PATIENCE, read_all
-from lab.protocol import PORT
+from lab.protocol import PORT, REPLIES
 from netlab import services
-from netlab.firewall import from_server, on, served, to_server
+from netlab.firewall import served
 from netlab.play import Act, Play, play
 from netlab.routes import LONG, NARROW, narrow
 from netlab.scene import Scene
@@ -21,6 +21,7 @@ HEADERS = {4: 20, 6: 40}  # bytes: RFC 791, RFC 8200
 TCP = 32  # bytes of TCP's header, with timestamps
 ETHERNET = 1500  # bytes that a link takes unless it is made narrow
 IN_TIME = r"within 500ms"
+BEFORE_DEFRAGMENTATION = -450  # linux/netfilter_ipv4.h: connection tracking puts fragments together at -400
 TOO_BIG = {4: "icmp type destination-unreachable", 6: "icmpv6 type packet-too-big"}
 
 
@@ -29,6 +30,8 @@ def plays() -> Iterator[Play]:
         yield from of_programs(begin)
         yield from of_paths(begin, plan)
         yield from of_large_segments(begin, plan)
+    for begin, _, plan in each("udp"):
+        yield from of_large_datagrams(begin, plan)
 
 
 def segment(plan: Plan, mtu: int) -> int:
@@ -83,6 +86,25 @@ def of_large_segments(begin: str, plan: Plan) -> Iterator[Play]:
     # A path that drops three of four large segments: the size is not it.
     most = f"tcp dport {PORT} meta length > 1000 numgen inc mod 4 != 3 drop"
     yield play(begin, "mtu-lossy", verdict("no-reply", "ok", reply=".*"), served("r", "forward", most), message=LONG)
+
+
+def of_large_datagrams(begin: str, plan: Plan) -> Iterator[Play]:
+    """A narrow link whose router says so, and fragments that get through or do not; and one that is silent."""
+    size, silence = ("--size", "1400"), "nothing came back within 500ms"
+    answered = verdict("ok", reply=REPLIES["udp"], mtu=NARROW)
+    yield play(begin, "mtu-narrow", answered, narrow, options=size)
+    drop = {4: "ip frag-off & 0x3fff != 0 drop", 6: "exthdr frag exists drop"}[plan.family]
+
+    def drop_fragments(scene: Scene) -> None:
+        narrow(scene)
+        scene.filter(scene.b, "prerouting", drop, priority=BEFORE_DEFRAGMENTATION)
+
+    reason = f"{silence}; {plan.near} says that a link takes {NARROW} bytes at most, and it was sent again in fragments"
+    yield play(begin, "mtu-fragments-dropped", verdict("no-reply", cause="mtu", reason=reason, mtu=NARROW),
+               drop_fragments, options=size)
+    # Nobody says so, and nobody can know.
+    yield play(begin, "mtu-black-hole", verdict("no-reply", cause=None, reason=silence), black_hole, options=size)
+    yield play(begin, "mtu-small", verdict("ok", reply=REPLIES["udp"]), black_hole)
 
 
 def vanishes(reason: str, largest: int) -> Expected:

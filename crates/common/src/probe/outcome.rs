@@ -39,6 +39,8 @@ pub struct Outcome {
     /// the connection stood, if only that was asked for. It has in it what this machine takes from
     /// the connection to the message.
     pub took: Option<Duration>,
+    /// The largest packet, in bytes, that a link on the way takes, if a router has said so.
+    pub mtu: Option<u32>,
     /// Whether the reply is all that the target had to say; none if that is not known, or
     /// without a reply.
     pub complete: Option<bool>,
@@ -139,6 +141,7 @@ impl Outcome {
             syn_retransmits: None,
             reply: None,
             took: None,
+            mtu: None,
             complete: None,
             result: result.map(Some),
         }

@@ -13,7 +13,7 @@ use crate::duration;
 use crate::exit::reason;
 use crate::printable::framed::quoted;
 use crate::probe::outcome::cause::Cause;
-use crate::probe::outcome::icmp::IcmpError;
+use crate::probe::outcome::icmp::{IcmpError, Narrow};
 use crate::probe::outcome::suspicion::Suspicion;
 use crate::probe::outcome::verdict::Verdict;
 
@@ -41,8 +41,6 @@ pub struct Details {
     pub from: Option<SocketAddr>,
     /// What came instead of the expected reply.
     pub reply: Option<Vec<u8>>,
-    /// The largest packet that a link on the way takes, if a router or this machine has said so.
-    pub mtu: Option<u32>,
     /// How many bytes of a message the largest segment has that passes, if larger ones do not.
     pub largest_segment: Option<u32>,
     /// Which size of segments may be the reason.
@@ -111,6 +109,7 @@ impl From<IcmpError> for Trouble {
     fn from(error: IcmpError) -> Self {
         let mut trouble = Self::new(error.verdict(), error.words());
         (trouble.router, trouble.icmp) = (error.router, Some((error.kind, error.code)));
+        trouble.cause = error.is_too_large().then_some(Cause::Mtu);
         trouble
     }
 }
@@ -129,7 +128,6 @@ impl Trouble {
             icmp: None,
             from: None,
             reply: None,
-            mtu: None,
             largest_segment: None,
             suspicion: None,
         }))
@@ -250,6 +248,16 @@ impl Trouble {
     pub fn no_reply(limit: Duration) -> Self {
         let limit = duration::words(limit);
         Self::silence(Verdict::NoReply, format_args!("nothing came back within {limit}"))
+    }
+
+    /// Nothing came back within `limit`, of a datagram that was sent again in fragments because a
+    /// link takes no more than `narrow` says.
+    #[must_use]
+    pub fn no_reply_to_fragments(limit: Duration, narrow: Narrow) -> Self {
+        let mut trouble = Self::no_reply(limit);
+        trouble.cause = Some(Cause::Mtu);
+        trouble.reason += &format!("; {narrow}, and it was sent again in fragments");
+        trouble
     }
 
     /// Only `from`, which is not the target, answered.

@@ -61,7 +61,7 @@ pub(crate) fn probe(target: &Address, padding: u64, ended: &Ended, stamp: Stamp)
         ("icmp_code", number(icmp.map(|(_, code)| code))),
         ("router", text(trouble.and_then(|trouble| trouble.router))),
         ("from", text(trouble.and_then(|trouble| trouble.from))),
-        ("mtu", number(trouble.and_then(|trouble| trouble.mtu))),
+        ("mtu", number(outcome.mtu)),
         ("largest_segment", number(trouble.and_then(|trouble| trouble.largest_segment))),
         ("padding_bytes", Field::Number(padding)),
         ("others", Field::List(ended.others.iter().map(other).collect())),
