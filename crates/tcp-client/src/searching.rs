@@ -44,7 +44,7 @@ pub struct Searching<'m> {
     search: Search,
     present: Option<Try<'m>>,
     end: Instant,
-    /// How long a try may take.
+    /// How long a try may take, other than the one that all hangs on.
     longest: Duration,
     /// When there is something to do, even if nothing comes.
     next_at: Instant,
@@ -131,9 +131,10 @@ impl<'m> Searching<'m> {
             return Step::Wait;
         }
         if let Some(mut present) = self.present.take() {
-            match present.look(self.suspicion.way, now, self.longest, buffer) {
+            let longest = self.longest();
+            match present.look(self.suspicion.way, now, longest, buffer) {
                 None if now < self.end => {
-                    let latest = self.end.min(present.begun + self.longest);
+                    let latest = self.end.min(present.begun + longest);
                     self.next_at = latest.min(now + present.pause);
                     present.pause *= 2;
                     self.present = Some(present);
@@ -147,6 +148,12 @@ impl<'m> Searching<'m> {
             Some(size) => self.begin(size, now),
             None => Step::Done,
         }
+    }
+
+    /// How long the present try may take. That the size vanishes which vanished at first has to be
+    /// certain: so there it is sent again once more.
+    fn longest(&self) -> Duration {
+        if self.search.is_confirming() { self.longest * 2 } else { self.longest }
     }
 
     /// Notes what a try has come to.
@@ -180,7 +187,7 @@ impl<'m> Searching<'m> {
             Way::Back => self.request.message,
         };
         let exchange = Exchange::new(connection, Request { message, ..self.request });
-        self.next_at = self.end.min(now + self.longest);
+        self.next_at = self.end.min(now + self.longest());
         let (is_sent, pause) = (false, FIRST_LOOK);
         let present = self.present.insert(Try { size, exchange, begun: now, is_sent, pause });
         Step::Asked(present.exchange.stream_mut().source())

@@ -58,7 +58,13 @@ impl Search {
             Some(_) if !self.is_confirmed => Some(self.vanished),
             Some(passed) => Some(passed.midpoint(self.vanished)),
         };
+        // Nothing lies between any more; or the large one has passed after all.
         next.filter(|size| Some(*size) != self.passed)
+    }
+
+    /// Whether the size that is tried next is the one that vanished at first: all hangs on that.
+    pub fn is_confirming(&self) -> bool {
+        self.passed.is_some() && !self.is_confirmed
     }
 
     /// Notes that the size that was to be tried next has passed, or has vanished.
@@ -66,10 +72,9 @@ impl Search {
         let Some(size) = self.next() else {
             return;
         };
-        let is_large = self.passed.is_some() && !self.is_confirmed;
-        // The smallest passes, and the large one does not: otherwise it is not the size.
-        self.is_over = (self.passed.is_none() && !has_passed) || (is_large && has_passed);
-        self.is_confirmed |= is_large;
+        // If not even the smallest passes, it is not the size.
+        self.is_over = self.passed.is_none() && !has_passed;
+        self.is_confirmed = self.passed.is_some();
         if has_passed {
             self.passed = Some(size);
         } else {
