@@ -1,7 +1,6 @@
 //! What the kernel's figures say of a connection that stood, and over which nothing came in time:
 //! whose silence it was.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use common::duration;
@@ -14,10 +13,8 @@ use crate::segments::SMALLEST;
 /// What the kernel knows of a connection that stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// How many segments were sent and never acknowledged.
+    /// How many segments were sent and never acknowledged, not even out of order (RFC 2018).
     pub unacknowledged: u32,
-    /// How many segments were acknowledged although some before them were not (RFC 2018).
-    pub overtook: u32,
     /// How many bytes of the message a segment has at most.
     pub segment: u32,
     /// How many bytes a segment of the peer's has at most, as this side has announced.
@@ -95,28 +92,18 @@ fn is_all_taken(sent: Sent, figures: &Figures) -> bool {
 /// `connected, and then 2 segments of up to 1448 bytes were not acknowledged within 5s, in spite of
 /// 4 retransmissions`
 fn unacknowledged(limit: &str, message: &str, sent: Sent, figures: &Figures) -> String {
-    let Figures { unacknowledged: segments, overtook, segment, sent_again, .. } = *figures;
-    let mut what = if segments == 1 && sent.len <= segment as usize {
-        format!("{message} was")
-    } else if segments == 1 {
-        format!("1 segment of up to {segment} bytes was")
-    } else {
-        format!("{segments} segments of up to {segment} bytes were")
+    let Figures { unacknowledged: segments, segment, sent_again, .. } = *figures;
+    let (s, were) = if segments == 1 { ("", "was") } else { ("s", "were") };
+    let what = match segments {
+        1 if sent.len <= segment as usize => message.to_owned(),
+        _ => format!("{segments} segment{s} of up to {segment} bytes"),
     };
-    what = format!("connected, and then {what} not acknowledged within {limit}");
-    // Writing to a string does not fail.
-    if overtook > 0 {
-        let _ = write!(what, ", while {overtook} after that {}", were(overtook));
-    }
-    if sent_again > 0 {
-        let s = if sent_again == 1 { "" } else { "s" };
-        let _ = write!(what, ", in spite of {sent_again} retransmission{s}");
-    }
-    what
-}
-
-fn were(number: u32) -> &'static str {
-    if number == 1 { "was" } else { "were" }
+    let again = match sent_again {
+        0 => String::new(),
+        1 => ", in spite of a retransmission".to_owned(),
+        _ => format!(", in spite of {sent_again} retransmissions"),
+    };
+    format!("connected, and then {what} {were} not acknowledged within {limit}{again}")
 }
 
 #[cfg(test)]

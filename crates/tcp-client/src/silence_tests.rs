@@ -15,7 +15,6 @@ fn played(figures: &str) -> String {
     let known = |name| (!figures.contains("old-kernel")).then(|| number(name));
     let read = Figures {
         unacknowledged: number("unacknowledged"),
-        overtook: number("overtook"),
         segment: number("segment"),
         peers_segment: 1448,
         options: 12,

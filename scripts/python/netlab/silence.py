@@ -54,7 +54,7 @@ def of_paths(begin: str, plan: Plan) -> Iterator[Play]:
     """The message, or each acknowledgement of it, is dropped; or the whole reply."""
     data = f"tcp flags & psh != 0 tcp dport {PORT} drop"
     lost = (rf"connected, and then the message was not acknowledged {IN_TIME}, "
-            r"in spite of \d+ retransmissions?")
+            r"in spite of (a|\d+) retransmissions?")
     unacknowledged = verdict("no-reply", cause="unacknowledged", reason=lost)
     yield play(begin, "silent-message-dropped", unacknowledged, served("r", "forward", data))
     no_acks = f"tcp sport {PORT} tcp flags & syn == 0 drop"
@@ -64,7 +64,7 @@ def of_paths(begin: str, plan: Plan) -> Iterator[Play]:
                served("r", "forward", f"tcp sport {PORT} tcp flags & (fin|psh) != 0 drop"))
     dead = verdict("no-reply", cause="unacknowledged",
                    reason=rf"connected, and then 3 segments of up to {segment(plan, ETHERNET)} bytes were not "
-                          rf"acknowledged {IN_TIME}, in spite of \d+ retransmissions?")
+                          rf"acknowledged {IN_TIME}, in spite of (a|\d+) retransmissions?")
     yield play(begin, "silent-dead-path", dead,
                served("r", "forward", f"tcp dport {PORT} meta length > 100 drop"), message=LONG)
 

@@ -102,7 +102,8 @@ impl Ended {
         if let Some(trouble) = findings.as_ref().and_then(|found| found.trouble.clone()) {
             self.last.result = Err(trouble);
         }
-        Self { findings, ..self }
+        self.findings = findings;
+        self
     }
 }
 

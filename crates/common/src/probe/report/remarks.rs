@@ -17,7 +17,7 @@ pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
     let mut remarks: Vec<_> = ours(ledger).into_iter().chain(lossy_ports(summary)).collect();
     remarks.extend(other_addresses(ledger));
     remarks.extend(second_syns(ledger));
-    remarks.extend(causes(ledger));
+    causes(ledger, &mut remarks);
     let of_icmp = ledger.count(Verdict::Refused) + ledger.count(Verdict::Unreachable);
     if ledger.connect.samples() == 0 && of_icmp > 0 && ledger.count(Verdict::NoReply) > 0 {
         remarks.push(
@@ -67,18 +67,17 @@ fn ours(ledger: &Ledger) -> Vec<String> {
 }
 
 /// Whose silence it was, and what else is known to be behind verdicts.
-fn causes(ledger: &Ledger) -> Option<String> {
-    let of = [
-        (Cause::SilentProgram, "silent-program: the target's system had the message"),
-        (Cause::Unacknowledged, "unacknowledged: the message never arrived, or no answer to it"),
-        (Cause::Mtu, "mtu: too large for the way"),
-    ];
-    let count = |(cause, what): (Cause, &str)| match ledger.caused_by(cause) {
-        0 => None,
-        probes => Some(format!("{probes} {what}.")),
-    };
-    let lines: Vec<_> = of.into_iter().filter_map(count).collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
+fn causes(ledger: &Ledger, remarks: &mut Vec<String>) {
+    for (cause, what) in [
+        (Cause::SilentProgram, "the target's system had the message"),
+        (Cause::Unacknowledged, "the target's system never had it, or could not say so"),
+        (Cause::Mtu, "too large for the way"),
+    ] {
+        let probes = ledger.caused_by(cause);
+        if probes > 0 {
+            remarks.push(format!("{probes} {cause}: {what}."));
+        }
+    }
 }
 
 /// The connections whose SYN was sent again, and why that may have been.
