@@ -7,6 +7,7 @@ import select
 import socket
 from typing import Iterator
 
+from lab import harness
 from lab.peers import PATIENCE, read_all
 from lab.protocol import PORT, REPLIES
 from netlab import judge, services
@@ -69,11 +70,26 @@ def of_paths(begin: str, plan: Plan) -> Iterator[Play]:
                served("r", "forward", f"tcp dport {PORT} meta length > 100 drop"), message=LONG)
 
 
+def waits(scene: Scene) -> None:
+    target = scene.plan.endpoint(scene.trial.target, PORT)
+    words = (target, "--message", scene.trial.message, "--timeout", "1s", "--wait", "--deadline", "15s")
+    with scene.a.entered():
+        ended = harness.run([scene.case.path("tcp-client"), *words], scene.case.scratch)
+    lines = ended.errors.decode().splitlines()
+    is_once = len(lines) == 2 and lines[0].endswith("; trying again") and ": no-reply (mtu: " in lines[-1]
+    scene.case.check(is_once and ended.status == 124, f"exit status {ended.status}: {lines}")
+    scene.came = "once"
+
+
 def of_large_segments(begin: str, plan: Plan) -> Iterator[Play]:
     """A link that full segments do not fit through, and a router that may not say so."""
     largest = segment(plan, NARROW)
     there = f"connected, and then segments of {largest + 1} bytes vanish on the way there, those of {largest} pass"
     yield play(begin, "mtu-black-hole", vanishes(there, largest), black_hole, message=LONG)
+    # With --wait a line says so once, however often the segments of each attempt were sent.
+    yield play(begin, "mtu-black-hole-wait", verdict("no-reply"), black_hole, message=LONG, run=waits)
+    yield play(begin, "mtu-black-hole-harmless", vanishes(there, largest), swallow_there, message=LONG,
+               run=leaves_programs_alone)
     # A message that fits into a segment, and that into no packet of the link.
     yield play(begin, "mtu-black-hole-short", vanishes(there, largest), black_hole, message="x" * (largest + 60))
     back = (f"connected, and then the reply vanishes on its way back in segments of up to {largest + 1} bytes, "
@@ -146,17 +162,51 @@ def replies_and_waits(connection: socket.socket) -> None:
     read_all(connection)
 
 
-def black_hole(scene: Scene) -> None:
-    narrow(scene)
+def swallow(scene: Scene, link: str) -> None:
+    """The router's link takes no more than that, and the router does not say so."""
+    scene.r.ip(f"link set dev {link} mtu {NARROW}")
     scene.filter(scene.r, "output", f"{TOO_BIG[scene.plan.family]} drop")
 
 
-def black_hole_back(behave: services.Behaviour) -> Act:
-    """The link to the client takes no more than that from the router, which does not say so."""
+def swallow_there(scene: Scene) -> None:
+    swallow(scene, "rb")
 
+
+def black_hole(scene: Scene) -> None:
+    swallow_there(scene)
+    scene.start_server()
+
+
+class Seen:
+    """What a program has read of each connection, and whether the connection was reset."""
+
+    def __init__(self) -> None:
+        self.connections: list[tuple[int, bool]] = []
+
+    def __call__(self, connection: socket.socket) -> None:
+        was_reset, count = False, 0
+        try:
+            while piece := connection.recv(65_536):
+                count += len(piece)
+        except ConnectionResetError:
+            was_reset = True
+        self.connections.append((count, was_reset))
+
+
+def leaves_programs_alone(scene: Scene) -> None:
+    """No program gets more than a segment of the message by the search, or takes what it gets for the message."""
+    seen = Seen()
+    with services.tcp(scene.b, scene.plan.server, seen):
+        probe_once(scene)
+    most, tries = max(count for count, _ in seen.connections), len(seen.connections)
+    scene.case.check(most <= segment(scene.plan, ETHERNET), f"a program got {most} bytes of the message")
+    scene.case.check(all(was_reset for _, was_reset in seen.connections), f"not reset: {seen.connections}")
+    scene.case.check(5 < tries < 15, f"{tries} connections")
+
+
+def black_hole_back(behave: services.Behaviour) -> Act:
     def prepare(scene: Scene) -> None:
-        scene.r.ip(f"link set dev ra mtu {NARROW}")
-        scene.filter(scene.r, "output", f"{TOO_BIG[scene.plan.family]} drop")
+        swallow(scene, "ra")
         serve(behave)(scene)
 
     return prepare
