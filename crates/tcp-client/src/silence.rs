@@ -1,6 +1,7 @@
 //! What the kernel's figures say of a connection that stood, and over which nothing came in time:
 //! whose silence it was.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use common::duration;
@@ -44,11 +45,34 @@ pub struct Sent {
 pub fn explain(limit: Duration, sent: Sent, figures: Option<Figures>) -> Trouble {
     let mut trouble = Trouble::silent(limit);
     if let Some(figures) = figures {
-        let limit = duration::words(limit).to_string();
-        (trouble.cause, trouble.reason) = cause(&limit, sent, &figures);
-        trouble.suspicion = suspicion(trouble.cause, sent, &figures);
+        let (cause, what, again) = cause(sent, &figures);
+        let limit = duration::words(limit);
+        trouble.reason = format!("connected, {what} within {limit}{again}");
+        trouble.suspicion = suspicion(cause, sent, &figures);
+        trouble.cause = cause;
     }
     trouble
+}
+
+/// The cause of a silence, and what is said of it: what was, and what in spite of.
+fn cause(sent: Sent, figures: &Figures) -> (Option<Cause>, Cow<'static, str>, String) {
+    // What has come out of order is part of a reply: the program is not silent.
+    if figures.out_of_order.is_some_and(|segments| segments > 0) {
+        let what = "and then only later parts of a reply came, and not its beginning,";
+        return (None, what.into(), String::new());
+    }
+    if figures.unacknowledged > 0 {
+        let (what, again) = unacknowledged(sent, figures);
+        return (Some(Cause::Unacknowledged), what.into(), again);
+    }
+    let what = match (is_all_taken(sent, figures), figures.held_back) {
+        (false, _) => {
+            "its system took a part of the message, and had no room for more, then nothing"
+        }
+        (true, Some(_)) if sent.len > 0 => "its system acknowledged the message, then nothing",
+        _ => "its system acknowledged what was sent, then nothing",
+    };
+    (Some(Cause::SilentProgram), what.into(), String::new())
 }
 
 /// Which size of segments may be the reason for a silence that has this `cause`: none if they are
@@ -66,44 +90,27 @@ fn suspicion(cause: Option<Cause>, sent: Sent, figures: &Figures) -> Option<Susp
     is_possible.then_some(Suspicion { way, size, options: figures.options, is_weak })
 }
 
-fn cause(limit: &str, sent: Sent, figures: &Figures) -> (Option<Cause>, String) {
-    let message = if sent.len == 0 { "the end of this side" } else { "the message" };
-    // What has come out of order is part of a reply: the program is not silent.
-    if figures.out_of_order.is_some_and(|segments| segments > 0) {
-        let reason = "connected, and then only later parts of a reply came, and not its beginning";
-        return (None, format!("{reason}, within {limit}"));
-    }
-    if figures.unacknowledged > 0 {
-        return (Some(Cause::Unacknowledged), unacknowledged(limit, message, sent, figures));
-    }
-    let taken = match (is_all_taken(sent, figures), figures.held_back) {
-        (false, _) => "its system took a part of the message, and had no room for more",
-        (true, Some(_)) => &format!("its system acknowledged {message}"),
-        (true, None) => "its system acknowledged what was sent",
-    };
-    (Some(Cause::SilentProgram), format!("connected, {taken}, then nothing within {limit}"))
-}
-
 /// Whether the target has had room for the whole message, as far as that is known.
 fn is_all_taken(sent: Sent, figures: &Figures) -> bool {
     sent.is_all && figures.held_back.is_none_or(|bytes| bytes == 0)
 }
 
-/// `connected, and then 2 segments of up to 1448 bytes were not acknowledged within 5s, in spite of
-/// 4 retransmissions`
-fn unacknowledged(limit: &str, message: &str, sent: Sent, figures: &Figures) -> String {
+/// `and then 2 segments of up to 1448 bytes were not acknowledged`, `, in spite of 4
+/// retransmissions`
+fn unacknowledged(sent: Sent, figures: &Figures) -> (String, String) {
     let Figures { unacknowledged: segments, segment, sent_again, .. } = *figures;
     let (s, were) = if segments == 1 { ("", "was") } else { ("s", "were") };
-    let what = match segments {
-        1 if sent.len <= segment as usize => message.to_owned(),
-        _ => format!("{segments} segment{s} of up to {segment} bytes"),
+    let what = if segments == 1 && sent.len <= segment as usize {
+        "and then the message was not acknowledged".to_owned()
+    } else {
+        format!("and then {segments} segment{s} of up to {segment} bytes {were} not acknowledged")
     };
     let again = match sent_again {
         0 => String::new(),
         1 => ", in spite of a retransmission".to_owned(),
         _ => format!(", in spite of {sent_again} retransmissions"),
     };
-    format!("connected, and then {what} {were} not acknowledged within {limit}{again}")
+    (what, again)
 }
 
 #[cfg(test)]

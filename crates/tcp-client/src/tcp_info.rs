@@ -18,8 +18,8 @@ use crate::silence::Figures;
 pub struct TcpInfo {
     /// It, in words of four bytes.
     words: [u32; OUT_OF_ORDER + 1],
-    /// How many of those the kernel has: as many as every kernel, or all of them.
-    known: usize,
+    /// Whether the kernel has all of them, and not only those of every kernel.
+    is_long: bool,
 }
 
 /// How the making of a connection went, as the kernel saw it.
@@ -102,7 +102,7 @@ impl TcpInfo {
         let short = extras::have(Extra::TcpInfo, asked)?;
         let mut words = [0; OUT_OF_ORDER + 1];
         words[..EVERY_KERNELS].copy_from_slice(&short);
-        Some(Self { words, known: EVERY_KERNELS })
+        Some(Self { words, is_long: false })
     }
 
     /// All that the kernel knows of it.
@@ -111,13 +111,12 @@ impl TcpInfo {
             return Self::short(socket);
         }
         let words = extras::have(Extra::TcpInfo, getsockopt(socket, Long))?;
-        Some(Self { words, known: words.len() })
+        Some(Self { words, is_long: true })
     }
 
     /// How the handshake went, of a connection over which nothing was sent yet.
     pub fn handshake(&self) -> Handshake {
-        let at = |word| self.at(word).unwrap_or_default();
-        let (syn_retransmits, round_trip) = (at(TOTAL_RETRANS), at(RTT));
+        let (syn_retransmits, round_trip) = (self.words[TOTAL_RETRANS], self.words[RTT]);
         let is_measured = syn_retransmits == 0 && round_trip > 0;
         let round_trip = is_measured.then(|| Duration::from_micros(round_trip.into()));
         Handshake { syn_retransmits, round_trip }
@@ -125,22 +124,18 @@ impl TcpInfo {
 
     /// What it says of a connection whose SYN was sent again `syns` times.
     pub fn figures(&self, syns: u32) -> Figures {
-        let at = |word| self.at(word).unwrap_or_default();
+        let at = |word: usize| self.words[word];
+        let known = |word| self.is_long.then_some(at(word));
         let has_timestamps = at(OPTIONS / 4).to_ne_bytes()[OPTIONS % 4] & HAS_TIMESTAMPS != 0;
-        let options = if has_timestamps { TIMESTAMPS } else { 0 };
         Figures {
             unacknowledged: at(UNACKED).saturating_sub(at(SACKED)),
             segment: at(SEND_MSS),
             peers_segment: at(OWN_MSS),
-            options,
+            options: if has_timestamps { TIMESTAMPS } else { 0 },
             sent_again: at(TOTAL_RETRANS).saturating_sub(syns),
-            held_back: self.at(NOT_SENT),
-            out_of_order: self.at(OUT_OF_ORDER),
+            held_back: known(NOT_SENT),
+            out_of_order: known(OUT_OF_ORDER),
         }
-    }
-
-    fn at(&self, word: usize) -> Option<u32> {
-        self.words[..self.known].get(word).copied()
     }
 }
 
