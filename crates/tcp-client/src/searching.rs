@@ -6,6 +6,7 @@
 //! that no program takes it for the message. On the way back it sends the whole message, because
 //! only a reply shows that one comes.
 
+use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use common::probe::outcome::suspicion::{Suspicion, Way};
 use common::probe::outcome::trouble::Trouble;
 use common::probe::verbose;
 use mio::net::TcpStream;
+use socket2::{Domain, Socket, Type};
 
 use crate::exchange::{Exchange, Request, Step as ExchangeStep};
 use crate::segments::Search;
@@ -42,6 +44,8 @@ pub struct Searching<'m> {
     source: Option<SocketAddr>,
     request: Request<'m>,
     search: Search,
+    /// What keeps others from the probe's port, whose way is traced after the search.
+    _held: Option<Socket>,
     present: Option<Try<'m>>,
     end: Instant,
     /// How long a try may take, other than the one that all hangs on.
@@ -100,6 +104,7 @@ impl<'m> Searching<'m> {
             source,
             request: Request { half_close: false, expected_reply: ExpectedReply::Any, ..request },
             search: Search::new(suspicion.size)?,
+            _held: subject.is_traced.then(|| hold(subject.local).ok()).flatten(),
             present: None,
             end: subject.end.map_or(latest, |end| end.min(latest)),
             longest: LEAST.max(subject.round_trip.unwrap_or_default() * ROUND_TRIPS),
@@ -192,6 +197,15 @@ impl<'m> Searching<'m> {
         let present = self.present.insert(Try { size, exchange, begun: now, is_sent, pause });
         Step::Asked(present.exchange.stream_mut().source())
     }
+}
+
+/// A socket that is bound to `local`, and to which others that are, too, have to agree: so the system
+/// gives the port to nobody.
+fn hold(local: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(local), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&local.into())?;
+    Ok(socket)
 }
 
 impl Try<'_> {

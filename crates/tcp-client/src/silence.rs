@@ -22,6 +22,8 @@ pub struct Figures {
     pub peers_segment: u32,
     /// How many bytes TCP's options take of what is announced.
     pub options: u32,
+    /// When something was sent last.
+    pub sent_ago: Duration,
     /// How many segments were sent again since the connection stood.
     pub sent_again: u32,
     /// How many bytes were not sent, since the peer has no room for more; none if the kernel does
@@ -45,6 +47,10 @@ pub struct Sent {
 pub fn explain(limit: Duration, sent: Sent, figures: Option<Figures>) -> Trouble {
     let mut trouble = Trouble::silent(limit);
     if let Some(figures) = figures {
+        // The message was sent so late that nothing could come: this machine was held up (Ctrl-Z).
+        if figures.sent_again == 0 && figures.sent_ago * LATE < limit {
+            return trouble;
+        }
         let (cause, what, again) = cause(sent, &figures);
         let limit = duration::words(limit);
         trouble.reason = format!("connected, {what} within {limit}{again}");
@@ -53,6 +59,10 @@ pub fn explain(limit: Duration, sent: Sent, figures: Option<Figures>) -> Trouble
     }
     trouble
 }
+
+/// In which share of its time an exchange has to have sent its message, for the silence to be that of
+/// others. It has that long to connect.
+const LATE: u32 = 4;
 
 /// The cause of a silence, and what is said of it: what was, and what in spite of.
 fn cause(sent: Sent, figures: &Figures) -> (Option<Cause>, Cow<'static, str>, String) {
@@ -100,10 +110,14 @@ fn is_all_taken(sent: Sent, figures: &Figures) -> bool {
 fn unacknowledged(sent: Sent, figures: &Figures) -> (String, String) {
     let Figures { unacknowledged: segments, segment, sent_again, .. } = *figures;
     let (s, were) = if segments == 1 { ("", "was") } else { ("s", "were") };
-    let what = if segments == 1 && sent.len <= segment as usize {
-        "and then the message was not acknowledged".to_owned()
-    } else {
-        format!("and then {segments} segment{s} of up to {segment} bytes {were} not acknowledged")
+    let what = match (segments, sent.len) {
+        (1, 0) => "and then the end of this side was not acknowledged".to_owned(),
+        (1, len) if len <= segment as usize => {
+            "and then the message was not acknowledged".to_owned()
+        }
+        _ => format!(
+            "and then {segments} segment{s} of up to {segment} bytes {were} not acknowledged"
+        ),
     };
     let again = match sent_again {
         0 => String::new(),

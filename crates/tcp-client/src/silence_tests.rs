@@ -18,6 +18,7 @@ fn played(figures: &str) -> String {
         segment: number("segment"),
         peers_segment: 1448,
         options: 12,
+        sent_ago: Duration::from_millis(value(figures, "sent-ms-ago").unwrap_or(4990).into()),
         sent_again: number("sent-again"),
         held_back: known("held-back"),
         out_of_order: known("out-of-order"),

@@ -55,6 +55,7 @@ sockopt_impl!(
 const SEND_MSS: usize = offset_of!(libc::tcp_info, tcpi_snd_mss) / 4;
 const UNACKED: usize = offset_of!(libc::tcp_info, tcpi_unacked) / 4;
 const SACKED: usize = offset_of!(libc::tcp_info, tcpi_sacked) / 4;
+const LAST_SENT: usize = offset_of!(libc::tcp_info, tcpi_last_data_sent) / 4;
 const RTT: usize = offset_of!(libc::tcp_info, tcpi_rtt) / 4;
 const OWN_MSS: usize = offset_of!(libc::tcp_info, tcpi_advmss) / 4;
 const TOTAL_RETRANS: usize = offset_of!(libc::tcp_info, tcpi_total_retrans) / 4;
@@ -132,6 +133,7 @@ impl TcpInfo {
             segment: at(SEND_MSS),
             peers_segment: at(OWN_MSS),
             options: if has_timestamps { TIMESTAMPS } else { 0 },
+            sent_ago: Duration::from_millis(at(LAST_SENT).into()),
             sent_again: at(TOTAL_RETRANS).saturating_sub(syns),
             held_back: known(NOT_SENT),
             out_of_order: known(OUT_OF_ORDER),
@@ -178,6 +180,7 @@ mod tests {
         assert_eq!(long.out_of_order, Some(0));
         // An old kernel does not know the last of them.
         let short = TcpInfo::short(&stream).unwrap().figures(0);
-        assert_eq!(short, Figures { held_back: None, out_of_order: None, ..long });
+        let known = Figures { held_back: None, out_of_order: None, ..long };
+        assert_eq!(short, Figures { sent_ago: short.sent_ago, ..known });
     }
 }
