@@ -97,8 +97,8 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: S
 /// The summary of a run.
 pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
     let ledger = summary.ledger;
-    let verdicts = Verdict::ALL.map(|v| (v.as_str(), Field::Number(ledger.count(v))));
-    let causes = Cause::ALL.map(|cause| (cause.as_str(), Field::Number(ledger.caused_by(cause))));
+    let verdicts = Verdict::ALL.map(|verdict| (verdict.as_str(), ledger.count(verdict)));
+    let causes = Cause::ALL.map(|cause| (cause.as_str(), ledger.caused_by(cause)));
     let sightings = &ledger.sightings;
     let is_seen = sightings.seen_as.is_some();
     let fields = [
@@ -118,8 +118,8 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("failed", Field::Number(ledger.failed)),
         ("loss_percent", share(summary.loss())),
         ("failed_percent", share(summary.failures())),
-        ("verdicts", Field::Object(verdicts.into())),
-        ("causes", Field::Object(causes.into())),
+        ("verdicts", counts(&verdicts)),
+        ("causes", counts(&causes)),
         ("elapsed_ms", Field::Millis(Millis(summary.elapsed))),
         ("resolve_ms", millis(summary.resolve)),
         ("connect_ms", times(&ledger.connect)),
@@ -156,6 +156,11 @@ fn way(path: Option<&Path>) -> Field {
         ("last_hop", last.map_or(Field::Nothing, |(hop, _)| Field::Number(hop as u64))),
         ("last_router", text(last.and_then(|(_, router)| router))),
     ])
+}
+
+fn counts(counts: &[(&'static str, u64)]) -> Field {
+    let count = |(word, count): &(&'static str, u64)| (*word, Field::Number(*count));
+    Field::Object(counts.iter().map(count).collect())
 }
 
 fn share(share: Option<Percent>) -> Field {
