@@ -3,20 +3,28 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use common::printable::printable;
 use common::probe::aim::Probe;
 use common::probe::arrival;
 use common::probe::outcome::Outcome;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::poller::Ready;
+use common::probe::verbose;
 
-use crate::exchange::{Exchange, Reply, Request, Step};
-use crate::stream::{Connection, Handshake};
+use crate::exchange::{Exchange, Goal, Reply, Request, Step};
+use crate::stream::Connection;
+use crate::tcp_info::Handshake;
 
 /// How long to wait for more of a reply whose peer has not ended its side, or twice the time
 /// to connect, if that is longer. A server that writes its reply in pieces writes them sooner
 /// than this, unless it has to compute.
 const SETTLE: Duration = Duration::from_millis(100);
+
+/// How long to wait for the greeting of a server that speaks first, or twice the time to connect,
+/// if that is longer. Such a server greets as soon as it accepts; one that looks up its client's
+/// name first (sshd with UseDNS) most often has the answer in this time.
+const GREETING: Duration = Duration::from_millis(500);
 
 /// A probe whose connection is being made, or stands.
 #[derive(Debug)]
@@ -103,6 +111,9 @@ impl<'m> Attempt<'m> {
         let measured = self.handshake.and_then(|handshake| handshake.round_trip);
         let took = measured.unwrap_or_else(|| seen - self.probe.begun());
         self.connected = Some(Connected { took, sent: Instant::now() });
+        if self.request.goal == Goal::Greeting {
+            self.settling = Settling::Begins;
+        }
     }
 
     /// Notes that some of the reply was received. The rest may still come.
@@ -123,7 +134,8 @@ impl<'m> Attempt<'m> {
     fn settle(&mut self) {
         if matches!(self.settling, Settling::Begins) {
             let round_trip = self.connected.map_or(Duration::ZERO, |connected| connected.took);
-            self.settling = Settling::At(Instant::now() + SETTLE.max(round_trip * 2));
+            let least = if self.request.goal == Goal::Reply { SETTLE } else { GREETING };
+            self.settling = Settling::At(Instant::now() + least.max(round_trip * 2));
         }
     }
 
@@ -151,7 +163,7 @@ impl<'m> Attempt<'m> {
     /// The outcome of an exchange that is over, by bytes that were just received if
     /// none came before.
     fn done(&mut self, result: Result<Reply, Trouble>, woken: Instant) -> Outcome {
-        if result.is_ok() {
+        if result.is_ok() && self.request.goal == Goal::Reply {
             self.note_answer(woken);
         }
         self.outcome(result)
@@ -171,6 +183,13 @@ impl<'m> Attempt<'m> {
         if self.connected.is_none() {
             self.handshake = self.exchange.stream_mut().handshake();
         }
+        let connect = self.connected.map(|connected| connected.took);
+        let syn_retransmits = self.handshake.map(|handshake| handshake.syn_retransmits);
+        if let (Ok(said), true) = (&result, self.request.goal != Goal::Reply) {
+            show_greeting(&said.bytes);
+            let stands = Outcome::connected(self.probe.address(), connect);
+            return Outcome { local: Some(self.local), syn_retransmits, ..stands };
+        }
         // A reply is in time if it came in time, however late it is read.
         let result = match self.answered {
             Some(at) if at > self.probe.ends_at() => Err(Trouble::silent(self.probe.limit())),
@@ -182,8 +201,8 @@ impl<'m> Attempt<'m> {
         let result = result.and_then(|reply| self.request.expected_reply.judge(reply.bytes));
         Outcome {
             local: Some(self.local),
-            connect: self.connected.map(|connected| connected.took),
-            syn_retransmits: self.handshake.map(|handshake| handshake.syn_retransmits),
+            connect,
+            syn_retransmits,
             reply: answered.map(|(at, connected)| at.saturating_duration_since(connected.sent)),
             took: answered.map(|(at, _)| at.saturating_duration_since(begun)),
             complete,
@@ -201,5 +220,13 @@ impl<'m> Attempt<'m> {
     /// Closes the connection, and returns the probe.
     pub fn close(self: Box<Self>) -> Probe {
         self.probe
+    }
+}
+
+/// Shows what a server that speaks first has said.
+fn show_greeting(bytes: &[u8]) {
+    let line = bytes.trim_ascii_end();
+    if !line.is_empty() {
+        verbose::say(format_args!("[*] Greeting: {}", printable(line)));
     }
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use common::exit::Failure;
 use common::options::foreign::Foreign;
 use common::options::guide::{DOCUMENTATION, Guide};
-use common::options::{Text, text};
+use common::options::{Text, number, text};
 use common::probe::guide::{self, EXIT_STATUS, NOTES};
 use common::probe::message;
 use common::probe::outcome::verdict::Verdict;
@@ -15,8 +15,9 @@ use common::probe::plan::{Plan, Probing};
 use common::probe::report::Reporting;
 use common::probe::target::Target;
 use common::protocol::{DEFAULT_MESSAGE, Transport};
+use log::LevelFilter;
 
-use crate::exchange::{Reading, Request};
+use crate::exchange::{Goal, Reading, Request};
 
 /// The longest message. The message is held in memory. Sending a longer one is a file
 /// transfer, and there are better programs for that.
@@ -41,6 +42,12 @@ pub fn in_a_run(plan: &Plan) -> Reading {
 const NEVER: &[(Verdict, &str)] =
     &[(Verdict::WrongSource, "cannot come over TCP: a connection has one peer")];
 
+/// The verdicts that do not come either if only a connection is asked for.
+const NEVER_OF_CONNECTIONS: &[(Verdict, &str)] =
+    &[(Verdict::NoReply, NO_REPLY), (Verdict::WrongReply, NO_REPLY), (Verdict::Reset, NO_REPLY)];
+
+const NO_REPLY: &str = "cannot come with --connect: no reply is asked for";
+
 /// Sends a message over TCP and prints the reply
 #[derive(Debug, Parser)]
 #[group(skip)]
@@ -54,9 +61,18 @@ pub struct Options {
     #[arg(value_parser = text(LONGEST_MESSAGE), allow_hyphen_values = true)]
     pub message: Text,
 
+    /// Pad the message with dots to N bytes
+    #[arg(long, value_name = "N", value_parser = number(1, LONGEST_MESSAGE as u64))]
+    pub size: Option<u64>,
+
     /// End this side after the message (shut down writing)
     #[arg(short = 'N', long, display_order = 20)]
     pub half_close: bool,
+
+    /// Only connect: success is that the connection stands
+    #[arg(long, display_order = 21)]
+    #[arg(conflicts_with_all = ["message", "size", "half_close", "expect_reply", "expect_prefix"])]
+    pub connect: bool,
 
     #[command(flatten)]
     pub probing: Probing,
@@ -68,15 +84,25 @@ pub struct Options {
     pub reporting: Reporting,
 }
 
-/// What the program is to do, with the message to send.
+/// What the program is to do.
 #[derive(Debug)]
-pub enum Task {
-    /// Send one message.
-    Exchange(Vec<u8>),
-    /// Send one message, again and again until the outcome is as expected.
-    Wait(Vec<u8>),
-    /// Send a message again and again, and measure.
-    Measure(Vec<u8>, Plan),
+pub struct Task {
+    /// What to send.
+    pub message: Vec<u8>,
+    /// How many bytes of that are padding.
+    pub padding: u64,
+    /// How often.
+    pub times: Times,
+}
+
+/// How often a message is sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Times {
+    Once,
+    /// Again and again until the outcome is as expected.
+    Wait,
+    /// Again and again, and measured.
+    Measure(Plan),
 }
 
 impl Options {
@@ -85,25 +111,34 @@ impl Options {
     /// # Errors
     /// Something is wrong with the options, or standard input cannot be read in time.
     pub fn task(&self, end: Option<Instant>) -> Result<Task, Failure> {
-        let message =
+        let mut message =
             message::given(self.message.clone(), LONGEST_MESSAGE, &self.persistence, end)?;
+        let padding = message::pad(&mut message, self.size)?;
         if message.is_empty() && !self.half_close {
             let reason = "empty: there is nothing to send, unless --half-close sends the end";
             return Err(Failure::usage("--message", reason));
         }
-        self.reporting.check(&self.target.written()?, NEVER)?;
-        Ok(match self.probing.plan(&self.target)? {
-            None if self.persistence.waits() => Task::Wait(message),
-            None => Task::Exchange(message),
-            Some(plan) => Task::Measure(message, plan),
-        })
+        let never = if self.connect { &[NEVER, NEVER_OF_CONNECTIONS].concat() } else { NEVER };
+        self.reporting.check(&self.target.written()?, never)?;
+        let times = match self.probing.plan(&self.target)? {
+            None if self.persistence.waits() => Times::Wait,
+            None => Times::Once,
+            Some(plan) => Times::Measure(plan),
+        };
+        Ok(Task { message, padding, times })
     }
 
     /// What an exchange of `message` sends, what is expected of the reply, and how much of it is
     /// read.
     pub fn request<'m>(&'m self, message: &'m [u8], reading: Reading) -> Request<'m> {
+        let goal = match self.connect {
+            false => Goal::Reply,
+            // A greeting is only shown, so it is waited for only if that is seen.
+            true if log::max_level() >= LevelFilter::Debug => Goal::Greeting,
+            true => Goal::Connection,
+        };
         let expected_reply = self.reporting.expected_reply();
-        Request { message, half_close: self.half_close, expected_reply, reading }
+        Request { goal, message, half_close: self.half_close, expected_reply, reading }
     }
 }
 
@@ -119,13 +154,14 @@ pub const GUIDE: Guide = Guide {
 const EXAMPLES: &str = "\
 Examples:
   tcp-client box 7777 -m hello              # does it get through? why not?
+  tcp-client box 443 --connect              # is it open? sends nothing
   tcp-client box 22 --wait --deadline 60s   # wait until it answers
   tcp-client box 23 --expect refused        # prove that a firewall rejects it
   tcp-client box -c 20 -i 50ms -q           # measure, and print the summary";
 
 const VERDICTS: &str = "\
 Verdicts:
-  ok           a reply came
+  ok           a reply came; with --connect: the connection stands
   refused      nobody listens there, or a firewall says so
   unreachable  no way there: a router or this machine says so
   timeout      no connection in time: nothing at all came back
@@ -138,6 +174,7 @@ Verdicts:
 const FOREIGN: &[Foreign] = &[
     Foreign::new("-u --udp", "", "udp-client speaks UDP"),
     Foreign::new("-t --tcp", "", "tcp-client always speaks TCP"),
+    Foreign::new("-z --zero --zero-io --scan", "", "write --connect"),
     Foreign::new("--shutdown --shut-down --half", "", "write --half-close"),
 ];
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Connecting ──▶ Sending ──message, or as much as the peer takes──▶ Receiving ──▶ done
-//!                   └──▶ Ending, with a half-close ──▶ ┘
+//!     │             └──▶ Ending, with a half-close ──▶ ┘
+//!     └──▶ Standing, if only a connection is asked for ──▶ done
 //! ```
 //!
 //! The machine reads no clock, prints nothing and makes no loop: [`Exchange::step`] makes the
@@ -17,6 +18,7 @@ use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
 use common::protocol::BUFFER_SIZE;
 
+use crate::silence::{self, Sent};
 use crate::stream::Connecting;
 
 /// How many bytes are received at once, as in the tutorial: a usual reply fits in.
@@ -25,9 +27,10 @@ pub const AT_ONCE: usize = BUFFER_SIZE;
 /// How many errors may be passing: [`Exchange::is_passing`].
 const MOST_PASSING: u32 = 2;
 
-/// What is sent, and what is expected of the reply.
+/// What is asked for, what is sent, and what is expected of the reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'m> {
+    pub goal: Goal,
     pub message: &'m [u8],
     /// Whether this side of the connection is ended after the message.
     pub half_close: bool,
@@ -35,6 +38,17 @@ pub struct Request<'m> {
     pub expected_reply: ExpectedReply<'m>,
     /// How much of the reply is read.
     pub reading: Reading,
+}
+
+/// What an exchange has to bring to be a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// A reply to the message.
+    Reply,
+    /// A connection, over which nothing is sent.
+    Connection,
+    /// A connection. What the peer says by itself is waited for, and is no part of the success.
+    Greeting,
 }
 
 /// How much of a reply is read.
@@ -46,7 +60,7 @@ pub struct Reading {
     pub waits_for_more: bool,
 }
 
-/// What the peer said.
+/// What the peer said; its greeting, if it was not asked for anything.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {
     pub bytes: Vec<u8>,
@@ -69,6 +83,8 @@ pub struct Exchange<'m, S> {
 #[derive(Debug)]
 enum State {
     Connecting,
+    /// The connection stands, which is what was asked for.
+    Standing,
     /// `sent` bytes of the message are sent.
     Sending {
         sent: usize,
@@ -109,6 +125,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
     pub fn step(&mut self, buffer: &mut [u8]) -> Step {
         match self.state {
             State::Connecting => self.connect(),
+            State::Standing => self.listen(buffer),
             State::Sending { sent } if sent < self.request.message.len() => self.send(sent, buffer),
             State::Sending { .. } if self.request.half_close => self.go_on(State::Ending),
             State::Sending { .. } => self.sent(),
@@ -123,17 +140,43 @@ impl<'m, S: Connecting> Exchange<'m, S> {
             Ok(true) if self.stream.is_own_peer() => {
                 Step::Done(Err(Trouble::connected_to_itself()))
             }
-            Ok(true) => {
-                self.state = State::Sending { sent: 0 };
-                Step::Connected
-            }
+            Ok(true) => self.connected(),
             Ok(false) => Step::Wait,
-            // The connection stood, and was then reset. The reply may have come before that.
+            // The connection stood, and was then reset.
+            Err(error)
+                if error.kind() == ErrorKind::ConnectionReset
+                    && self.request.goal != Goal::Reply =>
+            {
+                self.connected()
+            }
+            // The reply may have come before that.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 self.go_on(State::Receiving { unsent: Some(error.into()) })
             }
             Err(error) => Step::Done(Err(self.trouble(error))),
         }
+    }
+
+    fn connected(&mut self) -> Step {
+        self.state = match self.request.goal {
+            Goal::Reply => State::Sending { sent: 0 },
+            Goal::Connection | Goal::Greeting => State::Standing,
+        };
+        Step::Connected
+    }
+
+    /// Receives what the peer says by itself, if that is asked for. Whatever the peer does, the
+    /// connection has stood.
+    fn listen(&mut self, buffer: &mut [u8]) -> Step {
+        if self.request.goal == Goal::Greeting {
+            match self.stream.receive(buffer) {
+                Ok(len) => self.received.extend_from_slice(&buffer[..len]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Step::Again,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Step::Wait,
+                Err(_) => {}
+            }
+        }
+        self.reply(None)
     }
 
     /// Sends what follows the first `sent` bytes of the message.
@@ -237,7 +280,11 @@ impl<'m, S: Connecting> Exchange<'m, S> {
     }
 
     fn reply(&mut self, complete: Option<bool>) -> Step {
-        Step::Done(Ok(Reply { bytes: mem::take(&mut self.received), complete }))
+        Step::Done(Ok(self.said(complete)))
+    }
+
+    fn said(&mut self, complete: Option<bool>) -> Reply {
+        Reply { bytes: mem::take(&mut self.received), complete }
     }
 
     /// Whether the bytes received are only the beginning of what is expected.
@@ -251,7 +298,7 @@ impl<'m, S: Connecting> Exchange<'m, S> {
         if self.received.is_empty() {
             return Err(trouble);
         }
-        Ok(Reply { bytes: mem::take(&mut self.received), complete: None })
+        Ok(self.said(None))
     }
 
     /// The result when nothing more is waited for: `limit` has passed, or nothing more of the
@@ -259,8 +306,13 @@ impl<'m, S: Connecting> Exchange<'m, S> {
     pub fn timed_out(&mut self, limit: Duration) -> Result<Reply, Trouble> {
         match self.state {
             State::Connecting => Err(Trouble::no_connection(limit)),
+            State::Standing => Ok(self.said(None)),
+            // A part of a reply is the reply.
+            _ if !self.received.is_empty() => Ok(self.said(None)),
             State::Sending { .. } | State::Ending | State::Receiving { .. } => {
-                self.ended(Trouble::silent(limit))
+                let len = self.request.message.len();
+                let is_all = !matches!(self.state, State::Sending { sent } if sent < len);
+                Err(silence::explain(limit, Sent { len, is_all }, self.stream.figures()))
             }
         }
     }

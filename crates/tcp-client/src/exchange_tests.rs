@@ -41,6 +41,7 @@ fn ack() -> Option<Result<Reply, Trouble>> {
 const MESSAGE: &[u8] = b"hehe, just for a test!";
 const READING: Reading = Reading { longest: 1024, waits_for_more: true };
 const REQUEST: Request<'_> = Request {
+    goal: Goal::Reply,
     message: MESSAGE,
     half_close: false,
     expected_reply: ExpectedReply::Any,
@@ -136,7 +137,7 @@ fn what_the_peer_does_instead_of_answering_is_the_reason() {
 #[test]
 fn icmp_says_why_there_is_no_connection() {
     let router = Some("192.0.2.1".parse().unwrap());
-    let error = IcmpError { version: Version::V4, kind: 3, code: 13, router };
+    let error = IcmpError { version: Version::V4, kind: 3, code: 13, router, mtu: None };
     // If the error comes within connect(2), the kernel does not close the socket.
     for still_stands in [false, true] {
         let script = Script {
@@ -260,6 +261,33 @@ fn a_half_close_goes_with_the_message() {
     let mut exchange = Exchange::new(Script::default(), Request { message: b"", ..HALF_CLOSE });
     assert_eq!(step_on(&mut exchange), None);
     assert!(exchange.stream.ended && !exchange.stream.held_back);
+}
+
+#[test]
+fn a_connection_is_enough_if_only_that_is_asked_for() {
+    let ask = |goal, connects: &[Result<bool, ErrorKind>], receives: &[_]| {
+        let (connects, receives) = (connects.to_vec().into(), receives.to_vec().into());
+        let script = Script { connects, receives, ..Script::default() };
+        let mut exchange = Exchange::new(script, Request { goal, ..REQUEST });
+        let outcome = step_on(&mut exchange);
+        assert!(exchange.stream.sent.is_empty() && !exchange.stream.ended);
+        outcome.unwrap_or_else(|| exchange.timed_out(Duration::from_secs(5)))
+    };
+    let stands = |said: &[u8]| replied(said, None).unwrap();
+    // Also if it was reset before the loop has seen that it stood.
+    for connect in [Ok(true), Err(ErrorKind::ConnectionReset)] {
+        assert_eq!(ask(Goal::Connection, &[connect], &[REPLY]), stands(b""));
+        assert_eq!(ask(Goal::Greeting, &[connect], &[REPLY]), stands(b"ACK!"));
+    }
+    for receive in [END, Err(BLOCKS), Err(ErrorKind::ConnectionReset)] {
+        assert_eq!(ask(Goal::Greeting, &[], &[receive]), stands(b""));
+    }
+    assert_eq!(
+        ask(Goal::Connection, &[Ok(false)], &[]),
+        Err(Trouble::no_connection(Duration::from_secs(5)))
+    );
+    let refused = Trouble::new(Verdict::Refused, "a reset came back");
+    assert_eq!(ask(Goal::Greeting, &[Err(ErrorKind::ConnectionRefused)], &[]), Err(refused));
 }
 
 fn any_error() -> impl Strategy<Value = ErrorKind> {

@@ -23,7 +23,11 @@ mod cli;
 mod exchange;
 mod flows;
 mod prober;
+mod searching;
+mod segments;
+mod silence;
 mod stream;
+mod tcp_info;
 mod tracing;
 
 use std::process::ExitCode;
@@ -42,7 +46,7 @@ use common::probe::verbose;
 use common::probe::waiting::Waiting;
 use common::{logging, options, signals};
 
-use crate::cli::{Options, Task};
+use crate::cli::{Options, Task, Times};
 use crate::prober::Prober;
 
 const PROGRAM: &str = env!("CARGO_BIN_NAME");
@@ -62,11 +66,11 @@ fn run(options: &Options) -> Result<(), Failure> {
     logging::to_stderr(reporting.output, verbose::wait_for_room)?;
     extras::have(Extra::Signals, interrupt::listen());
     let end = persistence.end(Instant::now());
-    let task = options.task(end)?;
+    let Task { message, padding, times } = options.task(end)?;
     let target = &persistence.with_turns(target);
-    let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
-    match task {
-        Task::Exchange(message) => {
+    let reporter = Reporter::new(PROGRAM, target.written()?, reporting).with_padding(padding);
+    match times {
+        Times::Once => {
             let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;
             persistence::once(end, &reporter, || match resolve(target, end)? {
                 Resolved::Destination(destination) => {
@@ -75,11 +79,11 @@ fn run(options: &Options) -> Result<(), Failure> {
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
         }
-        Task::Wait(message) => {
+        Times::Wait => {
             let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;
             Waiting::new(target, *persistence, end, &reporter).run(|run| prober.drive(run))
         }
-        Task::Measure(message, plan) => {
+        Times::Measure(plan) => {
             let request = options.request(&message, cli::in_a_run(&plan));
             let prober = || Prober::new(target, request);
             Measuring::new(target, plan, reporter, end).run(prober, Prober::drive_to_the_end)

@@ -22,6 +22,7 @@ use slab::Slab;
 use crate::attempt::Attempt;
 use crate::exchange::{AT_ONCE, Request};
 use crate::flows::Flows;
+use crate::searching::Searching;
 use crate::stream::{Chooser, Connection, PortInUse, Unconnected};
 use crate::tracing::Tracing;
 
@@ -39,8 +40,12 @@ pub struct Prober<'m> {
     waiting: Vec<(Instant, Probe)>,
     /// What all attempts receive into, one after another.
     buffer: Vec<u8>,
-    /// The trace of a probe that has ended.
+    /// The examination of a probe that has ended: first the search for the segments that pass,
+    /// then the trace.
+    searching: Option<Box<Searching<'m>>>,
     tracing: Option<Box<Tracing>>,
+    /// What the search has found.
+    found: Option<Trouble>,
 }
 
 impl<'m> Prober<'m> {
@@ -54,7 +59,9 @@ impl<'m> Prober<'m> {
             flows: Flows::new(target.has_source_port()),
             waiting: Vec::new(),
             buffer: vec![0; AT_ONCE],
+            searching: None,
             tracing: None,
+            found: None,
         })
     }
 

@@ -1,11 +1,8 @@
 //! The calls that an exchange makes, and how its socket is made.
 
-use std::fs;
 use std::io::{self, ErrorKind, IoSliceMut};
-use std::mem::offset_of;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use common::probe::control::Control;
@@ -16,12 +13,14 @@ use common::probe::outcome::trouble::Trouble;
 use common::probe::poller::Ready;
 use common::probe::{arrival, error_queue};
 use common::stream::Stream;
-use mio::event::Source;
 use mio::net::TcpStream;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, getsockopt, recvmsg, setsockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
-use nix::{Error as Errno, getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
+use nix::{Error as Errno, libc, setsockopt_impl, sockopt_impl};
 use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::silence::Figures;
+use crate::tcp_info::{Handshake, TcpInfo};
 
 /// A byte stream that is being connected. None of the calls blocks.
 pub trait Connecting: Stream {
@@ -40,6 +39,9 @@ pub trait Connecting: Stream {
     /// Whether the error that a call has returned is passing: the connection, which stood,
     /// still stands.
     fn is_passing(&mut self) -> bool;
+
+    /// What the kernel knows of the connection, which stands; none if the system does not say.
+    fn figures(&self) -> Option<Figures>;
 }
 
 /// A connection that is being made, or stands.
@@ -60,18 +62,8 @@ pub struct Connection {
     is_drained: bool,
     /// When what was received last had come, by the kernel's stamp.
     stamp: Option<TimeSpec>,
-}
-
-/// How the making of a connection went, as the kernel saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handshake {
-    /// How often the SYN was sent again.
-    pub syn_retransmits: u32,
-    /// From sending the SYN until its answer came: the first sample of the round-trip time
-    /// (RFC 6298, section 2.2; `tcpi_rtt`), which the kernel takes to the microsecond, however
-    /// late the loop wakes. None if no answer has come, or if it could be that of any of
-    /// several SYNs (RFC 6298, section 3), or in less than a microsecond.
-    pub round_trip: Option<Duration>,
+    /// How often the SYN was sent again, once that was asked for.
+    syn_retransmits: u32,
 }
 
 /// Which call chooses the source port of a flow if no port was asked for.
@@ -107,28 +99,6 @@ impl<T: Into<Trouble>> From<T> for Unconnected {
 }
 
 sockopt_impl!(
-    /// tcp(7): what the kernel knows of a connection.
-    TcpInfo,
-    GetOnly,
-    libc::IPPROTO_TCP,
-    libc::TCP_INFO,
-    [u32; TCP_INFO_WORDS]
-);
-
-/// What every kernel knows of a connection, in words of four bytes: `libc::tcp_info` may be longer
-/// than what an older kernel returns.
-const TCP_INFO_WORDS: usize = TOTAL_RETRANS + 1;
-const TOTAL_RETRANS: usize = offset_of!(libc::tcp_info, tcpi_total_retrans) / 4;
-const RTT: usize = offset_of!(libc::tcp_info, tcpi_rtt) / 4;
-
-/// Whether an emulator runs the program (qemu-user). It takes TCP_INFO for a number and returns four
-/// bytes, and nix panics at the length. It hides itself in `/proc/self`, but not here.
-static IS_EMULATED: LazyLock<bool> = LazyLock::new(|| {
-    let program = |of| fs::read_link(format!("/proc/{of}/exe")).ok();
-    program("self") != program("thread-self")
-});
-
-sockopt_impl!(
     /// ip(7): a bind(2) to port 0 leaves the choice of the port to connect(2).
     BindAddressNoPort,
     SetOnly,
@@ -144,6 +114,27 @@ impl Connection {
         peer: SocketAddr,
         source: Option<SocketAddr>,
         chooser: Option<Chooser>,
+    ) -> Result<Self, Unconnected> {
+        Self::start(peer, source, chooser, None)
+    }
+
+    /// The same with a maximum segment size, options included, for the segments of both sides. It is
+    /// reset when it is closed.
+    pub fn with_segments(
+        peer: SocketAddr,
+        source: Option<SocketAddr>,
+        most: u32,
+    ) -> Result<Self, Unconnected> {
+        let connection = Self::start(peer, source, None, Some(most))?;
+        connection.reset_at_close();
+        Ok(connection)
+    }
+
+    fn start(
+        peer: SocketAddr,
+        source: Option<SocketAddr>,
+        chooser: Option<Chooser>,
+        most: Option<u32>,
     ) -> Result<Self, Unconnected> {
         let kind = Type::STREAM.nonblocking();
         let made = Socket::new(Domain::for_address(peer), kind, None);
@@ -169,6 +160,11 @@ impl Connection {
                 Unconnected { trouble: Trouble::source(own, &error), port }
             })?;
         }
+        if let Some(most) = most {
+            let set = socket.set_tcp_mss(most);
+            let unset = || Trouble::here(&ErrorKind::Unsupported.into());
+            extras::have(Extra::SegmentSize, set).ok_or_else(unset)?;
+        }
         match socket.connect(&peer.into()) {
             Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => {
                 let has_port = source.is_some_and(|own| own.port() != 0);
@@ -188,6 +184,7 @@ impl Connection {
                     has_ended: false,
                     is_drained: false,
                     stamp: None,
+                    syn_retransmits: 0,
                 })
             }
         }
@@ -207,17 +204,10 @@ impl Connection {
 
     /// How the handshake went so far; none if the system does not say. To be asked before
     /// anything is sent: later the kernel knows more, and of the handshake alone no longer.
-    pub fn handshake(&self) -> Option<Handshake> {
-        let info = self.info()?;
-        let syn_retransmits = info[TOTAL_RETRANS];
-        let is_measured = syn_retransmits == 0 && info[RTT] > 0;
-        let round_trip = is_measured.then(|| Duration::from_micros(info[RTT].into()));
-        Some(Handshake { syn_retransmits, round_trip })
-    }
-
-    fn info(&self) -> Option<[u32; TCP_INFO_WORDS]> {
-        let refused = IS_EMULATED.then_some(Err(Errno::EOPNOTSUPP));
-        extras::have(Extra::TcpInfo, refused.unwrap_or_else(|| getsockopt(&self.stream, TcpInfo)))
+    pub fn handshake(&mut self) -> Option<Handshake> {
+        let handshake = TcpInfo::short(&self.stream)?.handshake();
+        self.syn_retransmits = handshake.syn_retransmits;
+        Some(handshake)
     }
 
     /// When the bytes that were received last had come to this machine, by the kernel's stamp:
@@ -233,7 +223,7 @@ impl Connection {
     }
 
     /// The socket, to register it.
-    pub fn source(&mut self) -> &mut impl Source {
+    pub fn source(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 }
@@ -279,6 +269,10 @@ impl Connecting for Connection {
         // A connection that is closed has no peer: getpeername(2).
         let still_stands = self.stream.peer_addr().is_ok();
         still_stands && error_queue::disable(&self.stream, self.peer.is_ipv6()).is_ok()
+    }
+
+    fn figures(&self) -> Option<Figures> {
+        Some(TcpInfo::long(&self.stream)?.figures(self.syn_retransmits))
     }
 }
 

@@ -49,7 +49,7 @@ fn with_wait_any_of_them_ends_the_wait() {
     command.args(["-c", r#"exec "$0" "$@" 2>&1"#, TCP_CLIENT, &address]);
     command.args(["--wait", "-w", "30s", "-W", "100ms", "--expect", "ok,refused", "--json"]);
     let mut waiting = Server::spawn(command, 0);
-    waiting.wait_for("no-reply (connected, and then nothing within 100ms), and not ok or refused");
+    waiting.wait_for("no-reply (silent-program: connected, its system acknowledged the message, then nothing within 100ms), and not ok or refused");
     drop(silent);
     let (status, lines) = waiting.finish();
     let last = Event::as_documented(lines.last().unwrap(), "tcp-client");

@@ -12,6 +12,9 @@ fn typical_mistakes_are_answered_with_what_is_right() {
         &[
             ("-u box", "-u: unknown option (udp-client speaks UDP)"),
             ("--tcp box", "--tcp: unknown option (tcp-client always speaks TCP)"),
+            ("--size 0", "--size 0: not a whole number from 1 to 67108864"),
+            ("-z box 1", "-z: unknown option (write --connect)"),
+            ("-vz box 1", "-z: unknown option (write --connect)"),
             ("--shutdown", "--shutdown: unknown option (write --half-close)"),
         ],
     );

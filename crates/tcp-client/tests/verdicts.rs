@@ -55,7 +55,9 @@ fn no_reply_in_time() {
     assert_failed(
         &ended,
         1,
-        &format!("{address}: no-reply (connected, and then nothing within 200ms)"),
+        &format!(
+            "{address}: no-reply (silent-program: connected, its system acknowledged the message, then nothing within 200ms)"
+        ),
     );
 }
 
@@ -238,12 +240,14 @@ fn with_wait_the_client_gives_up_at_the_deadline() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let ended = client(address, &["--wait", "-w", "300ms", "--expect", "no-reply"]);
-    let line = "no-reply (connected, and then nothing within 300ms), cut short by the deadline";
+    let line = "no-reply (silent-program: connected, its system acknowledged the message, then nothing within 300ms), cut short by the deadline";
     assert_failed(&ended, 124, &format!("{address}: {line}"));
     // Without --wait a deadline is a time limit like any other.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
-    let line = format!("{address}: no-reply (connected, and then nothing within 200ms)");
+    let line = format!(
+        "{address}: no-reply (silent-program: connected, its system acknowledged the message, then nothing within 200ms)"
+    );
     assert_failed(&client(address, &["-w", "200ms"]), 1, &line);
 }
 
@@ -262,4 +266,32 @@ fn silence_that_the_deadline_cut_short_proves_nothing() {
     let args = ["--expect", "no-reply", "-W", "200ms", "--deadline", "5s"];
     let ended = client(silent(), &args);
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
+}
+
+#[test]
+fn a_program_that_does_not_read_is_silent_too() {
+    let (address, served) = server("127.0.0.1:0", |mut stream| {
+        // It reads on once the client has gone.
+        let _ = stream.peek(&mut [0; 1]);
+        std::thread::sleep(Duration::from_millis(600));
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let ended = client(address, &["--json", "-W", "300ms", "--size", "60000000"]);
+    let probe = object(&ended);
+    assert_eq!((probe.text("verdict"), probe.text("cause")), ("no-reply", "silent-program"));
+    let why = "connected, its system took a part of the message, and had no room for more, ";
+    assert_eq!(probe.text("reason"), [why, "then nothing within 300ms"].concat());
+    served.join().unwrap();
+}
+
+#[test]
+fn a_run_counts_the_causes_and_says_what_they_mean() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let ended = client(address, &["-c", "3", "-i", "10ms", "-W", "100ms", "-q"]);
+    let remark = "\n3 silent-program: the target's system had the message.\n";
+    assert!(ended.stdout.contains(remark), "{}", ended.stdout);
+    let ended = client(address, &["-c", "3", "-i", "10ms", "-W", "100ms", "-qq", "--json"]);
+    let causes = object(&ended).object("causes");
+    assert_eq!((causes.number("silent-program"), causes.number("unacknowledged")), (3, 0));
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use common::exit::Failure;
 use common::options::foreign::Foreign;
 use common::options::guide::{DOCUMENTATION, Guide};
-use common::options::{Text, text};
+use common::options::{Text, number, text};
 use common::probe::guide::{self, EXIT_STATUS, NOTES};
 use common::probe::message;
 use common::probe::outcome::verdict::Verdict;
@@ -35,6 +35,10 @@ pub struct Options {
     #[arg(value_parser = text(MAX_DATAGRAM), allow_hyphen_values = true)]
     pub message: Option<Text>,
 
+    /// Pad the message with dots to N bytes
+    #[arg(long, value_name = "N", value_parser = number(1, MAX_DATAGRAM as u64))]
+    pub size: Option<u64>,
+
     #[command(flatten)]
     pub probing: Probing,
 
@@ -47,21 +51,31 @@ pub struct Options {
 
 /// What the program is to do.
 #[derive(Debug)]
-pub enum Task {
-    /// Send each line typed at the prompt.
-    Prompt,
-    /// Send one datagram.
-    Exchange(Vec<u8>),
-    /// Send one datagram, again and again until the outcome is as expected.
-    Wait(Vec<u8>),
-    /// Send a datagram again and again, and measure.
-    Measure(Vec<u8>, Plan),
+pub struct Task {
+    /// What to send, except at the prompt.
+    pub datagram: Vec<u8>,
+    /// How many bytes of that are padding.
+    pub padding: u64,
+    /// How often.
+    pub times: Times,
 }
 
-impl Task {
+/// How often something is sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Times {
+    /// For each line typed at the prompt.
+    Prompt,
+    Once,
+    /// Again and again until the outcome is as expected.
+    Wait,
+    /// Again and again, and measured.
+    Measure(Plan),
+}
+
+impl Times {
     /// The run that is asked for, if one is.
     pub fn plan(&self) -> Option<&Plan> {
-        if let Self::Measure(_, plan) = self { Some(plan) } else { None }
+        if let Self::Measure(plan) = self { Some(plan) } else { None }
     }
 }
 
@@ -72,21 +86,26 @@ impl Options {
     /// Something is wrong with the options, or standard input cannot be read in time.
     pub fn task(&self, end: Option<Instant>) -> Result<Task, Failure> {
         self.reporting.check(&self.target.written()?, NEVER)?;
-        let Some(text) = &self.message else {
-            return match self.probing.plan(&self.target)? {
-                Some(plan) => Ok(Task::Measure(DEFAULT_MESSAGE.into(), plan)),
-                None if self.persistence.is_given() => {
-                    Err(Failure::usage("--wait, --deadline", "only with --message or --count"))
-                }
-                None => Ok(Task::Prompt),
-            };
+        let text = self.message.clone().unwrap_or_else(|| Text(DEFAULT_MESSAGE.into()));
+        let mut datagram = message::given(text, MAX_DATAGRAM, &self.persistence, end)?;
+        let times = match self.probing.plan(&self.target)? {
+            Some(plan) => Times::Measure(plan),
+            None if self.message.is_none() => self.prompt()?,
+            None if self.persistence.waits() => Times::Wait,
+            None => Times::Once,
         };
-        let datagram = message::given(text.clone(), MAX_DATAGRAM, &self.persistence, end)?;
-        Ok(match self.probing.plan(&self.target)? {
-            None if self.persistence.waits() => Task::Wait(datagram),
-            None => Task::Exchange(datagram),
-            Some(plan) => Task::Measure(datagram, plan),
-        })
+        let padding = message::pad(&mut datagram, self.size)?;
+        Ok(Task { datagram, padding, times })
+    }
+
+    /// The prompt, if nothing was asked for that it does not have.
+    fn prompt(&self) -> Result<Times, Failure> {
+        let others =
+            [(self.persistence.is_given(), "--wait, --deadline"), (self.size.is_some(), "--size")];
+        match others.iter().find(|(is_given, _)| *is_given) {
+            Some((_, option)) => Err(Failure::usage(option, "only with --message or --count")),
+            None => Ok(Times::Prompt),
+        }
     }
 }
 
@@ -101,7 +120,7 @@ pub const GUIDE: Guide = Guide {
 
 const PROMPT: &str = "\
 Without --message and --count, an empty line or the end of the input ends the program. \
---wait and --deadline go with --message or --count.";
+--wait, --deadline and --size go with --message or --count.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -123,6 +142,7 @@ Verdicts:
 const FOREIGN: &[Foreign] = &[
     Foreign::new("-u --udp", "", "udp-client always speaks UDP"),
     Foreign::new("-t --tcp", "", "tcp-client speaks TCP"),
+    Foreign::new("--connect", "", "over UDP nothing connects: a reply is the proof"),
     Foreign::new("-N --half-close --shutdown", "", "over UDP nothing can be closed"),
 ];
 

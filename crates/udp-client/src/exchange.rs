@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::probe::outcome::icmp::IcmpError;
+use common::probe::outcome::icmp::{IcmpError, Narrow};
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::verdict::Verdict;
 use nix::sys::time::TimeSpec;
@@ -52,6 +52,8 @@ pub struct Exchange {
     stranger: Option<SocketAddr>,
     /// How often the datagram may still be sent again.
     resends: u32,
+    /// The last link that the datagram was too large for.
+    narrow: Option<Narrow>,
 }
 
 /// The two ends of an exchange, as the kernel has them: if 0.0.0.0 was asked for, `peer` is
@@ -85,6 +87,8 @@ pub enum Step {
     Sent(Instant),
     /// Somebody other than the target has sent a datagram.
     Foreign(Received),
+    /// The datagram was too large for this link, and is sent again.
+    TooLarge(Narrow),
     /// Nothing to do until a datagram comes.
     Wait,
     /// The datagram cannot be sent until the socket is ready for writing.
@@ -97,7 +101,7 @@ impl Exchange {
     /// An exchange over a socket that was drained before.
     pub fn new() -> Self {
         let (state, resends) = (State::Sending, MOST_RESENDS);
-        Self { state, trouble: None, stranger: None, resends }
+        Self { state, trouble: None, stranger: None, resends, narrow: None }
     }
 
     /// Makes the next call: sends `datagram` from one end to the other, or receives the
@@ -121,7 +125,7 @@ impl Exchange {
                 self.state = State::Receiving;
                 Step::Sent(sent)
             }
-            Err(error) => self.failed(socket, error),
+            Err(error) => self.failed(socket, ends, error),
         }
     }
 
@@ -135,14 +139,17 @@ impl Exchange {
                 self.stranger = self.stranger.or(Some(received.from));
                 Step::Foreign(received)
             }
-            Err(error) => self.failed(socket, error),
+            Err(error) => self.failed(socket, ends, error),
         }
     }
 
     /// Why the exchange fails when `limit` has passed.
     pub fn timed_out(&mut self, limit: Duration) -> Trouble {
-        let silence =
-            || self.stranger.map_or_else(|| Trouble::no_reply(limit), Trouble::wrong_source);
+        let silence = || match (self.stranger, self.narrow) {
+            (Some(stranger), _) => Trouble::wrong_source(stranger),
+            (None, Some(narrow)) => Trouble::no_reply_to_fragments(limit, narrow),
+            (None, None) => Trouble::no_reply(limit),
+        };
         self.trouble.take().unwrap_or_else(silence)
     }
 
@@ -153,7 +160,7 @@ impl Exchange {
 
     /// Decides what the `error` of a call means. The kernel returns an error before it hands
     /// over datagrams that have come already. The error queue explains the error.
-    fn failed(&mut self, socket: &impl Socket, error: io::Error) -> Step {
+    fn failed(&mut self, socket: &impl Socket, ends: &Ends, error: io::Error) -> Step {
         match error.kind() {
             ErrorKind::WouldBlock => match self.trouble.take() {
                 Some(trouble) => Step::Done(Err(trouble)),
@@ -162,14 +169,27 @@ impl Exchange {
             },
             ErrorKind::Interrupted => Step::Again,
             _ => match socket.icmp_error() {
-                Some(error) if error.is_too_large() && self.resends > 0 => {
-                    self.resends -= 1;
-                    self.state = State::Sending;
-                    Step::Again
-                }
+                Some(error) if error.is_too_large() => self.too_large(error, ends),
                 icmp => self.fail(icmp.map_or_else(|| unexplained(&error), Trouble::from)),
             },
         }
+    }
+
+    /// Notes which link the datagram was too large for, and sends it again, but not for ever.
+    fn too_large(&mut self, error: IcmpError, ends: &Ends) -> Step {
+        // This machine is no router on the way.
+        let router = error.router.filter(|router| *router != ends.local.ip());
+        let narrow = *self.narrow.insert(Narrow { router, mtu: error.mtu });
+        let Some(left) = self.resends.checked_sub(1) else {
+            return self.fail(error.into());
+        };
+        (self.resends, self.state) = (left, State::Sending);
+        Step::TooLarge(narrow)
+    }
+
+    /// The last link that the datagram was too large for, if there was one.
+    pub fn narrow(&self) -> Option<Narrow> {
+        self.narrow
     }
 
     /// Notes that no reply will come. A reply that has come already is still received.

@@ -74,7 +74,7 @@ fn step_on(exchange: &mut Exchange, socket: &Script) -> Option<Result<String, Tr
     let mut buffer = [0; 64];
     for _ in 0..50 {
         match exchange.step(socket, &ends(), b"hello", &mut buffer) {
-            Step::Again | Step::Foreign(_) => {}
+            Step::Again | Step::Foreign(_) | Step::TooLarge(_) => {}
             Step::Wait | Step::WaitToSend | Step::Sent(_) => return None,
             Step::Done(outcome) => {
                 let text =
@@ -106,7 +106,7 @@ fn a_datagram_for_a_reply() {
 fn draining_takes_what_an_earlier_exchange_left_and_its_errors() {
     let left = [Err(ErrorKind::ConnectionRefused), Ok((PEER, "late")), Ok(("192.0.2.9:9", "?"))];
     let socket = receiving(left.into_iter().chain([NOTHING, Ok((PEER, "ok!"))]));
-    let old = IcmpError { version: Version::V4, kind: 3, code: 3, router: None };
+    let old = IcmpError { version: Version::V4, kind: 3, code: 3, router: None, mtu: None };
     socket.icmp.borrow_mut().extend([old, old]);
     let drained = drain(&socket, &mut [0; 64]);
     let senders: Vec<_> = drained.datagrams.iter().map(|it| it.from.to_string()).collect();
@@ -174,13 +174,15 @@ fn the_same_address_on_another_link_is_another_address() {
 
 #[test]
 fn a_datagram_that_was_too_large_is_sent_again_but_not_for_ever() {
-    let too_large = IcmpError { version: Version::V4, kind: 3, code: 4, router: None };
+    let router = Some("192.0.2.9".parse().unwrap());
+    let too_large = IcmpError { version: Version::V4, kind: 3, code: 4, router, mtu: Some(1400) };
     let socket = receiving([Err(ErrorKind::Other), Ok((PEER, "ok!"))]);
     socket.icmp.borrow_mut().push_back(too_large);
     let mut once = Exchange::new();
     assert_eq!(sent(&mut once, &socket), None, "sent again");
     assert_eq!(step_on(&mut once, &socket), Some(Ok("ok!".to_owned())));
     assert_eq!(socket.sent.get(), 2);
+    assert_eq!(once.narrow(), Some(Narrow { router, mtu: Some(1400) }));
 
     let socket = receiving([Err(ErrorKind::Other); 9]);
     socket.icmp.borrow_mut().extend([too_large; 9]);
@@ -190,14 +192,42 @@ fn a_datagram_that_was_too_large_is_sent_again_but_not_for_ever() {
         outcome = outcome.or_else(|| step_on(&mut always, &socket));
     }
     assert_eq!(outcome, Some(Err(too_large.into())));
+    let trouble = Trouble::from(too_large).to_string();
+    assert_eq!(trouble, "unreachable (mtu: too large for the way, says 192.0.2.9)");
     assert_eq!(socket.sent.get(), 1 + MOST_RESENDS);
+}
+
+#[test]
+fn silence_after_it_was_sent_in_fragments_says_so() {
+    let said = "says that a link takes 1280 bytes at most";
+    for (router, mtu, words) in [
+        (Some("192.0.2.9"), Some(1280), format!("192.0.2.9 {said}")),
+        // This machine itself, and a router of before RFC 1191.
+        (Some("192.0.2.7"), Some(1280), "a link takes 1280 bytes at most".to_owned()),
+        (None, None, "a link takes no packet of that size".to_owned()),
+    ] {
+        let router = router.map(|router| router.parse().unwrap());
+        let too_large = IcmpError { version: Version::V4, kind: 3, code: 4, router, mtu };
+        let wider = IcmpError { mtu: Some(1400), ..too_large };
+        let socket = receiving([Err(ErrorKind::Other), NOTHING, Err(ErrorKind::Other)]);
+        socket.icmp.borrow_mut().extend([wider, too_large]);
+        let mut exchange = Exchange::new();
+        for _ in 0..4 {
+            assert_eq!(step_on(&mut exchange, &socket), None);
+        }
+        assert_eq!(socket.sent.get(), 3);
+        let trouble = exchange.timed_out(LIMIT);
+        let fragments = "and it was sent again in fragments";
+        let expected = format!("no-reply (mtu: nothing came back within 5s; {words}, {fragments})");
+        assert_eq!(trouble.to_string(), expected);
+    }
 }
 
 #[test]
 fn the_error_queue_says_which_router_refuses() {
     let socket = receiving([Err(ErrorKind::HostUnreachable)]);
     let router = Some("192.0.2.9".parse().unwrap());
-    let error = IcmpError { version: Version::V4, kind: 3, code: 13, router };
+    let error = IcmpError { version: Version::V4, kind: 3, code: 13, router, mtu: None };
     socket.icmp.borrow_mut().push_back(error);
     assert_eq!(sent(&mut Exchange::new(), &socket), Some(Err(error.into())));
 }

@@ -48,7 +48,7 @@ use common::probe::verbose;
 use common::probe::waiting::Waiting;
 use common::{logging, options, signals};
 
-use crate::cli::{Options, Task};
+use crate::cli::{Options, Task, Times};
 use crate::prober::Prober;
 
 const PROGRAM: &str = env!("CARGO_BIN_NAME");
@@ -68,12 +68,12 @@ fn run(options: &Options) -> Result<(), Failure> {
     logging::to_stderr(reporting.output, verbose::wait_for_room)?;
     extras::have(Extra::Signals, interrupt::listen());
     let end = persistence.end(Instant::now());
-    let task = options.task(end)?;
+    let Task { datagram, padding, times } = &options.task(end)?;
     let target = &persistence.with_turns(target);
-    let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
-    let prober = || Prober::new(target, task.plan(), reporting.expected_reply());
-    match &task {
-        Task::Prompt => {
+    let reporter = Reporter::new(PROGRAM, target.written()?, reporting).with_padding(*padding);
+    let prober = || Prober::new(target, times.plan(), reporting.expected_reply());
+    match times {
+        Times::Prompt => {
             let mut prober = prober()?;
             let destination = match resolve(target, None)? {
                 Resolved::Destination(destination) => destination,
@@ -84,7 +84,7 @@ fn run(options: &Options) -> Result<(), Failure> {
             };
             prompt::run(&mut prober, destination, &reporter, say)
         }
-        Task::Exchange(datagram) => {
+        Times::Once => {
             let mut prober = prober()?;
             persistence::once(end, &reporter, || match resolve(target, end)? {
                 Resolved::Destination(destination) => {
@@ -93,12 +93,12 @@ fn run(options: &Options) -> Result<(), Failure> {
                 Resolved::Nowhere(outcome) => Ok(outcome.into()),
             })
         }
-        Task::Wait(datagram) => {
+        Times::Wait => {
             let mut prober = prober()?;
             let waiting = Waiting::new(target, *persistence, end, &reporter);
             waiting.run(|run| prober.drive(run, datagram))
         }
-        Task::Measure(datagram, plan) => Measuring::new(target, *plan, reporter, end)
+        Times::Measure(plan) => Measuring::new(target, *plan, reporter, end)
             .run(prober, |prober, run| prober.drive(run, datagram)),
     }
 }

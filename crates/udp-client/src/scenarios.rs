@@ -27,7 +27,7 @@ use common::probe::run::Run;
 use common::probe::target::Resolved;
 use nix::sys::signal::Signal;
 
-use crate::cli::{Options, Task};
+use crate::cli::{Options, Task, Times};
 use crate::ports::Ports;
 use crate::ports::flows::Policy;
 use crate::ports::slot::{Expiry, Out};
@@ -130,7 +130,7 @@ impl World {
         self.say('<', text);
         if text == "trace ends" {
             self.ports.give_back();
-            return self.run.examined(None).unwrap();
+            return self.run.examined(None, None).unwrap();
         }
         let Some((what, name)) = text.split_once(" to ") else {
             assert_eq!(text, "interrupt");
@@ -257,7 +257,7 @@ fn played(text: &str) -> String {
 /// instead of its own.
 fn world(options: &Options, addresses: Option<Vec<SocketAddr>>, start: Instant) -> World {
     let Options { target, persistence, reporting, .. } = options;
-    let Ok(Task::Measure(_, plan)) = options.task(None) else {
+    let Ok(Task { times: Times::Measure(plan), .. }) = options.task(None) else {
         panic!("the command line asks for no run");
     };
     let destination = match (addresses, resolve(target, None).unwrap()) {

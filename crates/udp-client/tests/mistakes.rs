@@ -13,6 +13,13 @@ fn typical_mistakes_are_answered_with_what_is_right() {
             ("-u box", "-u: unknown option (udp-client always speaks UDP)"),
             ("-t box", "-t: unknown option (tcp-client speaks TCP)"),
             ("-N box", "-N: unknown option (over UDP nothing can be closed)"),
+            ("--size 65508", "--size 65508: not a whole number from 1 to 65507"),
+            ("--size 100", "--size: only with --message or --count"),
+            ("-z box", "-z: unknown option (a message is sent, and a reply is the proof)"),
+            (
+                "--connect",
+                "--connect: unknown option (over UDP nothing connects: a reply is the proof)",
+            ),
         ],
     );
 }

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from lab.harness import Ended
 from lab.protocol import PORT
 from netlab.scene import Scene
-from netlab.trial import Expected, describe
+from netlab.trial import ANY, Expected, describe
 
-FIELDS = {"schema", "event", "verdict", "target", "address", "local", "connect_ms", "reply_ms", "reply", "cause", "reason",
-          "router", "from", "number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code", "complete", "others",
-          "trace"}
+FIELDS = {"schema", "event", "verdict", "target", "address", "local", "connect_ms", "reply_ms", "reply", "cause",
+          "reason", "router", "from", "number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code",
+          "complete", "others", "padding_bytes", "trace", "mtu",
+          "largest_segment"}
 CONNECTED = {"ok", "no-reply", "reset", "wrong-reply"}  # verdicts that TCP gives only after it has connected
 ANSWERED = {"ok", "wrong-reply"}  # verdicts with a reply
 
@@ -48,7 +49,8 @@ def check_probe(scene: Scene, ended: Ended, expected: Expected) -> Said:
     if missing := FIELDS - set(said):
         check(False, f"fields are missing: {', '.join(sorted(missing))}")
         return Said(found, str(found))
-    for wrong in (*addresses_wrong(scene, said, expected), *reply_wrong(scene, said, expected)):
+    for wrong in (*addresses_wrong(scene, said, expected), *reply_wrong(scene, said, expected),
+                  *cause_wrong(said, expected)):
         check(False, wrong)
     return Said(found, describe(str(found), said["router"], said["from"]))
 
@@ -104,6 +106,19 @@ def reply_wrong(scene: Scene, said: dict[str, Any], expected: Expected) -> list[
     took = (said["connect_ms"] or 0) + (said["reply_ms"] or 0)
     if took < expected.longer_than_ms:
         wrong.append(f"it took {took} ms, less than {expected.longer_than_ms}")
+    return wrong
+
+
+def cause_wrong(said: dict[str, Any], expected: Expected) -> list[str]:
+    """What is wrong with what is known of the cause."""
+    wrong = []
+    if expected.cause not in (ANY, said["cause"]):
+        wrong.append(f"cause {said['cause']}, for {said['reason']}")
+    if not re.fullmatch(expected.reason, said["reason"] or ""):
+        wrong.append(f"reason {said['reason']!r}")
+    for name, value in (("largest_segment", expected.largest_segment), ("mtu", expected.mtu)):
+        if said[name] != value:
+            wrong.append(f"{name} {said[name]}, not {value}")
     return wrong
 
 

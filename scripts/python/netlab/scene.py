@@ -44,9 +44,10 @@ class Scene:
         with self.b.entered():
             return self._stack.enter_context(self.case.server(program, *options, listen=listen, wrapper=wrapper))
 
-    def filter(self, host: Host, hook: str, *rules: str, before: str = "") -> None:
-        """Adds firewall rules for both families to a hook of a host: `input`, `output` or `forward`."""
-        chain = (f"chain {hook} {{ type filter hook {hook} priority 0; policy accept;", *rules, "}")
+    def filter(self, host: Host, hook: str, *rules: str, before: str = "",
+               priority: int = 0) -> None:
+        """Adds firewall rules for both families to a hook of a host: `input`, `output`, `forward` ..."""
+        chain = (f"chain {hook} {{ type filter hook {hook} priority {priority}; policy accept;", *rules, "}")
         host.nft("table inet netlab {", before, *chain, "}")
 
     def probe(self, *options: str, timeout: str | None = None, wrapper: tuple[str, ...] = ()) -> Ended:

@@ -20,6 +20,7 @@ from lab.protocol import PORT
 BUFFER = 65_535  # bytes, in which every datagram has room
 
 Datagram = tuple[bytes, Address]
+Behaviour = Callable[[socket.socket], None]  # of a server towards a connection
 
 
 class Service:
@@ -76,7 +77,7 @@ def open_socket(host: Host, kind: int, address: str, port: int) -> socket.socket
     return opened
 
 
-def tcp(host: Host, address: str, behave: Callable[[socket.socket], None], port: int = PORT) -> Service:
+def tcp(host: Host, address: str, behave: Behaviour, port: int = PORT) -> Service:
     """A server that serves one connection after the other."""
 
     def handle(_: Service, listener: socket.socket) -> None:

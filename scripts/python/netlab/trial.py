@@ -7,6 +7,8 @@ from netlab.topology import PLANS, Plan
 
 SILENCE = {"tcp": "timeout", "udp": "no-reply"}  # the verdict if nothing comes back at all
 
+ANY = "any"  # of a cause that is not looked at
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -14,7 +16,8 @@ class Expected:
 
     `verdicts` has several if the kernel decides, or a race does: each of them will
     do. `router` is the same, and None in it stands for null. `reply` is a regular
-    expression; it and `sender` (`from` in the JSON) are null unless given.
+    expression; it, `sender` (`from` in the JSON), `largest_segment` and `mtu` are
+    null unless given.
     """
 
     verdicts: tuple[str, ...]
@@ -23,6 +26,10 @@ class Expected:
     sender: str | None = None
     has_address: bool = True
     longer_than_ms: float = 0.0  # the least that the whole exchange takes
+    cause: str | None = ANY
+    reason: str = ".*"  # a regular expression
+    largest_segment: int | None = None
+    mtu: int | None = None
 
     def __str__(self) -> str:
         return describe(" or ".join(self.verdicts), self.router[0], self.sender)

@@ -75,7 +75,11 @@ fn as_icmp(message: ControlMessageOwned) -> Option<IcmpError> {
         libc::SO_EE_ORIGIN_ICMP6 => Version::V6,
         _ => return None,
     };
-    Some(IcmpError { version, kind: error.ee_type, code: error.ee_code, router })
+    let (kind, code) = (error.ee_type, error.ee_code);
+    let unnamed = IcmpError { version, kind, code, router, mtu: None };
+    // Of other errors it means something else. A router of before RFC 1191 says zero.
+    let mtu = Some(error.ee_info).filter(|mtu| unnamed.is_too_large() && *mtu > 0);
+    Some(IcmpError { mtu, ..unnamed })
 }
 
 #[cfg(test)]

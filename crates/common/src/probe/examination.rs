@@ -1,4 +1,5 @@
-//! Which probes are examined once they have ended, to find out why they failed, and when.
+//! Which probes are examined once they have ended, to find out why they failed, and when: if that is
+//! asked for, or a silence over TCP suggests it.
 //!
 //! A client's loop does the examining: [`Run`](crate::probe::run::Run) says what is to be examined
 //! (a [`Subject`]), and takes what was found ([`Findings`](crate::probe::findings::Findings)).
@@ -7,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::probe::outcome::expected::Expected;
+use crate::probe::outcome::suspicion::Suspicion;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 
@@ -38,8 +40,10 @@ impl When {
 /// Which probes are examined, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
-    trace: When,
+    trace: Option<When>,
     expected: Expected,
+    /// Whether it is looked into if the size of segments may be the reason.
+    searches: bool,
 }
 
 /// A probe that is to be examined.
@@ -57,23 +61,50 @@ pub struct Subject {
     pub is_silent: bool,
     /// Whether it came out as expected.
     pub is_expected: bool,
+    /// How long it took to connect, over TCP.
+    pub round_trip: Option<Duration>,
+    /// Whether its way is traced.
+    pub is_traced: bool,
+    /// Which size of segments may be the reason, if that is looked into.
+    pub suspicion: Option<Suspicion>,
     /// When the examination ends at the latest.
     pub end: Option<Instant>,
 }
 
 impl Wanted {
-    /// Probes are traced as `trace` says; the verdicts that are `expected` are no failures.
+    /// Probes are traced as `trace` says, and examined as a silence suggests. The verdicts that are
+    /// `expected` are no failures.
     #[must_use]
-    pub fn new(trace: When, expected: Expected) -> Self {
-        Self { trace, expected }
+    pub fn new(trace: Option<When>, expected: Expected) -> Self {
+        Self { trace, expected, searches: true }
     }
 
-    /// Whether a probe with this outcome is examined. One that has not reached the network took no
-    /// way.
+    /// The same for the probes of a run, of which nothing is repeated.
+    #[must_use]
+    pub fn of_run(self) -> Self {
+        Self { searches: false, ..self }
+    }
+
+    /// Whether a probe with this outcome is examined.
     #[must_use]
     pub fn wants(&self, outcome: &Outcome) -> bool {
+        self.traces(outcome) || self.suspects(outcome).is_some()
+    }
+
+    /// Whether the way of a probe with this outcome is traced. One that has not reached the network
+    /// took no way.
+    fn traces(&self, outcome: &Outcome) -> bool {
         let has_way = !matches!(outcome.verdict(), Verdict::Local | Verdict::Unresolved);
-        has_way && (self.trace == When::Always || !self.expected.contains(outcome.verdict()))
+        let is_failure = !self.expected.contains(outcome.verdict());
+        has_way && self.trace.is_some_and(|when| when == When::Always || is_failure)
+    }
+
+    /// Which size of segments is looked into as the reason for this outcome, if any. If nothing
+    /// suggests that, only with `--trace`: the message is sent again, to a program that has had it.
+    fn suspects(&self, outcome: &Outcome) -> Option<Suspicion> {
+        let is_failure = !self.expected.contains(outcome.verdict());
+        let suspicion = outcome.suspicion().filter(|_| self.searches && is_failure)?;
+        (!suspicion.is_weak || self.trace.is_some()).then_some(suspicion)
     }
 
     /// What is to be examined of the probe that has `ended`, sent by `flow`; until `end` at the
@@ -82,8 +113,18 @@ impl Wanted {
         let last = &ended.last;
         let (address, local) = last.address.zip(last.local).filter(|_| self.wants(last))?;
         let is_expected = self.expected.contains(last.verdict());
-        let (number, is_silent) = (ended.number, last.is_silence());
-        Some(Subject { number, flow, address, local, is_silent, is_expected, end })
+        Some(Subject {
+            number: ended.number,
+            flow,
+            address,
+            local,
+            is_silent: last.is_silence(),
+            is_expected,
+            round_trip: last.connect,
+            is_traced: self.traces(last),
+            suspicion: self.suspects(last),
+            end,
+        })
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Extra {
     LateChoice,
     /// tcp(7).
     TcpInfo,
+    /// tcp(7).
+    SegmentSize,
     /// timerfd_create(2).
     Timer,
     /// signalfd(2).
@@ -46,6 +48,7 @@ impl Extra {
             Self::SharedPort => ("SO_REUSEADDR", "a source port rests after each connection"),
             Self::LateChoice => ("IP_BIND_ADDRESS_NO_PORT", "there are fewer source ports"),
             Self::TcpInfo => ("TCP_INFO", "the time to connect is until the client saw it"),
+            Self::SegmentSize => ("TCP_MAXSEG", "which size of segments passes is not known"),
             Self::Timer => ("timerfd", "times to wait are whole milliseconds"),
             Self::Signals => ("signalfd", "a signal ends a run without its summary"),
             Self::Thread => (

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::probe::outcome::trouble::Trouble;
 use crate::probe::trace::path::Path;
 
 /// What an examination of a probe has found.
@@ -11,4 +12,6 @@ pub struct Findings {
     pub begun: Instant,
     /// The probe's way, if it was traced.
     pub trace: Option<Path>,
+    /// The probe's trouble, if more is known of it now.
+    pub trouble: Option<Trouble>,
 }

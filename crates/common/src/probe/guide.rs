@@ -26,7 +26,7 @@ pub const FOREIGN: &[Foreign] = &[
     ),
     Foreign::new(
         "-a -H --host --hostname --addr --address --ip --server --target --dst --dest --destination \
-         --connect --remote --url",
+         --remote --url",
         "HOST",
         "the host needs no option: HOST",
     ),
@@ -69,10 +69,11 @@ pub const FOREIGN: &[Foreign] = &[
         "write --message TEXT",
     ),
     Foreign::new(
-        "-S --size --length --len --bytes --packet-size --padding --file --data-binary --upload",
-        "",
-        "--message - sends all of standard input",
+        "-S --length --len --bytes --packet-size --packetsize --data-size --padding",
+        "N",
+        "write --size N",
     ),
+    Foreign::new("--file --data-binary --upload", "", "--message - sends all of standard input"),
     Foreign::new("-P --parallel --streams --connections --concurrency", "N", "write --flows N"),
     Foreign::new("-f --flood --fast", "", "write --interval 0"),
     Foreign::new("--number --num --requests --probes --packets --times", "N", "write --count N"),

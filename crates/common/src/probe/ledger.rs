@@ -6,6 +6,7 @@ pub mod times;
 
 use std::net::SocketAddr;
 
+use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
@@ -19,6 +20,8 @@ pub struct Ledger {
     pub sent: u64,
     /// How many probes had each verdict, in the order of [`Verdict::ALL`].
     verdicts: [u64; Verdict::ALL.len()],
+    /// How many probes had each cause, in the order of [`Cause::ALL`].
+    causes: [u64; Cause::ALL.len()],
     /// How many probes did not come out as expected, other than by this machine's own fault.
     pub failed: u64,
     /// How many probes failed by this machine's own fault, and were expected not to.
@@ -53,7 +56,8 @@ pub struct Ledger {
     pub connect: Times,
     /// From the message until the reply.
     pub reply: Times,
-    /// From the attempt to connect until the reply.
+    /// From the attempt to connect until the reply, or until the connection stood, if only that
+    /// was asked for.
     pub total: Times,
     /// From when the probe was due until the reply.
     pub from_due: Times,
@@ -101,6 +105,9 @@ impl Ledger {
     pub fn ended(&mut self, ended: &Ended, is_expected: bool) {
         let outcome = &ended.last;
         self.verdicts[outcome.verdict() as usize] += 1;
+        if let Some(cause) = outcome.cause() {
+            self.causes[cause as usize] += 1;
+        }
         let is_ours = outcome.verdict() == Verdict::Local;
         self.failed += u64::from(!is_expected && !is_ours);
         self.failed_here += u64::from(!is_expected && is_ours);
@@ -119,7 +126,7 @@ impl Ledger {
         if let Some(took) = outcome.took {
             self.from_due.add(ended.delay.unwrap_or_default() + took);
         }
-        if let Ok(reply) = &outcome.result {
+        if let Some(reply) = outcome.reply_bytes() {
             self.sightings.note(reply, outcome.local);
         }
     }
@@ -131,9 +138,11 @@ impl Ledger {
         }
         if let Some(reply) = outcome.reply {
             self.reply.add(reply);
-            if let Some(connect) = outcome.connect {
-                self.total.add(connect + reply);
-            }
+        }
+        if let Some(connect) = outcome.connect
+            && (outcome.reply.is_some() || outcome.result == Ok(None))
+        {
+            self.total.add(connect + outcome.reply.unwrap_or_default());
         }
     }
 
@@ -164,6 +173,12 @@ impl Ledger {
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> u64 {
         self.verdicts[verdict as usize]
+    }
+
+    /// How many probes had this cause.
+    #[must_use]
+    pub fn caused_by(&self, cause: Cause) -> u64 {
+        self.causes[cause as usize]
     }
 
     /// How many probes have ended.

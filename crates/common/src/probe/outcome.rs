@@ -4,6 +4,7 @@ pub mod cause;
 pub mod expected;
 pub mod expected_reply;
 pub mod icmp;
+pub mod suspicion;
 pub mod trouble;
 pub mod verdict;
 
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::duration::Millis;
 use crate::probe::findings::Findings;
 use cause::Cause;
+use suspicion::Suspicion;
 use trouble::Trouble;
 use verdict::Verdict;
 
@@ -33,14 +35,18 @@ pub struct Outcome {
     pub syn_retransmits: Option<u32>,
     /// From sending the message's first byte until the reply's first byte was here.
     pub reply: Option<Duration>,
-    /// From when the probe began at this address until the reply's first byte was here. It has
-    /// in it what this machine takes from the connection to the message.
+    /// From when the probe began at this address until the reply's first byte was here, or until
+    /// the connection stood, if only that was asked for. It has in it what this machine takes from
+    /// the connection to the message.
     pub took: Option<Duration>,
+    /// The largest packet, in bytes, that a link on the way takes, if a router has said so.
+    pub mtu: Option<u32>,
     /// Whether the reply is all that the target had to say; none if that is not known, or
     /// without a reply.
     pub complete: Option<bool>,
-    /// The reply, or why there is none.
-    pub result: Result<Vec<u8>, Trouble>,
+    /// The reply, or why there is none. No reply is there either, and no trouble, if only a
+    /// connection was asked for, which stands.
+    pub result: Result<Option<Vec<u8>>, Trouble>,
 }
 
 /// A probe that has ended.
@@ -89,6 +95,18 @@ impl From<Outcome> for Ended {
     }
 }
 
+impl Ended {
+    /// The same, with what an examination has found, which may be the cause of the trouble.
+    #[must_use]
+    pub fn examined(mut self, findings: Option<Rc<Findings>>) -> Self {
+        if let Some(trouble) = findings.as_ref().and_then(|found| found.trouble.clone()) {
+            self.last.result = Err(trouble);
+        }
+        self.findings = findings;
+        self
+    }
+}
+
 impl fmt::Display for Outcome {
     /// `ok, connected in 0.123 ms, answered in 0.456 ms`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,9 +142,23 @@ impl Outcome {
             syn_retransmits: None,
             reply: None,
             took: None,
+            mtu: None,
             complete: None,
-            result,
+            result: result.map(Some),
         }
+    }
+
+    /// A connection to `address`, which was all that was asked for, and took so long to make.
+    #[must_use]
+    pub fn connected(address: SocketAddr, connect: Option<Duration>) -> Self {
+        let failed = Self::of(Some(address), Ok(Vec::new()));
+        Self { result: Ok(None), connect, took: connect, ..failed }
+    }
+
+    /// The reply, if one came and was the expected one.
+    #[must_use]
+    pub fn reply_bytes(&self) -> Option<&[u8]> {
+        self.result.as_ref().ok()?.as_deref()
     }
 
     /// The same outcome, without the router if the "router" is this machine. If a
@@ -166,6 +198,12 @@ impl Outcome {
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         self.result.as_ref().err().and_then(|trouble| trouble.cause)
+    }
+
+    /// Which size of segments may be the reason for a silence, if any.
+    #[must_use]
+    pub fn suspicion(&self) -> Option<Suspicion> {
+        self.result.as_ref().err().and_then(|trouble| trouble.suspicion)
     }
 
     /// Whether only the `end` of everything has ended the exchange, which is over `now`. With

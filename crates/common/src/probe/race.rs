@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn answered(probe: &Probe) -> Outcome {
-        Outcome { result: Ok(Vec::new()), ..refused(probe) }
+        Outcome { result: Ok(Some(Vec::new())), ..refused(probe) }
     }
 
     #[test]

@@ -116,6 +116,8 @@ pub struct Reporter {
     expected: Expected,
     trace: Option<When>,
     output: Output,
+    /// How many bytes of the message are padding.
+    padding: u64,
 }
 
 impl Reporter {
@@ -123,13 +125,19 @@ impl Reporter {
     #[must_use]
     pub fn new(program: &'static str, target: Address, reporting: &Reporting) -> Self {
         let (expected, trace, output) = (reporting.expect, reporting.trace(), reporting.output);
-        Self { program, target, expected, trace, output }
+        Self { program, target, expected, trace, output, padding: 0 }
+    }
+
+    /// The same, of a message of which `padding` bytes are padding.
+    #[must_use]
+    pub fn with_padding(self, padding: u64) -> Self {
+        Self { padding, ..self }
     }
 
     /// Which probes are examined once they have ended, if any are.
     #[must_use]
     pub fn wanted(&self) -> Option<Wanted> {
-        self.trace.map(|trace| Wanted::new(trace, self.expected))
+        Some(Wanted::new(self.trace, self.expected))
     }
 
     /// The level that `-q` and `-v` ask for.
@@ -248,7 +256,7 @@ impl Reporter {
     /// Says that a reply was longer than what is printed of it.
     fn warn_of_the_rest(&self, ended: &Ended) {
         if self.output.style() == Style::Text
-            && let Ok(reply) = &ended.last.result
+            && let Some(reply) = ended.last.reply_bytes()
             && ended.last.complete == Some(false)
             && self.level() >= LevelFilter::Info
         {
@@ -276,10 +284,10 @@ impl Reporter {
         }
         let stamp = self.output.stamp();
         if is_object {
-            print(write, json::probe(&self.target, ended, stamp).as_bytes())
-        } else if let Ok(reply) = &ended.last.result {
+            print(write, json::probe(&self.target, self.padding, ended, stamp).as_bytes())
+        } else if let Some(reply) = ended.last.reply_bytes() {
             print_reply(write, reply, self.output)
-        } else if is_expected {
+        } else if is_expected && ended.last.result.is_err() {
             let words = text::words(&self.target, ended);
             print(write, format!("{stamp}{}: {words}\n", self.target).as_bytes())
         } else {

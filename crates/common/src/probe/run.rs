@@ -83,7 +83,7 @@ impl Run {
         // Nobody waits for the end of this many.
         let count = plan.count.unwrap_or(u64::MAX);
         let schedule = Schedule::new(start, plan.interval, plan.flows, count);
-        let wanted = reporter.wanted();
+        let wanted = reporter.wanted().map(Wanted::of_run);
         let report = Some(RunReport::new(reporter, plan, start));
         let mut ledger = Ledger::new(plan.has_flows);
         ledger.uses_ports_again = plan.has_flows || destination.has_source_port();

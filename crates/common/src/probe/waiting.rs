@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use crate::exit::Failure;
 use crate::probe::destination::Destination;
 use crate::probe::outcome::Ended;
+use crate::probe::outcome::cause::Cause;
 use crate::probe::persistence::Persistence;
 use crate::probe::report::Reporter;
 use crate::probe::resolving::Resolving;
@@ -175,9 +176,14 @@ impl<'a> Waiting<'a> {
         }
         let is_expected = self.reporter.is_expected(&ended.last);
         let words = self.reporter.words(ended);
-        if !is_expected && words != self.said {
+        // How many segments were sent how often differs each time, and is no news.
+        let news = match ended.last.cause() {
+            Some(cause @ Cause::Unacknowledged) => cause.to_string(),
+            _ => words.clone(),
+        };
+        if !is_expected && news != self.said {
             info!("{words}; trying again");
-            self.said = words;
+            self.said = news;
         }
         self.last = Some(ended.clone());
         is_expected
@@ -188,7 +194,7 @@ impl<'a> Waiting<'a> {
     fn give_up(mut self, signal: Option<Signal>) -> Result<(), Failure> {
         let findings = self.run.take_findings();
         let Self { reporter, last, .. } = self;
-        let last = last.map(|last| Ended { findings, ..last });
+        let last = last.map(|last| last.examined(findings));
         let elapsed = self.start.elapsed();
         if let Some(signal) = signal {
             return Err(reporter.interrupted(last.as_ref(), elapsed).ended_by(signal));

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use common::probe::outcome::icmp::IcmpError;
 use common::stream::Stream;
 
+use crate::silence::Figures;
 use crate::stream::Connecting;
 
 /// What the socket answers to each call, in order. Afterwards it is connected, sends
@@ -20,6 +21,8 @@ pub struct Script {
     pub held_back: bool,
     pub ended: bool,
     pub icmp: Option<IcmpError>,
+    /// What the kernel knows of the connection.
+    pub figures: Option<Figures>,
     /// Whether the connection stands after an error.
     pub still_stands: bool,
 }
@@ -43,6 +46,10 @@ impl Connecting for Script {
 
     fn is_passing(&mut self) -> bool {
         self.still_stands
+    }
+
+    fn figures(&self) -> Option<Figures> {
+        self.figures
     }
 }
 

@@ -10,6 +10,7 @@ use common::probe::arrival;
 use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::run::Run;
+use common::probe::verbose;
 use mio::Interest;
 
 use super::Prober;
@@ -52,6 +53,9 @@ impl Prober<'_> {
             };
             match port.exchange.step(&port.socket, &port.ends, datagram, buffer) {
                 Step::Again => {}
+                Step::TooLarge(narrow) => {
+                    verbose::say(format_args!("[*] {narrow}: sending again, in fragments"));
+                }
                 Step::Wait => return Ok(()),
                 Step::WaitToSend => {
                     port.is_registered_for_writing = true;
@@ -92,6 +96,7 @@ impl Prober<'_> {
         } else if let Some(Out { probe, sent }) = self.ports.end(key, None, woken) {
             let port = self.ports.get(key);
             let local = reply.to.or(port.map(|port| port.ends.local));
+            let mtu = port.and_then(|port| port.exchange.narrow()?.mtu);
             if port.is_some_and(|port| port.exchange.has_failed()) {
                 // An ICMP error came before the reply.
                 self.ports.error(key, woken);
@@ -104,6 +109,7 @@ impl Prober<'_> {
                 reply: time,
                 took: Some(at.saturating_duration_since(probe.begun())),
                 complete: Some(true),
+                mtu,
                 ..Outcome::of(Some(probe.address()), self.expected_reply.judge(text))
             };
             self.take_in(&probe, outcome, woken, run);
@@ -126,8 +132,10 @@ impl Prober<'_> {
         if let Some(Out { probe, sent }) = self.ports.end(key, Some(&trouble), now) {
             // If the datagram could not be sent, the probe has failed just now.
             let now = if sent.is_some() { now } else { Instant::now() };
-            let local = self.ports.get_mut(key).map(|port| self.opener.update_local(port));
-            let outcome = Outcome { local, ..Outcome::failed(Some(probe.address()), trouble) };
+            let port = self.ports.get_mut(key);
+            let mtu = port.as_ref().and_then(|port| port.exchange.narrow()?.mtu);
+            let local = port.map(|port| self.opener.update_local(port));
+            let outcome = Outcome { local, mtu, ..Outcome::failed(Some(probe.address()), trouble) };
             self.take_in(&probe, outcome.without_own_address_as_router(), now, run);
         }
     }

@@ -22,7 +22,7 @@ impl Prober<'_> {
         };
         match tracing.go_on(&self.datagram, &mut self.buffer, now) {
             Step::Wait => Ok(()),
-            Step::Done(path) => run.examined(Some(path)),
+            Step::Done(path) => run.examined(Some(path), None),
             Step::Quiet => self.end_examination(run),
         }
     }
@@ -35,7 +35,7 @@ impl Prober<'_> {
         run: &mut Run,
     ) -> Result<(), Failure> {
         let Some(mut port) = self.ports.lend(subject.number, subject.address) else {
-            return run.examined(None);
+            return run.examined(None, None);
         };
         self.poller.reregister(port.socket.source(), EXAMINATION, Interest::READABLE)?;
         self.tracing = Some(Box::new(Tracing::new(port, &subject, now, self.ports.quiet())));
@@ -67,6 +67,6 @@ impl Prober<'_> {
     fn end_examination(&mut self, run: &mut Run) -> Result<(), Failure> {
         let path = self.tracing.take().and_then(|tracing| tracing.into_path());
         self.ports.give_back();
-        run.examined(path)
+        run.examined(path, None)
     }
 }

@@ -12,15 +12,28 @@ pub enum Cause {
     NoSuchName,
     /// Of `unresolved`: the resolver could not be asked, or did not answer in time.
     NoResolver,
+    /// Of `no-reply`: the target's system has acknowledged what was sent, and nothing came back.
+    SilentProgram,
+    /// Of `no-reply`: what was sent over a connection that stood was never acknowledged.
+    Unacknowledged,
+    /// Of `no-reply` and `unreachable`: what was sent, or the reply, is too large for the way.
+    Mtu,
 }
 
 impl Cause {
+    /// All causes, in the order in which they are counted and listed.
+    pub const ALL: [Self; 5] =
+        [Self::NoSuchName, Self::NoResolver, Self::SilentProgram, Self::Unacknowledged, Self::Mtu];
+
     /// The cause as users read it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoSuchName => "no-such-name",
             Self::NoResolver => "no-resolver",
+            Self::SilentProgram => "silent-program",
+            Self::Unacknowledged => "unacknowledged",
+            Self::Mtu => "mtu",
         }
     }
 
@@ -30,7 +43,7 @@ impl Cause {
         match self {
             // The reason is the resolver's: name or service not known.
             Self::NoSuchName => false,
-            Self::NoResolver => true,
+            Self::NoResolver | Self::SilentProgram | Self::Unacknowledged | Self::Mtu => true,
         }
     }
 }

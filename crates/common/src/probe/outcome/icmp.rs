@@ -3,6 +3,7 @@
 //! The types and codes of IPv4 are in RFC 792, RFC 1122 (section 3.2.2.1) and RFC
 //! 1812 (section 5.2.7.1), those of IPv6 in RFC 4443.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::probe::outcome::verdict::Verdict;
@@ -18,6 +19,31 @@ pub struct IcmpError {
     pub code: u8,
     /// Who sent the error: a router on the way, or the target itself.
     pub router: Option<IpAddr>,
+    /// The largest packet, in bytes, that the next link takes, if the error says so (RFC 1191, RFC
+    /// 4443).
+    pub mtu: Option<u32>,
+}
+
+/// A link on the way that a datagram was too large for, as an ICMP error says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Narrow {
+    /// Who says so; none if it is this machine, or the system does not report it.
+    pub router: Option<IpAddr>,
+    /// The largest packet, in bytes, that the link takes; none if the error does not say.
+    pub mtu: Option<u32>,
+}
+
+impl fmt::Display for Narrow {
+    /// `10.1.3.2 says that a link takes 1280 bytes at most`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(router) = self.router {
+            write!(f, "{router} says that ")?;
+        }
+        match self.mtu {
+            Some(mtu) => write!(f, "a link takes {mtu} bytes at most"),
+            None => f.write_str("a link takes no packet of that size"),
+        }
+    }
 }
 
 /// The two protocols, whose types and codes differ.
@@ -128,7 +154,7 @@ mod tests {
             (Version::V4, 11, 0, Verdict::Unreachable, "too many hops"),
             (Version::V4, 77, 7, Verdict::Unreachable, "ICMP type 77, code 7"),
         ] {
-            let error = IcmpError { version, kind, code, router: None };
+            let error = IcmpError { version, kind, code, router: None, mtu: None };
             assert_eq!(error.verdict(), verdict, "{words}");
             assert_eq!(error.words(), words);
             assert!(!error.is_too_large());

@@ -13,7 +13,8 @@ use crate::duration;
 use crate::exit::reason;
 use crate::printable::framed::quoted;
 use crate::probe::outcome::cause::Cause;
-use crate::probe::outcome::icmp::IcmpError;
+use crate::probe::outcome::icmp::{IcmpError, Narrow};
+use crate::probe::outcome::suspicion::Suspicion;
 use crate::probe::outcome::verdict::Verdict;
 
 /// Why an exchange with one address failed. The details are boxed, because trouble is
@@ -40,6 +41,10 @@ pub struct Details {
     pub from: Option<SocketAddr>,
     /// What came instead of the expected reply.
     pub reply: Option<Vec<u8>>,
+    /// How many bytes of a message the largest segment has that passes, if larger ones do not.
+    pub largest_segment: Option<u32>,
+    /// Which size of segments may be the reason.
+    pub suspicion: Option<Suspicion>,
 }
 
 /// Every source port is taken (`net.ipv4.ip_local_port_range`), or this machine has no
@@ -104,6 +109,7 @@ impl From<IcmpError> for Trouble {
     fn from(error: IcmpError) -> Self {
         let mut trouble = Self::new(error.verdict(), error.words());
         (trouble.router, trouble.icmp) = (error.router, Some((error.kind, error.code)));
+        trouble.cause = error.is_too_large().then_some(Cause::Mtu);
         trouble
     }
 }
@@ -113,9 +119,18 @@ impl Trouble {
     #[must_use]
     pub fn new(verdict: Verdict, reason: impl fmt::Display) -> Self {
         let reason = reason.to_string();
-        let (cause, router, icmp, from, reply) = (None, None, None, None, None);
-        let is_silence = false;
-        Self(Box::new(Details { verdict, cause, reason, is_silence, router, icmp, from, reply }))
+        Self(Box::new(Details {
+            verdict,
+            cause: None,
+            reason,
+            is_silence: false,
+            router: None,
+            icmp: None,
+            from: None,
+            reply: None,
+            largest_segment: None,
+            suspicion: None,
+        }))
     }
 
     /// The trouble in words, with what is known of the `way`:
@@ -218,11 +233,31 @@ impl Trouble {
         Self::silence(Verdict::NoReply, format_args!("connected, and then nothing within {limit}"))
     }
 
+    /// The connection stood, and then nothing came because segments are too large for the way:
+    /// `reason` says for which. The `largest` that passes has so many bytes.
+    #[must_use]
+    pub fn segments_vanish(reason: impl fmt::Display, largest: u32) -> Self {
+        let mut trouble =
+            Self::silence(Verdict::NoReply, format_args!("connected, and then {reason}"));
+        (trouble.cause, trouble.largest_segment) = (Some(Cause::Mtu), Some(largest));
+        trouble
+    }
+
     /// Nothing came back within `limit`.
     #[must_use]
     pub fn no_reply(limit: Duration) -> Self {
         let limit = duration::words(limit);
         Self::silence(Verdict::NoReply, format_args!("nothing came back within {limit}"))
+    }
+
+    /// Nothing came back within `limit`, of a datagram that was sent again in fragments because a
+    /// link takes no more than `narrow` says.
+    #[must_use]
+    pub fn no_reply_to_fragments(limit: Duration, narrow: Narrow) -> Self {
+        let mut trouble = Self::no_reply(limit);
+        trouble.cause = Some(Cause::Mtu);
+        trouble.reason += &format!("; {narrow}, and it was sent again in fragments");
+        trouble
     }
 
     /// Only `from`, which is not the target, answered.

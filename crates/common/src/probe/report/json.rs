@@ -12,6 +12,7 @@ use crate::printable::printable;
 use crate::probe::examination::Subject;
 use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ledger, Share};
+use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Other};
 use crate::probe::report::summary::{PERCENTILES, Summary};
@@ -31,11 +32,11 @@ fn millis(time: Option<Duration>) -> Field {
     time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)))
 }
 
-/// A probe that has ended.
-pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
+/// A probe that has ended, of whose message `padding` bytes are padding.
+pub(crate) fn probe(target: &Address, padding: u64, ended: &Ended, stamp: Stamp) -> String {
     let outcome = &ended.last;
     let (reply, trouble) = match &outcome.result {
-        Ok(reply) => (Some(reply), None),
+        Ok(reply) => (reply.as_ref(), None),
         Err(trouble) => (trouble.reply.as_ref(), Some(trouble)),
     };
     let shown = reply.map(|reply| printable(&reply[..reply.len().min(BUFFER_SIZE)]).to_string());
@@ -60,6 +61,9 @@ pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
         ("icmp_code", number(icmp.map(|(_, code)| code))),
         ("router", text(trouble.and_then(|trouble| trouble.router))),
         ("from", text(trouble.and_then(|trouble| trouble.from))),
+        ("mtu", number(outcome.mtu)),
+        ("largest_segment", number(trouble.and_then(|trouble| trouble.largest_segment))),
+        ("padding_bytes", Field::Number(padding)),
         ("others", Field::List(ended.others.iter().map(other).collect())),
         ("trace", way(ended.findings.as_ref().and_then(|found| found.trace.as_ref()))),
     ];
@@ -93,7 +97,8 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: S
 /// The summary of a run.
 pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
     let ledger = summary.ledger;
-    let verdicts = Verdict::ALL.map(|v| (v.as_str(), Field::Number(ledger.count(v))));
+    let verdicts = Verdict::ALL.map(|verdict| (verdict.as_str(), ledger.count(verdict)));
+    let causes = Cause::ALL.map(|cause| (cause.as_str(), ledger.caused_by(cause)));
     let sightings = &ledger.sightings;
     let is_seen = sightings.seen_as.is_some();
     let fields = [
@@ -113,7 +118,8 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("failed", Field::Number(ledger.failed)),
         ("loss_percent", share(summary.loss())),
         ("failed_percent", share(summary.failures())),
-        ("verdicts", Field::Object(verdicts.into())),
+        ("verdicts", counts(&verdicts)),
+        ("causes", counts(&causes)),
         ("elapsed_ms", Field::Millis(Millis(summary.elapsed))),
         ("resolve_ms", millis(summary.resolve)),
         ("connect_ms", times(&ledger.connect)),
@@ -150,6 +156,11 @@ fn way(path: Option<&Path>) -> Field {
         ("last_hop", last.map_or(Field::Nothing, |(hop, _)| Field::Number(hop as u64))),
         ("last_router", text(last.and_then(|(_, router)| router))),
     ])
+}
+
+fn counts(counts: &[(&'static str, u64)]) -> Field {
+    let count = |(word, count): &(&'static str, u64)| (*word, Field::Number(*count));
+    Field::Object(counts.iter().map(count).collect())
 }
 
 fn share(share: Option<Percent>) -> Field {
@@ -225,18 +236,19 @@ mod tests {
         let outcome = Outcome {
             local: at("10.0.0.1:40000"),
             reply: Some(Duration::from_nanos(1_234_567)),
-            result: Ok(b"ACK!\n".to_vec()),
+            result: Ok(Some(b"ACK!\n".to_vec())),
             ..Outcome::failed(at("192.0.2.1:6666"), Trouble::new(Verdict::Refused, "refused"))
         };
         let ended = Ended::from(outcome);
         assert_eq!(
-            probe(&"192.0.2.1".parse().unwrap(), &ended, Stamp(false)),
+            probe(&"192.0.2.1".parse().unwrap(), 7, &ended, Stamp(false)),
             concat!(
                 r#"{"schema":1,"event":"probe","number":1,"verdict":"ok","target":"192.0.2.1:6666","#,
                 r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
                 r#""bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
-                r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"others":[],"trace":null}"#,
+                r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"#,
+                r#""mtu":null,"largest_segment":null,"padding_bytes":7,"others":[],"trace":null}"#,
                 "\n"
             )
         );

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::printable::printable;
 use crate::probe::ledger::{Ledger, Share};
+use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::report::summary::Summary;
 
@@ -16,6 +17,7 @@ pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
     let mut remarks: Vec<_> = ours(ledger).into_iter().chain(lossy_ports(summary)).collect();
     remarks.extend(other_addresses(ledger));
     remarks.extend(second_syns(ledger));
+    causes(ledger, &mut remarks);
     let of_icmp = ledger.count(Verdict::Refused) + ledger.count(Verdict::Unreachable);
     if ledger.connect.samples() == 0 && of_icmp > 0 && ledger.count(Verdict::NoReply) > 0 {
         remarks.push(
@@ -62,6 +64,20 @@ fn ours(ledger: &Ledger) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// Whose silence it was, and what else is known to be behind verdicts.
+fn causes(ledger: &Ledger, remarks: &mut Vec<String>) {
+    for (cause, what) in [
+        (Cause::SilentProgram, "the target's system had the message"),
+        (Cause::Unacknowledged, "the target's system never had it, or could not say so"),
+        (Cause::Mtu, "too large for the way"),
+    ] {
+        let probes = ledger.caused_by(cause);
+        if probes > 0 {
+            remarks.push(format!("{probes} {cause}: {what}."));
+        }
+    }
 }
 
 /// The connections whose SYN was sent again, and why that may have been.

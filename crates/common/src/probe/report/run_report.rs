@@ -102,7 +102,7 @@ impl RunReport {
         self.progress.clear();
         let (target, stamp) = (&reporter.target, reporter.output.stamp());
         match reporter.output.style() {
-            Style::Json => self.backlog.push(&json::probe(target, ended, stamp)),
+            Style::Json => self.backlog.push(&json::probe(target, reporter.padding, ended, stamp)),
             Style::Text => {
                 let line = text::probe(target, ended, plan.has_flows);
                 self.backlog.push(&format!("{stamp}{line}"))

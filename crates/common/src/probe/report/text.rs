@@ -97,11 +97,15 @@ pub(crate) fn give_up(
     format!("{}, for {}", failure(target, ended, expected), duration::words(elapsed))
 }
 
-/// `4 bytes from 127.0.0.1:6666: probe=1 connect=0.123 ms reply=0.084 ms`
+/// `4 bytes from 127.0.0.1:6666: probe=1 connect=0.123 ms reply=0.084 ms`,
+/// `connected to 127.0.0.1:22: probe=1 connect=0.123 ms`
 pub(crate) fn probe(target: &Address, ended: &Ended, has_flows: bool) -> String {
     let Ended { number, delay, last: outcome, .. } = ended;
     let mut line = match (&outcome.result, outcome.address) {
-        (Ok(reply), Some(from)) => format!("{} bytes from {from}: probe={number}", reply.len()),
+        (Ok(Some(reply)), Some(from)) => {
+            format!("{} bytes from {from}: probe={number}", reply.len())
+        }
+        (Ok(None), Some(to)) => format!("connected to {to}: probe={number}"),
         _ => format!("{target}: probe={number}"),
     };
     let mut add = |name, time: Option<Duration>| {
@@ -289,7 +293,7 @@ mod tests {
         );
         let open = Other { trouble: None, ..other("[::1]:7000") };
         let others = vec![other("[::2]:7000"), open];
-        let answered = Outcome { result: Ok(Vec::new()), ..refused("127.0.0.1:7000") };
+        let answered = Outcome { result: Ok(Some(Vec::new())), ..refused("127.0.0.1:7000") };
         assert_eq!(
             super::others(&"box:7000".parse().unwrap(), &Ended { others, ..answered.into() }),
             "::2: refused (connection refused); \

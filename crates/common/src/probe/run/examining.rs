@@ -9,6 +9,7 @@ use super::Run;
 use crate::exit::Failure;
 use crate::probe::examination::Subject;
 use crate::probe::findings::Findings;
+use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::trace::path::Path;
 
@@ -56,11 +57,16 @@ impl Run {
         self.examining.begin(now)
     }
 
-    /// Takes in what was found out about the probe that is being examined.
+    /// Takes in what was found out about the probe that is being examined: its way, and its trouble,
+    /// if more is known of it now.
     ///
     /// # Errors
     /// Standard output takes no more.
-    pub fn examined(&mut self, trace: Option<Path>) -> Result<(), Failure> {
+    pub fn examined(
+        &mut self,
+        trace: Option<Path>,
+        trouble: Option<Trouble>,
+    ) -> Result<(), Failure> {
         let Some((subject, begun)) = self.examining.end() else {
             return Ok(());
         };
@@ -70,9 +76,9 @@ impl Run {
         if let Some(report) = &mut self.report {
             return trace.map_or(Ok(()), |path| report.trace(&subject, &path));
         }
-        let findings = Some(Rc::new(Findings { begun, trace }));
+        let findings = Some(Rc::new(Findings { begun, trace, trouble }));
         match self.held.take() {
-            Some(ended) => self.ended.push_back(Ended { findings, ..ended }),
+            Some(ended) => self.ended.push_back(ended.examined(findings)),
             None => self.findings = findings,
         }
         Ok(())

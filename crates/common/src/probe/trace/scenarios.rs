@@ -58,7 +58,7 @@ impl World {
         let (what, router) = text.split_once(" by ").unwrap_or((text, ""));
         let icmp = |kind, code| {
             let (version, router) = (Version::V4, router.parse().ok());
-            IcmpError { version, kind, code, router }
+            IcmpError { version, kind, code, router, mtu: None }
         };
         match what.split_once('/') {
             None if what == "answer" => self.trace.reached(self.now),
