@@ -1,7 +1,7 @@
 //! The probe wing: what tcp-client and udp-client share.
 //!
-//! - [`target`]: what a client talks to; [`resolving`]: its name, on a thread; [`destination`]:
-//!   the target's addresses; [`message`]: what is sent; [`input`]: standard input.
+//! - [`target`]: what a client talks to; [`egress`]: by which way it leaves this machine;
+//!   [`resolving`]: its name, on a thread; [`destination`]: the target's addresses; [`message`]: what is sent; [`input`]: standard input.
 //! - [`persistence`]: the options `--wait` and `--deadline`; [`waiting`]: what `--wait` does;
 //!   [`plan`]: the options of a run; [`guide`]: what `--help` says beside the options.
 //! - [`run`]: the probes of a run, or a single exchange, for a client's loop;
@@ -20,6 +20,7 @@ pub mod aim;
 pub mod arrival;
 pub mod control;
 pub mod destination;
+pub mod egress;
 pub mod error_queue;
 pub mod extras;
 pub mod guide;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use common::exit::Failure;
 use common::probe::aim::Probe;
 use common::probe::destination::{Destination, any_address};
+use common::probe::egress::Egress;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Ended, Outcome};
 use common::probe::poller::{Poller, Ready, earlier};
@@ -30,6 +31,7 @@ pub struct Prober<'m> {
     /// No probe's time is up before this time.
     first_end: Option<Instant>,
     flows: Flows,
+    egress: Egress,
     /// Probes that wait for their flow's source port, and when each tries again.
     waiting: Vec<(Instant, Probe)>,
     /// What all attempts receive into, one after another.
@@ -45,6 +47,7 @@ impl<'m> Prober<'m> {
             attempts: Slab::new(),
             first_end: None,
             flows: Flows::new(target.has_source_port()),
+            egress: target.egress().clone(),
             waiting: Vec::new(),
             buffer: vec![0; AT_ONCE],
         })
@@ -230,7 +233,7 @@ impl<'m> Prober<'m> {
             own.set_port(port);
             own
         });
-        let mut connection = Connection::connect(peer, kept.or(source), chooser)?;
+        let mut connection = Connection::connect(peer, kept.or(source), chooser, &self.egress)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         let token = Token(self.attempts.vacant_key());
         let registered = self.poller.registry().register(connection.source(), token, both);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use common::probe::control::Control;
 use common::probe::destination::any_address;
+use common::probe::egress::Egress;
 use common::probe::extras::{self, Extra};
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
@@ -139,11 +140,13 @@ sockopt_impl!(
 
 impl Connection {
     /// Makes a socket, and starts to connect to `peer`, from `source` if one is given. A
-    /// `chooser` is given if the connection's flow keeps its port, and so uses it again.
+    /// `chooser` is given if the connection's flow keeps its port, and so uses it again. The
+    /// segments leave by `egress`.
     pub fn connect(
         peer: SocketAddr,
         source: Option<SocketAddr>,
         chooser: Option<Chooser>,
+        egress: &Egress,
     ) -> Result<Self, Unconnected> {
         let kind = Type::STREAM.nonblocking();
         let made = Socket::new(Domain::for_address(peer), kind, None);
@@ -151,6 +154,7 @@ impl Connection {
         if peer.is_ipv6() {
             extras::have(Extra::OneFamily, socket.set_only_v6(true));
         }
+        egress.prepare(&socket)?;
         let has_error_queue = error_queue::enable(&socket, peer.is_ipv6());
         arrival::enable(&socket);
         if source.is_some() || chooser.is_some() {
@@ -326,7 +330,7 @@ mod tests {
         for any in ["127.0.0.1:0", "[::1]:0"] {
             let listener = TcpListener::bind(any).unwrap();
             let peer = listener.local_addr().unwrap();
-            let mut connection = Connection::connect(peer, None, None).unwrap();
+            let mut connection = Connection::connect(peer, None, None, &Egress::default()).unwrap();
             let _accepted = listener.accept().unwrap();
             thread::sleep(late);
             assert!(connection.is_connected().unwrap());

@@ -50,8 +50,8 @@ class Network:
         try:
             self.a, self.r, self.b = (self._host(name) for name in "arb")
             self.links = ((self.a, "a"), (self.r, "ra"), (self.r, "rb"), (self.b, "b"))
-            self._connect(self.a, "a", self.r, "ra")
-            self._connect(self.r, "rb", self.b, "b")
+            self.connect(self.a, "a", self.r, "ra")
+            self.connect(self.r, "rb", self.b, "b")
             self._number()
         except BaseException:
             self.close()
@@ -67,7 +67,7 @@ class Network:
         return host
 
     @staticmethod
-    def _connect(one: Host, link: str, other: Host, peer: str) -> None:
+    def connect(one: Host, link: str, other: Host, peer: str) -> None:
         pair = f"link add name {link} type veth peer name {peer} netns {other.path}"
         one.ip("link set lo up", pair, f"link set dev {link} up")
         other.ip("link set lo up", f"link set dev {peer} up")

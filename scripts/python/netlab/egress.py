@@ -1,0 +1,114 @@
+"""A client with two links to the router, and --interface, which decides by which of them it goes."""
+
+import json
+import re
+from typing import Any, Iterator
+
+from lab.harness import Ended
+from lab.hosts import Host
+from netlab.play import Act, Play, play
+from netlab.scene import Scene
+from netlab.topology import RETRANSMISSION_MS, Network, add
+from netlab.trial import SILENCE, each, verdict
+
+SECOND = {4: ("10.0.5.1", "10.0.5.254"), 6: ("fd00:d::1", "fd00:d::fe")}  # the second link's ends, of a and of r
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+VRF = "blue"
+TABLE = 10  # the VRF's own routes
+
+
+def plays() -> Iterator[Play]:
+    for begin, protocol, _ in each():
+        yield play(begin, "interface", verdict("ok", SILENCE[protocol]), two_links(dead="ra"), run=by_the_second)
+        yield play(begin, "interface-missing", verdict("local"), serve, run=missing)
+        yield play(begin, "interface-vrf", verdict("ok"), serve, run=by_vrf)
+
+
+def serve(scene: Scene) -> None:
+    scene.start_server("--witness")
+
+
+def two_links(dead: str = "") -> Act:
+    """A second link from a to r, which a's routes prefer less. The router drops all that comes by the link `dead`."""
+
+    def prepare(scene: Scene) -> None:
+        serve(scene)
+        connect(scene)
+        near = SECOND[scene.plan.family][1]
+        scene.a.ip(f"route add default via {near} dev a2 metric 9999")
+        scene.filter(scene.r, "forward", f'iifname "{dead}" drop')
+
+    return prepare
+
+
+def connect(scene: Scene) -> None:
+    """Two more ends of a link, with addresses; up."""
+    network: Network = scene.network
+    network.connect(scene.a, "a2", scene.r, "ra2")
+    own, near = SECOND[scene.plan.family]
+    for host, link, address in ((scene.a, "a2", own), (scene.r, "ra2", near)):
+        quick(host, link)
+        add(host, link, address)
+
+
+def quick(host: Host, link: str) -> None:
+    host.set(**{f"{family}__neigh__{link}__retrans_time_ms": RETRANSMISSION_MS for family in ("ipv4", "ipv6")})
+
+
+def said(ended: Ended) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(ended.output)
+    return found
+
+
+def check_seen(scene: Scene, ended: Ended, address: str) -> None:
+    """The server was reached, and has seen this address, which the client names as its own."""
+    check, found = scene.case.check, said(ended)
+    check(ended.status == 0 and found["verdict"] == "ok", f"{ended}")
+    seen = re.escape(scene.plan.endpoint(address, 0)[:-1]) + "[0-9]+"
+    check(re.search(f" peer={seen} ", found["reply"] or ""), f"seen: {found['reply']}")
+    check(re.fullmatch(seen, found["local"] or ""), f"local {found['local']}")
+
+
+def by_the_second(scene: Scene) -> None:
+    """The default route leads by the link that is dead. By the other one the server is reached, as any user."""
+    own = SECOND[scene.plan.family][0]
+    plain = said(scene.probe())
+    scene.case.check(plain["verdict"] == SILENCE[scene.protocol], f"by the dead link: {plain['verdict']}")
+    dead = said(scene.probe("--interface", "a"))
+    scene.case.check(dead["verdict"] == SILENCE[scene.protocol], f"by the dead link, as asked: {dead['verdict']}")
+    for wrapper in ((), NOBODY):
+        check_seen(scene, scene.probe("--interface", "a2", timeout="2s", wrapper=wrapper), own)
+        check_seen(scene, scene.probe("--interface", "a2", "--source", own, timeout="2s", wrapper=wrapper), own)
+    scene.came = f"{plain['verdict']}, ok by a2"
+
+
+def missing(scene: Scene) -> None:
+    ended = scene.probe("--interface", "nosuch")
+    check, found = scene.case.check, said(ended)
+    check((ended.status, found["verdict"]) == (2, "local"), f"{ended}")
+    check("interface nosuch: no such device" in found["reason"], f"reason {found['reason']}")
+    check(said(scene.probe("--interface", "a"))["verdict"] == "ok", "the interface that there is does not work")
+    scene.came = f"{found['verdict']}"
+
+
+def by_vrf(scene: Scene) -> None:
+    """The second link belongs to a VRF, which alone has a way to the server."""
+    plan, (own, near) = scene.plan, SECOND[scene.plan.family]
+    try:
+        scene.a.ip(f"link add name {VRF} type vrf table {TABLE}", f"link set dev {VRF} up")
+    except RuntimeError as error:
+        scene.came = "SKIPPED: this kernel has no VRF"
+        print(f"skipped: {scene.trial.name}: {error}", flush=True)
+        return
+    network: Network = scene.network
+    network.connect(scene.a, "a2", scene.r, "ra2")
+    scene.a.ip(f"link set dev a2 master {VRF}")
+    for host, link, address in ((scene.a, "a2", own), (scene.r, "ra2", near)):
+        quick(host, link)
+        add(host, link, address)
+    scene.a.ip(f"route add default via {near} dev a2 table {TABLE}", f"route del default via {plan.near}")
+    plain = said(scene.probe())
+    scene.case.check(plain["verdict"] == "unreachable", f"outside the VRF: {plain['verdict']}")
+    for options in ((), ("--source", own)):
+        check_seen(scene, scene.probe("--interface", VRF, *options, timeout="2s"), own)
+    scene.came = "ok by the VRF"
