@@ -62,6 +62,11 @@ pub const MOST_RATE: u64 = 1_000_000;
 /// A burst may have as many replies as are earned in this time: twice the rate.
 pub const BURST: Duration = Duration::from_secs(2);
 
+/// So many ports are known at least from which datagrams came (`--witness`), and twice as many at
+/// most, in some 3 MB: those of some minutes, if a few clients lose a datagram a second and so leave
+/// a port. A client that asks about what was forgotten is not told.
+pub const SEEN: usize = 4096;
+
 /// The rate of at least this many sources is kept, and of twice as many at most, in
 /// some 4 MB. A source that is forgotten begins anew, with a whole burst.
 pub const SOURCES: usize = 32 * 1024;

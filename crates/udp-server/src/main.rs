@@ -34,6 +34,7 @@ mod headers;
 mod limits;
 mod rates;
 mod replies;
+mod seen;
 mod server;
 mod setup;
 mod shared;

@@ -42,6 +42,18 @@ impl Reply {
         }
     }
 
+    /// The text, if everybody gets the same.
+    #[must_use]
+    pub fn text(&self) -> Option<&[u8]> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// This machine's name, if replies have it.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        if let Self::Witness { host } = self { Some(host) } else { None }
+    }
+
     /// As [`Reply::to`], to be kept until it can be sent.
     pub fn kept(&self, peer: &Peer, number: impl FnOnce() -> u64) -> Arc<[u8]> {
         match self {
@@ -83,8 +95,14 @@ fn is_witness(message: &[u8]) -> bool {
         return false;
     };
     let mut words = text.split(' ');
-    ["host=", "peer=", "n="].iter().all(|key| words.next().is_some_and(|w| w.starts_with(key)))
-        && words.next().is_none()
+    let mut is_next = |key| words.next().is_some_and(|word| word.starts_with(key));
+    if !(is_next("host=") && is_next("peer=")) {
+        return false;
+    }
+    // Of an inquiry's answer, ports follow.
+    let is_answer = |word: &str| word.starts_with("since=");
+    let third = words.next().unwrap_or_default();
+    is_answer(third) || (third.starts_with("n=") && words.next().is_none())
 }
 
 #[cfg(test)]
@@ -109,6 +127,9 @@ mod tests {
             assert!(reply.is_like(b"Recvice message ok!"));
             assert!(reply.is_like(b"ACK!"));
             assert!(reply.is_like(&witness.to(&peer(), || 1)));
+            assert!(reply.is_like(b"host=a peer=b since=5 40001=1/5"));
+            assert!(reply.is_like(b"host=a peer=b since=5"));
+            assert!(!reply.is_like(b"seen? 40001/5"), "an inquiry is answered");
             assert!(!reply.is_like(b"hello"));
             assert!(!reply.is_like(b"host=a peer=b"));
             assert!(!reply.is_like(b"host=a peer=b n=1 and more"));
