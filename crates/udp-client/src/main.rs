@@ -19,7 +19,9 @@
 //! [`Exchange::send`]: exchange::Exchange::send
 //! [`Exchange::receive`]: exchange::Exchange::receive
 
+mod account;
 mod cli;
+mod directions;
 mod exchange;
 mod numbers;
 mod port;
@@ -96,6 +98,6 @@ fn run(options: &Options) -> Result<(), Failure> {
             waiting.run(|run| prober.drive(run, datagram))
         }
         Task::Measure(datagram, plan) => Measuring::new(target, *plan, reporter, end)
-            .run(prober, |prober, run| prober.drive(run, datagram)),
+            .run(prober, |prober, run| prober.measure(run, datagram)),
     }
 }

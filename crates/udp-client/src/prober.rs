@@ -6,7 +6,9 @@
 //! What comes to a port is dealt with in `arrivals`.
 
 mod arrivals;
+mod inquiry;
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use common::exit::Failure;
@@ -21,6 +23,7 @@ use common::probe::run::Run;
 use common::probe::target::Target;
 use mio::{Interest, Token};
 
+use crate::directions::Sender;
 use crate::exchange::Exchange;
 use crate::port::{Opener, Port};
 use crate::ports::Ports;
@@ -45,6 +48,8 @@ pub struct Prober<'r> {
     datagram: Vec<u8>,
     /// What a reply is expected to be.
     expected_reply: ExpectedReply<'r>,
+    /// Ports that were closed to make room, and that have lost probes: the last of them.
+    closed: VecDeque<Sender>,
 }
 
 impl<'r> Prober<'r> {
@@ -59,7 +64,8 @@ impl<'r> Prober<'r> {
         let (ports, opener) =
             (Ports::new(policy, Instant::now()), Opener::new(target.egress().clone()));
         let (buffer, datagram) = (vec![0; RECEIVE_SIZE], Vec::new());
-        Ok(Self { poller, ports, opener, buffer, datagram, expected_reply })
+        let closed = VecDeque::new();
+        Ok(Self { poller, ports, opener, buffer, datagram, expected_reply, closed })
     }
 
     /// Sends `datagram`, and receives the reply: a single exchange, until `end` at the
@@ -149,6 +155,7 @@ impl<'r> Prober<'r> {
         };
         let now = Instant::now();
         self.drain(key, now, run)?;
+        self.keep_account(key);
         if let (_, Some(Out { probe, .. })) = self.ports.close(key) {
             // With --source-port there is no other port for the probe's next address.
             let trouble = Trouble::no_reply(now.saturating_duration_since(probe.begun()));
@@ -161,6 +168,7 @@ impl<'r> Prober<'r> {
     fn open(&mut self, probe: &Probe, destination: &Destination) -> Result<usize, Trouble> {
         let (flow, address) = (probe.flow(), probe.address());
         let mut port = self.opener.open(address, destination.source_of_flow(address, flow)?)?;
+        self.forget_account(port.socket.port());
         let token = Token(self.ports.next_key());
         // Not for writing: the loop would be woken each time that a datagram has left.
         let registered =

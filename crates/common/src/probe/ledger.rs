@@ -1,6 +1,7 @@
 //! What became of the probes of a run, in figures. The ledger takes the same memory
 //! for any number of probes.
 
+pub mod directions;
 pub mod sightings;
 pub mod times;
 
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
+use directions::Directions;
 use sightings::Sightings;
 use times::Times;
 
@@ -61,6 +63,8 @@ pub struct Ledger {
     pub ports: Option<PortShares>,
     /// What servers with `--witness` have said.
     pub sightings: Sightings,
+    /// In which direction the lost probes were lost, if a witness could tell of each.
+    pub directions: Option<Directions>,
 }
 
 /// The probes of one source port.
@@ -176,6 +180,24 @@ impl Ledger {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.silent.saturating_sub(self.late)
+    }
+
+    /// The host that has answered all probes that were answered, if it is one witness, and the way
+    /// there translates no addresses: it may know in which direction the others were lost.
+    #[must_use]
+    pub fn witness(&self) -> Option<&str> {
+        let others = [Verdict::WrongReply, Verdict::WrongSource].map(|verdict| self.count(verdict));
+        match &self.sightings.hosts[..] {
+            [(host, replies)]
+                if *replies == self.count(Verdict::Ok)
+                    && others == [0; 2]
+                    && self.sightings.translated == 0
+                    && !self.sightings.is_mixed =>
+            {
+                Some(host)
+            }
+            _ => None,
+        }
     }
 
     /// How many probes have ended, other than by this machine's own fault. The shares in

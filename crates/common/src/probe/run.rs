@@ -6,7 +6,7 @@
 //! not measured, and that the caller reports; `ending` how a run ends before its time.
 
 mod attempts;
-mod ending;
+pub mod ending;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -45,6 +45,8 @@ pub struct Run {
     report: Option<RunReport>,
     /// When the exchange or the run ends at the latest.
     end: Option<Instant>,
+    /// When everything has to end, if there is a deadline.
+    deadline: Option<Instant>,
     /// When the caller wants the loop back, even if nothing has ended.
     pause: Option<Instant>,
     /// The probes under way.
@@ -76,7 +78,7 @@ impl Run {
         let report = Some(RunReport::new(reporter, plan, start));
         let mut ledger = Ledger::new(plan.has_flows);
         ledger.uses_ports_again = plan.has_flows || destination.has_source_port();
-        Self { end, report, ..Self::of(destination, schedule, ledger) }
+        Self { end, deadline: end, report, ..Self::of(destination, schedule, ledger) }
     }
 
     fn of(destination: Destination, schedule: Schedule, ledger: Ledger) -> Self {
@@ -86,6 +88,7 @@ impl Run {
             ledger,
             report: None,
             end: None,
+            deadline: None,
             pause: None,
             races: Races::default(),
             left_of_turn: MOST_A_TURN,

@@ -22,13 +22,18 @@ pub struct Sightings {
     pub local: Option<SocketAddr>,
     /// How many replies name an address other than the one the probe was sent from.
     pub translated: u64,
+    /// The greatest number that a reply had. Each server numbers its replies.
+    greatest: u64,
+    /// Whether a reply had no greater number than one before: of several servers with the same name,
+    /// or of one that was started again; or replies have overtaken each other.
+    pub is_mixed: bool,
 }
 
 impl Sightings {
     /// Notes what `reply` says about a probe that was sent from `local`. A reply in any
     /// other form is ignored.
     pub fn note(&mut self, reply: &[u8], local: Option<SocketAddr>) {
-        let Some((host, peer)) = parse(reply) else {
+        let Some((host, peer, number)) = parse(reply) else {
             return;
         };
         match self.hosts.iter().position(|(known, _)| known == host) {
@@ -37,19 +42,21 @@ impl Sightings {
             None => {}
         }
         self.translated += u64::from(local.is_some_and(|local| !is_own(local, peer)));
+        self.is_mixed |= number <= self.greatest && self.seen_as.is_some();
+        self.greatest = self.greatest.max(number);
         (self.seen_as, self.local) = (Some(peer), local);
     }
 }
 
 /// `host=NAME peer=IP:PORT n=COUNT`
-fn parse(reply: &[u8]) -> Option<(&str, SocketAddr)> {
+fn parse(reply: &[u8]) -> Option<(&str, SocketAddr, u64)> {
     let fields = std::str::from_utf8(reply.strip_prefix(b"host=")?).ok()?;
     let (host, rest) = fields.trim_end().split_once(" peer=")?;
-    let (peer, count) = rest.split_once(" n=")?;
-    count.parse::<u64>().ok()?;
+    let (peer, number) = rest.split_once(" n=")?;
+    let number = number.parse().ok()?;
     // A server writes no space into it: with one, a host could list others beside itself.
     (host.len() <= LONGEST_NAME && !host.contains(char::is_whitespace)).then_some(())?;
-    Some((host, peer.parse().ok()?))
+    Some((host, peer.parse().ok()?, number))
 }
 
 /// Whether both are the same address and port. Scope numbers are not compared: they
@@ -79,5 +86,23 @@ mod tests {
         }
         assert_eq!(sightings.hosts, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
         assert_eq!((sightings.translated, sightings.seen_as), (1, local));
+    }
+
+    #[test]
+    fn the_numbers_of_one_server_ascend() {
+        for (numbers, is_mixed) in [
+            (&[0][..], false),
+            (&[7, 8, 20], false),
+            (&[1, 1, 2, 2], true),
+            (&[5000, 1, 5001], true),
+            (&[8, 7], true),
+        ] {
+            let mut sightings = Sightings::default();
+            for number in numbers {
+                let reply = format!("host=a peer=10.0.0.2:4000 n={number}");
+                sightings.note(reply.as_bytes(), None);
+            }
+            assert_eq!(sightings.is_mixed, is_mixed, "{numbers:?}");
+        }
     }
 }

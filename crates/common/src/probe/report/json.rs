@@ -88,6 +88,8 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("ok", Field::Number(ledger.count(Verdict::Ok))),
         ("late", Field::Number(ledger.late)),
         ("lost", Field::Number(ledger.lost())),
+        ("lost_there", number(ledger.directions.map(|lost| lost.there))),
+        ("lost_back", number(ledger.directions.map(|lost| lost.back))),
         ("unfinished", Field::Number(ledger.unfinished())),
         ("skipped", Field::Number(ledger.skipped)),
         ("sent_late", Field::Number(ledger.sent_late)),
