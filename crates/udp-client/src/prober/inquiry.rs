@@ -83,15 +83,18 @@ impl Prober<'_> {
         run: &mut Run,
     ) -> Result<Option<Directions>, Failure> {
         for _ in 0..patience.tries {
+            if patience.until <= Instant::now() {
+                break;
+            }
             let Some(mut port) = self.open_another(run) else {
-                return Ok(None);
+                break;
             };
             let at = Instant::now();
             let until = patience.until.min(at + patience.each);
             let (own, answered_at) = (port.ends.local, at);
             let mut asked = Asked { host, own, at, answered_at, patience: patience.each };
             if port.socket.send(&inquiry.bytes(&asked), port.ends.peer).is_err() {
-                return Ok(None);
+                break;
             }
             while asked.answered_at < until {
                 let woken = self.poller.wait(Some(until))?;
