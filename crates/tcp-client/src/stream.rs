@@ -154,7 +154,7 @@ impl Connection {
         if peer.is_ipv6() {
             extras::have(Extra::OneFamily, socket.set_only_v6(true));
         }
-        egress.prepare(&socket)?;
+        egress.prepare(&socket, peer.is_ipv6())?;
         let has_error_queue = error_queue::enable(&socket, peer.is_ipv6());
         arrival::enable(&socket);
         if source.is_some() || chooser.is_some() {

@@ -56,7 +56,7 @@ impl Opener {
         let mut ends = known.map_or_else(|| ends(address, source, &self.egress), Ok)?;
         self.note_way(Some((address, ends)));
         let (socket, port) = self.bind(address, source.unwrap_or(any_address(address)))?;
-        let socket = PortSocket::new(socket, port, ends.peer);
+        let socket = PortSocket::new(socket, port, ends.peer, self.egress.dscp().is_some());
         ends.local.set_port(port);
         if ends.local == ends.peer {
             return Err(Trouble::connected_to_itself());
@@ -151,7 +151,7 @@ fn socket(source: SocketAddr, egress: &Egress) -> Result<Socket2, Trouble> {
     if source.is_ipv6() {
         extras::have(Extra::OneFamily, socket.set_only_v6(true));
     }
-    egress.prepare(&socket)?;
+    egress.prepare(&socket, source.is_ipv6())?;
     Ok(socket)
 }
 

@@ -17,8 +17,8 @@ pub const BATCHES_PER_TURN: usize = 2;
 /// over IPv6), or any number that the kernel has coalesced. So none is truncated.
 pub const RECEIVE_SIZE: usize = 64 * 1024;
 
-/// Bytes for the control messages of a datagram that comes to a passed socket. 96 at most are
-/// what the server asks for; a service manager may have asked for others.
+/// Bytes for the control messages of a datagram that comes to a passed socket. 144 at most
+/// are what the server asks for; a service manager may have asked for others.
 pub const PASSED_CONTROL_SIZE: usize = 256;
 
 /// The most replies that the kernel cuts out of one send (`UDP_MAX_SEGMENTS`, which was 64

@@ -25,6 +25,7 @@
 mod batch;
 mod cli;
 mod drops;
+mod dscp;
 mod event_loop;
 mod events;
 mod family;

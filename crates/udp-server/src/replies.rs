@@ -23,7 +23,7 @@ const HASHES: usize = BATCH_SIZE;
 /// The index of no message.
 const NONE: usize = usize::MAX;
 
-/// Replies of one length, which leave from one address. It stays on the thread of its event loop:
+/// Replies of one length, which leave from one address with one DSCP. It stays on the thread of its event loop:
 /// the headers hold pointers.
 #[derive(Debug)]
 pub struct ReplyBatch {
@@ -182,7 +182,7 @@ impl ReplyBatch {
         }
         let are_cut = messages.iter().any(|message| message.count > 1);
         let cut = u16::try_from(self.length).ok().filter(|_| are_cut);
-        with_control(self.asked.from, cut, |control| {
+        with_control(self.asked, socket.is_ipv6, cut, |control| {
             let headers = headers.with_room_for(control);
             let contents: Vec<_> =
                 messages.iter().map(|message| [IoSlice::new(&message.contents)]).collect();

@@ -14,6 +14,7 @@ use common::server::totals::Counter;
 use log::Level;
 
 use crate::cli::Options;
+use crate::dscp::Dscp;
 use crate::events;
 use crate::guard::{Cause, Guard};
 use crate::seen::Seen;
@@ -63,9 +64,15 @@ impl Shared {
         (longest > UDP_REPLY.len() && !self.is_limited).then_some(longest)
     }
 
-    /// The reply to `message`, unless the guard objects or `--count` is reached. This is counted
+    /// The reply to `message`, which came with this `dscp`, unless the guard objects or `--count` is reached. This is counted
     /// and printed.
-    pub fn reply_to(&self, peer: &Peer, message: &[u8], now: Instant) -> Option<Cow<'_, [u8]>> {
+    pub fn reply_to(
+        &self,
+        peer: &Peer,
+        message: &[u8],
+        dscp: Dscp,
+        now: Instant,
+    ) -> Option<Cow<'_, [u8]>> {
         if let Some(cause) = self.guard.objection(peer, message, now) {
             let is_news = self.is_worth_a_warning(cause, now);
             self.totals.dropped(cause).add(1);
@@ -81,16 +88,16 @@ impl Shared {
         }
         Some(match self.reply.text() {
             Some(text) => text.into(),
-            None => self.testimony(peer, message, now).into(),
+            None => self.testimony(peer, message, dscp, now).into(),
         })
     }
 
     /// What a witness answers: what came of what `peer` asks about, or what it sees of `peer`.
-    fn testimony(&self, peer: &Peer, message: &[u8], now: Instant) -> Vec<u8> {
+    fn testimony(&self, peer: &Peer, message: &[u8], dscp: Dscp, now: Instant) -> Vec<u8> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(questions) = inquiry::parse(message) else {
             seen.note(peer.address(), false, now);
-            return self.reply.to(peer, || self.replies.next()).into_owned();
+            return self.reply.to_one(peer, self.replies.next(), dscp.known());
         };
         let host = self.reply.host().unwrap_or_default();
         let known = questions

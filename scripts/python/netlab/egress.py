@@ -1,4 +1,4 @@
-"""A client with two links to the router, and --interface, which decides by which of them it goes."""
+"""How what is sent leaves the client: by which of two links (--interface), and marked with what (--dscp)."""
 
 import json
 import re
@@ -6,7 +6,9 @@ from typing import Any, Iterator
 
 from lab.harness import Ended
 from lab.hosts import Host
+from lab.protocol import PORT
 from netlab.play import Act, Play, play
+from netlab.run import measure
 from netlab.scene import Scene
 from netlab.topology import RETRANSMISSION_MS, Network, add
 from netlab.trial import SILENCE, each, verdict
@@ -14,6 +16,7 @@ from netlab.trial import SILENCE, each, verdict
 SECOND = {4: ("10.0.5.1", "10.0.5.254"), 6: ("fd00:d::1", "fd00:d::fe")}  # the second link's ends, of a and of r
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 VRF = "blue"
+MARK = 46  # EF
 TABLE = 10  # the VRF's own routes
 
 
@@ -22,6 +25,17 @@ def plays() -> Iterator[Play]:
         yield play(begin, "interface", verdict("ok", SILENCE[protocol]), two_links(dead="ra"), run=by_the_second)
         yield play(begin, "interface-missing", verdict("local"), serve, run=missing)
         yield play(begin, "interface-vrf", verdict("ok"), serve, run=by_vrf)
+    for begin, _, plan in each("udp"):
+        there, back = f"udp dport {PORT}", f"udp sport {PORT}"
+        family = "ip" if plan.family == 4 else "ip6"
+        for name, rules, seen, reply in (
+                ("kept", (), MARK, MARK), ("there", (f"{there} {family} dscp set cs0",), 0, 0),
+                ("back", (f"{back} {family} dscp set cs1",), MARK, 8),
+                ("both", (f"{there} {family} dscp set af11", f"{back} {family} dscp set cs0"), 10, 0)):
+            yield play(begin, f"dscp-{name}", verdict("ok"), rewrites(*rules), run=marked(seen, reply))
+        yield play(begin, "dscp-plain", verdict("ok"), plain_server, run=marked(None, 0))
+    for begin, _, plan in each("tcp"):
+        yield play(begin, "dscp", verdict("ok"), counts_marked(plan.family), run=marked_segments)
 
 
 def serve(scene: Scene) -> None:
@@ -112,3 +126,65 @@ def by_vrf(scene: Scene) -> None:
     for options in ((), ("--source", own)):
         check_seen(scene, scene.probe("--interface", VRF, *options, timeout="2s"), own)
     scene.came = "ok by the VRF"
+
+
+def rewrites(*rules: str) -> Act:
+    """A witness; and a router that rewrites the DSCP."""
+
+    def prepare(scene: Scene) -> None:
+        serve(scene)
+        if rules:
+            scene.filter(scene.r, "forward", *rules)
+
+    return prepare
+
+
+def plain_server(scene: Scene) -> None:
+    scene.start_server()
+
+
+def marked(seen: int | None, reply: int) -> Act:
+    """The client says with which DSCP a probe came, and with which the reply did; in words only where that differs."""
+
+    def run(scene: Scene) -> None:
+        check, want = scene.case.check, {"dscp_sent": MARK, "dscp_seen": seen, "dscp_reply": reply}
+        there = f"the path rewrites DSCP {MARK} to {seen} on the way there" if seen not in (MARK, None) else ""
+        back = f"the path rewrites DSCP {seen} to {reply} on the way back" if seen not in (reply, None) else ""
+        one = scene.probe("--dscp", "EF")
+        found = said(one)
+        scene.came = f"seen {found['dscp_seen']}, reply {found['dscp_reply']}"
+        check({name: found[name] for name in want} == want, f"{scene.came}, not {want}")
+        check([line.split(": ")[-1] for line in one.errors.decode().splitlines()] == [w for w in (there, back) if w],
+              f"standard error: {one.errors!r}")
+        unmarked = said(scene.probe())
+        check([unmarked[name] for name in want] == [None] * 3, f"without --dscp: {unmarked}")
+        probes = measure(scene, 5, "--interval", "20ms", "--dscp", str(MARK)).probes
+        check(all(probe[name] == want[name] for probe in probes for name in want), f"in a run: {probes}")
+        text = scene.start_run(5, "--interval", "20ms", "--dscp", str(MARK)).end().output.decode()
+        for words in ("there", "back"):
+            line = there if words == "there" else back
+            check(("on the way " + words in text) == bool(line), f"the summary: {text}")
+            check(not line or f"For 5 of 5 probes {line}.\n" in text, f"the summary: {text}")
+
+    return run
+
+
+def counts_marked(family: int) -> Act:
+    def prepare(scene: Scene) -> None:
+        serve(scene)
+        field = "ip dscp" if family == 4 else "ip6 dscp"
+        rules = (f"tcp dport {PORT} add @every {{ tcp dport counter }}",
+                 f"tcp dport {PORT} {field} af41 add @marked {{ tcp dport counter }}")
+        sets = (f"set {name} {{ type inet_service; flags dynamic; size 64; }}" for name in ("every", "marked"))
+        scene.filter(scene.r, "forward", *rules, before="\n".join(sets))
+
+    return prepare
+
+
+def marked_segments(scene: Scene) -> None:
+    """Every segment of a connection is marked, from the SYN on."""
+    found = said(scene.probe("--dscp", "AF41"))
+    every, marks = (sum(scene.r.counted(name).values()) for name in ("every", "marked"))
+    scene.came = f"{found['verdict']}, {marks} of {every} marked"
+    scene.case.check(every == marks >= 4, scene.came)
+    scene.case.check((found["dscp_sent"], found["dscp_seen"], found["dscp_reply"]) == (34, None, None), f"{found}")

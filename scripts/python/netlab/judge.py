@@ -10,7 +10,8 @@ from netlab.scene import Scene
 from netlab.trial import Expected, describe
 
 FIELDS = {"schema", "event", "verdict", "target", "address", "local", "connect_ms", "reply_ms", "reply", "cause", "reason",
-          "router", "from", "number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code", "complete", "others"}
+          "router", "from", "number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code", "complete", "others", "dscp_sent", "dscp_seen",
+          "dscp_reply"}
 CONNECTED = {"ok", "no-reply", "reset", "wrong-reply"}  # verdicts that TCP gives only after it has connected
 ANSWERED = {"ok", "wrong-reply"}  # verdicts with a reply
 

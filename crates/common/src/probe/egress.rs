@@ -8,6 +8,7 @@ use nix::libc;
 use socket2::{Domain, Socket, Type};
 
 use crate::exit::reason;
+use crate::probe::dscp;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 
@@ -21,6 +22,10 @@ pub struct Egress {
     /// Send and receive by this interface (or VRF) alone
     #[arg(long, value_name = "NAME", value_parser = parse_interface)]
     interface: Option<String>,
+
+    /// Mark what is sent: 0 to 63, or EF, CS0 to CS7, AF11 to AF43
+    #[arg(long, value_name = "N", value_parser = dscp::parse)]
+    dscp: Option<u8>,
 }
 
 /// Parses the name of an interface, as dev_valid_name() of the kernel allows it. An empty one
@@ -37,16 +42,27 @@ fn parse_interface(text: &str) -> Result<String, String> {
 }
 
 impl Egress {
+    /// The DSCP that is asked for.
+    #[must_use]
+    pub fn dscp(&self) -> Option<u8> {
+        self.dscp
+    }
+
     /// Prepares `socket`, which is not bound and not connected yet: only then may any user bind
     /// it to an interface (since Linux 5.7; before, it takes `CAP_NET_RAW`).
     ///
     /// # Errors
-    /// There is no such interface, or this user may not choose one.
-    pub fn prepare(&self, socket: &Socket) -> Result<(), Trouble> {
-        self.try_on(socket).map_err(|why| Trouble::new(Verdict::Local, why))
+    /// There is no such interface, or this user may not choose one; or not that DSCP.
+    pub fn prepare(&self, socket: &Socket, is_ipv6: bool) -> Result<(), Trouble> {
+        self.try_on(socket, is_ipv6).map_err(|why| Trouble::new(Verdict::Local, why))
     }
 
-    fn try_on(&self, socket: &Socket) -> Result<(), String> {
+    fn try_on(&self, socket: &Socket, is_ipv6: bool) -> Result<(), String> {
+        if let Some(dscp) = self.dscp {
+            let class = u32::from(dscp) << 2;
+            let set = if is_ipv6 { socket.set_tclass_v6(class) } else { socket.set_tos_v4(class) };
+            set.map_err(|error| format!("cannot set DSCP {dscp}: {}", reason(&error)))?;
+        }
         let Some(name) = &self.interface else {
             return Ok(());
         };
@@ -57,7 +73,7 @@ impl Egress {
     /// Tries the options, so that a client says once, and not of each attempt, that it cannot send
     /// as was asked for.
     pub(crate) fn check(&self) -> Result<(), String> {
-        self.interface.as_ref().map_or(Ok(()), |_| self.socket(Domain::IPV4).map(drop))
+        if self.interface.is_none() { Ok(()) } else { self.socket(Domain::IPV4).map(drop) }
     }
 
     /// Tries whether this machine has the address of `source`.
@@ -68,7 +84,7 @@ impl Egress {
 
     fn socket(&self, domain: Domain) -> Result<Socket, String> {
         let socket = Socket::new(domain, Type::DGRAM, None).map_err(|error| reason(&error))?;
-        self.try_on(&socket)?;
+        self.try_on(&socket, domain == Domain::IPV6)?;
         Ok(socket)
     }
 }

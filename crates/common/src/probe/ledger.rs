@@ -7,6 +7,7 @@ pub mod times;
 
 use std::net::SocketAddr;
 
+use crate::probe::dscp::Rewriting;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
@@ -61,6 +62,9 @@ pub struct Ledger {
     pub from_due: Times,
     /// The probes of each source port, with `--flows`.
     pub ports: Option<PortShares>,
+    /// What the path makes of the DSCP, there and back, as of the latest reply that shows it; and how
+    /// many show it.
+    pub rewritings: [Option<(Rewriting, u64)>; 2],
     /// What servers with `--witness` have said.
     pub sightings: Sightings,
     /// In which direction the lost probes were lost, if a witness could tell of each.
@@ -123,9 +127,21 @@ impl Ledger {
         if let Some(took) = outcome.took {
             self.from_due.add(ended.delay.unwrap_or_default() + took);
         }
+        if outcome.dscp_sent.is_some() {
+            self.rewritten(outcome);
+        }
         if let Ok(reply) = &outcome.result {
             self.sightings.note(reply, outcome.local);
         }
+    }
+
+    fn rewritten(&mut self, outcome: &Outcome) {
+        let known = self.rewritings.iter_mut().zip(outcome.rewritings());
+        known.for_each(|(known, found)| {
+            if let Some(found) = found {
+                *known = Some((found, known.map_or(0, |(_, times)| times) + 1));
+            }
+        });
     }
 
     fn times_of(&mut self, outcome: &Outcome) {

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::duration::Millis;
+use crate::probe::dscp::{self, Rewriting};
 use cause::Cause;
 use trouble::Trouble;
 use verdict::Verdict;
@@ -34,6 +35,10 @@ pub struct Outcome {
     /// From when the probe began at this address until the reply's first byte was here. It has
     /// in it what this machine takes from the connection to the message.
     pub took: Option<Duration>,
+    /// The DSCP that `--dscp` has asked for.
+    pub dscp_sent: Option<u8>,
+    /// The DSCP of the reply, if the kernel was asked and has said so.
+    pub dscp_reply: Option<u8>,
     /// Whether the reply is all that the target had to say; none if that is not known, or
     /// without a reply.
     pub complete: Option<bool>,
@@ -113,6 +118,8 @@ impl Outcome {
             syn_retransmits: None,
             reply: None,
             took: None,
+            dscp_sent: None,
+            dscp_reply: None,
             complete: None,
             result,
         }
@@ -149,6 +156,24 @@ impl Outcome {
     pub fn is_refusal(&self) -> bool {
         let is_ours = matches!(self.verdict(), Verdict::Local | Verdict::Unresolved);
         self.result.is_err() && self.reply.is_none() && !self.is_silence() && !is_ours
+    }
+
+    /// The reply, even if another one was expected.
+    #[must_use]
+    pub fn reply(&self) -> Option<&[u8]> {
+        self.result.as_deref().map_or_else(|trouble| trouble.reply.as_deref(), Some)
+    }
+
+    /// The DSCP with which a witness has seen the message, if one was asked for.
+    #[must_use]
+    pub fn dscp_seen(&self) -> Option<u8> {
+        self.dscp_sent.and_then(|_| dscp::seen(self.reply()?))
+    }
+
+    /// What the path makes of the DSCP, on the way there and on the way back.
+    #[must_use]
+    pub fn rewritings(&self) -> [Option<Rewriting>; 2] {
+        Rewriting::of(self.dscp_sent, self.dscp_seen(), self.dscp_reply)
     }
 
     /// What is behind the verdict, if the verdict has several causes.

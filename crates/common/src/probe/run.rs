@@ -192,6 +192,7 @@ impl Run {
     /// more. If so, the caller gives those up.
     pub fn take_in(&mut self, probe: &Probe, mut outcome: Outcome, now: Instant) -> bool {
         outcome.resolve = self.destination.resolve();
+        outcome.dscp_sent = self.destination.dscp();
         verbose::say(format_args!("[*] {}: {outcome}", probe.address()));
         let is_answered = outcome.is_answered();
         if is_answered {

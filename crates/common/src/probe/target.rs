@@ -235,7 +235,8 @@ impl Target {
         }
         debug!("[*] Going to: {written}: {}", list(&addresses));
         let destination = Destination::new(addresses, self.timeout);
-        Ok(Resolved::Destination(destination.with_sources(sources).with_resolve(resolve)))
+        let destination = destination.with_sources(sources).with_resolve(resolve);
+        Ok(Resolved::Destination(destination.with_dscp(self.egress.dscp())))
     }
 
     /// The addresses to send from; none if any will do.

@@ -12,7 +12,7 @@ use crate::server::peer::Peer;
 pub enum Reply {
     /// The same text to everybody.
     Text(Arc<[u8]>),
-    /// `host=NAME peer=IP:PORT n=COUNT` (`--witness`).
+    /// `host=NAME peer=IP:PORT n=COUNT` (`--witness`), and over UDP ` dscp=N`.
     Witness {
         /// This machine's name.
         host: Arc<str>,
@@ -40,6 +40,16 @@ impl Reply {
                 format!("host={host} peer={peer} n={}", number()).into_bytes().into()
             }
         }
+    }
+
+    /// As [`Reply::to`], with this `number`. A witness says with which DSCP the message came, too, if
+    /// that is known.
+    pub fn to_one(&self, peer: &Peer, number: u64, dscp: Option<u8>) -> Vec<u8> {
+        let mut reply = self.to(peer, || number).into_owned();
+        if let (Self::Witness { .. }, Some(dscp)) = (self, dscp) {
+            reply.extend_from_slice(format!(" dscp={dscp}").as_bytes());
+        }
+        reply
     }
 
     /// The text, if everybody gets the same.
@@ -70,7 +80,7 @@ impl Reply {
         const NUMBER: usize = 20;
         match self {
             Self::Text(text) => text.len(),
-            Self::Witness { host } => "host= peer= n=".len() + host.len() + PEER + NUMBER,
+            Self::Witness { host } => "host= peer= n= dscp=63".len() + host.len() + PEER + NUMBER,
         }
     }
 
@@ -102,7 +112,9 @@ fn is_witness(message: &[u8]) -> bool {
     // Of an inquiry's answer, ports follow.
     let is_answer = |word: &str| word.starts_with("since=");
     let third = words.next().unwrap_or_default();
-    is_answer(third) || (third.starts_with("n=") && words.next().is_none())
+    let is_last = |word: &str| word.starts_with("dscp=");
+    is_answer(third)
+        || (third.starts_with("n=") && words.next().is_none_or(is_last) && words.next().is_none())
 }
 
 #[cfg(test)]
@@ -132,7 +144,9 @@ mod tests {
             assert!(!reply.is_like(b"seen? 40001/5"), "an inquiry is answered");
             assert!(!reply.is_like(b"hello"));
             assert!(!reply.is_like(b"host=a peer=b"));
+            assert!(reply.is_like(&witness.to_one(&peer(), 1, Some(46))));
             assert!(!reply.is_like(b"host=a peer=b n=1 and more"));
+            assert!(!reply.is_like(b"host=a peer=b n=1 dscp=46 x"));
             assert!(!reply.is_like(b"\xff"));
             assert!(!reply.is_like(b""), "empty messages are answered");
         }

@@ -104,6 +104,7 @@ impl Prober<'_> {
                 reply: time,
                 took: Some(at.saturating_duration_since(probe.begun())),
                 complete: Some(true),
+                dscp_reply: reply.dscp,
                 ..Outcome::of(Some(probe.address()), self.expected_reply.judge(text))
             };
             self.take_in(&probe, outcome, woken, run);

@@ -48,11 +48,13 @@ impl Sightings {
     }
 }
 
-/// `host=NAME peer=IP:PORT n=COUNT`
+/// `host=NAME peer=IP:PORT n=COUNT`, and perhaps ` dscp=N`.
 fn parse(reply: &[u8]) -> Option<(&str, SocketAddr, u64)> {
     let fields = std::str::from_utf8(reply.strip_prefix(b"host=")?).ok()?;
     let (host, rest) = fields.trim_end().split_once(" peer=")?;
     let (peer, number) = rest.split_once(" n=")?;
+    let (number, dscp) = number.split_once(" dscp=").unwrap_or((number, "0"));
+    dscp.parse::<u8>().ok()?;
     let number = number.parse().ok()?;
     // A server writes no space into it: with one, a host could list others beside itself.
     (host.len() <= LONGEST_NAME && !host.contains(char::is_whitespace)).then_some(())?;
@@ -76,9 +78,10 @@ mod tests {
         for reply in [
             "host=a peer=10.0.0.2:4000 n=1",
             "host=b peer=192.0.2.9:4000 n=1\n",
-            "host=a peer=10.0.0.2:4000 n=2",
+            "host=a peer=10.0.0.2:4000 n=2 dscp=46",
             "ACK!",
             "host=a peer=nobody n=3",
+            "host=a peer=10.0.0.2:4000 n=3 dscp=x",
             "host=a (9), c peer=10.0.0.2:4000 n=3",
             "host=a peer=10.0.0.2:4000",
         ] {

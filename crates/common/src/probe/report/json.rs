@@ -58,6 +58,9 @@ pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
         ("icmp_code", number(icmp.map(|(_, code)| code))),
         ("router", text(trouble.and_then(|trouble| trouble.router))),
         ("from", text(trouble.and_then(|trouble| trouble.from))),
+        ("dscp_sent", number(outcome.dscp_sent)),
+        ("dscp_seen", number(outcome.dscp_seen())),
+        ("dscp_reply", number(outcome.dscp_reply)),
         ("others", Field::List(ended.others.iter().map(other).collect())),
     ];
     json::object("probe", stamp.time(), &fields)
@@ -200,7 +203,8 @@ mod tests {
                 r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
                 r#""bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
-                r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"others":[]}"#,
+                r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"#,
+                r#""dscp_sent":null,"dscp_seen":null,"dscp_reply":null,"others":[]}"#,
                 "\n"
             )
         );

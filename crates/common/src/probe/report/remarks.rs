@@ -34,6 +34,10 @@ pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
     }
     remarks.extend(witnessed(summary));
     remarks.extend(directions(ledger));
+    let rewritings = ledger.rewritings.iter().flatten();
+    remarks.extend(
+        rewritings.map(|(what, times)| format!("For {times} of {} probes {what}.", ledger.sent)),
+    );
     remarks
 }
 
