@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! seen? 40001/1500 40002/1600                                              (padded with spaces)
-//! host=box-b peer=192.0.2.1:40009 since=86400000 40001=1/1490 40002=0
+//! host=box-b peer=192.0.2.1:40009 since=86400000 40001=1/1490 40002=0/0
 //! ```
 //!
 //! The inquiry lists source ports, and for each how many milliseconds to look back. The answer has
@@ -15,7 +15,7 @@
 //! An answer has at most as many bytes as the inquiry: nothing can be amplified. It begins as the
 //! other replies of a witness do.
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 use std::net::SocketAddr;
 
 /// What an inquiry begins with.
@@ -53,59 +53,70 @@ pub struct Seen {
 
 /// An inquiry about these ports, long enough for an answer by `host` to `own`, our own address.
 #[must_use]
-pub fn write(questions: &[Question], host: &str, own: SocketAddr) -> Vec<u8> {
-    let mut text = BEGINNING.to_owned();
+pub fn write(questions: impl Iterator<Item = Question>, host: &str, own: SocketAddr) -> Vec<u8> {
+    let own = own.to_string();
+    let (mut text, mut length) = (BEGINNING.to_owned(), HEAD + host.len() + own.len());
     for Question { port, within_ms } in questions {
         // Writing to a string does not fail.
         let _ = write!(text, "{port}/{within_ms} ");
+        length += EACH;
     }
-    let length = HEAD + host.len() + own.to_string().len() + questions.len() * EACH;
     let mut bytes = text.into_bytes();
     bytes.resize(length.max(bytes.len()), b' ');
     bytes
 }
 
-/// The ports that `message` asks about, if it is an inquiry.
+/// Whether `message` is an inquiry.
 #[must_use]
-pub fn parse(message: &[u8]) -> Option<Vec<Question>> {
-    let rest = message.strip_prefix(BEGINNING.as_bytes())?;
-    let mut questions = Vec::new();
-    for word in str::from_utf8(rest).ok()?.split(' ').filter(|word| !word.is_empty()) {
-        let (port, within) = word.split_once('/')?;
-        let (port, within_ms) = (port.parse().ok()?, within.parse().ok()?);
-        (questions.len() < MOST_PORTS).then(|| questions.push(Question { port, within_ms }))?;
-    }
-    (!questions.is_empty()).then_some(questions)
+pub fn is_one(message: &[u8]) -> bool {
+    message.strip_prefix(BEGINNING.as_bytes()).is_some_and(|rest| {
+        rest.contains(&b'/') && rest.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'/' | b' '))
+    })
 }
 
-/// An answer of `host` to `peer`, of `most` bytes at most: `seen` has for each port what is known
-/// of it. What does not fit is left out.
+/// What an inquiry asks, as far as that can be understood: [`MOST_PORTS`] at most.
+fn questions(inquiry: &[u8]) -> impl Iterator<Item = Question> {
+    let words = inquiry.split(|byte| *byte == b' ');
+    let pairs = words.filter_map(|word| str::from_utf8(word).ok()?.split_once('/'));
+    let question = |(port, within): (&str, &str)| {
+        let (port, within_ms) = (u16::try_from(number(port)?).ok()?, number(within)?);
+        Some(Question { port, within_ms })
+    };
+    pairs.filter_map(question).take(MOST_PORTS)
+}
+
+fn number(digits: &str) -> Option<u64> {
+    digits.parse().ok()
+}
+
+/// The answer of `host` to `peer`, who has sent `inquiry`: no longer than that. `seen` says of each
+/// port what is known of it. What does not fit is left out.
 pub fn answer(
     host: &str,
-    peer: impl Display,
+    peer: &str,
     since_ms: u64,
-    seen: impl Iterator<Item = (u16, Seen)>,
-    most: usize,
+    inquiry: &[u8],
+    seen: impl Fn(Question) -> Option<Seen>,
 ) -> Vec<u8> {
     let mut text = format!("host={host} peer={peer} since={since_ms}");
-    for (port, Seen { count, oldest_ms }) in seen {
-        let whole = text.len();
-        let _ = write!(text, " {port}={count}");
-        if count > 0 {
-            let _ = write!(text, "/{oldest_ms}");
-        }
-        if text.len() > most {
-            text.truncate(whole);
+    let mut whole = text.len().min(inquiry.len());
+    for question in questions(inquiry) {
+        let Some(Seen { count, oldest_ms }) = seen(question) else {
+            continue;
+        };
+        let _ = write!(text, " {}={count}/{oldest_ms}", question.port);
+        if text.len() > inquiry.len() {
             break;
         }
+        whole = text.len();
     }
     let mut bytes = text.into_bytes();
-    bytes.truncate(most);
+    bytes.truncate(whole);
     bytes
 }
 
 /// An answer that has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     /// The name of the host.
     pub host: &'a str,
@@ -113,32 +124,28 @@ pub struct Answer<'a> {
     pub peer: SocketAddr,
     /// For how many milliseconds the server has known everything.
     pub since_ms: u64,
-    /// What it knows, by port.
-    pub seen: Vec<(u16, Seen)>,
+    /// What it says of the ports.
+    ports: &'a str,
 }
 
 impl<'a> Answer<'a> {
     /// The answer that `reply` is, if it is one.
     #[must_use]
     pub fn parse(reply: &'a [u8]) -> Option<Self> {
-        let mut words = str::from_utf8(reply).ok()?.split(' ');
-        let host = words.next()?.strip_prefix("host=")?;
-        let peer = words.next()?.strip_prefix("peer=")?.parse().ok()?;
-        let since_ms = words.next()?.strip_prefix("since=")?.parse().ok()?;
-        let mut seen = Vec::new();
-        for word in words.take(MOST_PORTS) {
-            let (port, rest) = word.split_once('=')?;
-            let (count, oldest) = rest.split_once('/').unwrap_or((rest, "0"));
-            let (count, oldest_ms) = (count.parse().ok()?, oldest.parse().ok()?);
-            seen.push((port.parse().ok()?, Seen { count, oldest_ms }));
-        }
-        Some(Self { host, peer, since_ms, seen })
+        let text = str::from_utf8(reply.strip_prefix(b"host=")?).ok()?;
+        let (host, rest) = text.split_once(" peer=")?;
+        let (peer, rest) = rest.split_once(" since=")?;
+        let (since, ports) = rest.split_once(' ')?;
+        Some(Self { host, peer: peer.parse().ok()?, since_ms: number(since)?, ports })
     }
 
     /// What has come from `port`, if the server knows.
     #[must_use]
     pub fn of(&self, port: u16) -> Option<Seen> {
-        self.seen.iter().find(|(other, _)| *other == port).map(|(_, seen)| *seen)
+        let mut words = self.ports.split(' ').filter_map(|word| word.split_once('='));
+        let (_, known) = words.find(|(word, _)| number(word) == Some(port.into()))?;
+        let (count, oldest) = known.split_once('/')?;
+        Some(Seen { count: number(count)?, oldest_ms: number(oldest)? })
     }
 }
 
@@ -150,82 +157,90 @@ mod tests {
 
     const LONGEST: &str = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535";
 
+    fn question(port: u16, within_ms: u64) -> Question {
+        Question { port, within_ms }
+    }
+
     #[test]
     fn an_inquiry_and_its_answer_in_print() {
-        let questions =
-            [(40001, 1500), (40002, 1600)].map(|(port, within_ms)| Question { port, within_ms });
+        let asked = [question(40001, 1500), question(40002, 1600), question(40003, 9)];
         let own = "192.0.2.1:40009".parse().unwrap();
-        let inquiry = write(&questions, "box-b", own);
+        let inquiry = write(asked.into_iter(), "box-b", own);
         let text = str::from_utf8(&inquiry).unwrap();
-        assert_eq!(text.trim_end(), "seen? 40001/1500 40002/1600");
-        assert_eq!(parse(&inquiry).unwrap(), questions);
-        let seen =
-            [(40001, Seen { count: 1, oldest_ms: 1490 }), (40002, Seen { count: 0, oldest_ms: 0 })];
-        let reply = answer("box-b", own, 86_400_000, seen.into_iter(), inquiry.len());
-        let expected = "host=box-b peer=192.0.2.1:40009 since=86400000 40001=1/1490 40002=0";
+        assert_eq!(text.trim_end(), "seen? 40001/1500 40002/1600 40003/9");
+        assert!(is_one(&inquiry));
+        assert_eq!(questions(&inquiry).collect::<Vec<_>>(), asked);
+        let [one, none] = [(1, 1490), (0, 0)].map(|(count, oldest_ms)| Seen { count, oldest_ms });
+        let seen = |question: Question| match question.port {
+            40001 => Some(one),
+            40002 => Some(none),
+            _ => None,
+        };
+        let reply = answer("box-b", "192.0.2.1:40009", 86_400_000, &inquiry, seen);
+        let expected = "host=box-b peer=192.0.2.1:40009 since=86400000 40001=1/1490 40002=0/0";
         assert_eq!(str::from_utf8(&reply).unwrap(), expected);
-        let said = Answer { host: "box-b", peer: own, since_ms: 86_400_000, seen: seen.into() };
-        assert_eq!(Answer::parse(&reply), Some(said));
+        let said = Answer::parse(&reply).unwrap();
+        assert_eq!((said.host, said.peer, said.since_ms), ("box-b", own, 86_400_000));
+        assert_eq!([40001, 40002, 40003].map(|port| said.of(port)), [Some(one), Some(none), None]);
     }
 
     #[test]
     fn what_has_another_form_is_no_inquiry_and_no_answer() {
-        let many = format!("seen? {}", "1/1 ".repeat(MOST_PORTS + 1));
-        for message in [
-            "seen?",
-            "seen? ",
-            "seen? hello",
-            "seen? 1",
-            "seen? 65536/1",
-            "seen? 1/-1",
-            &many,
-            "Seen? 1/1",
-        ] {
-            assert_eq!(parse(message.as_bytes()), None, "{message}");
+        for message in
+            ["seen?", "seen? ", "seen? hello", "seen? 1", "seen? 1/-1", "Seen? 1/1", "hello"]
+        {
+            assert!(!is_one(message.as_bytes()), "{message}");
         }
+        for inquiry in ["seen? 65536/1", "seen? /", "seen? 1/", "seen? 1/18446744073709551616"] {
+            assert_eq!(questions(inquiry.as_bytes()).count(), 0, "{inquiry}");
+        }
+        let many = "1/1 ".repeat(2 * MOST_PORTS);
+        assert_eq!(questions(many.as_bytes()).count(), MOST_PORTS);
         for reply in [
             "host=a peer=10.0.0.1:1 n=1",
             "host=a peer=10.0.0.1:1 since=",
-            "host=a peer=10.0.0.1 since=1",
-            "host=a peer=10.0.0.1:1 since=1 x",
-            "host=a peer=10.0.0.1:1 since=1 1=1/",
+            "host=a peer=10.0.0.1 since=1 1=1/1",
             "ACK!",
         ] {
-            assert_eq!(Answer::parse(reply.as_bytes()), None, "{reply}");
+            assert!(Answer::parse(reply.as_bytes()).is_none(), "{reply}");
         }
+        let odd = Answer::parse(b"host=a peer=10.0.0.1:1 since=1 x 1=1 2=1/ 3=x/1 4=1/1").unwrap();
+        let known = [1, 2, 3, 4].map(|port| odd.of(port).is_some());
+        assert_eq!(known, [false, false, false, true]);
     }
 
     #[test]
     fn the_longest_inquiry_fits_into_the_least_datagram_of_ipv6_and_its_answer_into_it() {
-        let port = |n| Question { port: 65_535 - n, within_ms: 9_999_999_999 };
-        let questions: Vec<_> = (0..MOST_PORTS as u16).map(port).collect();
-        let (host, own) = ("h".repeat(64), LONGEST.parse().unwrap());
-        let inquiry = write(&questions, &host, own);
+        let asked = (0..MOST_PORTS as u16).map(|n| question(65_535 - n, 9_999_999_999));
+        let host = "h".repeat(64);
+        let inquiry = write(asked, &host, LONGEST.parse().unwrap());
         assert!(inquiry.len() <= 1280 - 40 - 8, "{}", inquiry.len());
         let seen = Seen { count: 99_999, oldest_ms: 9_999_999_999 };
-        let seen = questions.iter().map(|question| (question.port, seen));
-        let reply = answer(&host, own, 9_999_999_999_999, seen, inquiry.len());
-        assert_eq!(Answer::parse(&reply).unwrap().seen.len(), MOST_PORTS);
+        let reply = answer(&host, LONGEST, 9_999_999_999_999, &inquiry, |_| Some(seen));
+        let said = Answer::parse(&reply).unwrap();
+        assert_eq!(said.of(65_535 - (MOST_PORTS as u16 - 1)), Some(seen));
     }
 
     proptest! {
         /// Whatever is asked and known, the answer is no longer than the inquiry.
         #[test]
         fn nothing_is_amplified(
-            host in "[a-z]{0,80}", most in 0..400usize,
-            seen in prop::collection::vec((any::<u16>(), any::<u64>(), any::<u64>()), 0..40),
+            host in "[a-z]{0,80}", asked in "[0-9 /]{0,200}", count in any::<u64>(),
+            oldest_ms in any::<u64>(),
         ) {
-            let seen = seen.into_iter().map(|(port, count, oldest_ms)| (port, Seen { count, oldest_ms }));
-            let reply = answer(&host, LONGEST, u64::MAX, seen, most);
-            prop_assert!(reply.len() <= most);
+            let inquiry = [BEGINNING, &asked].concat();
+            let seen = Seen { count, oldest_ms };
+            let reply = answer(&host, LONGEST, u64::MAX, inquiry.as_bytes(), |_| Some(seen));
+            prop_assert!(reply.len() <= inquiry.len());
         }
 
-        /// No bytes of a stranger's are taken for more than they are.
+        /// No bytes of a stranger's do harm.
         #[test]
-        fn any_bytes_are_parsed(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            let _ = (parse(&bytes), Answer::parse(&bytes));
-            let inquiry = [BEGINNING.as_bytes(), &bytes].concat();
-            prop_assert!(parse(&inquiry).is_none_or(|found| found.len() <= MOST_PORTS));
+        fn any_bytes_are_parsed(bytes in prop::collection::vec(any::<u8>(), 0..80), port: u16) {
+            let _ = (is_one(&bytes), Answer::parse(&bytes));
+            prop_assert!(questions(&bytes).count() <= MOST_PORTS);
+            let reply = [b"host=a peer=10.0.0.1:1 since=1 ", &bytes[..]].concat();
+            let _ = Answer::parse(&reply).map(|answer| answer.of(port));
         }
     }
 }

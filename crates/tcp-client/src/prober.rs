@@ -47,7 +47,7 @@ impl<'m> Prober<'m> {
             attempts: Slab::new(),
             first_end: None,
             flows: Flows::new(target.has_source_port()),
-            egress: target.egress().clone(),
+            egress: target.egress(),
             waiting: Vec::new(),
             buffer: vec![0; AT_ONCE],
         })

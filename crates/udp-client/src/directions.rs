@@ -34,12 +34,21 @@ pub struct Sender {
     pub account: Account,
 }
 
-/// An inquiry about some ports.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Inquiry {
-    /// Those that have lost probes come first.
-    senders: Vec<Sender>,
-    lossy: usize,
+/// The ports that a witness is asked about.
+#[derive(Debug, Default)]
+pub struct Ports {
+    /// Those that have lost probes.
+    lossy: Vec<Sender>,
+    /// Some whose probes were all answered: a server that does not know of them is another one,
+    /// although it may have the same name.
+    known: Vec<Sender>,
+}
+
+/// An inquiry about some of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Inquiry<'a> {
+    lossy: &'a [Sender],
+    known: &'a [Sender],
 }
 
 /// When an inquiry was sent, and from which address; when it was answered; and by which host it has
@@ -54,42 +63,43 @@ pub struct Asked<'a> {
     pub patience: Duration,
 }
 
-/// The inquiries that tell of each of `lost` probes in which direction it was lost. `senders` has all
-/// ports of the run, or fewer: there are none then. None either if it cannot be told.
-///
-/// Each inquiry has ports whose probes were answered: a server that does not know of them is another
-/// one, although it may have the same name.
-pub fn inquiries(senders: &[Sender], lost: u64) -> Vec<Inquiry> {
-    let is_lossy = |sender: &&Sender| sender.account.lost > 0;
-    let lossy: Vec<_> = senders.iter().filter(is_lossy).copied().collect();
-    let is_complete = lossy.iter().map(|sender| sender.account.lost).sum::<u64>() == lost;
-    let is_clear = lossy.iter().all(|sender| sender.account.is_clear());
-    if !is_complete || !is_clear || lossy.len() > MOST_LOSSY {
-        return Vec::new();
+impl Ports {
+    /// The ports to ask about, to know of each of `lost` probes in which direction it was lost.
+    /// `senders` has all ports of the run, or fewer. None if it cannot be known.
+    pub fn of(senders: impl Iterator<Item = Sender>, lost: u64) -> Option<Self> {
+        let (mut ports, mut left) = (Self::default(), lost);
+        for sender in senders {
+            let Account { answered, lost, .. } = sender.account;
+            let is_clear = sender.account.is_clear();
+            if lost > 0 {
+                left = left.checked_sub(lost).filter(|_| is_clear)?;
+                ports.lossy.push(sender);
+            } else if answered > 0 && is_clear && ports.known.len() < MOST_KNOWN {
+                ports.known.push(sender);
+            }
+        }
+        (left == 0 && ports.lossy.len() <= MOST_LOSSY).then_some(ports)
     }
-    let is_answered = |sender: &&Sender| sender.account.answered > 0 && sender.account.is_clear();
-    let known: Vec<_> = senders.iter().filter(is_answered).take(MOST_KNOWN).copied().collect();
-    if known.is_empty() {
-        return Vec::new();
+
+    /// The inquiries about them.
+    pub fn inquiries(&self) -> impl Iterator<Item = Inquiry<'_>> {
+        self.lossy.chunks(LOSSY_EACH).map(|lossy| Inquiry { lossy, known: &self.known })
     }
-    let of = |lossy: &[Sender]| {
-        let known = known.iter().filter(|known| !lossy.contains(known));
-        let senders = lossy.iter().chain(known).copied().collect();
-        Inquiry { senders, lossy: lossy.len() }
-    };
-    lossy.chunks(LOSSY_EACH).map(of).collect()
 }
 
-impl Inquiry {
-    /// The datagram to send at `at` from `own` to a witness with the name `host`. It asks about as
-    /// much more time as an answer may take: perhaps the inquiry is slower than the probes were.
+impl Inquiry<'_> {
+    fn senders(&self) -> impl Iterator<Item = &Sender> {
+        self.lossy.iter().chain(self.known)
+    }
+
+    /// The datagram to send, as it is `asked`. It asks about as much more time as an answer may take:
+    /// perhaps the inquiry is slower than the probes were.
     pub fn bytes(&self, asked: &Asked<'_>) -> Vec<u8> {
-        let question = |sender: &Sender| Question {
+        let questions = self.senders().map(|sender| Question {
             port: sender.port,
             within_ms: millis(sender.age(asked.at) + asked.patience),
-        };
-        let questions: Vec<_> = self.senders.iter().map(question).collect();
-        inquiry::write(&questions, asked.host, asked.own)
+        });
+        inquiry::write(questions, asked.host, asked.own)
     }
 
     /// What follows from `answer`, if anything is certain.
@@ -97,24 +107,25 @@ impl Inquiry {
         let Asked { host, own, at, answered_at, patience } = *asked;
         let is_own = (answer.peer.ip(), answer.peer.port()) == (own.ip(), own.port());
         let is_in_time = answered_at <= at + patience;
-        if answer.host != host || !is_own || !is_in_time {
-            return None;
-        }
-        self.senders.iter().enumerate().try_fold(Directions::default(), |sum, (n, sender)| {
+        // Without a port that it has to know, it may be another one.
+        let mut is_certain = answer.host == host
+            && is_own
+            && is_in_time
+            && self.senders().any(|sender| sender.account.answered > 0);
+        let (mut there, mut back) = (0, 0);
+        for sender in self.senders() {
             let Seen { count, oldest_ms } = answer.of(sender.port)?;
             let Account { sent, answered, .. } = sender.account;
             // What came longer ago than the first probe was sent is somebody else's.
             let longest_ago = millis(sender.age(answered_at));
-            let is_known = count == sent || answer.since_ms > longest_ago;
-            let is_ours = oldest_ms <= longest_ago;
+            is_certain &= oldest_ms <= longest_ago;
+            is_certain &= count == sent || answer.since_ms > longest_ago;
             // More than were sent are copies; fewer than were answered, another server.
-            let is_possible = (answered..=sent).contains(&count);
-            (is_known && is_ours && is_possible).then_some(())?;
-            // Of the others, another inquiry tells.
-            let is_counted = n < self.lossy;
-            let lost = Directions { there: sent - count, back: count - answered };
-            Some(if is_counted { sum + lost } else { sum })
-        })
+            is_certain &= answered <= count && count <= sent;
+            there += sent.saturating_sub(count);
+            back += count.saturating_sub(answered);
+        }
+        is_certain.then_some(Directions { there, back })
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Opener {
     /// An address to which ports were opened, and the ends of the way there. It is not asked for
     /// anew for each port, but when a probe has failed.
     way: Option<(SocketAddr, Ends)>,
-    /// Whether another of this machine's addresses, or of the target's, has taken the place of one.
+    /// Whether another of this machine's addresses has taken the place of one.
     has_moved: bool,
 }
 
@@ -54,7 +54,7 @@ impl Opener {
     ) -> Result<Port, Trouble> {
         let known = self.way.filter(|(to, _)| *to == address).map(|(_, ends)| ends);
         let mut ends = known.map_or_else(|| ends(address, source, &self.egress), Ok)?;
-        self.note_way(Some((address, ends)));
+        self.way = Some((address, ends));
         let (socket, port) = self.bind(address, source.unwrap_or(any_address(address)))?;
         let socket = PortSocket::new(socket, port, ends.peer, self.egress.dscp().is_some());
         ends.local.set_port(port);
@@ -85,23 +85,18 @@ impl Opener {
         Ok((socket.into(), port))
     }
 
-    /// Whether all ports that were opened have sent from one address to one address, as far as is
-    /// known.
+    /// Whether all ports that were opened have sent from one address, as far as is known.
     pub fn has_stayed(&self) -> bool {
         !self.has_moved
-    }
-
-    fn note_way(&mut self, way: Option<(SocketAddr, Ends)>) {
-        let ips = |(to, ends): (SocketAddr, Ends)| (to, ends.local.ip());
-        self.has_moved |= self.way.is_some_and(|before| way.map(ips) != Some(ips(before)));
-        self.way = way;
     }
 
     /// Asks anew which of this machine's addresses leads to the target of `port`, because routes
     /// change. If none does now, it is the last one that did.
     pub fn update_local(&mut self, port: &mut Port) -> SocketAddr {
         let ends = ends(port.address, port.source, &self.egress).ok();
-        self.note_way(ends.map(|ends| (port.address, ends)));
+        let before = self.way.map(|(_, ends)| ends.local.ip());
+        self.has_moved |= ends.map(|ends| ends.local.ip()) != before;
+        self.way = ends.map(|ends| (port.address, ends));
         if let Some(Ends { mut local, .. }) = ends {
             local.set_port(port.socket.port());
             port.ends.local = local;

@@ -61,8 +61,7 @@ impl<'r> Prober<'r> {
     ) -> Result<Self, Failure> {
         let poller = Poller::new()?;
         let policy = Policy::of(target, plan, poller.most_sockets());
-        let (ports, opener) =
-            (Ports::new(policy, Instant::now()), Opener::new(target.egress().clone()));
+        let (ports, opener) = (Ports::new(policy, Instant::now()), Opener::new(target.egress()));
         let (buffer, datagram) = (vec![0; RECEIVE_SIZE], Vec::new());
         let closed = VecDeque::new();
         Ok(Self { poller, ports, opener, buffer, datagram, expected_reply, closed })

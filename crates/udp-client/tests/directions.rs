@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::inquiry::{self, Seen};
+use common::inquiry::{self, Question, Seen};
 use common::testing::{Event, PATIENCE, Running, run};
 use nix::sys::signal::Signal;
 
@@ -47,7 +47,7 @@ fn witness(fates: &'static [Fate], manner: Manner) -> (SocketAddr, Arc<Mutex<u32
         for number in 1.. {
             let (len, peer) = socket.recv_from(&mut buffer).unwrap();
             let message = &buffer[..len];
-            let Some(questions) = inquiry::parse(message) else {
+            if !inquiry::is_one(message) {
                 let fate = *fates.next().unwrap();
                 if fate != LostThere {
                     *seen.entry(peer.port()).or_default() += 1;
@@ -57,7 +57,7 @@ fn witness(fates: &'static [Fate], manner: Manner) -> (SocketAddr, Arc<Mutex<u32
                     socket.send_to(reply.as_bytes(), peer).unwrap();
                 }
                 continue;
-            };
+            }
             let nth = {
                 let mut asked = times.lock().unwrap();
                 *asked += 1;
@@ -66,12 +66,12 @@ fn witness(fates: &'static [Fate], manner: Manner) -> (SocketAddr, Arc<Mutex<u32
             if manner == Manner::Silent || (manner == Manner::Hesitates && nth == 1) {
                 continue;
             }
-            let known = questions.iter().map(|question| {
+            let known = |question: Question| {
                 let count = seen.get(&question.port).copied().unwrap_or_default();
-                (question.port, Seen { count, oldest_ms: 0 })
-            });
+                Some(Seen { count, oldest_ms: 0 })
+            };
             let host = if manner == Manner::Renamed { "x" } else { "w" };
-            let answer = inquiry::answer(host, peer, 1_000_000, known, len);
+            let answer = inquiry::answer(host, &peer.to_string(), 1_000_000, message, known);
             socket.send_to(&answer, peer).unwrap();
         }
     });

@@ -59,19 +59,17 @@ pub fn with_control<T>(
         None => None,
     };
     let cut = cut.as_ref().map(ControlMessage::UdpGsoSegments);
-    if let Some(tos) = asked.dscp.class() {
-        // An IPv6 socket may answer by IPv4, too. Each family takes its own, and skips the other's.
-        let class = i32::from(tos);
-        let class = is_ipv6.then_some(ControlMessage::Ipv6TClass(&class));
-        let tos = Some(ControlMessage::Ipv4Tos(&tos));
-        let all: Vec<_> = [from, tos, class, cut].into_iter().flatten().collect();
-        return send(&all);
+    let tos = asked.dscp.class();
+    // An IPv6 socket may answer by IPv4, too. Each family takes its own, and skips the other's.
+    let class = tos.filter(|_| is_ipv6).map(i32::from);
+    let class = class.as_ref().map(ControlMessage::Ipv6TClass);
+    let tos = tos.as_ref().map(ControlMessage::Ipv4Tos);
+    let (mut all, mut used) = ([ControlMessage::UdpGsoSegments(&0); 4], 0);
+    for message in [from, cut, tos, class].into_iter().flatten() {
+        all[used] = message;
+        used += 1;
     }
-    match (from, cut) {
-        (Some(from), Some(cut)) => send(&[from, cut]),
-        (Some(one), None) | (None, Some(one)) => send(&[one]),
-        (None, None) => send(&[]),
-    }
+    send(&all[..used])
 }
 
 /// The bytes that a control message takes.

@@ -62,10 +62,14 @@ pub const MOST_RATE: u64 = 1_000_000;
 /// A burst may have as many replies as are earned in this time: twice the rate.
 pub const BURST: Duration = Duration::from_secs(2);
 
-/// So many ports are known at least from which datagrams came (`--witness`), and twice as many at
-/// most, in some 3 MB: those of some minutes, if a few clients lose a datagram a second and so leave
-/// a port. A client that asks about what was forgotten is not told.
-pub const SEEN: usize = 4096;
+/// The ports from which datagrams came (`--witness`) are kept in so many sets: 8,192 ports in 1.1 MB,
+/// those of some minutes, if a few clients lose datagrams and so leave ports. A client that asks
+/// about what was forgotten is not told.
+pub const SEEN_SETS: usize = 1024;
+
+/// How many ports a set holds: so many that hardly any is forgotten before the table is nearly full,
+/// and so few that a look at all of them is no search.
+pub const SEEN_WAYS: usize = 8;
 
 /// The rate of at least this many sources is kept, and of twice as many at most, in
 /// some 4 MB. A source that is forgotten begins anew, with a whole burst.

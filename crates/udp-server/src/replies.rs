@@ -88,7 +88,7 @@ impl ReplyBatch {
         } else if self.asked != *asked || self.length != reply.len() {
             return false;
         }
-        let hash = hash(peer);
+        let hash = hash(peer, HASHES);
         let message = match self.latest_to(peer, hash) {
             // Replies are of one length, so the messages before have no room either.
             Some(at) if self.messages[at].has_room(reply, most) => &mut self.messages[at],
@@ -203,9 +203,9 @@ impl Message {
     }
 }
 
-/// A hash of `peer`: quick, since the worst that peers can do who choose theirs is that
+/// A hash of `peer`, of so `many`: quick, since the worst that peers can do who choose theirs is that
 /// a search looks at each message of a batch.
-fn hash(peer: SocketAddr) -> usize {
+pub fn hash(peer: SocketAddr, many: usize) -> usize {
     let address = match peer.ip() {
         IpAddr::V4(ip) => ip.to_bits(),
         // The last bits differ most.
@@ -213,7 +213,7 @@ fn hash(peer: SocketAddr) -> usize {
     };
     // Multiplicative hashing: with the golden ratio, of which the highest bits depend on all.
     let product = (address ^ u32::from(peer.port())).wrapping_mul(0x9e37_79b9);
-    ((u64::from(product) * HASHES as u64) >> u32::BITS) as usize
+    ((u64::from(product) * many as u64) >> u32::BITS) as usize
 }
 
 #[cfg(test)]

@@ -6,62 +6,63 @@
 
 mod bursts;
 
-use std::collections::HashMap;
-use std::mem;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
 use common::inquiry::{self, Question};
 
-use crate::limits::SEEN;
+use crate::limits::{SEEN_SETS, SEEN_WAYS};
+use crate::replies::hash;
 use bursts::Bursts;
 
 /// From which addresses and ports datagrams came.
 #[derive(Debug)]
 pub struct Seen {
     start: Instant,
-    /// Since when the table is complete: who came last before then may be forgotten. Like the
-    /// others, a time from the start on.
-    complete_from: Duration,
-    /// Those that came lately. When there are [`SEEN`] of them, this table takes the place of
-    /// `earlier`. So those that did not come for longest are forgotten, and no order has to be kept.
-    recent: HashMap<SocketAddr, Bursts>,
-    earlier: HashMap<SocketAddr, Bursts>,
-    /// When it last did that. Whoever is in `earlier` came no later.
-    turned: Duration,
+    /// Since when the table is complete: who came last before then may be forgotten. Like all times
+    /// here, in nanoseconds from the start on.
+    complete_from: u64,
+    /// Sets of [`SEEN_WAYS`]: a peer is in that of its hash, where it takes the place of the one that
+    /// did not come for longest. Empty until somebody comes.
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    peer: SocketAddr,
+    bursts: Bursts,
 }
 
 impl Seen {
     /// A table that nothing was entered into before `now`.
     pub fn new(now: Instant) -> Self {
-        let (recent, earlier) = (HashMap::new(), HashMap::new());
-        let (complete_from, turned) = (Duration::ZERO, Duration::ZERO);
-        Self { start: now, complete_from, recent, earlier, turned }
+        Self { start: now, complete_from: 0, entries: Vec::new() }
     }
 
     /// Enters a datagram from `peer`. If the server itself `withheld` the answer, nobody can say in
     /// which direction that one was lost.
     pub fn note(&mut self, peer: SocketAddr, withheld: bool, now: Instant) {
-        let at = now.saturating_duration_since(self.start);
-        if let Some(bursts) = self.recent.get_mut(&peer) {
-            return bursts.note(withheld, at);
+        if self.entries.is_empty() {
+            let nobody = (Ipv4Addr::UNSPECIFIED, 0).into();
+            let free = Entry { peer: nobody, bursts: Bursts::default() };
+            self.entries.resize(SEEN_SETS * SEEN_WAYS, free);
         }
-        let mut bursts = self.earlier.remove(&peer).unwrap_or_default();
-        bursts.note(withheld, at);
-        // Without memory for more, as if there were enough of them.
-        if self.recent.len() >= SEEN || self.recent.try_reserve(1).is_err() {
-            let forgotten = mem::replace(&mut self.earlier, mem::take(&mut self.recent));
-            if !forgotten.is_empty() {
-                self.complete_from = self.turned;
-            }
-            self.turned = at;
+        let (at, first) = (self.time(now), set_of(peer));
+        let set = &mut self.entries[first..][..SEEN_WAYS];
+        let place = set.iter().position(|entry| entry.peer == peer).unwrap_or_else(|| {
+            (0..SEEN_WAYS).min_by_key(|n| set[*n].bursts.last()).unwrap_or_default()
+        });
+        let entry = &mut set[place];
+        if entry.peer != peer {
+            self.complete_from = self.complete_from.max(entry.bursts.last().unwrap_or_default());
+            *entry = Entry { peer, bursts: Bursts::default() };
         }
-        self.recent.insert(peer, bursts);
+        entry.bursts.note(withheld, at);
     }
 
     /// For how many milliseconds the table has been complete.
     pub fn since_ms(&self, now: Instant) -> u64 {
-        millis(now.saturating_duration_since(self.start).saturating_sub(self.complete_from))
+        self.time(now).saturating_sub(self.complete_from) / MILLI
     }
 
     /// What came from the address of `peer`, and from the port that `question` is about. None if
@@ -73,22 +74,36 @@ impl Seen {
         now: Instant,
     ) -> Option<inquiry::Seen> {
         peer.set_port(question.port);
-        let Some(bursts) = self.recent.get(&peer).or_else(|| self.earlier.get(&peer)) else {
+        let set = self.entries.get(set_of(peer)..).unwrap_or_default();
+        let mut set = set.iter().take(SEEN_WAYS);
+        let Some(entry) = set.find(|entry| entry.peer == peer) else {
             return Some(inquiry::Seen { count: 0, oldest_ms: 0 });
         };
-        let now = now.saturating_duration_since(self.start);
-        let (count, first) =
-            bursts.since(now.checked_sub(Duration::from_millis(question.within_ms)))?;
-        Some(inquiry::Seen { count, oldest_ms: first.map_or(0, |first| millis(now - first)) })
+        let now = self.time(now);
+        let within = question.within_ms.saturating_mul(MILLI);
+        let (count, first) = entry.bursts.since(now.saturating_sub(within))?;
+        let oldest_ms = first.map_or(0, |first| now.saturating_sub(first) / MILLI);
+        Some(inquiry::Seen { count, oldest_ms })
+    }
+
+    fn time(&self, now: Instant) -> u64 {
+        // It takes 584 years to be more.
+        now.saturating_duration_since(self.start).as_nanos() as u64
     }
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+/// A millisecond in nanoseconds.
+const MILLI: u64 = 1_000_000;
+
+/// Where the set of `peer` begins.
+fn set_of(peer: SocketAddr) -> usize {
+    hash(peer, SEEN_SETS) * SEEN_WAYS
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -128,22 +143,21 @@ mod tests {
         let start = Instant::now();
         let at = |n: usize| start + Duration::from_millis(n as u64);
         let mut table = Seen::new(start);
-        for n in 0..5 * SEEN {
+        let most = SEEN_SETS * SEEN_WAYS;
+        for n in 0..3 * most {
             table.note(peer(n), false, at(n));
-            assert!(table.recent.len() + table.earlier.len() <= 2 * SEEN);
+            assert_eq!(table.entries.len(), most);
             let since = usize::try_from(table.since_ms(at(n))).unwrap();
-            assert!(since == n || since >= SEEN, "{since}");
+            // Ports that follow one another are spread over all sets.
+            assert!(since == n || since > most / 2, "{since}");
             // Whoever came in that time is known; the very moment at its beginning is not.
             let first = n - since + usize::from(since < n);
             for known in [first, n] {
-                assert_eq!(
-                    asked(&table, peer(known), u64::MAX, at(n)).unwrap().0,
-                    1,
-                    "{known} of {n}"
-                );
+                let known = asked(&table, peer(known), u64::MAX, at(n)).unwrap();
+                assert_eq!(known.0, 1, "{first} of {n}");
             }
         }
-        assert_eq!(asked(&table, peer(0), u64::MAX, at(5 * SEEN)), Some((0, 0)), "long forgotten");
+        assert_eq!(asked(&table, peer(0), u64::MAX, at(3 * most)), Some((0, 0)), "long forgotten");
     }
 
     proptest! {

@@ -44,7 +44,7 @@ impl Shared {
         let now = Instant::now();
         let goal = options.service.goal(loops, now);
         // An inquiry is about what came before: it would be counted in the place of what is lost.
-        let goal = if reply.text().is_none() { goal.except(is_inquiry) } else { goal };
+        let goal = if reply.text().is_none() { goal.except(inquiry::is_one) } else { goal };
         Self {
             totals: Totals::default(),
             goal,
@@ -95,15 +95,13 @@ impl Shared {
     /// What a witness answers: what came of what `peer` asks about, or what it sees of `peer`.
     fn testimony(&self, peer: &Peer, message: &[u8], dscp: Dscp, now: Instant) -> Vec<u8> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(questions) = inquiry::parse(message) else {
+        if !inquiry::is_one(message) {
             seen.note(peer.address(), false, now);
             return self.reply.to_one(peer, self.replies.next(), dscp.known());
-        };
+        }
         let host = self.reply.host().unwrap_or_default();
-        let known = questions
-            .into_iter()
-            .filter_map(|question| Some((question.port, seen.of(peer.address(), question, now)?)));
-        inquiry::answer(host, peer, seen.since_ms(now), known, message.len())
+        let known = |question| seen.of(peer.address(), question, now);
+        inquiry::answer(host, peer.text().as_str(), seen.since_ms(now), message, known)
     }
 
     /// Notes, for `--witness`, that a datagram from `peer` came that is not answered.
@@ -120,8 +118,4 @@ impl Shared {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         warnings[cause as usize].may_pass(now)
     }
-}
-
-fn is_inquiry(message: &[u8]) -> bool {
-    inquiry::parse(message).is_some()
 }

@@ -39,9 +39,8 @@ fn port(client: &UdpSocket) -> u16 {
 
 /// An inquiry of `asker` about these ports.
 fn inquiry(asker: &UdpSocket, ports: &[u16]) -> Vec<u8> {
-    let question = |port: &u16| Question { port: *port, within_ms: 60_000 };
-    let questions: Vec<_> = ports.iter().map(question).collect();
-    inquiry::write(&questions, "some-name-that-is-long-enough", asker.local_addr().unwrap())
+    let questions = ports.iter().map(|port| Question { port: *port, within_ms: 60_000 });
+    inquiry::write(questions, "some-name-that-is-long-enough", asker.local_addr().unwrap())
 }
 
 #[test]
@@ -99,6 +98,8 @@ fn of_a_port_whose_datagrams_the_server_did_not_answer_nothing_is_said() {
     exchange(&client, b"one");
     // This is what a server answers.
     client.send(b"ACK!").unwrap();
-    let reply = exchange(&client, &inquiry(&client, &[port(&client)]));
-    assert_eq!(Answer::parse(&reply).unwrap().seen, []);
+    let reply = exchange(&client, &inquiry(&client, &[port(&client), 1]));
+    let answer = Answer::parse(&reply).unwrap();
+    assert_eq!(answer.of(port(&client)), None);
+    assert_eq!(answer.of(1), Some(Seen { count: 0, oldest_ms: 0 }));
 }

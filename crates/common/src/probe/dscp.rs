@@ -3,26 +3,19 @@
 use std::fmt;
 
 /// Parses a DSCP: a number, or a name (RFC 2474, RFC 2597, RFC 3246).
-pub(crate) fn parse(text: &str) -> Result<u8, String> {
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|number| *number < 64);
     let named = || match text.to_ascii_uppercase().as_bytes() {
         b"EF" => Some(46),
-        [b'C', b'S', class @ b'0'..=b'7'] => Some((class - b'0') * 8),
+        [b'C', b'S', class @ b'0'..=b'7'] => Some(u64::from(class - b'0') * 8),
         [b'A', b'F', class @ b'1'..=b'4', drop @ b'1'..=b'3'] => {
-            Some((class - b'0') * 8 + (drop - b'0') * 2)
+            Some(u64::from((class - b'0') * 8 + (drop - b'0') * 2))
         }
         _ => None,
     };
     number
         .or_else(named)
         .ok_or_else(|| "not a DSCP: 0 to 63, EF, CS0 to CS7, AF11 to AF43".to_owned())
-}
-
-/// The DSCP that a witness says it saw: the end of `host=NAME peer=IP:PORT n=COUNT dscp=46`.
-pub(crate) fn seen(reply: &[u8]) -> Option<u8> {
-    let text = str::from_utf8(reply.strip_prefix(b"host=")?).ok()?;
-    let (_, number) = text.trim_end().rsplit_once(" dscp=")?;
-    number.parse().ok().filter(|number| *number < 64)
 }
 
 /// A DSCP that comes out as another one.
@@ -79,19 +72,6 @@ mod tests {
         }
         for text in ["64", "-1", "", "CS8", "AF10", "AF14", "AF51", "EFF", "0xb8", "voice"] {
             assert!(parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_witness_may_say_what_it_saw() {
-        for (reply, dscp) in [
-            ("host=a peer=10.0.0.1:1 n=1 dscp=46", Some(46)),
-            ("host=a peer=10.0.0.1:1 n=1 dscp=0\n", Some(0)),
-            ("host=a peer=10.0.0.1:1 n=1 dscp=64", None),
-            ("host=a peer=10.0.0.1:1 n=1", None),
-            ("hello dscp=46", None),
-        ] {
-            assert_eq!(seen(reply.as_bytes()), dscp, "{reply}");
         }
     }
 

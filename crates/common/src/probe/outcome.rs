@@ -12,7 +12,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::duration::Millis;
-use crate::probe::dscp::{self, Rewriting};
+use crate::probe::dscp::Rewriting;
+use crate::probe::ledger::sightings;
 use cause::Cause;
 use trouble::Trouble;
 use verdict::Verdict;
@@ -167,7 +168,7 @@ impl Outcome {
     /// The DSCP with which a witness has seen the message, if one was asked for.
     #[must_use]
     pub fn dscp_seen(&self) -> Option<u8> {
-        self.dscp_sent.and_then(|_| dscp::seen(self.reply()?))
+        self.dscp_sent.and_then(|_| sightings::dscp(self.reply()?))
     }
 
     /// What the path makes of the DSCP, on the way there and on the way back.

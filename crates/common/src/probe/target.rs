@@ -11,9 +11,11 @@ use log::debug;
 use crate::address::{Address, Host, Place};
 use crate::duration;
 use crate::exit::Failure;
+use crate::options::{Parse, Text, text};
 use crate::port::{Port, parse_port};
 use crate::probe::destination::{Destination, list};
-use crate::probe::egress::Egress;
+use crate::probe::dscp;
+use crate::probe::egress::{Egress, LONGEST_NAME};
 use crate::probe::outcome::Outcome;
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::trouble::Trouble;
@@ -47,11 +49,16 @@ pub struct Target {
     #[arg(long, value_name = "PORT", value_parser = parse_port)]
     source_port: Option<u16>,
 
-    #[command(flatten)]
-    egress: Egress,
+    /// Send and receive by this interface (or VRF) alone
+    #[arg(long, value_name = "NAME", value_parser = text(LONGEST_NAME))]
+    interface: Option<Text>,
+
+    /// Mark what is sent: 0 to 63, or EF, CS0 to CS7, AF11 to AF43
+    #[arg(long, value_name = "N", value_parser = dscp::parse as Parse<u64>)]
+    dscp: Option<u64>,
 
     /// How long one exchange may take
-    #[arg(short = 'W', long, value_name = "DUR", default_value = "5s", value_parser = duration::parse)]
+    #[arg(short = 'W', long, value_name = "DUR", default_value = "5s", value_parser = duration::parse as Parse<Duration>)]
     timeout: Duration,
 }
 
@@ -121,8 +128,9 @@ impl Target {
 
     /// How what is sent leaves this machine.
     #[must_use]
-    pub fn egress(&self) -> &Egress {
-        &self.egress
+    pub fn egress(&self) -> Egress {
+        let dscp = self.dscp.and_then(|dscp| u8::try_from(dscp).ok());
+        Egress { interface: self.interface.clone(), dscp }
     }
 
     /// Whether a port to send from was asked for.
@@ -200,7 +208,7 @@ impl Target {
     pub(crate) fn look_up(&self) -> Result<Resolved, Failure> {
         let written = self.written()?;
         let nowhere = |why: String| Ok(Resolved::nowhere(Verdict::Local, None, why));
-        if let Err(why) = self.egress.check() {
+        if let Err(why) = self.egress().check() {
             return nowhere(why);
         }
         let sources = match self.resolve_source() {
@@ -236,7 +244,7 @@ impl Target {
         debug!("[*] Going to: {written}: {}", list(&addresses));
         let destination = Destination::new(addresses, self.timeout);
         let destination = destination.with_sources(sources).with_resolve(resolve);
-        Ok(Resolved::Destination(destination.with_dscp(self.egress.dscp())))
+        Ok(Resolved::Destination(destination.with_dscp(self.egress().dscp)))
     }
 
     /// The addresses to send from; none if any will do.
@@ -257,7 +265,7 @@ impl Target {
         // each attempt.
         if let &[mut source] = sources.as_slice() {
             source.set_port(0);
-            self.egress.bind(source).map_err(failed)?;
+            self.egress().bind(source).map_err(failed)?;
         }
         Ok(sources)
     }

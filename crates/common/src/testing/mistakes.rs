@@ -139,12 +139,11 @@ pub const OF_ANY_CLIENT: &[(&str, &str)] = &[
     ("--bind 10.0.0.1", "--bind: unknown option (write --source 10.0.0.1)"),
     ("-I lo", "-I: unknown option (write --interface lo)"),
     ("--dev", "--dev: unknown option (write --interface NAME)"),
-    ("--interface 10.0.0.1", "--interface 10.0.0.1: an address: write --source ADDR"),
-    ("--interface eth0:1", "--interface eth0:1: not the name of an interface"),
     (
-        "--interface seventeen-letters",
-        "--interface seventeen-letters: not the name of an interface",
+        "--interface sixteen-letters!",
+        "--interface sixteen-letters!: 16 bytes long, and the most is 15",
     ),
+    ("--dscp voice", "--dscp voice: not a DSCP: 0 to 63, EF, CS0 to CS7, AF11 to AF43"),
     ("--source lo", "--source lo: an interface: write --interface lo, or an address that it has"),
     (
         "--source 127.0.0.1:80",

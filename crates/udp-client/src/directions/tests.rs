@@ -32,17 +32,19 @@ fn played(scenario: &str) -> String {
             senders.push(sender(line, at));
         }
     }
-    let inquiries = inquiries(&senders, lost);
-    if inquiries.is_empty() {
+    let Some(ports) = Ports::of(senders.into_iter(), lost) else {
         return "= nobody is asked".to_owned();
-    }
+    };
     let mut sum = Some(Directions::default());
-    for (inquiry, (after, answer)) in inquiries.iter().zip(answers) {
+    for (inquiry, (after, answer)) in ports.inquiries().zip(answers) {
         let (own, patience) = ("10.0.0.1:50000".parse().unwrap(), Duration::from_millis(100));
         let asked = Asked { host: "box-b", own, at, answered_at: at + after, patience };
         let answer = Answer::parse(answer.as_bytes()).expect(answer);
         let known = inquiry.conclude(&answer, &asked);
-        sum = sum.and_then(|sum| Some(sum + known?));
+        sum = sum.zip(known).map(|(sum, known)| Directions {
+            there: sum.there + known.there,
+            back: sum.back + known.back,
+        });
     }
     match sum {
         Some(Directions { there, back }) => {
@@ -77,8 +79,8 @@ fn an_inquiry_asks_about_as_much_more_time_as_an_answer_may_take() {
         "2: sent 3, answered 3, lost 0, first 9 ms ago",
     ];
     let senders = senders.map(|line| sender(line, at));
-    let [inquiry] = &inquiries(&senders, 1)[..] else { panic!("one inquiry") };
-    let bytes = inquiry.bytes(&asked);
+    let ports = Ports::of(senders.into_iter(), 1).unwrap();
+    let bytes = ports.inquiries().next().unwrap().bytes(&asked);
     assert!(bytes.starts_with(b"seen? 1/2102 2/110  "), "{}", String::from_utf8_lossy(&bytes));
 }
 
@@ -89,18 +91,20 @@ fn many_ports_take_several_inquiries_each_with_one_that_is_known() {
         |port| Sender { port, account: Account { first: Some(at), sent: 1, answered: 0, lost: 1 } };
     let known =
         Sender { port: 9, account: Account { first: Some(at), sent: 1, answered: 1, lost: 0 } };
-    for (many, expected) in
-        [(1, 1), (LOSSY_EACH, 1), (LOSSY_EACH + 1, 2), (MOST_LOSSY, 8), (MOST_LOSSY + 1, 0)]
-    {
-        let mut senders: Vec<_> = (0..many as u16).map(|n| lossy(1000 + n)).collect();
-        senders.push(known);
-        let found = inquiries(&senders, many as u64);
-        assert_eq!(found.len(), expected, "{many}");
-        assert!(
-            found
-                .iter()
-                .all(|inquiry| inquiry.senders.len() <= MOST_PORTS
-                    && inquiry.senders.contains(&known))
-        );
+    for (many, expected) in [
+        (1, Some(1)),
+        (LOSSY_EACH, Some(1)),
+        (LOSSY_EACH + 1, Some(2)),
+        (MOST_LOSSY, Some(8)),
+        (MOST_LOSSY + 1, None),
+    ] {
+        let senders = (0..many as u16).map(|n| lossy(1000 + n)).chain([known; 2 * MOST_KNOWN]);
+        let ports = Ports::of(senders, many as u64);
+        assert_eq!(ports.as_ref().map(|ports| ports.inquiries().count()), expected, "{many}");
+        for inquiry in ports.iter().flat_map(Ports::inquiries) {
+            assert!(
+                inquiry.senders().count() <= MOST_PORTS && inquiry.known == [known; MOST_KNOWN]
+            );
+        }
     }
 }

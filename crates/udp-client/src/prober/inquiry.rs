@@ -10,7 +10,7 @@ use common::probe::run::ending::Patience;
 use mio::{Interest, Token};
 
 use super::Prober;
-use crate::directions::{Asked, Inquiry, MOST_LOSSY, Sender, inquiries};
+use crate::directions::{Asked, Inquiry, MOST_LOSSY, Ports, Sender};
 use crate::exchange::{MOST_RECEIVED, Socket, is_same};
 use crate::port::Port;
 
@@ -34,25 +34,26 @@ impl Prober<'_> {
         if slept || !self.opener.has_stayed() {
             return Ok(());
         }
-        let inquiries = inquiries(&self.senders(), run.ledger().lost());
+        let Some(ports) = Ports::of(self.senders(), run.ledger().lost()) else {
+            return Ok(());
+        };
         let (mut sum, patience) = (Directions::default(), run.patience(now));
-        for inquiry in &inquiries {
-            match self.ask(inquiry, &host, patience, run)? {
-                Some(directions) => sum = sum + directions,
-                None => return Ok(()),
-            }
+        for inquiry in ports.inquiries() {
+            let Some(Directions { there, back }) = self.ask(inquiry, &host, patience, run)? else {
+                return Ok(());
+            };
+            sum.there += there;
+            sum.back += back;
         }
-        if !inquiries.is_empty() {
-            run.note_directions(sum);
-        }
+        run.note_directions(sum);
         Ok(())
     }
 
     /// The ports of the run, but those that were closed too long ago.
-    fn senders(&self) -> Vec<Sender> {
+    fn senders(&self) -> impl Iterator<Item = Sender> {
         let open = self.ports.accounts();
         let open = open.map(|(port, account)| Sender { port: port.socket.port(), account });
-        self.closed.iter().copied().chain(open).collect()
+        self.closed.iter().copied().chain(open)
     }
 
     /// Keeps what is known of the port at `key`, which is to be closed, if it has lost probes.
@@ -77,7 +78,7 @@ impl Prober<'_> {
     /// None if there is none in time, or nothing follows, or a signal comes.
     fn ask(
         &mut self,
-        inquiry: &Inquiry,
+        inquiry: Inquiry<'_>,
         host: &str,
         patience: Patience,
         run: &mut Run,
@@ -131,7 +132,7 @@ impl Prober<'_> {
     fn receive_answer(
         &mut self,
         port: &mut Port,
-        inquiry: &Inquiry,
+        inquiry: Inquiry<'_>,
         asked: &mut Asked<'_>,
     ) -> Option<Option<Directions>> {
         for _ in 0..MOST_RECEIVED {

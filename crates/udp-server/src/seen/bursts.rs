@@ -2,12 +2,10 @@
 //! longest pauses are. A client uses a port for a while, and another one may have used it before:
 //! between the two there is a pause, so that each can be told of its own datagrams alone.
 
-use std::time::Duration;
-
 /// How many bursts are kept: enough to tell a run from those before it, with some pauses in it.
 const MOST: usize = 4;
 
-/// When datagrams came. All times count from the start of the server.
+/// When datagrams came. All times are nanoseconds from the start of the server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bursts {
     /// In the order of time.
@@ -18,9 +16,9 @@ pub struct Bursts {
 /// Datagrams that came one after another.
 #[derive(Clone, Copy, Debug, Default)]
 struct Burst {
-    first: Duration,
-    last: Duration,
-    count: u64,
+    first: u64,
+    last: u64,
+    count: u32,
     /// Whether the server did not answer some of them.
     withheld: bool,
 }
@@ -29,7 +27,7 @@ impl Bursts {
     /// Enters a datagram that came at the time `at`. If there are too many bursts then, two become
     /// one: those with the shortest pause between them, where each older pause counts half as much
     /// as the next one. Whoever asks does so of the time just past.
-    pub fn note(&mut self, withheld: bool, at: Duration) {
+    pub fn note(&mut self, withheld: bool, at: u64) {
         let burst = Burst { first: at, last: at, count: 1, withheld };
         if let Some(free) = self.kept.get_mut(self.used) {
             *free = burst;
@@ -37,7 +35,7 @@ impl Bursts {
             return;
         }
         let next = |n: usize| self.kept.get(n + 1).unwrap_or(&burst).first;
-        let pause = |n: usize| next(n).saturating_sub(self.kept[n].last) / (1 << (MOST - 1 - n));
+        let pause = |n: usize| next(n).saturating_sub(self.kept[n].last) >> (MOST - 1 - n);
         let shortest = (0..MOST).min_by_key(|n| pause(*n)).unwrap_or_default();
         let [_, .., last] = &mut self.kept;
         if shortest == MOST - 1 {
@@ -49,18 +47,22 @@ impl Bursts {
         self.kept[MOST - 1] = burst;
     }
 
-    /// How many datagrams came at the time `from` or later (`None`: at any time), and when the first
-    /// of them did. None if that cannot be said: a burst began before, or the server did not answer.
-    pub fn since(&self, from: Option<Duration>) -> Option<(u64, Option<Duration>)> {
-        let bursts = &self.kept[..self.used];
-        let mut inside = bursts.iter().filter(|burst| from.is_none_or(|from| burst.last >= from));
+    /// When the last one came, if any did.
+    pub fn last(&self) -> Option<u64> {
+        self.kept[..self.used].last().map(|burst| burst.last)
+    }
+
+    /// How many datagrams came at the time `from` or later, and when the first of them did. None if
+    /// that cannot be said: a burst began before, or the server did not answer.
+    pub fn since(&self, from: u64) -> Option<(u64, Option<u64>)> {
         let (mut count, mut first) = (0, None);
-        inside.try_for_each(|burst| {
-            count += burst.count;
+        for burst in self.kept[..self.used].iter().filter(|burst| burst.last >= from) {
+            count += u64::from(burst.count);
             first = first.or(Some(burst.first));
-            let is_whole = from.is_none_or(|from| burst.first >= from);
-            (is_whole && !burst.withheld).then_some(())
-        })?;
+            if burst.first < from || burst.withheld {
+                return None;
+            }
+        }
         Some((count, first))
     }
 }
@@ -68,7 +70,7 @@ impl Bursts {
 impl Burst {
     fn join(&mut self, later: Self) {
         self.last = later.last;
-        self.count += later.count;
+        self.count = self.count.saturating_add(later.count);
         self.withheld |= later.withheld;
     }
 }
@@ -80,7 +82,7 @@ mod tests {
     /// What is said of the last of several runs, of each of which `count` datagrams came, each after
     /// the `interval`. Between two runs there is a `pause`.
     fn of_the_last(runs: u64, count: u64, interval: u64, pause: u64) -> Option<u64> {
-        let ms = Duration::from_millis;
+        let ms = |ms: u64| ms * 1_000_000;
         let (mut bursts, mut now, mut begun) = (Bursts::default(), 0, 0);
         for _ in 0..runs {
             begun = now;
@@ -90,7 +92,7 @@ mod tests {
             }
             now += pause;
         }
-        bursts.since(Some(ms(begun))).map(|(count, _)| count)
+        bursts.since(ms(begun)).map(|(count, _)| count)
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! In which direction probes of a run were lost.
 
-use std::ops::Add;
-
 /// How many probes were lost in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Directions {
@@ -9,12 +7,4 @@ pub struct Directions {
     pub there: u64,
     /// Those that came, and whose reply did not come back.
     pub back: u64,
-}
-
-impl Add for Directions {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { there: self.there + other.there, back: self.back + other.back }
-    }
 }

@@ -33,7 +33,7 @@ impl Sightings {
     /// Notes what `reply` says about a probe that was sent from `local`. A reply in any
     /// other form is ignored.
     pub fn note(&mut self, reply: &[u8], local: Option<SocketAddr>) {
-        let Some((host, peer, number)) = parse(reply) else {
+        let Some(Sighting { host, peer, number, .. }) = parse(reply) else {
             return;
         };
         match self.hosts.iter().position(|(known, _)| known == host) {
@@ -48,17 +48,32 @@ impl Sightings {
     }
 }
 
+/// What a reply says.
+struct Sighting<'a> {
+    host: &'a str,
+    peer: SocketAddr,
+    number: u64,
+    dscp: Option<u8>,
+}
+
+/// The DSCP that a witness says it saw, if `reply` says so.
+pub(crate) fn dscp(reply: &[u8]) -> Option<u8> {
+    parse(reply)?.dscp
+}
+
 /// `host=NAME peer=IP:PORT n=COUNT`, and perhaps ` dscp=N`.
-fn parse(reply: &[u8]) -> Option<(&str, SocketAddr, u64)> {
+fn parse(reply: &[u8]) -> Option<Sighting<'_>> {
     let fields = std::str::from_utf8(reply.strip_prefix(b"host=")?).ok()?;
     let (host, rest) = fields.trim_end().split_once(" peer=")?;
     let (peer, number) = rest.split_once(" n=")?;
-    let (number, dscp) = number.split_once(" dscp=").unwrap_or((number, "0"));
-    dscp.parse::<u8>().ok()?;
+    let (number, dscp) = match number.split_once(" dscp=") {
+        Some((number, dscp)) => (number, Some(dscp.parse().ok()?)),
+        None => (number, None),
+    };
     let number = number.parse().ok()?;
     // A server writes no space into it: with one, a host could list others beside itself.
     (host.len() <= LONGEST_NAME && !host.contains(char::is_whitespace)).then_some(())?;
-    Some((host, peer.parse().ok()?, number))
+    Some(Sighting { host, peer: peer.parse().ok()?, number, dscp })
 }
 
 /// Whether both are the same address and port. Scope numbers are not compared: they
@@ -106,6 +121,19 @@ mod tests {
                 sightings.note(reply.as_bytes(), None);
             }
             assert_eq!(sightings.is_mixed, is_mixed, "{numbers:?}");
+        }
+    }
+
+    #[test]
+    fn a_witness_may_say_which_dscp_it_saw() {
+        for (reply, seen) in [
+            ("host=a peer=10.0.0.1:1 n=1 dscp=46", Some(46)),
+            ("host=a peer=10.0.0.1:1 n=1 dscp=0\n", Some(0)),
+            ("host=a peer=10.0.0.1:1 n=1 dscp=x", None),
+            ("host=a peer=10.0.0.1:1 n=1", None),
+            ("hello dscp=46", None),
+        ] {
+            assert_eq!(dscp(reply.as_bytes()), seen, "{reply}");
         }
     }
 }
