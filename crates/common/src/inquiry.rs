@@ -77,12 +77,19 @@ pub fn is_one(message: &[u8]) -> bool {
 /// What an inquiry asks, as far as that can be understood: [`MOST_PORTS`] at most.
 fn questions(inquiry: &[u8]) -> impl Iterator<Item = Question> {
     let words = inquiry.split(|byte| *byte == b' ');
-    let pairs = words.filter_map(|word| str::from_utf8(word).ok()?.split_once('/'));
+    let pairs = words.filter_map(|word| cut(str::from_utf8(word).ok()?, "/"));
     let question = |(port, within): (&str, &str)| {
         let (port, within_ms) = (u16::try_from(number(port)?).ok()?, number(within)?);
         Some(Question { port, within_ms })
     };
     pairs.filter_map(question).take(MOST_PORTS)
+}
+
+/// What comes before and after the first `mark` in `text`.
+#[must_use]
+#[inline(never)] // The search for a text is large.
+pub fn cut<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
+    text.split_once(mark)
 }
 
 fn number(digits: &str) -> Option<u64> {
@@ -133,18 +140,18 @@ impl<'a> Answer<'a> {
     #[must_use]
     pub fn parse(reply: &'a [u8]) -> Option<Self> {
         let text = str::from_utf8(reply.strip_prefix(b"host=")?).ok()?;
-        let (host, rest) = text.split_once(" peer=")?;
-        let (peer, rest) = rest.split_once(" since=")?;
-        let (since, ports) = rest.split_once(' ')?;
+        let (host, rest) = cut(text, " peer=")?;
+        let (peer, rest) = cut(rest, " since=")?;
+        let (since, ports) = cut(rest, " ")?;
         Some(Self { host, peer: peer.parse().ok()?, since_ms: number(since)?, ports })
     }
 
     /// What has come from `port`, if the server knows.
     #[must_use]
     pub fn of(&self, port: u16) -> Option<Seen> {
-        let mut words = self.ports.split(' ').filter_map(|word| word.split_once('='));
+        let mut words = self.ports.split(' ').filter_map(|word| cut(word, "="));
         let (_, known) = words.find(|(word, _)| number(word) == Some(port.into()))?;
-        let (count, oldest) = known.split_once('/')?;
+        let (count, oldest) = cut(known, "/")?;
         Some(Seen { count: number(count)?, oldest_ms: number(oldest)? })
     }
 }

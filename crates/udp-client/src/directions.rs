@@ -22,7 +22,7 @@ const LOSSY_EACH: usize = MOST_PORTS - MOST_KNOWN;
 
 /// About how many ports that have lost probes a run asks, at most: with 8 inquiries. If there are
 /// more, the loss is so great that its direction is found by other means.
-pub const MOST_LOSSY: usize = 8 * LOSSY_EACH;
+const MOST_LOSSY: usize = 8 * LOSSY_EACH;
 
 /// By how much two clocks may differ that nobody sets: a thousandth is twice what adjtimex(2) allows.
 const DRIFT: u32 = 1000;
@@ -65,7 +65,8 @@ pub struct Asked<'a> {
 
 impl Ports {
     /// The ports to ask about, to know of each of `lost` probes in which direction it was lost.
-    /// `senders` has all ports of the run, or fewer. None if it cannot be known.
+    /// `senders` has all ports of the run that are still open. None if it cannot be known: so it is if
+    /// a port was closed that had lost some.
     pub fn of(senders: impl Iterator<Item = Sender>, lost: u64) -> Option<Self> {
         let (mut ports, mut left) = (Self::default(), lost);
         for sender in senders {

@@ -8,7 +8,6 @@
 mod arrivals;
 mod inquiry;
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use common::exit::Failure;
@@ -23,7 +22,6 @@ use common::probe::run::Run;
 use common::probe::target::Target;
 use mio::{Interest, Token};
 
-use crate::directions::Sender;
 use crate::exchange::Exchange;
 use crate::port::{Opener, Port};
 use crate::ports::Ports;
@@ -48,8 +46,6 @@ pub struct Prober<'r> {
     datagram: Vec<u8>,
     /// What a reply is expected to be.
     expected_reply: ExpectedReply<'r>,
-    /// Ports that were closed to make room, and that have lost probes: the last of them.
-    closed: VecDeque<Sender>,
 }
 
 impl<'r> Prober<'r> {
@@ -63,8 +59,7 @@ impl<'r> Prober<'r> {
         let policy = Policy::of(target, plan, poller.most_sockets());
         let (ports, opener) = (Ports::new(policy, Instant::now()), Opener::new(target.egress()));
         let (buffer, datagram) = (vec![0; RECEIVE_SIZE], Vec::new());
-        let closed = VecDeque::new();
-        Ok(Self { poller, ports, opener, buffer, datagram, expected_reply, closed })
+        Ok(Self { poller, ports, opener, buffer, datagram, expected_reply })
     }
 
     /// Sends `datagram`, and receives the reply: a single exchange, until `end` at the
@@ -154,7 +149,6 @@ impl<'r> Prober<'r> {
         };
         let now = Instant::now();
         self.drain(key, now, run)?;
-        self.keep_account(key);
         if let (_, Some(Out { probe, .. })) = self.ports.close(key) {
             // With --source-port there is no other port for the probe's next address.
             let trouble = Trouble::no_reply(now.saturating_duration_since(probe.begun()));
@@ -167,7 +161,6 @@ impl<'r> Prober<'r> {
     fn open(&mut self, probe: &Probe, destination: &Destination) -> Result<usize, Trouble> {
         let (flow, address) = (probe.flow(), probe.address());
         let mut port = self.opener.open(address, destination.source_of_flow(address, flow)?)?;
-        self.forget_account(port.socket.port());
         let token = Token(self.ports.next_key());
         // Not for writing: the loop would be woken each time that a datagram has left.
         let registered =

@@ -39,12 +39,12 @@ impl<A: Address> Headers<A> {
 
 /// Calls `send` with the control messages that say from where and with which DSCP to send, as was
 /// `asked`, and after how many bytes to `cut`.
-pub fn with_control<T>(
+pub fn with_control(
     asked: Asked,
     is_ipv6: bool,
     cut: Option<u16>,
-    send: impl FnOnce(&[ControlMessage<'_>]) -> T,
-) -> T {
+    send: &mut dyn FnMut(&[ControlMessage<'_>]),
+) {
     let (v4, v6);
     let from = match asked.from {
         Some(IpAddr::V4(ip)) => {
@@ -69,7 +69,7 @@ pub fn with_control<T>(
         all[used] = message;
         used += 1;
     }
-    send(&all[..used])
+    send(&all[..used]);
 }
 
 /// The bytes that a control message takes.

@@ -182,15 +182,17 @@ impl ReplyBatch {
         }
         let are_cut = messages.iter().any(|message| message.count > 1);
         let cut = u16::try_from(self.length).ok().filter(|_| are_cut);
-        with_control(self.asked, socket.is_ipv6, cut, |control| {
+        let mut count = 0;
+        with_control(self.asked, socket.is_ipv6, cut, &mut |control| {
             let headers = headers.with_room_for(control);
             let contents: Vec<_> =
                 messages.iter().map(|message| [IoSlice::new(&message.contents)]).collect();
             let peers: Vec<_> = messages.iter().map(|message| A::of(message.peer)).collect();
             let fd = socket.udp.as_raw_fd();
             let sent = sendmmsg(fd, headers, &contents, &peers, control, MsgFlags::MSG_DONTWAIT);
-            sent.map_or(0, Iterator::count)
-        })
+            count = sent.map_or(0, Iterator::count);
+        });
+        count
     }
 }
 

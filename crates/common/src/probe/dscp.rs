@@ -4,18 +4,16 @@ use std::fmt;
 
 /// Parses a DSCP: a number, or a name (RFC 2474, RFC 2597, RFC 3246).
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| *number < 64);
-    let named = || match text.to_ascii_uppercase().as_bytes() {
-        b"EF" => Some(46),
-        [b'C', b'S', class @ b'0'..=b'7'] => Some(u64::from(class - b'0') * 8),
-        [b'A', b'F', class @ b'1'..=b'4', drop @ b'1'..=b'3'] => {
-            Some(u64::from((class - b'0') * 8 + (drop - b'0') * 2))
+    const ANY: &str = "not a DSCP: 0 to 63, EF, CS0 to CS7, AF11 to AF43";
+    let number = match text.as_bytes() {
+        [b'E' | b'e', b'F' | b'f'] => 46,
+        [b'C' | b'c', b'S' | b's', class @ b'0'..=b'7'] => u64::from(class - b'0') * 8,
+        [b'A' | b'a', b'F' | b'f', class @ b'1'..=b'4', drop @ b'1'..=b'3'] => {
+            u64::from((class - b'0') * 8 + (drop - b'0') * 2)
         }
-        _ => None,
+        _ => text.parse().map_err(|_| ANY)?,
     };
-    number
-        .or_else(named)
-        .ok_or_else(|| "not a DSCP: 0 to 63, EF, CS0 to CS7, AF11 to AF43".to_owned())
+    if number < 64 { Ok(number) } else { Err(ANY.to_owned()) }
 }
 
 /// A DSCP that comes out as another one.

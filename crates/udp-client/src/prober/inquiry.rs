@@ -10,7 +10,7 @@ use common::probe::run::ending::Patience;
 use mio::{Interest, Token};
 
 use super::Prober;
-use crate::directions::{Asked, Inquiry, MOST_LOSSY, Ports, Sender};
+use crate::directions::{Asked, Inquiry, Ports, Sender};
 use crate::exchange::{MOST_RECEIVED, Socket, is_same};
 use crate::port::Port;
 
@@ -34,7 +34,9 @@ impl Prober<'_> {
         if slept || !self.opener.has_stayed() {
             return Ok(());
         }
-        let Some(ports) = Ports::of(self.senders(), run.ledger().lost()) else {
+        let open = self.ports.accounts();
+        let open = open.map(|(port, account)| Sender { port: port.socket.port(), account });
+        let Some(ports) = Ports::of(open, run.ledger().lost()) else {
             return Ok(());
         };
         let (mut sum, patience) = (Directions::default(), run.patience(now));
@@ -47,31 +49,6 @@ impl Prober<'_> {
         }
         run.note_directions(sum);
         Ok(())
-    }
-
-    /// The ports of the run, but those that were closed too long ago.
-    fn senders(&self) -> impl Iterator<Item = Sender> {
-        let open = self.ports.accounts();
-        let open = open.map(|(port, account)| Sender { port: port.socket.port(), account });
-        self.closed.iter().copied().chain(open)
-    }
-
-    /// Keeps what is known of the port at `key`, which is to be closed, if it has lost probes.
-    pub(super) fn keep_account(&mut self, key: usize) {
-        let (Some(port), Some(account)) = (self.ports.get(key), self.ports.account(key)) else {
-            return;
-        };
-        if account.lost > 0 {
-            let sender = Sender { port: port.socket.port(), account };
-            self.closed.truncate(MOST_LOSSY);
-            self.closed.push_front(sender);
-        }
-    }
-
-    /// Forgets what is known of an earlier port with this number: a new one has it now, and a witness
-    /// could not tell which of the two something came from.
-    pub(super) fn forget_account(&mut self, number: u16) {
-        self.closed.retain(|sender| sender.port != number);
     }
 
     /// Sends `inquiry`, each time from a port of its own, and returns what follows from the answer.

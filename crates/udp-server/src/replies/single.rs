@@ -43,9 +43,11 @@ fn send_as(
         let sent = if asked.from.is_none() && asked.dscp.class().is_none() {
             sendto(fd, reply, &peer, flags)
         } else {
-            with_control(asked, socket.is_ipv6, None, |control| {
-                sendmsg(fd, &contents, control, flags, Some(&peer))
-            })
+            let mut sent = Ok(0);
+            with_control(asked, socket.is_ipv6, None, &mut |control| {
+                sent = sendmsg(fd, &contents, control, flags, Some(&peer));
+            });
+            sent
         };
         match sent {
             Ok(_) => return Ok(()),

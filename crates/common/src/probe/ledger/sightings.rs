@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 
+use crate::inquiry::cut;
+
 /// How many hosts are counted separately: more than there are behind any address that
 /// somebody probes by hand.
 const MOST_HOSTS: usize = 64;
@@ -64,9 +66,9 @@ pub(crate) fn dscp(reply: &[u8]) -> Option<u8> {
 /// `host=NAME peer=IP:PORT n=COUNT`, and perhaps ` dscp=N`.
 fn parse(reply: &[u8]) -> Option<Sighting<'_>> {
     let fields = std::str::from_utf8(reply.strip_prefix(b"host=")?).ok()?;
-    let (host, rest) = fields.trim_end().split_once(" peer=")?;
-    let (peer, number) = rest.split_once(" n=")?;
-    let (number, dscp) = match number.split_once(" dscp=") {
+    let (host, rest) = cut(fields.trim_end(), " peer=")?;
+    let (peer, number) = cut(rest, " n=")?;
+    let (number, dscp) = match cut(number, " dscp=") {
         Some((number, dscp)) => (number, Some(dscp.parse().ok()?)),
         None => (number, None),
     };
