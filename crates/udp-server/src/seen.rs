@@ -43,6 +43,11 @@ impl Seen {
     /// which direction that one was lost.
     pub fn note(&mut self, peer: SocketAddr, withheld: bool, now: Instant) {
         if self.entries.is_empty() {
+            if self.entries.try_reserve_exact(SEEN_SETS * SEEN_WAYS).is_err() {
+                // Without memory nothing is known.
+                self.complete_from = self.time(now);
+                return;
+            }
             let nobody = (Ipv4Addr::UNSPECIFIED, 0).into();
             let free = Entry { peer: nobody, bursts: Bursts::default() };
             self.entries.resize(SEEN_SETS * SEEN_WAYS, free);

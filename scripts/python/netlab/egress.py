@@ -93,6 +93,10 @@ def by_the_second(scene: Scene) -> None:
     for wrapper in ((), NOBODY):
         check_seen(scene, scene.probe("--interface", "a2", timeout="2s", wrapper=wrapper), own)
         check_seen(scene, scene.probe("--interface", "a2", "--source", own, timeout="2s", wrapper=wrapper), own)
+    scene.filter(scene.r, "input", before="chain late { type filter hook forward priority 1; iifname ra2 drop; }")
+    silent = said(scene.probe("--interface", "a2"))
+    began = str(silent["local"]).startswith(scene.plan.endpoint(own, 0)[:-1])
+    scene.case.check(silent["verdict"] == SILENCE[scene.protocol] and began, f"in silence: {silent}")
     scene.came = f"{plain['verdict']}, ok by a2"
 
 
