@@ -6,6 +6,7 @@
 //! The ground:
 //!
 //! - [`protocol`]: the tutorial's addresses, sizes and strings.
+//! - [`inquiry`]: which of a client's datagrams have come to a server.
 //! - [`broadcast`]: which addresses are not those of one machine.
 //! - [`address`], [`port`], [`duration`], [`percent`], [`options`]: what users write;
 //!   [`resolver`]: what the system knows of names.
@@ -27,6 +28,7 @@ pub mod broadcast;
 pub mod descriptors;
 pub mod duration;
 pub mod exit;
+pub mod inquiry;
 pub mod logging;
 pub mod options;
 pub mod output;

@@ -35,6 +35,10 @@ pub fn text(limit: usize) -> impl TypedValueParser<Value = Text> {
     })
 }
 
+/// A function that parses the value of an option. As a pointer: clap's code is then there once for
+/// each type, and not for each function.
+pub type Parse<T> = fn(&str) -> Result<T, String>;
+
 /// A parser of whole numbers from `least` to `most`.
 pub fn number(least: u64, most: u64) -> impl TypedValueParser<Value = u64> {
     StringValueParser::new().try_map(move |text| match text.parse() {

@@ -4,11 +4,13 @@
 
 mod examining;
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use common::exit::Failure;
 use common::probe::aim::Probe;
 use common::probe::destination::{Destination, any_address};
+use common::probe::egress::Egress;
 use common::probe::examination::Wanted;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::outcome::{Ended, Outcome};
@@ -36,6 +38,7 @@ pub struct Prober<'m> {
     /// No probe's time is up before this time.
     first_end: Option<Instant>,
     flows: Flows,
+    egress: Rc<Egress>,
     /// Probes that wait for their flow's source port, and when each tries again.
     waiting: Vec<(Instant, Probe)>,
     /// What all attempts receive into, one after another.
@@ -57,6 +60,7 @@ impl<'m> Prober<'m> {
             attempts: Slab::new(),
             first_end: None,
             flows: Flows::new(target.has_source_port()),
+            egress: Rc::new(target.egress()),
             waiting: Vec::new(),
             buffer: vec![0; AT_ONCE],
             searching: None,
@@ -250,7 +254,7 @@ impl<'m> Prober<'m> {
             own.set_port(port);
             own
         });
-        let mut connection = Connection::connect(peer, kept.or(source), chooser)?;
+        let mut connection = Connection::connect(peer, kept.or(source), chooser, &self.egress)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         let token = Token(self.attempts.vacant_key());
         let registered = self.poller.registry().register(connection.source(), token, both);

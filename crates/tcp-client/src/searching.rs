@@ -9,8 +9,10 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use common::probe::egress::Egress;
 use common::probe::examination::Subject;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::suspicion::{Suspicion, Way};
@@ -42,6 +44,7 @@ pub struct Searching<'m> {
     subject: Subject,
     suspicion: Suspicion,
     source: Option<SocketAddr>,
+    egress: Rc<Egress>,
     request: Request<'m>,
     search: Search,
     /// What keeps others from the probe's port, whose way is traced after the search.
@@ -94,6 +97,7 @@ impl<'m> Searching<'m> {
         subject: &Subject,
         request: Request<'m>,
         source: Option<SocketAddr>,
+        egress: Rc<Egress>,
         now: Instant,
     ) -> Option<Self> {
         let suspicion = subject.suspicion?;
@@ -102,6 +106,7 @@ impl<'m> Searching<'m> {
             subject: *subject,
             suspicion,
             source,
+            egress,
             request: Request { half_close: false, expected_reply: ExpectedReply::Any, ..request },
             search: Search::new(suspicion.size)?,
             _held: subject.is_traced.then(|| hold(subject.local).ok()).flatten(),
@@ -183,7 +188,8 @@ impl<'m> Searching<'m> {
     fn begin(&mut self, size: u32, now: Instant) -> Step<'_> {
         let most = size + self.suspicion.options;
         let peer = self.subject.address;
-        let Ok(connection) = Connection::with_segments(peer, self.source, most) else {
+        let begun = Connection::with_segments(peer, self.source, most, &self.egress);
+        let Ok(connection) = begun else {
             self.search.end();
             return Step::Done;
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::probe::control::Control;
 use common::probe::destination::any_address;
+use common::probe::egress::Egress;
 use common::probe::extras::{self, Extra};
 use common::probe::outcome::icmp::IcmpError;
 use common::probe::outcome::trouble::Trouble;
@@ -109,13 +110,15 @@ sockopt_impl!(
 
 impl Connection {
     /// Makes a socket, and starts to connect to `peer`, from `source` if one is given. A
-    /// `chooser` is given if the connection's flow keeps its port, and so uses it again.
+    /// `chooser` is given if the connection's flow keeps its port, and so uses it again. The
+    /// segments leave by `egress`.
     pub fn connect(
         peer: SocketAddr,
         source: Option<SocketAddr>,
         chooser: Option<Chooser>,
+        egress: &Egress,
     ) -> Result<Self, Unconnected> {
-        Self::start(peer, source, chooser, None)
+        Self::start(peer, source, chooser, None, egress)
     }
 
     /// The same with a maximum segment size, options included, for the segments of both sides. It is
@@ -124,8 +127,9 @@ impl Connection {
         peer: SocketAddr,
         source: Option<SocketAddr>,
         most: u32,
+        egress: &Egress,
     ) -> Result<Self, Unconnected> {
-        let connection = Self::start(peer, source, None, Some(most))?;
+        let connection = Self::start(peer, source, None, Some(most), egress)?;
         connection.reset_at_close();
         Ok(connection)
     }
@@ -135,6 +139,7 @@ impl Connection {
         source: Option<SocketAddr>,
         chooser: Option<Chooser>,
         most: Option<u32>,
+        egress: &Egress,
     ) -> Result<Self, Unconnected> {
         let kind = Type::STREAM.nonblocking();
         let made = Socket::new(Domain::for_address(peer), kind, None);
@@ -142,6 +147,7 @@ impl Connection {
         if peer.is_ipv6() {
             extras::have(Extra::OneFamily, socket.set_only_v6(true));
         }
+        egress.prepare(&socket, peer.is_ipv6())?;
         let has_error_queue = error_queue::enable(&socket, peer.is_ipv6());
         arrival::enable(&socket);
         if source.is_some() || chooser.is_some() {
@@ -326,7 +332,7 @@ mod tests {
         for any in ["127.0.0.1:0", "[::1]:0"] {
             let listener = TcpListener::bind(any).unwrap();
             let peer = listener.local_addr().unwrap();
-            let mut connection = Connection::connect(peer, None, None).unwrap();
+            let mut connection = Connection::connect(peer, None, None, &Egress::default()).unwrap();
             let _accepted = listener.accept().unwrap();
             thread::sleep(late);
             assert!(connection.is_connected().unwrap());

@@ -7,8 +7,10 @@
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use common::probe::egress::Egress;
 use common::probe::error_queue;
 use common::probe::examination::Subject;
 use common::probe::extras::{self, Extra};
@@ -25,6 +27,7 @@ pub struct Tracing {
     peer: SocketAddr,
     /// Where SYNs leave from.
     local: SocketAddr,
+    egress: Rc<Egress>,
     trace: Trace,
     /// The SYN that is out.
     socket: Option<TcpStream>,
@@ -46,11 +49,11 @@ pub enum Step<'a> {
 }
 
 impl Tracing {
-    /// The trace of `subject`, from `now` on.
-    pub fn new(subject: &Subject, now: Instant) -> Self {
+    /// The trace of `subject`, from `now` on. SYNs leave by `egress`.
+    pub fn new(subject: &Subject, egress: Rc<Egress>, now: Instant) -> Self {
         let Subject { flow, address: peer, local, end, .. } = *subject;
         let trace = Trace::new(local, peer, now, end, Answers::Matched);
-        Self { flow, peer, local, trace, socket: None, next_at: now, is_ready: false }
+        Self { flow, peer, local, egress, trace, socket: None, next_at: now, is_ready: false }
     }
 
     /// The flow whose port is traced.
@@ -100,11 +103,11 @@ impl Tracing {
     /// again, from another one.
     fn connect(&mut self, hops: u8) -> io::Result<TcpStream> {
         let begun = Instant::now();
-        let socket = match connect(self.local, self.peer, hops) {
+        let socket = match connect(self.local, self.peer, hops, &self.egress) {
             Err(error) if is_of_port(&error) => {
                 self.trace.leave_port();
                 self.local.set_port(0);
-                connect(self.local, self.peer, hops)?
+                connect(self.local, self.peer, hops, &self.egress)?
             }
             connected => connected?,
         };
@@ -125,7 +128,12 @@ fn is_of_port(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable)
 }
 
-fn connect(local: SocketAddr, peer: SocketAddr, hops: u8) -> io::Result<TcpStream> {
+fn connect(
+    local: SocketAddr,
+    peer: SocketAddr,
+    hops: u8,
+    egress: &Egress,
+) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(peer), Type::STREAM.nonblocking(), None)?;
     if peer.is_ipv6() {
         extras::have(Extra::OneFamily, socket.set_only_v6(true));
@@ -138,6 +146,9 @@ fn connect(local: SocketAddr, peer: SocketAddr, hops: u8) -> io::Result<TcpStrea
         return Err(Errno::EOPNOTSUPP.into());
     }
     extras::have(Extra::SharedPort, socket.set_reuse_address(true));
+    egress
+        .prepare(&socket, peer.is_ipv6())
+        .map_err(|trouble| io::Error::other(trouble.reason.clone()))?;
     // A connection that comes to stand has nothing to say. A reset ends it with the least work for
     // the server, and frees the port.
     socket.set_linger(Some(Duration::ZERO))?;

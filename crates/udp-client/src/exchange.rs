@@ -40,6 +40,8 @@ pub struct Received {
     pub to: Option<SocketAddr>,
     /// When it came to this machine, if the kernel says so.
     pub stamp: Option<TimeSpec>,
+    /// Its DSCP, if the kernel was asked for it.
+    pub dscp: Option<u8>,
 }
 
 /// One exchange over a socket.

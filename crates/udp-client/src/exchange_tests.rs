@@ -35,7 +35,7 @@ impl Socket for Script {
         let (from, text) = next.unwrap_or(NOTHING)?;
         buffer[..text.len()].copy_from_slice(text.as_bytes());
         let (len, from) = (text.len(), from.parse().unwrap());
-        Ok(Received { len, from, to: Some(OTHER.parse().unwrap()), stamp: None })
+        Ok(Received { len, from, to: Some(OTHER.parse().unwrap()), stamp: None, dscp: None })
     }
 
     fn peek(&self) -> io::Result<()> {

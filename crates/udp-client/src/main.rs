@@ -19,7 +19,9 @@
 //! [`Exchange::send`]: exchange::Exchange::send
 //! [`Exchange::receive`]: exchange::Exchange::receive
 
+mod account;
 mod cli;
+mod directions;
 mod exchange;
 mod numbers;
 mod port;
@@ -99,6 +101,6 @@ fn run(options: &Options) -> Result<(), Failure> {
             waiting.run(|run| prober.drive(run, datagram))
         }
         Times::Measure(plan) => Measuring::new(target, *plan, reporter, end)
-            .run(prober, |prober, run| prober.drive(run, datagram)),
+            .run(prober, |prober, run| prober.measure(run, datagram)),
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 
 use common::probe::destination::any_address;
+use common::probe::egress::Egress;
 use common::probe::extras::{self, Extra};
 use common::probe::outcome::trouble::Trouble;
 use common::probe::verbose;
@@ -30,16 +31,19 @@ pub struct Port {
 /// What opens ports.
 #[derive(Debug)]
 pub struct Opener {
+    egress: Egress,
     numbers: Numbers,
     /// An address to which ports were opened, and the ends of the way there. It is not asked for
     /// anew for each port, but when a probe has failed.
     way: Option<(SocketAddr, Ends)>,
+    /// Whether another of this machine's addresses has taken the place of one.
+    has_moved: bool,
 }
 
 impl Opener {
-    /// An opener that has opened no port.
-    pub fn new() -> Self {
-        Self { numbers: Numbers::of_system(), way: None }
+    /// An opener that has opened no port. What the ports send leaves by `egress`.
+    pub fn new(egress: Egress) -> Self {
+        Self { egress, numbers: Numbers::of_system(), way: None, has_moved: false }
     }
 
     /// Opens a port that sends to `address`, from `source` if one is given.
@@ -49,10 +53,10 @@ impl Opener {
         source: Option<SocketAddr>,
     ) -> Result<Port, Trouble> {
         let known = self.way.filter(|(to, _)| *to == address).map(|(_, ends)| ends);
-        let mut ends = known.map_or_else(|| ends(address, source), Ok)?;
+        let mut ends = known.map_or_else(|| ends(address, source, &self.egress), Ok)?;
         self.way = Some((address, ends));
         let (socket, port) = self.bind(address, source.unwrap_or(any_address(address)))?;
-        let socket = PortSocket::new(socket, port, ends.peer);
+        let socket = PortSocket::new(socket, port, ends.peer, self.egress.dscp().is_some());
         ends.local.set_port(port);
         if ends.local == ends.peer {
             return Err(Trouble::connected_to_itself());
@@ -70,7 +74,7 @@ impl Opener {
         address: SocketAddr,
         source: SocketAddr,
     ) -> Result<(UdpSocket, u16), Trouble> {
-        let socket = socket(source)?;
+        let socket = socket(source, &self.egress)?;
         let bound = if source.port() == 0 {
             let others = self.numbers.round().filter(|number| *number != address.port());
             bind_to_any(&socket, source, others)
@@ -81,10 +85,17 @@ impl Opener {
         Ok((socket.into(), port))
     }
 
+    /// Whether all ports that were opened have sent from one address, as far as is known.
+    pub fn has_stayed(&self) -> bool {
+        !self.has_moved
+    }
+
     /// Asks anew which of this machine's addresses leads to the target of `port`, because routes
     /// change. If none does now, it is the last one that did.
     pub fn update_local(&mut self, port: &mut Port) -> SocketAddr {
-        let ends = ends(port.address, port.source).ok();
+        let ends = ends(port.address, port.source, &self.egress).ok();
+        let before = self.way.map(|(_, ends)| ends.local.ip());
+        self.has_moved |= ends.map(|ends| ends.local.ip()) != before;
         self.way = ends.map(|ends| (port.address, ends));
         if let Some(Ends { mut local, .. }) = ends {
             local.set_port(port.socket.port());
@@ -115,10 +126,10 @@ fn bind_to_any(
 
 /// The two ends of the way to `address`: which of this machine's addresses leads there, and
 /// which address the kernel goes to. A second socket is connected to find out.
-fn ends(address: SocketAddr, source: Option<SocketAddr>) -> Result<Ends, Trouble> {
+fn ends(address: SocketAddr, source: Option<SocketAddr>, egress: &Egress) -> Result<Ends, Trouble> {
     let mut from = source.unwrap_or(any_address(address));
     from.set_port(0);
-    let scout = socket(from)?;
+    let scout = socket(from, egress)?;
     scout.bind(&from.into()).map_err(|error| Trouble::source(from, &error))?;
     let scout = UdpSocket::from(scout);
     scout.connect(address).map_err(|error| Trouble::connecting(&error, address, source))?;
@@ -127,14 +138,15 @@ fn ends(address: SocketAddr, source: Option<SocketAddr>) -> Result<Ends, Trouble
     Ok(Ends { local, peer: scout.peer_addr().unwrap_or(address) })
 }
 
-/// A non-blocking socket, of the family of `source` alone.
-fn socket(source: SocketAddr) -> Result<Socket2, Trouble> {
+/// A non-blocking socket, of the family of `source` alone, whose datagrams leave by `egress`.
+fn socket(source: SocketAddr, egress: &Egress) -> Result<Socket2, Trouble> {
     let kind = Type::DGRAM.nonblocking();
     let made = Socket2::new(Domain::for_address(source), kind, None);
     let socket = made.map_err(|error| Trouble::here(&error))?;
     if source.is_ipv6() {
         extras::have(Extra::OneFamily, socket.set_only_v6(true));
     }
+    egress.prepare(&socket, source.is_ipv6())?;
     Ok(socket)
 }
 
@@ -184,7 +196,7 @@ mod tests {
         let _taken = UdpSocket::bind(taken).unwrap();
         let any = SocketAddr::new(taken.ip(), 0);
         let bound = |numbers: &[u16]| {
-            let socket = socket(any).unwrap();
+            let socket = socket(any, &Egress::default()).unwrap();
             let number = bind_to_any(&socket, any, numbers.iter().copied())?;
             assert_eq!(UdpSocket::from(socket).local_addr()?.port(), number);
             Ok::<_, io::Error>(number)

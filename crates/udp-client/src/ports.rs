@@ -10,6 +10,7 @@
 //! keeps a value of type `S`: a socket, or a name in the scenarios. However many ports are
 //! open, a probe takes no more than the look-up in a few sorted sets and queues.
 
+mod accounts;
 pub mod deadlines;
 pub mod flows;
 pub mod slot;
@@ -247,7 +248,8 @@ impl<S> Ports<S> {
                 // Nothing was sent, so nothing will come.
                 Some(_) if ended.sent.is_none() => {}
                 Some(trouble) if trouble.is_silence => slot.state.silent(at),
-                _ => slot.state.answered(at),
+                Some(_) => slot.state.answered(at),
+                None => slot.state.replied(at),
             }
             slot.rank = if takes_turns { rank } else { slot.rank };
             Some(ended)

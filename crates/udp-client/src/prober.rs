@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod examining;
+mod inquiry;
 
 use std::time::Instant;
 
@@ -61,7 +62,7 @@ impl<'r> Prober<'r> {
     ) -> Result<Self, Failure> {
         let poller = Poller::new()?;
         let policy = Policy::of(target, plan, poller.most_sockets());
-        let (ports, opener) = (Ports::new(policy, Instant::now()), Opener::new());
+        let (ports, opener) = (Ports::new(policy, Instant::now()), Opener::new(target.egress()));
         let (buffer, datagram) = (vec![0; RECEIVE_SIZE], Vec::new());
         Ok(Self { poller, ports, opener, buffer, datagram, expected_reply, tracing: None })
     }

@@ -36,7 +36,9 @@ impl PortSocket {
     ///
     /// A kernel that does not queue ICMP errors says of a connected socket alone that there was one.
     /// So the socket is then connected to `peer`, and hears nobody else.
-    pub fn new(socket: net::UdpSocket, port: u16, peer: SocketAddr) -> Self {
+    ///
+    /// If it `hears_dscp`, the kernel says the DSCP, too.
+    pub fn new(socket: net::UdpSocket, port: u16, peer: SocketAddr, hears_dscp: bool) -> Self {
         let has_error_queue = error_queue::enable(&socket, peer.is_ipv6());
         if !has_error_queue {
             // Otherwise silence is all that comes back.
@@ -49,6 +51,14 @@ impl PortSocket {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)
         };
         extras::have(Extra::PacketInfo, asked);
+        if hears_dscp {
+            let asked = if peer.is_ipv6() {
+                setsockopt(&socket, sockopt::Ipv6RecvTClass, &true)
+            } else {
+                setsockopt(&socket, sockopt::IpRecvTos, &true)
+            };
+            extras::have(Extra::ReceivedClass, asked);
+        }
         Self { socket: UdpSocket::from_std(socket), port, has_error_queue }
     }
 
@@ -95,7 +105,8 @@ impl Socket for PortSocket {
         let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
         let datagram = recvmsg::<SockaddrStorage>(fd, &mut into, Some(control.room()), flags)?;
         let from = datagram.address.as_ref().and_then(address).ok_or(ErrorKind::InvalidData)?;
-        let mut received = Received { len: datagram.bytes, from, to: None, stamp: None };
+        let mut received =
+            Received { len: datagram.bytes, from, to: None, stamp: None, dscp: None };
         // Without control messages the datagram is as good, and only less is known of it.
         for message in datagram.cmsgs().into_iter().flatten() {
             match message {
@@ -107,6 +118,8 @@ impl Socket for PortSocket {
                 ControlMessageOwned::Ipv6PacketInfo(info) => {
                     received.to = Some(end(&info, self.port).into());
                 }
+                ControlMessageOwned::Ipv4Tos(class) => received.dscp = Some(class >> 2),
+                ControlMessageOwned::Ipv6TClass(class) => received.dscp = Some(class as u8 >> 2),
                 _ => {}
             }
         }
@@ -150,7 +163,7 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             let port = socket.local_addr().unwrap().port();
             let to = SocketAddr::new(to.parse().unwrap(), port);
-            let socket = PortSocket::new(socket, port, to);
+            let socket = PortSocket::new(socket, port, to, true);
             let peer = net::UdpSocket::bind((from, 0)).unwrap();
             peer.send_to(b"hello", to).unwrap();
             let mut buffer = [0; 64];
@@ -158,6 +171,7 @@ mod tests {
             let received = socket.receive(&mut buffer).unwrap();
             assert_eq!(&buffer[..received.len], b"hello");
             assert_eq!((received.from, received.to), (peer.local_addr().unwrap(), Some(to)));
+            assert_eq!(received.dscp, Some(0));
             let stamp = SystemTime::UNIX_EPOCH + Duration::from(received.stamp.unwrap());
             assert!(stamp.elapsed().unwrap() < Duration::from_secs(60));
             let nothing = socket.receive(&mut buffer).unwrap_err();

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use common::probe::stray::{Kind, Stray};
 
+use crate::account::Account;
+
 /// The state of a source port.
 #[derive(Clone, Copy, Debug)]
 pub struct SourcePort {
@@ -26,13 +28,21 @@ pub struct SourcePort {
     is_answered: bool,
     /// When a probe from the port was last answered.
     answered_at: Option<Instant>,
+    account: Account,
 }
 
 impl SourcePort {
     /// A port from which nothing was sent yet. When it has to be quiet, it stays quiet for
     /// the time `quiet` at least.
     pub fn new(quiet: Duration) -> Self {
-        Self { quiet, quiet_until: None, last: None, is_answered: false, answered_at: None }
+        Self {
+            quiet,
+            quiet_until: None,
+            last: None,
+            is_answered: false,
+            answered_at: None,
+            account: Account::default(),
+        }
     }
 
     /// Until when the port is quiet at least; none if a probe may be sent from it.
@@ -50,6 +60,11 @@ impl SourcePort {
         self.answered_at
     }
 
+    /// What was sent from the port, and what came back.
+    pub fn account(&self) -> Account {
+        self.account
+    }
+
     /// The probe that was last sent from the port.
     pub fn last(&self) -> Option<u64> {
         self.last.map(|(number, _)| number)
@@ -63,6 +78,13 @@ impl SourcePort {
     /// Notes that probe `number` was sent from the port.
     pub fn sent(&mut self, number: u64, now: Instant) {
         (self.last, self.is_answered) = (Some((number, now)), false);
+        self.account.sent(now);
+    }
+
+    /// Notes that the port's probe has had a reply.
+    pub fn replied(&mut self, now: Instant) {
+        self.account.answered(false);
+        self.answered(now);
     }
 
     /// Notes that the port's probe has had an answer.
@@ -74,12 +96,16 @@ impl SourcePort {
     /// port is quiet.
     pub fn silent(&mut self, now: Instant) {
         self.quiet_until = Some(now + self.quiet);
+        self.account.lost += 1;
     }
 
     /// Notes that the port's probe has been answered at another port. What still comes here is
     /// a further answer. If none has come so far, one may, so the port is quiet.
     pub fn settled(&mut self, now: Instant) {
         if !self.is_answered {
+            if self.quiet_until.is_some() {
+                self.account.settled();
+            }
             self.is_answered = true;
             self.quiet_until.get_or_insert(now + self.quiet);
         }
@@ -108,6 +134,9 @@ impl SourcePort {
             (true, true) => Kind::Duplicate,
             (true, false) => Kind::Late,
         };
+        if kind == Kind::Late {
+            self.account.answered(true);
+        }
         if is_target {
             self.is_answered = true;
             self.quiet_until.get_or_insert(now + self.quiet);

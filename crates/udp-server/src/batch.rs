@@ -15,6 +15,7 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn, SockaddrIn6, recvmmsg,
 };
 
+use crate::dscp::Dscp;
 use crate::family::Address;
 use crate::limits::{BATCH_SIZE, RECEIVE_SIZE};
 use crate::socket::ServerSocket;
@@ -64,7 +65,7 @@ pub struct Envelope {
     pub asked: Asked,
 }
 
-/// What the address that was asked means for the reply.
+/// What the address that was asked, and how, means for the reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// The address of this machine that the reply leaves from; `None` lets the system choose.
@@ -74,6 +75,8 @@ pub struct Asked {
     pub may_be_broadcast: bool,
     /// Whether it is a group's: multicast or broadcast.
     pub to_group: bool,
+    /// The DSCP, which a reply has, too.
+    pub dscp: Dscp,
 }
 
 impl Batch {
@@ -155,7 +158,7 @@ impl Batch {
 impl Received {
     fn new<A: Address>(at: u16, message: &RecvMsg<'_, '_, A>) -> Self {
         let bytes = message.bytes as u32;
-        let mut asked = None;
+        let (mut asked, mut dscp) = (None, Dscp::default());
         let mut stride = bytes;
         // If there was no room for a control message, none is used.
         if let Ok(controls) = message.cmsgs() {
@@ -166,6 +169,8 @@ impl Received {
                     ControlMessageOwned::Ipv6PacketInfo(info) => {
                         asked = asked.or_else(|| Some(Asked::of_v6(&info)));
                     }
+                    ControlMessageOwned::Ipv4Tos(class) => dscp = Dscp::of_class(class),
+                    ControlMessageOwned::Ipv6TClass(class) => dscp = Dscp::of_class(class as u8),
                     ControlMessageOwned::UdpGroSegments(length) => {
                         stride = u32::try_from(length).unwrap_or(bytes);
                     }
@@ -175,7 +180,8 @@ impl Received {
         }
         // There always is one. The guard would not answer the unspecified address.
         let peer = message.address.map_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into(), Into::into);
-        let envelope = Envelope { peer, asked: asked.unwrap_or_default() };
+        let asked = Asked { dscp, ..asked.unwrap_or_default() };
+        let envelope = Envelope { peer, asked };
         Self { at, envelope, bytes, stride }
     }
 
@@ -211,7 +217,7 @@ impl Asked {
         }
         let to_group = asked.is_multicast() || asked.is_broadcast();
         let from = (!to_group && !asked.is_unspecified()).then_some(asked.into());
-        Self { from, may_be_broadcast: from.is_some(), to_group }
+        Self { from, may_be_broadcast: from.is_some(), to_group, ..Self::default() }
     }
 }
 
@@ -262,7 +268,8 @@ mod tests {
         ] {
             let from = from.map(|ip| ip.parse().unwrap());
             let may_be_broadcast = local == none && from.is_some();
-            let expected = Asked { from, may_be_broadcast, to_group };
+            let dscp = Dscp::default();
+            let expected = Asked { from, may_be_broadcast, to_group, dscp };
             assert_eq!(
                 Asked::v4(asked.parse().unwrap(), local.parse().unwrap()),
                 expected,
@@ -283,7 +290,8 @@ mod tests {
             let address: Ipv6Addr = asked.parse().unwrap();
             let ipi6_addr = nix::libc::in6_addr { s6_addr: address.octets() };
             let from = from.map(|ip| ip.parse().unwrap());
-            let expected = Asked { from, may_be_broadcast, to_group };
+            let dscp = Dscp::default();
+            let expected = Asked { from, may_be_broadcast, to_group, dscp };
             assert_eq!(
                 Asked::of_v6(&in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 }),
                 expected,

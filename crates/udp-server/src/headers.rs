@@ -7,11 +7,12 @@ use nix::cmsg_space;
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{ControlMessage, MultiHeaders};
 
+use crate::batch::Asked;
 use crate::family::Address;
 use crate::limits::BATCH_SIZE;
 
 /// Headers for a batch, with addresses of one family. There are some for each size of the control
-/// messages: these may be packet info of either family, GSO, both, or none.
+/// messages: these may be packet info of either family, DSCP, GSO, all of them, or none.
 #[derive(Debug)]
 pub struct Headers<A>(Vec<(usize, MultiHeaders<A>)>);
 
@@ -36,15 +37,16 @@ impl<A: Address> Headers<A> {
     }
 }
 
-/// Calls `send` with the control messages that say where to send `from`, and after how many
-/// bytes to `cut`.
-pub fn with_control<T>(
-    from: Option<IpAddr>,
+/// Calls `send` with the control messages that say from where and with which DSCP to send, as was
+/// `asked`, and after how many bytes to `cut`.
+pub fn with_control(
+    asked: Asked,
+    is_ipv6: bool,
     cut: Option<u16>,
-    send: impl FnOnce(&[ControlMessage<'_>]) -> T,
-) -> T {
+    send: &mut dyn FnMut(&[ControlMessage<'_>]),
+) {
     let (v4, v6);
-    let from = match from {
+    let from = match asked.from {
         Some(IpAddr::V4(ip)) => {
             let ipi_spec_dst = in_addr { s_addr: u32::from_ne_bytes(ip.octets()) };
             v4 = in_pktinfo { ipi_ifindex: 0, ipi_spec_dst, ipi_addr: in_addr { s_addr: 0 } };
@@ -56,11 +58,18 @@ pub fn with_control<T>(
         }
         None => None,
     };
-    match (from, cut.as_ref().map(ControlMessage::UdpGsoSegments)) {
-        (Some(from), Some(cut)) => send(&[from, cut]),
-        (Some(one), None) | (None, Some(one)) => send(&[one]),
-        (None, None) => send(&[]),
+    let cut = cut.as_ref().map(ControlMessage::UdpGsoSegments);
+    let tos = asked.dscp.class();
+    // An IPv6 socket may answer by IPv4, too. Each family takes its own, and skips the other's.
+    let class = tos.filter(|_| is_ipv6).map(i32::from);
+    let class = class.as_ref().map(ControlMessage::Ipv6TClass);
+    let tos = tos.as_ref().map(ControlMessage::Ipv4Tos);
+    let (mut all, mut used) = ([ControlMessage::UdpGsoSegments(&0); 4], 0);
+    for message in [from, cut, tos, class].into_iter().flatten() {
+        all[used] = message;
+        used += 1;
     }
+    send(&all[..used]);
 }
 
 /// The bytes that a control message takes.

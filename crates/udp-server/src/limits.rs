@@ -17,8 +17,8 @@ pub const BATCHES_PER_TURN: usize = 2;
 /// over IPv6), or any number that the kernel has coalesced. So none is truncated.
 pub const RECEIVE_SIZE: usize = 64 * 1024;
 
-/// Bytes for the control messages of a datagram that comes to a passed socket. 96 at most are
-/// what the server asks for; a service manager may have asked for others.
+/// Bytes for the control messages of a datagram that comes to a passed socket. 144 at most
+/// are what the server asks for; a service manager may have asked for others.
 pub const PASSED_CONTROL_SIZE: usize = 256;
 
 /// The most replies that the kernel cuts out of one send (`UDP_MAX_SEGMENTS`, which was 64
@@ -61,6 +61,15 @@ pub const MOST_RATE: u64 = 1_000_000;
 
 /// A burst may have as many replies as are earned in this time: twice the rate.
 pub const BURST: Duration = Duration::from_secs(2);
+
+/// The ports from which datagrams came (`--witness`) are kept in so many sets: 8,192 ports in 1.1 MB,
+/// those of some minutes, if a few clients lose datagrams and so leave ports. A client that asks
+/// about what was forgotten is not told.
+pub const SEEN_SETS: usize = 1024;
+
+/// How many ports a set holds: so many that hardly any is forgotten before the table is nearly full,
+/// and so few that a look at all of them is no search.
+pub const SEEN_WAYS: usize = 8;
 
 /// The rate of at least this many sources is kept, and of twice as many at most, in
 /// some 4 MB. A source that is forgotten begins anew, with a whole burst.

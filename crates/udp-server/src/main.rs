@@ -25,6 +25,7 @@
 mod batch;
 mod cli;
 mod drops;
+mod dscp;
 mod event_loop;
 mod events;
 mod family;
@@ -34,6 +35,7 @@ mod headers;
 mod limits;
 mod rates;
 mod replies;
+mod seen;
 mod server;
 mod setup;
 mod shared;

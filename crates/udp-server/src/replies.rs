@@ -23,7 +23,7 @@ const HASHES: usize = BATCH_SIZE;
 /// The index of no message.
 const NONE: usize = usize::MAX;
 
-/// Replies of one length, which leave from one address. It stays on the thread of its event loop:
+/// Replies of one length, which leave from one address with one DSCP. It stays on the thread of its event loop:
 /// the headers hold pointers.
 #[derive(Debug)]
 pub struct ReplyBatch {
@@ -88,7 +88,7 @@ impl ReplyBatch {
         } else if self.asked != *asked || self.length != reply.len() {
             return false;
         }
-        let hash = hash(peer);
+        let hash = hash(peer, HASHES);
         let message = match self.latest_to(peer, hash) {
             // Replies are of one length, so the messages before have no room either.
             Some(at) if self.messages[at].has_room(reply, most) => &mut self.messages[at],
@@ -182,15 +182,17 @@ impl ReplyBatch {
         }
         let are_cut = messages.iter().any(|message| message.count > 1);
         let cut = u16::try_from(self.length).ok().filter(|_| are_cut);
-        with_control(self.asked.from, cut, |control| {
+        let mut count = 0;
+        with_control(self.asked, socket.is_ipv6, cut, &mut |control| {
             let headers = headers.with_room_for(control);
             let contents: Vec<_> =
                 messages.iter().map(|message| [IoSlice::new(&message.contents)]).collect();
             let peers: Vec<_> = messages.iter().map(|message| A::of(message.peer)).collect();
             let fd = socket.udp.as_raw_fd();
             let sent = sendmmsg(fd, headers, &contents, &peers, control, MsgFlags::MSG_DONTWAIT);
-            sent.map_or(0, Iterator::count)
-        })
+            count = sent.map_or(0, Iterator::count);
+        });
+        count
     }
 }
 
@@ -203,9 +205,9 @@ impl Message {
     }
 }
 
-/// A hash of `peer`: quick, since the worst that peers can do who choose theirs is that
+/// A hash of `peer`, of so `many`: quick, since the worst that peers can do who choose theirs is that
 /// a search looks at each message of a batch.
-fn hash(peer: SocketAddr) -> usize {
+pub fn hash(peer: SocketAddr, many: usize) -> usize {
     let address = match peer.ip() {
         IpAddr::V4(ip) => ip.to_bits(),
         // The last bits differ most.
@@ -213,7 +215,7 @@ fn hash(peer: SocketAddr) -> usize {
     };
     // Multiplicative hashing: with the golden ratio, of which the highest bits depend on all.
     let product = (address ^ u32::from(peer.port())).wrapping_mul(0x9e37_79b9);
-    ((u64::from(product) * HASHES as u64) >> u32::BITS) as usize
+    ((u64::from(product) * many as u64) >> u32::BITS) as usize
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::event_loop::EventLoop;
 use crate::events;
 use crate::limits::HEADERS;
 use crate::shared::Shared;
+use crate::socket::ServerSocket;
 
 /// The server: one or more event loops, and what they share.
 #[derive(Debug)]
@@ -28,7 +29,10 @@ impl Server {
     /// `--workers`. The first one prints the totals of `--stats`.
     pub fn bind(options: &Options) -> Result<Self, Failure> {
         let service = &options.service;
-        let sockets_by_loop = service.listen.bind(service.workers())?;
+        let mut sockets_by_loop: Vec<Vec<ServerSocket>> = service.listen.bind(service.workers())?;
+        if service.witness {
+            sockets_by_loop.iter_mut().flatten().for_each(ServerSocket::hear_dscp);
+        }
         let shared = Arc::new(Shared::new(options, sockets_by_loop.len()));
         let mut stats = service.stats(Instant::now());
         let loops = sockets_by_loop

@@ -5,14 +5,15 @@
 //! example, replies leave from the address that the system chooses.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 
 use common::address::canonical;
 use common::broadcast::is_broadcast;
 use common::server::settings::Refused;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{
-    Broadcast, Ipv4PacketInfo, Ipv6DontFrag, Ipv6RecvPacketInfo, RxqOvfl, UdpGroSegment,
-    UdpGsoSegment,
+    Broadcast, IpRecvTos, Ipv4PacketInfo, Ipv6DontFrag, Ipv6RecvPacketInfo, Ipv6RecvTClass,
+    RxqOvfl, UdpGroSegment, UdpGsoSegment,
 };
 use nix::{cmsg_space, libc, setsockopt_impl, sockopt_impl};
 use socket2::Socket;
@@ -62,6 +63,16 @@ pub fn set_up(socket: &Socket, bound: Bound, refused: &mut Refused) -> usize {
     let cuts_up = setsockopt(socket, UdpGsoSegment, &0);
     refused.note("UDP_SEGMENT", cuts_up);
     if cuts_up.is_ok() { MOST_SEGMENTS } else { 1 }
+}
+
+/// Makes the kernel say with which DSCP a datagram came, which may be an IPv4 one at an IPv6 socket,
+/// too. Returns the bytes that this takes.
+pub fn hear_dscp(socket: &impl AsFd, is_ipv6: bool, refused: &mut Refused) -> usize {
+    refused.note("IP_RECVTOS", setsockopt(socket, IpRecvTos, &true));
+    if is_ipv6 {
+        refused.note("IPV6_RECVTCLASS", setsockopt(socket, Ipv6RecvTClass, &true));
+    }
+    cmsg_space!(u8, libc::c_int).len()
 }
 
 /// What a socket hears, by the address that it is bound to.
@@ -115,7 +126,10 @@ pub fn reset(socket: &Socket, is_ipv6: bool, refused: &mut Refused) {
     // A forged source could be a whole subnet.
     refused.note("SO_BROADCAST", setsockopt(socket, Broadcast, &false));
     refused.note("UDP_CORK", setsockopt(socket, Cork, &false));
+    // Only a witness answers with the same.
+    refused.note("IP_RECVTOS", setsockopt(socket, IpRecvTos, &false));
     if is_ipv6 {
+        refused.note("IPV6_RECVTCLASS", setsockopt(socket, Ipv6RecvTClass, &false));
         let dont = libc::IPV6_PMTUDISC_DONT;
         refused.note("IPV6_MTU_DISCOVER", setsockopt(socket, MtuDiscovery6, &dont));
         refused.note("IPV6_DONTFRAG", setsockopt(socket, Ipv6DontFrag, &false));

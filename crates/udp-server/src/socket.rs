@@ -111,6 +111,11 @@ impl ServerSocket {
         })
     }
 
+    /// Makes the kernel say with which DSCP datagrams come.
+    pub fn hear_dscp(&mut self) {
+        self.control_size += setup::hear_dscp(&self.udp, self.is_ipv6, &mut self.refused);
+    }
+
     /// Whether the socket rests, and holds datagrams.
     pub fn has_waiting(&self) -> bool {
         self.rest.until().is_some() && is_readable(self.udp.as_fd())

@@ -100,7 +100,7 @@ fn a_witness_reports_what_it_saw() {
     for n in 1..=3 {
         let reply = exchange(&client);
         assert!(reply.starts_with("host="), "{reply}");
-        assert!(reply.ends_with(&format!(" peer={us} n={n}")), "{reply}");
+        assert!(reply.ends_with(&format!(" peer={us} n={n} dscp=0")), "{reply}");
     }
 }
 

@@ -23,10 +23,10 @@ class Chain(Network):
     def _build(self) -> None:
         self.a, self.r1, self.r2, self.r3, self.b = (self._host(name) for name in self.names.split())
         self.r = self.r1
-        self._link(self.a, "a", self.r1, "ra")
-        self._link(self.r1, "r12", self.r2, "r21")
-        self._link(self.r2, "r23", self.r3, "r32")
-        self._link(self.r3, "rb", self.b, "b")
+        self.link(self.a, "a", self.r1, "ra")
+        self.link(self.r1, "r12", self.r2, "r21")
+        self.link(self.r2, "r23", self.r3, "r32")
+        self.link(self.r3, "rb", self.b, "b")
         for router in (self.r1, self.r2, self.r3):
             router.set(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
 
@@ -64,8 +64,8 @@ class Fork(Chain):
         super()._build()
         self.r4 = self._host("r4")
         self.r4.set(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
-        self._link(self.r1, "r14", self.r4, "r41")
-        self._link(self.r4, "r43", self.r3, "r34")
+        self.link(self.r1, "r14", self.r4, "r41")
+        self.link(self.r4, "r43", self.r3, "r34")
 
     def _number(self) -> None:
         super()._number()

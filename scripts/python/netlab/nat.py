@@ -12,11 +12,12 @@ from netlab.trial import each, verdict
 
 def plays() -> Iterator[Play]:
     for begin, protocol, plan in each():
+        marked = " dscp=0" if protocol == "udp" else ""
         seen = re.escape(plan.endpoint(plan.far, 0)[:-1]) + "[0-9]+"
-        yield play(begin, "masquerade", verdict("ok", reply=f"host=\\S+ peer={seen} n=1"),
+        yield play(begin, "masquerade", verdict("ok", reply=f"host=\\S+ peer={seen} n=1{marked}"),
                    translated(masquerade(), "--witness"))
         itself = re.escape(plan.endpoint(plan.client, 0)[:-1]) + "[0-9]+"
-        yield play(begin, "witness", verdict("ok", reply=f"host=\\S+ peer={itself} n=1"),
+        yield play(begin, "witness", verdict("ok", reply=f"host=\\S+ peer={itself} n=1{marked}"),
                    lambda scene: scene.start_server("--witness"))
         yield play(begin, "forwarded-port", verdict("ok", reply=REPLIES[protocol]),
                    translated(forwarding(plan)), plan.near)

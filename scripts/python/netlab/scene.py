@@ -42,7 +42,13 @@ class Scene:
         """Runs tcp-server or udp-server on b until the case is over."""
         listen, program = self.plan.endpoint(address or self.plan.server, PORT), f"{self.protocol}-server"
         with self.b.entered():
-            return self._stack.enter_context(self.case.server(program, *options, listen=listen, wrapper=wrapper))
+            self._server = self._stack.enter_context(self.case.server(program, *options, listen=listen, wrapper=wrapper))
+        return self._server
+
+    def restart_server(self, *options: str) -> Server:
+        """Ends the server that was started last, and runs another one at once."""
+        self._server.stop()
+        return self.start_server(*options)
 
     def filter(self, host: Host, hook: str, *rules: str, before: str = "",
                priority: int = 0) -> None:

@@ -60,8 +60,8 @@ class Network:
 
     def _build(self) -> None:
         self.a, self.r, self.b = (self._host(name) for name in "arb")
-        self._link(self.a, "a", self.r, "ra")
-        self._link(self.r, "rb", self.b, "b")
+        self.link(self.a, "a", self.r, "ra")
+        self.link(self.r, "rb", self.b, "b")
         self.r.set(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
 
     def _host(self, name: str) -> Host:
@@ -73,7 +73,8 @@ class Network:
         )
         return host
 
-    def _link(self, one: Host, link: str, other: Host, peer: str) -> None:
+    def link(self, one: Host, link: str, other: Host, peer: str) -> None:
+        """Connects two hosts."""
         self.links.extend(((one, link), (other, peer)))
         pair = f"link add name {link} type veth peer name {peer} netns {other.path}"
         one.ip("link set lo up", pair, f"link set dev {link} up")

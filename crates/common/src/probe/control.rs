@@ -1,9 +1,9 @@
 //! Room for control messages: what the kernel says of something that was received, besides its
 //! bytes (cmsg(3)).
 
-/// A time (32 bytes), the address that a datagram came to (40), and an ICMP error with its
-/// sender (64), each of them at most.
-const SIZE: usize = 136;
+/// A time (32 bytes), the address that a datagram came to (40), an ICMP error with its sender (64),
+/// and a TOS or traffic class (24), each of them at most.
+const SIZE: usize = 160;
 
 /// Room for all the control messages that the clients ask for. They are aligned structures.
 #[derive(Debug)]

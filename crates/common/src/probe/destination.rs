@@ -14,6 +14,7 @@ pub struct Destination {
     sources: Vec<SocketAddr>,
     timeout: Duration,
     resolve: Option<Duration>,
+    dscp: Option<u8>,
 }
 
 impl Destination {
@@ -21,7 +22,13 @@ impl Destination {
     /// but the two families by turns. Without any address, nothing is sent. One exchange may take `timeout`. Any address of this machine may send.
     #[must_use]
     pub fn new(addresses: Vec<SocketAddr>, timeout: Duration) -> Self {
-        Self { addresses: by_turns(addresses), sources: Vec::new(), timeout, resolve: None }
+        Self {
+            addresses: by_turns(addresses),
+            sources: Vec::new(),
+            timeout,
+            resolve: None,
+            dscp: None,
+        }
     }
 
     /// The same target, to be reached from `sources`: each of its addresses from the first
@@ -35,6 +42,18 @@ impl Destination {
     #[must_use]
     pub fn with_resolve(self, resolve: Option<Duration>) -> Self {
         Self { resolve, ..self }
+    }
+
+    /// The same target, to which what is sent has this `dscp`.
+    #[must_use]
+    pub fn with_dscp(self, dscp: Option<u8>) -> Self {
+        Self { dscp, ..self }
+    }
+
+    /// The DSCP that was asked for.
+    #[must_use]
+    pub fn dscp(&self) -> Option<u8> {
+        self.dscp
     }
 
     /// The addresses, in the order in which they are tried.

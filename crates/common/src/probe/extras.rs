@@ -25,6 +25,8 @@ pub enum Extra {
     SharedPort,
     /// ip(7).
     LateChoice,
+    /// ip(7), ipv6(7).
+    ReceivedClass,
     /// tcp(7).
     TcpInfo,
     /// tcp(7).
@@ -47,6 +49,7 @@ impl Extra {
             Self::OneFamily => ("IPV6_V6ONLY", "IPv4 may come to IPv6 sockets"),
             Self::SharedPort => ("SO_REUSEADDR", "a source port rests after each connection"),
             Self::LateChoice => ("IP_BIND_ADDRESS_NO_PORT", "there are fewer source ports"),
+            Self::ReceivedClass => ("IP_RECVTOS", "the DSCP of replies is not known"),
             Self::TcpInfo => ("TCP_INFO", "the time to connect is until the client saw it"),
             Self::SegmentSize => ("TCP_MAXSEG", "which size of segments passes is not known"),
             Self::Timer => ("timerfd", "times to wait are whole milliseconds"),

@@ -37,9 +37,9 @@ pub const FOREIGN: &[Foreign] = &[
         "write --source ADDR",
     ),
     Foreign::new(
-        "-I --interface --iface --dev --device --nic",
-        "",
-        "--source takes an address of the interface",
+        "-I --iface --dev --device --nic --bind-device --vrf",
+        "NAME",
+        "write --interface NAME",
     ),
     Foreign::new(
         "--sport --src-port --local-port --lport --bind-port --cport",

@@ -1,15 +1,18 @@
 //! What became of the probes of a run, in figures. The ledger takes the same memory
 //! for any number of probes.
 
+pub mod directions;
 pub mod sightings;
 pub mod times;
 
 use std::net::SocketAddr;
 
+use crate::probe::dscp::Rewriting;
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
+use directions::Directions;
 use sightings::Sightings;
 use times::Times;
 
@@ -63,8 +66,13 @@ pub struct Ledger {
     pub from_due: Times,
     /// The probes of each source port, with `--flows`.
     pub ports: Option<PortShares>,
+    /// What the path makes of the DSCP, there and back, as of the latest reply that shows it; and how
+    /// many show it.
+    pub rewritings: [Option<(Rewriting, u64)>; 2],
     /// What servers with `--witness` have said.
     pub sightings: Sightings,
+    /// In which direction the lost probes were lost, if a witness could tell of each.
+    pub directions: Option<Directions>,
 }
 
 /// The probes of one source port.
@@ -126,9 +134,21 @@ impl Ledger {
         if let Some(took) = outcome.took {
             self.from_due.add(ended.delay.unwrap_or_default() + took);
         }
+        if outcome.dscp_sent.is_some() {
+            self.rewritten(outcome);
+        }
         if let Some(reply) = outcome.reply_bytes() {
             self.sightings.note(reply, outcome.local);
         }
+    }
+
+    fn rewritten(&mut self, outcome: &Outcome) {
+        let known = self.rewritings.iter_mut().zip(outcome.rewritings());
+        known.for_each(|(known, found)| {
+            if let Some(found) = found {
+                *known = Some((found, known.map_or(0, |(_, times)| times) + 1));
+            }
+        });
     }
 
     fn times_of(&mut self, outcome: &Outcome) {
@@ -191,6 +211,24 @@ impl Ledger {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.silent.saturating_sub(self.late)
+    }
+
+    /// The host that has answered all probes that were answered, if it is one witness, and the way
+    /// there translates no addresses: it may know in which direction the others were lost.
+    #[must_use]
+    pub fn witness(&self) -> Option<&str> {
+        let others = [Verdict::WrongReply, Verdict::WrongSource].map(|verdict| self.count(verdict));
+        match &self.sightings.hosts[..] {
+            [(host, replies)]
+                if *replies == self.count(Verdict::Ok)
+                    && others == [0; 2]
+                    && self.sightings.translated == 0
+                    && !self.sightings.is_mixed =>
+            {
+                Some(host)
+            }
+            _ => None,
+        }
     }
 
     /// How many probes have ended, other than by this machine's own fault. The shares in

@@ -14,7 +14,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::duration::Millis;
+use crate::probe::dscp::Rewriting;
 use crate::probe::findings::Findings;
+use crate::probe::ledger::sightings;
 use cause::Cause;
 use suspicion::Suspicion;
 use trouble::Trouble;
@@ -41,6 +43,10 @@ pub struct Outcome {
     pub took: Option<Duration>,
     /// The largest packet, in bytes, that a link on the way takes, if a router has said so.
     pub mtu: Option<u32>,
+    /// The DSCP that `--dscp` has asked for.
+    pub dscp_sent: Option<u8>,
+    /// The DSCP of the reply, if the kernel was asked and has said so.
+    pub dscp_reply: Option<u8>,
     /// Whether the reply is all that the target had to say; none if that is not known, or
     /// without a reply.
     pub complete: Option<bool>,
@@ -143,6 +149,8 @@ impl Outcome {
             reply: None,
             took: None,
             mtu: None,
+            dscp_sent: None,
+            dscp_reply: None,
             complete: None,
             result: result.map(Some),
         }
@@ -192,6 +200,24 @@ impl Outcome {
     pub fn is_refusal(&self) -> bool {
         let is_ours = matches!(self.verdict(), Verdict::Local | Verdict::Unresolved);
         self.result.is_err() && self.reply.is_none() && !self.is_silence() && !is_ours
+    }
+
+    /// The same, and also a reply that was not expected.
+    #[must_use]
+    pub fn any_reply(&self) -> Option<&[u8]> {
+        self.result.as_ref().map_or_else(|trouble| trouble.reply.as_deref(), Option::as_deref)
+    }
+
+    /// The DSCP with which a witness has seen the message, if one was asked for.
+    #[must_use]
+    pub fn dscp_seen(&self) -> Option<u8> {
+        self.dscp_sent.and_then(|_| sightings::dscp(self.any_reply()?))
+    }
+
+    /// What the path makes of the DSCP, on the way there and on the way back.
+    #[must_use]
+    pub fn rewritings(&self) -> [Option<Rewriting>; 2] {
+        Rewriting::of(self.dscp_sent, self.dscp_seen(), self.dscp_reply)
     }
 
     /// What is behind the verdict, if the verdict has several causes.

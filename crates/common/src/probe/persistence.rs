@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::duration;
 use crate::exit::Failure;
+use crate::options::Parse;
 use crate::probe::outcome::Ended;
 use crate::probe::report::Reporter;
 use crate::probe::target::Target;
@@ -28,7 +29,7 @@ pub struct Persistence {
     wait: bool,
 
     /// How long everything may take [default: no limit]
-    #[arg(short = 'w', long, value_name = "DUR", value_parser = duration::parse, display_order = 13)]
+    #[arg(short = 'w', long, value_name = "DUR", value_parser = duration::parse as Parse<Duration>, display_order = 13)]
     deadline: Option<Duration>,
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::duration;
 use crate::exit::Failure;
-use crate::options::number;
+use crate::options::{Parse, number};
 use crate::percent::Percent;
 use crate::probe::target::Target;
 
@@ -28,12 +28,12 @@ const MOST_FLOWS: u64 = 500;
 #[group(skip)]
 pub struct Probing {
     /// Send this many probes (from each flow), and measure; 0: until Ctrl-C
-    #[arg(short, long, value_name = "N", value_parser = parse_count)]
+    #[arg(short, long, value_name = "N", value_parser = parse_count as Parse<u64>)]
     #[arg(conflicts_with = "wait", display_order = 30)]
     count: Option<u64>,
 
     /// Time between probes; 0: as soon as the last has ended [default: 1s]
-    #[arg(short, long, value_name = "DUR", value_parser = parse_or_zero, display_order = 31)]
+    #[arg(short, long, value_name = "DUR", value_parser = parse_or_zero as Parse<Duration>, display_order = 31)]
     interval: Option<Duration>,
 
     /// Source ports to send from, each with its own probes [default: 1]

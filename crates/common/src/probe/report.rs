@@ -165,6 +165,9 @@ impl Reporter {
             let words = text::others(&self.target, ended);
             warn!("{}: {}: {words}", self.program, self.target);
         }
+        for rewriting in ended.last.rewritings().iter().flatten() {
+            warn!("{}: {}: {rewriting}", self.program, self.target);
+        }
         self.judge(ended)
     }
 

@@ -7,7 +7,7 @@
 //! what happens to probes that are examined once they have ended.
 
 mod attempts;
-mod ending;
+pub mod ending;
 mod examining;
 
 use std::collections::VecDeque;
@@ -50,6 +50,8 @@ pub struct Run {
     report: Option<RunReport>,
     /// When the exchange or the run ends at the latest.
     end: Option<Instant>,
+    /// When everything has to end, if there is a deadline.
+    deadline: Option<Instant>,
     /// When the caller wants the loop back, even if nothing has ended.
     pause: Option<Instant>,
     /// The probes under way.
@@ -87,7 +89,8 @@ impl Run {
         let report = Some(RunReport::new(reporter, plan, start));
         let mut ledger = Ledger::new(plan.has_flows);
         ledger.uses_ports_again = plan.has_flows || destination.has_source_port();
-        Self { end, report, ..Self::of(destination, schedule, ledger, wanted) }
+        let of = Self::of(destination, schedule, ledger, wanted);
+        Self { end, deadline: end, report, ..of }
     }
 
     fn of(
@@ -102,6 +105,7 @@ impl Run {
             ledger,
             report: None,
             end: None,
+            deadline: None,
             pause: None,
             races: Races::default(),
             left_of_turn: MOST_A_TURN,
@@ -208,6 +212,7 @@ impl Run {
     /// more. If so, the caller gives those up.
     pub fn take_in(&mut self, probe: &Probe, mut outcome: Outcome, now: Instant) -> bool {
         outcome.resolve = self.destination.resolve();
+        outcome.dscp_sent = self.destination.dscp();
         verbose::say(format_args!("[*] {}: {outcome}", probe.address()));
         let is_answered = outcome.is_answered();
         if is_answered {

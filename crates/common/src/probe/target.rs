@@ -2,7 +2,7 @@
 //! resolves the names, within the time allowed.
 
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -10,9 +10,12 @@ use log::debug;
 
 use crate::address::{Address, Host, Place};
 use crate::duration;
-use crate::exit::{Failure, reason};
+use crate::exit::Failure;
+use crate::options::{Parse, Text, text};
 use crate::port::{Port, parse_port};
 use crate::probe::destination::{Destination, list};
+use crate::probe::dscp;
+use crate::probe::egress::{Egress, LONGEST_NAME};
 use crate::probe::outcome::Outcome;
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::trouble::Trouble;
@@ -47,8 +50,16 @@ pub struct Target {
     #[arg(long, value_name = "PORT", value_parser = parse_port)]
     source_port: Option<u16>,
 
+    /// Send and receive by this interface (or VRF) alone
+    #[arg(long, value_name = "NAME", value_parser = text(LONGEST_NAME))]
+    interface: Option<Text>,
+
+    /// Mark what is sent: 0 to 63, or EF, CS0 to CS7, AF11 to AF43
+    #[arg(long, value_name = "N", value_parser = dscp::parse as Parse<u64>)]
+    dscp: Option<u64>,
+
     /// How long one exchange may take
-    #[arg(short = 'W', long, value_name = "DUR", default_value = "5s", value_parser = duration::parse)]
+    #[arg(short = 'W', long, value_name = "DUR", default_value = "5s", value_parser = duration::parse as Parse<Duration>)]
     timeout: Duration,
 }
 
@@ -57,7 +68,7 @@ fn parse_source(text: &str) -> Result<Host, String> {
     let has_port = |address: Address| address.port.is_some();
     match text.parse() {
         Ok(Host::Name(name)) if resolver::is_interface(&name) => {
-            Err("an interface: write an address that it has".to_owned())
+            Err(format!("an interface: write --interface {name}, or an address that it has"))
         }
         Err(_) if text.parse().is_ok_and(has_port) => {
             Err("an address alone is wanted (the port goes with --source-port)".to_owned())
@@ -114,6 +125,13 @@ impl Target {
         let is_name = |host: &Host| matches!(host, Host::Name(_));
         self.address.as_ref().is_some_and(|place| is_name(place.host()))
             || self.source.as_ref().is_some_and(is_name)
+    }
+
+    /// How what is sent leaves this machine.
+    #[must_use]
+    pub fn egress(&self) -> Egress {
+        let dscp = self.dscp.and_then(|dscp| u8::try_from(dscp).ok());
+        Egress { interface: self.interface.clone(), dscp }
     }
 
     /// Whether a port to send from was asked for.
@@ -190,9 +208,13 @@ impl Target {
     /// A client cannot go to the target as it is written, or not from that source.
     pub(crate) fn look_up(&self) -> Result<Resolved, Failure> {
         let written = self.written()?;
+        let nowhere = |why: String| Ok(Resolved::nowhere(Verdict::Local, None, why));
+        if let Err(why) = self.egress().check() {
+            return nowhere(why);
+        }
         let sources = match self.resolve_source() {
             Ok(sources) => sources,
-            Err(why) => return Ok(Resolved::nowhere(Verdict::Local, None, why)),
+            Err(why) => return nowhere(why),
         };
         let is_name = matches!(written.host, Host::Name(_));
         let start = Instant::now();
@@ -222,7 +244,8 @@ impl Target {
         }
         debug!("[*] Going to: {written}: {}", list(&addresses));
         let destination = Destination::new(addresses, self.timeout);
-        Ok(Resolved::Destination(destination.with_sources(sources).with_resolve(resolve)))
+        let destination = destination.with_sources(sources).with_resolve(resolve);
+        Ok(Resolved::Destination(destination.with_dscp(self.egress().dscp)))
     }
 
     /// The addresses to send from; none if any will do.
@@ -243,7 +266,7 @@ impl Target {
         // each attempt.
         if let &[mut source] = sources.as_slice() {
             source.set_port(0);
-            UdpSocket::bind(source).map_err(|error| failed(reason(&error)))?;
+            self.egress().bind(source).map_err(failed)?;
         }
         Ok(sources)
     }

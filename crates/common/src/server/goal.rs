@@ -53,6 +53,10 @@ fn parse_count(text: &str) -> Result<u64, String> {
 pub struct Goal {
     asked: Asked,
     begun: Instant,
+    /// Whether only some messages count.
+    selects: bool,
+    /// Messages that do not count, if there are any.
+    excepted: Option<fn(&[u8]) -> bool>,
     /// Exchanges that count, if `--count` is asked for.
     counted: AtomicU64,
     /// Whether somebody came.
@@ -72,8 +76,10 @@ impl Goal {
     #[must_use]
     pub fn new(asked: Asked, loops: usize, now: Instant) -> Self {
         Self {
+            selects: asked.expect_message.is_some(),
             asked,
             begun: now,
+            excepted: None,
             counted: AtomicU64::new(0),
             has_come: AtomicBool::new(false),
             last_arrival: AtomicU64::new(0),
@@ -81,6 +87,12 @@ impl Goal {
             was_idle: AtomicBool::new(false),
             left_waiting: AtomicBool::new(false),
         }
+    }
+
+    /// The same goal, for which messages that are `excepted` do not count.
+    #[must_use]
+    pub fn except(self, excepted: fn(&[u8]) -> bool) -> Self {
+        Self { selects: true, excepted: Some(excepted), ..self }
     }
 
     /// Notes that somebody came at `now`, with a message that is not known yet. If a certain
@@ -94,14 +106,21 @@ impl Goal {
     /// Notes a message that came at `now`; `None` if the peer ended its side without one.
     /// Returns whether the exchange will count.
     pub fn note_message(&self, message: Option<&[u8]>, now: Instant) -> bool {
-        let counts = match &self.asked.expect_message {
-            Some(Text(expected)) => message.is_some_and(|message| message.starts_with(expected)),
-            None => true,
-        };
+        let counts = !self.selects || self.is_selected(message);
         if counts {
             self.note_arrival(now);
         }
         counts
+    }
+
+    /// Whether `message` is one of those that count, if not all do.
+    fn is_selected(&self, message: Option<&[u8]>) -> bool {
+        let is_excepted = |message| self.excepted.is_some_and(|excepted| excepted(message));
+        let is_expected = match &self.asked.expect_message {
+            Some(Text(expected)) => message.is_some_and(|message| message.starts_with(expected)),
+            None => true,
+        };
+        is_expected && !message.is_some_and(is_excepted)
     }
 
     fn note_arrival(&self, now: Instant) {

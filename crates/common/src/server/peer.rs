@@ -25,6 +25,12 @@ impl Peer {
         Self { address }
     }
 
+    /// The peer's address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The peer's IP address.
     #[must_use]
     pub fn ip(&self) -> IpAddr {

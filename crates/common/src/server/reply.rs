@@ -12,7 +12,7 @@ use crate::server::peer::Peer;
 pub enum Reply {
     /// The same text to everybody.
     Text(Arc<[u8]>),
-    /// `host=NAME peer=IP:PORT n=COUNT` (`--witness`).
+    /// `host=NAME peer=IP:PORT n=COUNT` (`--witness`), and over UDP ` dscp=N`.
     Witness {
         /// This machine's name.
         host: Arc<str>,
@@ -42,6 +42,28 @@ impl Reply {
         }
     }
 
+    /// As [`Reply::to`], with this `number`. A witness says with which DSCP the message came, too, if
+    /// that is known.
+    pub fn to_one(&self, peer: &Peer, number: u64, dscp: Option<u8>) -> Vec<u8> {
+        let mut reply = self.to(peer, || number).into_owned();
+        if let (Self::Witness { .. }, Some(dscp)) = (self, dscp) {
+            reply.extend_from_slice(format!(" dscp={dscp}").as_bytes());
+        }
+        reply
+    }
+
+    /// The text, if everybody gets the same.
+    #[must_use]
+    pub fn text(&self) -> Option<&[u8]> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// This machine's name, if replies have it.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        if let Self::Witness { host } = self { Some(host) } else { None }
+    }
+
     /// As [`Reply::to`], to be kept until it can be sent.
     pub fn kept(&self, peer: &Peer, number: impl FnOnce() -> u64) -> Arc<[u8]> {
         match self {
@@ -58,7 +80,7 @@ impl Reply {
         const NUMBER: usize = 20;
         match self {
             Self::Text(text) => text.len(),
-            Self::Witness { host } => "host= peer= n=".len() + host.len() + PEER + NUMBER,
+            Self::Witness { host } => "host= peer= n= dscp=63".len() + host.len() + PEER + NUMBER,
         }
     }
 
@@ -83,8 +105,16 @@ fn is_witness(message: &[u8]) -> bool {
         return false;
     };
     let mut words = text.split(' ');
-    ["host=", "peer=", "n="].iter().all(|key| words.next().is_some_and(|w| w.starts_with(key)))
-        && words.next().is_none()
+    let mut is_next = |key| words.next().is_some_and(|word| word.starts_with(key));
+    if !(is_next("host=") && is_next("peer=")) {
+        return false;
+    }
+    // Of an inquiry's answer, ports follow.
+    let is_answer = |word: &str| word.starts_with("since=");
+    let third = words.next().unwrap_or_default();
+    let is_last = |word: &str| word.starts_with("dscp=");
+    is_answer(third)
+        || (third.starts_with("n=") && words.next().is_none_or(is_last) && words.next().is_none())
 }
 
 #[cfg(test)]
@@ -109,9 +139,14 @@ mod tests {
             assert!(reply.is_like(b"Recvice message ok!"));
             assert!(reply.is_like(b"ACK!"));
             assert!(reply.is_like(&witness.to(&peer(), || 1)));
+            assert!(reply.is_like(b"host=a peer=b since=5 40001=1/5"));
+            assert!(reply.is_like(b"host=a peer=b since=5"));
+            assert!(!reply.is_like(b"seen? 40001/5"), "an inquiry is answered");
             assert!(!reply.is_like(b"hello"));
             assert!(!reply.is_like(b"host=a peer=b"));
+            assert!(reply.is_like(&witness.to_one(&peer(), 1, Some(46))));
             assert!(!reply.is_like(b"host=a peer=b n=1 and more"));
+            assert!(!reply.is_like(b"host=a peer=b n=1 dscp=46 x"));
             assert!(!reply.is_like(b"\xff"));
             assert!(!reply.is_like(b""), "empty messages are answered");
         }

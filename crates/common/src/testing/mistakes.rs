@@ -139,9 +139,14 @@ pub const OF_ANY_CLIENT: &[(&str, &str)] = &[
     ("-H box", "-H: unknown option (the host needs no option: box)"),
     ("--dest", "--dest: unknown option (the host needs no option: HOST)"),
     ("--bind 10.0.0.1", "--bind: unknown option (write --source 10.0.0.1)"),
-    ("-I lo", "-I: unknown option (--source takes an address of the interface)"),
-    ("--interface lo", "--interface: unknown option (--source takes an address of the interface)"),
-    ("--source lo", "--source lo: an interface: write an address that it has"),
+    ("-I lo", "-I: unknown option (write --interface lo)"),
+    ("--dev", "--dev: unknown option (write --interface NAME)"),
+    (
+        "--interface sixteen-letters!",
+        "--interface sixteen-letters!: 16 bytes long, and the most is 15",
+    ),
+    ("--dscp voice", "--dscp voice: not a DSCP: 0 to 63, EF, CS0 to CS7, AF11 to AF43"),
+    ("--source lo", "--source lo: an interface: write --interface lo, or an address that it has"),
     (
         "--source 127.0.0.1:80",
         "--source 127.0.0.1:80: an address alone is wanted (the port goes with --source-port)",

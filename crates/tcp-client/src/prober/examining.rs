@@ -1,6 +1,7 @@
 //! The examination of a probe that has ended, beside those that are under way: first the search for
 //! the segments that pass, if a silence suggests it, then the trace, if it is asked for.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use common::exit::Failure;
@@ -20,7 +21,9 @@ impl Prober<'_> {
         if let Some(subject) = run.begin_examination(now) {
             let flow = subject.flow;
             let source = run.destination().source_of_flow(subject.address, flow).ok().flatten();
-            self.searching = Searching::new(&subject, self.request, source, now).map(Box::new);
+            self.searching =
+                Searching::new(&subject, self.request, source, Rc::clone(&self.egress), now)
+                    .map(Box::new);
             if self.searching.is_none() {
                 self.trace(&subject, now, run)?;
             }
@@ -60,7 +63,7 @@ impl Prober<'_> {
         }
         // The flow has a connection more from its port.
         self.flows.connecting(subject.flow, subject.local.port());
-        self.tracing = Some(Box::new(Tracing::new(subject, now)));
+        self.tracing = Some(Box::new(Tracing::new(subject, Rc::clone(&self.egress), now)));
         Ok(())
     }
 

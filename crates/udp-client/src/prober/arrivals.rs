@@ -110,6 +110,7 @@ impl Prober<'_> {
                 took: Some(at.saturating_duration_since(probe.begun())),
                 complete: Some(true),
                 mtu,
+                dscp_reply: reply.dscp,
                 ..Outcome::of(Some(probe.address()), self.expected_reply.judge(text))
             };
             self.take_in(&probe, outcome, woken, run);

@@ -121,7 +121,8 @@ impl EventLoop {
             }
             let peer = &Peer::new(envelope.peer);
             events::received(peer, message);
-            let Some(reply) = shared.reply_to(peer, message, now) else {
+            let dscp = envelope.asked.dscp;
+            let Some(reply) = shared.reply_to(peer, message, dscp, now) else {
                 continue;
             };
             if !replies.add(envelope, &reply, most) {

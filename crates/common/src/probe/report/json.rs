@@ -64,6 +64,9 @@ pub(crate) fn probe(target: &Address, padding: u64, ended: &Ended, stamp: Stamp)
         ("mtu", number(outcome.mtu)),
         ("largest_segment", number(trouble.and_then(|trouble| trouble.largest_segment))),
         ("padding_bytes", Field::Number(padding)),
+        ("dscp_sent", number(outcome.dscp_sent)),
+        ("dscp_seen", number(outcome.dscp_seen())),
+        ("dscp_reply", number(outcome.dscp_reply)),
         ("others", Field::List(ended.others.iter().map(other).collect())),
         ("trace", way(ended.findings.as_ref().and_then(|found| found.trace.as_ref()))),
     ];
@@ -108,6 +111,8 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("ok", Field::Number(ledger.count(Verdict::Ok))),
         ("late", Field::Number(ledger.late)),
         ("lost", Field::Number(ledger.lost())),
+        ("lost_there", number(ledger.directions.map(|lost| lost.there))),
+        ("lost_back", number(ledger.directions.map(|lost| lost.back))),
         ("unfinished", Field::Number(ledger.unfinished())),
         ("skipped", Field::Number(ledger.skipped)),
         ("sent_late", Field::Number(ledger.sent_late)),
@@ -248,7 +253,8 @@ mod tests {
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
                 r#""bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
                 r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"#,
-                r#""mtu":null,"largest_segment":null,"padding_bytes":7,"others":[],"trace":null}"#,
+                r#""mtu":null,"largest_segment":null,"padding_bytes":7,"#,
+                r#""dscp_sent":null,"dscp_seen":null,"dscp_reply":null,"others":[],"trace":null}"#,
                 "\n"
             )
         );

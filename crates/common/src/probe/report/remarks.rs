@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::printable::printable;
+use crate::probe::ledger::directions::Directions;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
@@ -34,6 +35,11 @@ pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
         );
     }
     remarks.extend(witnessed(summary));
+    remarks.extend(directions(ledger));
+    let rewritings = ledger.rewritings.iter().flatten();
+    remarks.extend(
+        rewritings.map(|(what, times)| format!("For {times} of {} probes {what}.", ledger.sent)),
+    );
     remarks
 }
 
@@ -121,6 +127,13 @@ fn lossy_ports(summary: &Summary<'_>) -> Option<String> {
         _ => format!("{good} others none did"),
     };
     Some(format!("Failed from source ports {}; from {others}.", most(bad)))
+}
+
+/// In which direction probes were lost, if a witness knows.
+fn directions(ledger: &Ledger) -> Option<String> {
+    let Directions { there, back } = ledger.directions?;
+    let lost = there + back;
+    Some(format!("{lost} lost ({there} on the way there, {back} on the way back)."))
 }
 
 /// Which hosts answered, and how they saw this machine.

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 
 use super::Run;
 use crate::exit::Failure;
+use crate::probe::ledger::directions::Directions;
 use crate::probe::poller::{Watch, earlier};
 
 /// How long an interrupted run waits for what is out, at least: where replies take microseconds,
@@ -15,6 +16,24 @@ const LEAST_GRACE: Duration = Duration::from_millis(100);
 /// Signals that come so soon after the first one belong to it: timeout(1) signals its child, and
 /// then the child's group.
 const ONE_WISH: Duration = Duration::from_millis(200);
+
+/// How long an answer of a witness may take at most. Whoever waits for the end of a run need not
+/// wait much longer.
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often an inquiry is sent: where much is lost, the first ones may be lost, too.
+const MOST_TRIES: u32 = 3;
+
+/// How long a witness is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For one answer.
+    pub each: Duration,
+    /// For all answers, until this time.
+    pub until: Instant,
+    /// How often each inquiry is sent.
+    pub tries: u32,
+}
 
 impl Run {
     /// Sends no further probe.
@@ -51,6 +70,21 @@ impl Run {
         self.end = earlier(self.end, Some(now + grace));
         self.is_stopped |= self.report.is_none();
         Ok(())
+    }
+
+    /// How often a witness is asked about lost probes, how long each answer may take, and until when
+    /// at the latest. After a signal that is not repeated: somebody waits for the end.
+    #[must_use]
+    pub fn patience(&self, now: Instant) -> Patience {
+        let each = (self.ledger.from_sending().greatest() * 3).clamp(LEAST_GRACE, MOST_PATIENCE);
+        let tries = if self.signal.is_some() { 1 } else { MOST_TRIES };
+        let until = now + each * tries;
+        Patience { each, until: earlier(self.deadline, Some(until)).unwrap_or(until), tries }
+    }
+
+    /// Enters in which directions probes were lost.
+    pub fn note_directions(&mut self, directions: Directions) {
+        self.ledger.directions = Some(directions);
     }
 
     /// The signal that has ended the run.
