@@ -1,7 +1,11 @@
 //! What became of the probes of a run, in figures. The ledger takes the same memory
 //! for any number of probes.
 
+pub mod fate;
+pub mod jitter;
+pub mod outages;
 pub mod sightings;
+pub mod succession;
 pub mod times;
 
 use std::net::SocketAddr;
@@ -9,7 +13,9 @@ use std::net::SocketAddr;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
+use fate::{Came, Fate};
 use sightings::Sightings;
+use succession::Succession;
 use times::Times;
 
 /// What became of the probes of a run.
@@ -57,6 +63,8 @@ pub struct Ledger {
     pub total: Times,
     /// From when the probe was due until the reply.
     pub from_due: Times,
+    /// Outages and jitter: what follows from the order of the probes.
+    pub succession: Succession,
     /// The probes of each source port, with `--flows`.
     pub ports: Option<PortShares>,
     /// What servers with `--witness` have said.
@@ -116,12 +124,26 @@ impl Ledger {
         if !ended.is_sent_late {
             self.times_of(outcome);
         }
+        self.enter_fate(ended, is_expected);
         if let Some(took) = outcome.took {
             self.from_due.add(ended.delay.unwrap_or_default() + took);
         }
         if let Ok(reply) = &outcome.result {
             self.sightings.note(reply, outcome.local);
         }
+    }
+
+    fn enter_fate(&mut self, ended: &Ended, is_expected: bool) {
+        let Some(sent) = ended.sent else {
+            return;
+        };
+        let came = match ended.last.verdict() {
+            _ if is_expected => Came::AsExpected,
+            Verdict::Local => Came::FailedHere,
+            _ => Came::Failed,
+        };
+        let reply = ended.last.reply.filter(|_| !ended.is_sent_late);
+        self.succession.enter(ended.number, Fate { sent, came, reply });
     }
 
     fn times_of(&mut self, outcome: &Outcome) {

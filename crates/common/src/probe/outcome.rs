@@ -46,6 +46,9 @@ pub struct Outcome {
 pub struct Ended {
     /// Which of the run's probes it was, from 1.
     pub number: u64,
+    /// When it was sent, to the first address that was tried. None for an exchange that nothing
+    /// was sent for.
+    pub sent: Option<Instant>,
     /// How long after its due time it was sent to the last address. None for a single
     /// exchange, which has no due time.
     pub delay: Option<Duration>,
@@ -74,7 +77,7 @@ pub struct Other {
 impl From<Outcome> for Ended {
     /// A single exchange that has tried one address, or none.
     fn from(last: Outcome) -> Self {
-        Self { number: 1, delay: None, is_sent_late: false, others: Vec::new(), last }
+        Self { number: 1, sent: None, delay: None, is_sent_late: false, others: Vec::new(), last }
     }
 }
 
