@@ -9,11 +9,12 @@ use crate::output::Stamp;
 use crate::output::json::{self, Field};
 use crate::percent::Percent;
 use crate::printable::printable;
+use crate::probe::ledger::outages::Outage;
 use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Other};
-use crate::probe::report::summary::{PERCENTILES, Summary};
+use crate::probe::report::summary::{PERCENTILES, Summary, WallClock};
 use crate::probe::stray::Stray;
 use crate::protocol::BUFFER_SIZE;
 
@@ -81,6 +82,8 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
     let verdicts = Verdict::ALL.map(|v| (v.as_str(), Field::Number(ledger.count(v))));
     let sightings = &ledger.sightings;
     let is_seen = sightings.seen_as.is_some();
+    let outages = &summary.in_order.outages;
+    let of = |found: &Outage| outage(found, &summary.clock);
     let fields = [
         ("target", Field::Text(summary.target.to_string())),
         ("address", text(ledger.address)),
@@ -105,6 +108,9 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("reply_ms", times(&ledger.reply)),
         ("total_ms", times(&ledger.total)),
         ("from_due_ms", times(&ledger.from_due)),
+        ("outage_count", Field::Number(outages.count)),
+        ("outages", Field::List(outages.newest.iter().map(of).collect())),
+        ("longest_outage", outages.longest.as_ref().map_or(Field::Nothing, of)),
         ("flows", flows(ledger)),
         ("hosts", if is_seen { hosts(ledger) } else { Field::Nothing }),
         ("seen_as", text(sightings.seen_as)),
@@ -151,6 +157,17 @@ fn times(times: &Times) -> Field {
     }));
     fields.push(("max", at(times.greatest())));
     Field::Object(fields)
+}
+
+fn outage(outage: &Outage, clock: &WallClock) -> Field {
+    Field::Object(vec![
+        ("begin", Field::Text(clock.at(outage.begin).to_string())),
+        ("end", text(outage.end.map(|end| clock.at(end)))),
+        ("duration_ms", Field::Millis(Millis(outage.duration()))),
+        ("first", Field::Number(outage.first)),
+        ("last", Field::Number(outage.last)),
+        ("probes", Field::Number(outage.probes)),
+    ])
 }
 
 fn flows(ledger: &Ledger) -> Field {

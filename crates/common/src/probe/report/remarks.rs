@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::duration;
 use crate::printable::printable;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::verdict::Verdict;
@@ -14,6 +15,7 @@ const MOST_NAMED: usize = 8;
 pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
     let ledger = summary.ledger;
     let mut remarks: Vec<_> = ours(ledger).into_iter().chain(lossy_ports(summary)).collect();
+    remarks.extend(outages(summary));
     remarks.extend(other_addresses(ledger));
     remarks.extend(second_syns(ledger));
     let of_icmp = ledger.count(Verdict::Refused) + ledger.count(Verdict::Unreachable);
@@ -62,6 +64,28 @@ fn ours(ledger: &Ledger) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// How many outages there were, and the longest. Where nothing came out as expected, the counts
+/// say it all.
+fn outages(summary: &Summary<'_>) -> Option<String> {
+    let (ledger, clock) = (summary.ledger, &summary.clock);
+    let outages = &summary.in_order.outages;
+    let longest = outages.longest?;
+    if ledger.ended_in_all() == ledger.failed + ledger.failed_here {
+        return None;
+    }
+    let which = match outages.count {
+        1 => "1 outage. It".to_owned(),
+        count => format!("{count} outages. The longest"),
+    };
+    let (took, begin) = (duration::words(longest.duration()), clock.at(longest.begin));
+    let lasted = match longest.end {
+        Some(end) => format!("lasted {took}, from {begin} to\n{}", clock.at(end)),
+        None => format!("lasted at least {took}, from {begin}\nto the end"),
+    };
+    let (probes, first, last) = (longest.probes, longest.first, longest.last);
+    Some(format!("{which} {lasted}: {probes} failed, probes {first} to {last}."))
 }
 
 /// The connections whose SYN was sent again, and why that may have been.

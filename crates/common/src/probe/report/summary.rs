@@ -3,11 +3,13 @@
 //! [`text`]: super::text
 //! [`json`]: super::json
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::address::Address;
+use crate::output::Time;
 use crate::percent::Percent;
 use crate::probe::ledger::Ledger;
+use crate::probe::ledger::succession::Figures;
 use crate::probe::outcome::expected::Expected;
 
 /// The summary of a run.
@@ -19,10 +21,37 @@ pub struct Summary<'a> {
     pub expected: Expected,
     /// What became of the probes.
     pub ledger: &'a Ledger,
+    /// The outages and the jitter.
+    pub in_order: Figures,
+    /// What turns the times of outages into those of the wall clock.
+    pub clock: WallClock,
     /// How long the run took.
     pub elapsed: Duration,
     /// How long it took to resolve the target's name; none if it has no name.
     pub resolve: Option<Duration>,
+}
+
+/// The wall clock as it is at one moment. All times are told by it as it is then, also those
+/// before it was set.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl WallClock {
+    /// The clock as it is now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { monotonic: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// What the clock showed at a time that has passed, to the millisecond.
+    #[must_use]
+    pub fn at(&self, time: Instant) -> Time {
+        let ago = self.monotonic.saturating_duration_since(time);
+        humantime::format_rfc3339_millis(self.wall.checked_sub(ago).unwrap_or(self.wall))
+    }
 }
 
 /// The percentiles that are printed: in thousandths, and by name.
