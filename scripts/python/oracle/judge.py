@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from lab.case import Case
@@ -60,6 +60,7 @@ class Judgement:
         self.probes()
         self.strays()
         self.times()
+        self.jitter()
         self.outages()
 
     def single(self) -> None:
@@ -212,6 +213,22 @@ class Judgement:
         self.check(beyond <= self.waited_ms + ROUNDED_MS * len(known),
                    f"{name}: probe {worst[1]}: {worst[2]}, by the ledger {worst[3]:.3f}; beyond {OWN_MS} ms in sum "
                    f"{beyond:.3f}, and the client had waited {self.waited_ms:.3f} for the processor")
+
+    def jitter(self) -> None:
+        """The mean difference of the reply times of neighbours, by the ledger and by what is said of the probes."""
+        said = self.said.summary["jitter_ms"]
+        pairs = [(a, b) for a, b in pairwise(self.fates) if all(
+            not fate.unfinished and fate.reply_ms is not None and self.decided[fate.number] in REPLIED for fate in (a, b))]
+        if self.said.summary["sent_late"]:
+            return  # they have no reply time that counts, and are not named
+        self.check((said is None) == (not pairs), f"jitter_ms {said}, by the ledger of {len(pairs)} pairs")
+        if said is None or not pairs:
+            return
+        by_ledger = sum(abs((b.reply_ms or 0) - (a.reply_ms or 0)) for a, b in pairs) / len(pairs)
+        of = [abs(self.said.probes[b.number]["reply_ms"] - self.said.probes[a.number]["reply_ms"]) for a, b in pairs]
+        self.check(abs(said - sum(of) / len(of)) <= ROUNDED_MS, f"jitter_ms {said}, of the probes {sum(of) / len(of):.3f}")
+        self.check(abs(said - by_ledger) <= 2 * (OWN_MS + self.waited_ms / len(pairs)),
+                   f"jitter_ms {said}, by the ledger {by_ledger:.3f}")
 
     def outages(self) -> None:
         """Which probes each outage has, when it began, and how long it lasted."""

@@ -13,8 +13,8 @@ PROBE_FIELDS = {"number", "verdict", "target", "address", "local", "resolve_ms",
                 "others", "cause", "complete"}
 SUMMARY_FIELDS = {"target", "address", "sent", "ok", "late", "lost", "unfinished", "skipped", "sent_late", "held",
                   "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "verdicts", "elapsed_ms",
-                  "resolve_ms", "connect_ms", "reply_ms", "total_ms", "from_due_ms", "outage_count",
-                  "outages", "longest_outage", "flows", "hosts", "seen_as",
+                  "resolve_ms", "connect_ms", "reply_ms", "total_ms", "from_due_ms", "jitter_ms",
+                  "outage_count", "outages", "longest_outage", "flows", "hosts", "seen_as",
                   "translated", "others"}
 
 

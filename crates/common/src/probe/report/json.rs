@@ -10,6 +10,7 @@ use crate::output::json::{self, Field};
 use crate::percent::Percent;
 use crate::printable::printable;
 use crate::probe::ledger::outages::Outage;
+use crate::probe::ledger::succession::Figures;
 use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::verdict::Verdict;
@@ -82,7 +83,7 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
     let verdicts = Verdict::ALL.map(|v| (v.as_str(), Field::Number(ledger.count(v))));
     let sightings = &ledger.sightings;
     let is_seen = sightings.seen_as.is_some();
-    let outages = &summary.in_order.outages;
+    let Figures { outages, jitter } = &summary.in_order;
     let of = |found: &Outage| outage(found, &summary.clock);
     let fields = [
         ("target", Field::Text(summary.target.to_string())),
@@ -108,6 +109,7 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("reply_ms", times(&ledger.reply)),
         ("total_ms", times(&ledger.total)),
         ("from_due_ms", times(&ledger.from_due)),
+        ("jitter_ms", millis(jitter.mean())),
         ("outage_count", Field::Number(outages.count)),
         ("outages", Field::List(outages.newest.iter().map(of).collect())),
         ("longest_outage", outages.longest.as_ref().map_or(Field::Nothing, of)),
