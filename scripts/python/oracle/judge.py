@@ -198,6 +198,10 @@ class Judgement:
         if self.said.probes and self.said.summary:
             replied = [probe for probe in self.said.probes.values() if probe["reply_ms"] is not None]
             self.figures("reply_ms", [probe["reply_ms"] for probe in replied])
+            unknown = [probe["number"] for probe in replied if probe["host_ms"] is None]
+            self.check(not unknown, f"no host_ms of the probes {unknown[:5]} ({len(unknown)}), which have a reply")
+            if not unknown:
+                self.figures("host_ms", [probe["host_ms"] for probe in replied])
             if any(probe["connect_ms"] is not None for probe in replied):
                 self.figures("total_ms", [probe["connect_ms"] + probe["reply_ms"] for probe in replied])
 
@@ -217,8 +221,9 @@ class Judgement:
     def jitter(self) -> None:
         """The mean difference of the reply times of neighbours, by the ledger and by what is said of the probes."""
         said = self.said.summary["jitter_ms"]
-        pairs = [(a, b) for a, b in pairwise(self.fates) if all(
-            not fate.unfinished and fate.reply_ms is not None and self.decided[fate.number] in REPLIED for fate in (a, b))]
+        replied = {fate.number for fate in self.fates if not fate.unfinished and fate.reply_ms is not None
+                   and self.decided[fate.number] in REPLIED}
+        pairs = [(a, b) for a, b in pairwise(self.fates) if {a.number, b.number} <= replied]
         if self.said.summary["sent_late"]:
             return  # they have no reply time that counts, and are not named
         self.check((said is None) == (not pairs), f"jitter_ms {said}, by the ledger of {len(pairs)} pairs")
@@ -226,7 +231,8 @@ class Judgement:
             return
         by_ledger = sum(abs((b.reply_ms or 0) - (a.reply_ms or 0)) for a, b in pairs) / len(pairs)
         of = [abs(self.said.probes[b.number]["reply_ms"] - self.said.probes[a.number]["reply_ms"]) for a, b in pairs]
-        self.check(abs(said - sum(of) / len(of)) <= ROUNDED_MS, f"jitter_ms {said}, of the probes {sum(of) / len(of):.3f}")
+        mean = sum(of) / len(of)
+        self.check(abs(said - mean) <= ROUNDED_MS, f"jitter_ms {said}, of the probes {mean:.3f}")
         self.check(abs(said - by_ledger) <= 2 * (OWN_MS + self.waited_ms / len(pairs)),
                    f"jitter_ms {said}, by the ledger {by_ledger:.3f}")
 
@@ -239,7 +245,8 @@ class Judgement:
         outages = [(fates, end) for (failed, fates), end in zip(streaks, after)
                    if failed and len(fates) >= LEAST_OF_OUTAGE]
         said = self.said.summary
-        self.check(said["outage_count"] == len(outages), f"{said['outage_count']} outages, by the ledger {len(outages)}")
+        count = said["outage_count"]
+        self.check(count == len(outages), f"outage_count {count}, by the ledger {len(outages)}")
         listed = [(each["first"], each["last"], each["probes"]) for each in said["outages"]]
         by_ledger = [(fates[0].number, fates[-1].number, len(fates)) for fates, _ in outages][-MOST_LISTED:]
         self.check(listed == by_ledger, f"outages {listed[:5]}, by the ledger {by_ledger[:5]}")

@@ -9,11 +9,11 @@ from lab.harness import Ended
 Object = dict[str, Any]
 
 PROBE_FIELDS = {"number", "verdict", "target", "address", "local", "resolve_ms", "delay_ms", "connect_ms",
-                "syn_retransmits", "reply_ms", "bytes", "reply", "reason", "icmp_type", "icmp_code", "router", "from",
-                "others", "cause", "complete"}
+                "syn_retransmits", "reply_ms", "host_ms", "bytes", "reply", "reason", "icmp_type", "icmp_code", "router",
+                "from", "others", "cause", "complete"}
 SUMMARY_FIELDS = {"target", "address", "sent", "ok", "late", "lost", "unfinished", "skipped", "sent_late", "held",
                   "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "verdicts", "elapsed_ms",
-                  "resolve_ms", "connect_ms", "reply_ms", "total_ms", "from_due_ms", "jitter_ms",
+                  "resolve_ms", "connect_ms", "reply_ms", "host_ms", "total_ms", "from_due_ms", "jitter_ms",
                   "outage_count", "outages", "longest_outage", "flows", "hosts", "seen_as",
                   "translated", "others"}
 

@@ -54,11 +54,13 @@ pub struct Ledger {
     pub address: Option<SocketAddr>,
     /// Addresses of the target that did not count, and for how many probes.
     pub others: Vec<(SocketAddr, u64)>,
-    /// From the attempt to connect until the connection stood. Like the next two, without the
+    /// From the attempt to connect until the connection stood. Like the next three, without the
     /// probes that were sent late.
     pub connect: Times,
     /// From the message until the reply.
     pub reply: Times,
+    /// From the reply's coming to this machine until it was read.
+    pub host: Times,
     /// From the attempt to connect until the reply.
     pub total: Times,
     /// From when the probe was due until the reply.
@@ -153,6 +155,7 @@ impl Ledger {
         }
         if let Some(reply) = outcome.reply {
             self.reply.add(reply);
+            outcome.host.into_iter().for_each(|host| self.host.add(host));
             if let Some(connect) = outcome.connect {
                 self.total.add(connect + reply);
             }

@@ -31,6 +31,9 @@ pub struct Outcome {
     pub syn_retransmits: Option<u32>,
     /// From sending the message's first byte until the reply's first byte was here.
     pub reply: Option<Duration>,
+    /// From then until this machine's kernel handed the reply to this program: the host's share, which
+    /// is in no other time. None without the kernel's stamp.
+    pub host: Option<Duration>,
     /// From when the probe began at this address until the reply's first byte was here. It has
     /// in it what this machine takes from the connection to the message.
     pub took: Option<Duration>,
@@ -115,6 +118,7 @@ impl Outcome {
             connect: None,
             syn_retransmits: None,
             reply: None,
+            host: None,
             took: None,
             complete: None,
             result,

@@ -6,8 +6,8 @@ from oracle.cases import (endings, endless, fields, flows, late, names, outages,
                           tcp_runs, timeouts, udp_errors, udp_runs, waiting)
 from oracle.play import Play
 
-TOPICS = (fields, udp_runs, tcp_runs, late, timeouts, stalls, flows, udp_errors, tcp_errors, names, waiting, endings, endless,
-          routes, replies, outages)
+TOPICS = (fields, udp_runs, tcp_runs, late, timeouts, stalls, flows, udp_errors, tcp_errors, names, waiting, endings,
+          endless, routes, replies, outages)
 
 
 def plays() -> Iterator[Play]:

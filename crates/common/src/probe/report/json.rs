@@ -51,6 +51,7 @@ pub(crate) fn probe(target: &Address, ended: &Ended, stamp: Stamp) -> String {
         ("connect_ms", millis(outcome.connect)),
         ("syn_retransmits", number(outcome.syn_retransmits)),
         ("reply_ms", millis(outcome.reply)),
+        ("host_ms", millis(outcome.host)),
         ("bytes", reply.map_or(Field::Nothing, |reply| Field::Number(reply.len() as u64))),
         ("complete", outcome.complete.map_or(Field::Nothing, Field::Truth)),
         ("reply", text(shown)),
@@ -107,6 +108,7 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("resolve_ms", millis(summary.resolve)),
         ("connect_ms", times(&ledger.connect)),
         ("reply_ms", times(&ledger.reply)),
+        ("host_ms", times(&ledger.host)),
         ("total_ms", times(&ledger.total)),
         ("from_due_ms", times(&ledger.from_due)),
         ("jitter_ms", millis(jitter.mean())),
@@ -216,7 +218,7 @@ mod tests {
                 r#"{"schema":1,"event":"probe","number":1,"verdict":"ok","target":"192.0.2.1:6666","#,
                 r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
-                r#""bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
+                r#""host_ms":null,"bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
                 r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"others":[]}"#,
                 "\n"
             )

@@ -203,6 +203,9 @@ fn counts(summary: &Summary<'_>) -> String {
 fn times(summary: &Summary<'_>) -> String {
     let ledger = summary.ledger;
     let mut rows = vec![("connect", &ledger.connect), ("reply", &ledger.reply)];
+    if summary.is_slow_to_read() {
+        rows.push(("host", &ledger.host));
+    }
     if summary.is_behind() {
         let total = (ledger.total.samples() > 0).then_some(("total", &ledger.total));
         rows.extend(total.into_iter().chain([("from due", &ledger.from_due)]));
