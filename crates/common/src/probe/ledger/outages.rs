@@ -5,7 +5,6 @@
 //! that came out as expected: for so long nothing got through. What this machine could not send,
 //! by its own fault, says nothing about the network. It neither makes an outage nor ends one.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::fate::{Came, Fate};
@@ -48,7 +47,7 @@ pub struct Outages {
     /// How many there were.
     pub count: u64,
     /// The newest of them, in order.
-    pub newest: VecDeque<Outage>,
+    pub newest: Vec<Outage>,
     /// The longest one, and the first of several.
     pub longest: Option<Outage>,
     /// A streak that goes on, of one probe or more.
@@ -88,9 +87,9 @@ impl Outages {
         };
         self.count += 1;
         if self.newest.len() >= MOST_LISTED {
-            self.newest.pop_front();
+            self.newest.remove(0);
         }
-        self.newest.push_back(outage);
+        self.newest.push(outage);
         if self.longest.is_none_or(|longest| longest.duration() < outage.duration()) {
             self.longest = Some(outage);
         }

@@ -69,9 +69,7 @@ impl Succession {
         self.next = self.next.max(least);
         // Less than MOST_AHEAD.
         let at = (number - self.next) as usize;
-        if self.waiting.len() <= at {
-            self.waiting.resize(at + 1, None);
-        }
+        (self.waiting.len()..=at).for_each(|_| self.waiting.push_back(None));
         self.waiting[at] = Some(fate);
         let ready = self.waiting.iter().take_while(|fate| fate.is_some()).count();
         (0..ready).for_each(|_| self.pass());

@@ -158,6 +158,6 @@ fn the_newest_and_the_longest_of_many_outages_are_kept() {
         }
     }
     assert_eq!((outages.count, outages.newest.len()), (1000, 64));
-    assert_eq!(outages.newest.back().map(|outage| outage.last), Some(number - 1));
+    assert_eq!(outages.newest.last().map(|outage| outage.last), Some(number - 1));
     assert_eq!(outages.longest.map(|outage| (outage.first, outage.probes)), Some((10, 10)));
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::duration;
 use crate::printable::printable;
+use crate::probe::ledger::outages::Outage;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::report::summary::Summary;
@@ -75,17 +76,18 @@ fn outages(summary: &Summary<'_>) -> Option<String> {
     if ledger.ended_in_all() == ledger.failed + ledger.failed_here {
         return None;
     }
-    let which = match outages.count {
-        1 => "1 outage. It".to_owned(),
-        count => format!("{count} outages. The longest"),
-    };
+    let count = outages.count;
+    let which = if count == 1 { ". It" } else { "s. The longest" };
     let (took, begin) = (duration::words(longest.duration()), clock.at(longest.begin));
-    let lasted = match longest.end {
-        Some(end) => format!("lasted {took}, from {begin} to\n{}", clock.at(end)),
-        None => format!("lasted at least {took}, from {begin}\nto the end"),
+    let (least, end) = match longest.end {
+        Some(end) => ("", clock.at(end).to_string()),
+        None => (" at least", "the end".to_owned()),
     };
-    let (probes, first, last) = (longest.probes, longest.first, longest.last);
-    Some(format!("{which} {lasted}: {probes} failed, probes {first} to {last}."))
+    let Outage { probes, first, last, .. } = longest;
+    Some(format!(
+        "{count} outage{which} lasted{least} {took}, from {begin} to\n\
+         {end}: {probes} failed, probes {first} to {last}."
+    ))
 }
 
 /// The connections whose SYN was sent again, and why that may have been.

@@ -48,6 +48,7 @@ impl WallClock {
 
     /// What the clock showed at a time that has passed, to the millisecond.
     #[must_use]
+    #[inline(never)]
     pub fn at(&self, time: Instant) -> Time {
         let ago = self.monotonic.saturating_duration_since(time);
         humantime::format_rfc3339_millis(self.wall.checked_sub(ago).unwrap_or(self.wall))
@@ -85,13 +86,11 @@ impl Summary<'_> {
     }
 
     /// Whether replies lay here so long until they were read that other programs, which have no
-    /// stamps, would take this machine for the network: a tenth of them, or one for very long.
+    /// stamps, would take this machine for the network: on average, or one for very long.
     #[must_use]
     pub fn is_slow_to_read(&self) -> bool {
         let (host, reply) = (&self.ledger.host, &self.ledger.reply);
-        let tenth = host.percentile(900).zip(reply.percentile(900));
-        host.greatest() > USUAL + reply.greatest() / 10
-            || tenth.is_some_and(|(host, reply)| host > NOISE + reply / 10)
+        host.greatest() > USUAL + reply.greatest() / 10 || host.mean() > NOISE + reply.mean() / 10
     }
 
     /// Whether probes were sent so late after their due times that the figures show it.
@@ -131,16 +130,13 @@ mod tests {
     #[test]
     fn what_lay_here_is_said_where_it_matters() {
         assert!(!is_slow(&[]));
-        assert!(!is_slow(&[(100, 9_000); 9]), "a few that are usual");
+        assert!(!is_slow(&[(100, 1_000); 9]), "that is usual");
         assert!(is_slow(&[(100, 10_100)]), "a single one that is not");
-        assert!(!is_slow(&[(100_000, 19_000)]), "it is little beside the reply");
-        assert!(is_slow(&[(100, 1_100); 10]));
+        assert!(!is_slow(&[(100_000, 11_000)]), "it is little beside the reply");
+        assert!(is_slow(&[(100, 1_100); 3]));
         assert!(!is_slow(&[(100, 900); 1000]));
         assert!(!is_slow(&[(20_000, 2_900); 1000]));
-        assert!(
-            !is_slow(&[&[(100, 50); 91][..], &[(100, 9_000); 9]].concat()),
-            "less than a tenth"
-        );
+        assert!(!is_slow(&[&[(100, 50); 91][..], &[(100, 9_000); 9]].concat()), "a few of many");
     }
 
     #[test]
