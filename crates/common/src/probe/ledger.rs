@@ -103,6 +103,7 @@ impl PortShares {
 impl Ledger {
     /// An empty ledger, which counts by source port if `by_port` is set.
     #[must_use]
+    #[inline(never)] // It is large, and made in five places.
     pub fn new(by_port: bool) -> Self {
         Self { ports: by_port.then(PortShares::default), ..Self::default() }
     }

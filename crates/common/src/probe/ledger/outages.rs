@@ -36,6 +36,7 @@ pub struct Outage {
 impl Outage {
     /// How long it lasted; if it has not ended, at least.
     #[must_use]
+    #[inline(never)]
     pub fn duration(&self) -> Duration {
         self.end.unwrap_or(self.last_sent).saturating_duration_since(self.begin)
     }
@@ -82,9 +83,12 @@ impl Outages {
 
     /// Ends the streak. It is an outage if it is long enough.
     pub(super) fn end(&mut self) {
-        let Some(outage) = self.streak.take().filter(|streak| streak.probes >= LEAST_PROBES) else {
+        let Some(outage) = self.streak.take() else {
             return;
         };
+        if outage.probes < LEAST_PROBES {
+            return;
+        }
         self.count += 1;
         if self.newest.len() >= MOST_LISTED {
             self.newest.remove(0);

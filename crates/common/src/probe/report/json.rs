@@ -27,6 +27,7 @@ fn number(value: Option<impl Into<u64>>) -> Field {
     value.map_or(Field::Nothing, |value| Field::Number(value.into()))
 }
 
+#[inline(never)]
 fn millis(time: Option<Duration>) -> Field {
     time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)))
 }
@@ -165,7 +166,7 @@ fn times(times: &Times) -> Field {
 
 fn outage(outage: &Outage, clock: &WallClock) -> Field {
     Field::Object(vec![
-        ("begin", Field::Text(clock.at(outage.begin).to_string())),
+        ("begin", text(Some(clock.at(outage.begin)))),
         ("end", text(outage.end.map(|end| clock.at(end)))),
         ("duration_ms", Field::Millis(Millis(outage.duration()))),
         ("first", Field::Number(outage.first)),
