@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use common::printable::printable;
 use common::probe::aim::Probe;
-use common::probe::arrival;
+use common::probe::arrival::{self, Arrival};
 use common::probe::outcome::Outcome;
 use common::probe::outcome::expected_reply::ExpectedReply;
 use common::probe::outcome::trouble::Trouble;
@@ -35,7 +35,7 @@ pub struct Attempt<'m> {
     local: SocketAddr,
     connected: Option<Connected>,
     /// When the first bytes of the reply arrived.
-    answered: Option<Instant>,
+    answered: Option<Arrival>,
     settling: Settling,
     handshake: Option<Handshake>,
 }
@@ -172,7 +172,7 @@ impl<'m> Attempt<'m> {
     /// When the bytes that were just received arrived, by the kernel's stamp. Without one: if
     /// the loop waited for them after the connection stood, at `woken`, when the socket was
     /// ready; if it did not have to wait, now.
-    fn arrived(&mut self, woken: Instant) -> Instant {
+    fn arrived(&mut self, woken: Instant) -> Arrival {
         let sent = self.connected.map(|connected| connected.sent);
         let seen = if sent.is_some_and(|sent| woken > sent) { woken } else { Instant::now() };
         let stamp = self.exchange.stream_mut().stamp();
@@ -192,7 +192,9 @@ impl<'m> Attempt<'m> {
         }
         // A reply is in time if it came in time, however late it is read.
         let result = match self.answered {
-            Some(at) if at > self.probe.ends_at() => Err(Trouble::silent(self.probe.limit())),
+            Some(Arrival { at, .. }) if at > self.probe.ends_at() => {
+                Err(Trouble::silent(self.probe.limit()))
+            }
             _ => result,
         };
         let answered = self.answered.filter(|_| result.is_ok()).zip(self.connected);
@@ -203,8 +205,10 @@ impl<'m> Attempt<'m> {
             local: Some(self.local),
             connect,
             syn_retransmits,
-            reply: answered.map(|(at, connected)| at.saturating_duration_since(connected.sent)),
-            took: answered.map(|(at, _)| at.saturating_duration_since(begun)),
+            reply: answered
+                .map(|(arrival, connected)| arrival.at.saturating_duration_since(connected.sent)),
+            host: answered.and_then(|(arrival, _)| arrival.lay),
+            took: answered.map(|(arrival, _)| arrival.at.saturating_duration_since(begun)),
             complete,
             ..Outcome::of(Some(self.probe.address()), result)
         }

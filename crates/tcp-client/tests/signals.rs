@@ -47,8 +47,10 @@ fn a_reply_is_in_time_if_it_came_in_time_however_late_it_is_read() {
     let in_time = stopped(false);
     assert_eq!(in_time.text("verdict"), "ok");
     assert!(in_time.decimal("reply_ms") < 300.0, "{in_time:?}");
+    assert!(in_time.decimal("host_ms") >= 400.0, "it lay here until it was read: {in_time:?}");
     let late = stopped(true);
     assert_eq!(late.text("verdict"), "no-reply");
+    assert!(late.is_null("host_ms") && late.is_null("reply_ms"), "{late:?}");
     assert_eq!(late.text("reason"), "connected, and then nothing within 300ms");
 }
 

@@ -205,6 +205,12 @@ fn a_summary_in_words() {
         lines[2].split_whitespace().collect::<Vec<_>>(),
         ["ms", "min", "mean", "p50", "p90", "p99", "max", "samples"]
     );
+    let row = lines.iter().find(|line| line.starts_with("jitter")).unwrap();
+    let jitter = row.split_once("jitter").map(|(_, rest)| rest.trim().parse::<f64>());
+    assert!(
+        row.len() == lines[2].find("mean").unwrap() + 4 && jitter.unwrap().is_ok(),
+        "{lines:?}"
+    );
     assert!(lines.iter().all(|line| line.len() <= 80), "{lines:?}");
     assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)));
 }

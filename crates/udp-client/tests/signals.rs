@@ -63,6 +63,31 @@ fn the_time_for_which_the_client_was_stopped_is_not_the_replys() {
     let probe = Event::parse(&ended.stdout);
     assert_eq!(probe.text("verdict"), "ok");
     assert!(probe.decimal("reply_ms") < 1000.0, "{probe:?}");
+    assert!(probe.decimal("host_ms") >= 1000.0, "it is this machine's own: {probe:?}");
+}
+
+#[test]
+fn a_run_says_that_this_machine_was_slow_to_read() {
+    for style in [&[][..], &["--json"]] {
+        let (server, address) = server();
+        let client = Running::start(UDP_CLIENT, &[&[&*address, "-c", "1"], style].concat());
+        let (_, peer) = server.recv_from(&mut [0; 1024]).unwrap();
+        client.stop();
+        server.send_to(OK, peer).unwrap();
+        thread::sleep(Duration::from_millis(300));
+        client.go_on();
+        let ended = client.finish();
+        if style.is_empty() {
+            let row = ended.stdout.lines().find(|line| line.starts_with("host ")).unwrap();
+            let least: f64 = row.split_whitespace().nth(1).unwrap().parse().unwrap();
+            assert!(least >= 300.0, "{ended:?}");
+        } else {
+            let summary = Event::as_documented(ended.stdout.lines().last().unwrap(), "udp-client");
+            let [host, reply] = ["host_ms", "reply_ms"].map(|field| summary.object(field));
+            assert!(host.decimal("min") >= 300.0 && reply.decimal("max") < 300.0, "{summary:?}");
+            assert_eq!(host.number("samples"), 1);
+        }
+    }
 }
 
 #[test]

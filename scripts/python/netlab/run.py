@@ -12,8 +12,9 @@ WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-
          "local"}
 FIELDS = {"schema", "event", "target", "address", "sent", "ok", "late", "lost", "unfinished", "skipped", "sent_late",
           "held", "left_port", "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "elapsed_ms", "resolve_ms",
-          "verdicts", "connect_ms", "reply_ms", "total_ms", "from_due_ms", "flows", "hosts", "seen_as", "translated",
-          "others", "lost_there", "lost_back"}
+          "verdicts", "connect_ms", "reply_ms", "host_ms", "total_ms", "from_due_ms", "jitter_ms",
+          "outage_count", "outages", "longest_outage", "flows", "hosts", "seen_as", "translated", "others", "lost_there",
+          "lost_back"}
 ANSWERS = ("refused", "unreachable", "reset", "wrong-reply", "unresolved", "local")  # verdicts of which none is a loss
 SHARES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
 ROUNDED = 0.06  # percent by which a share may be rounded
@@ -104,7 +105,7 @@ def contradictions(run: Run, expect: str, max_loss: float) -> list[str]:
     if run.status != status:
         wrong.append(f"exit status {run.status}, not {status}: {bad} of {said['sent']} are no success, "
                      f"at most {max_loss:g} % may be")
-    for name in ("connect_ms", "reply_ms", "total_ms", "from_due_ms"):
+    for name in ("connect_ms", "reply_ms", "host_ms", "total_ms", "from_due_ms"):
         wrong += times_wrong(name, said[name])
     return wrong
 

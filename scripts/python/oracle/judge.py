@@ -2,16 +2,20 @@
 
 import math
 from collections import Counter
+from datetime import datetime
+from itertools import groupby, pairwise
 from typing import Any
 
 from lab.case import Case
 from oracle.fate import Fate
+from oracle.ledger import MILLI, distance
 from oracle.said import Object, Said
 
 WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-reply", "wrong-source", "unresolved",
          "local"}
 STRAYS_SAID = 100
 REPLIED = {"ok", "wrong-reply"}
+LEAST_OF_OUTAGE, MOST_LISTED = 2, 64  # probes of an outage, and outages that are listed
 SILENCE = {"no-reply", "timeout", "wrong-source"}  # verdicts that only the end of a probe's time makes
 CONNECTED = REPLIED | {"no-reply", "reset"}
 # Milliseconds that a client adds to a reply time of its own accord: the way from its reading
@@ -19,6 +23,7 @@ CONNECTED = REPLIED | {"no-reply", "reset"}
 # lose the processor on that way, and the kernel counts for how long it had to wait for one:
 # proc(5), schedstat. So all that goes beyond this must not be more, in sum.
 OWN_MS = 0.3
+CLOCK_MS = 1.0  # by which times of the wall clock are rounded
 ROUNDED_MS = 0.002  # by which rounding may make two figures differ
 
 
@@ -55,6 +60,8 @@ class Judgement:
         self.probes()
         self.strays()
         self.times()
+        self.jitter()
+        self.outages()
 
     def single(self) -> None:
         """Everything about a single exchange with one address."""
@@ -191,6 +198,10 @@ class Judgement:
         if self.said.probes and self.said.summary:
             replied = [probe for probe in self.said.probes.values() if probe["reply_ms"] is not None]
             self.figures("reply_ms", [probe["reply_ms"] for probe in replied])
+            unknown = [probe["number"] for probe in replied if probe["host_ms"] is None]
+            self.check(not unknown, f"no host_ms of the probes {unknown[:5]} ({len(unknown)}), which have a reply")
+            if not unknown:
+                self.figures("host_ms", [probe["host_ms"] for probe in replied])
             if any(probe["connect_ms"] is not None for probe in replied):
                 self.figures("total_ms", [probe["connect_ms"] + probe["reply_ms"] for probe in replied])
 
@@ -206,6 +217,51 @@ class Judgement:
         self.check(beyond <= self.waited_ms + ROUNDED_MS * len(known),
                    f"{name}: probe {worst[1]}: {worst[2]}, by the ledger {worst[3]:.3f}; beyond {OWN_MS} ms in sum "
                    f"{beyond:.3f}, and the client had waited {self.waited_ms:.3f} for the processor")
+
+    def jitter(self) -> None:
+        """The mean difference of the reply times of neighbours, by the ledger and by what is said of the probes."""
+        said = self.said.summary["jitter_ms"]
+        replied = {fate.number for fate in self.fates if not fate.unfinished and fate.reply_ms is not None
+                   and self.decided[fate.number] in REPLIED}
+        pairs = [(a, b) for a, b in pairwise(self.fates) if {a.number, b.number} <= replied]
+        if self.said.summary["sent_late"]:
+            return  # they have no reply time that counts, and are not named
+        self.check((said is None) == (not pairs), f"jitter_ms {said}, by the ledger of {len(pairs)} pairs")
+        if said is None or not pairs:
+            return
+        by_ledger = sum(abs((b.reply_ms or 0) - (a.reply_ms or 0)) for a, b in pairs) / len(pairs)
+        of = [abs(self.said.probes[b.number]["reply_ms"] - self.said.probes[a.number]["reply_ms"]) for a, b in pairs]
+        mean = sum(of) / len(of)
+        self.check(abs(said - mean) <= ROUNDED_MS, f"jitter_ms {said}, of the probes {mean:.3f}")
+        self.check(abs(said - by_ledger) <= 2 * (OWN_MS + self.waited_ms / len(pairs)),
+                   f"jitter_ms {said}, by the ledger {by_ledger:.3f}")
+
+    def outages(self) -> None:
+        """Which probes each outage has, when it began, and how long it lasted."""
+        ended = [fate for fate in self.fates if not fate.unfinished and self.decided[fate.number] != "local"]
+        streaks = [(failed, list(fates)) for failed, fates in
+                   groupby(ended, lambda fate: self.decided[fate.number] not in self.expected)]
+        after = [fates[0] for _, fates in streaks[1:]] + [None]
+        outages = [(fates, end) for (failed, fates), end in zip(streaks, after)
+                   if failed and len(fates) >= LEAST_OF_OUTAGE]
+        said = self.said.summary
+        count = said["outage_count"]
+        self.check(count == len(outages), f"outage_count {count}, by the ledger {len(outages)}")
+        listed = [(each["first"], each["last"], each["probes"]) for each in said["outages"]]
+        by_ledger = [(fates[0].number, fates[-1].number, len(fates)) for fates, _ in outages][-MOST_LISTED:]
+        self.check(listed == by_ledger, f"outages {listed[:5]}, by the ledger {by_ledger[:5]}")
+        if listed != by_ledger:
+            return
+        longest = max(said["outages"], key=lambda each: float(each["duration_ms"]), default=None)
+        if len(outages) <= MOST_LISTED:
+            self.check(said["longest_outage"] == longest, f"the longest {said['longest_outage']}, listed {longest}")
+        wall, own = distance(), 2 * OWN_MS + self.waited_ms
+        for each, (fates, end) in zip(said["outages"], outages[-MOST_LISTED:]):
+            lasted = ((end or fates[-1]).sent_at - fates[0].sent_at) / MILLI
+            begin = datetime.fromisoformat(each["begin"]).timestamp() * 1000 - (fates[0].sent_at - wall) / MILLI
+            self.check(abs(each["duration_ms"] - lasted) <= own and abs(begin) <= CLOCK_MS + own
+                       and (each["end"] is None) == (end is None),
+                       f"outage {each}, which by the ledger lasted {lasted:.3f} ms and began {begin:+.3f} ms off")
 
     def beyond_timeout(self) -> None:
         over = [(number, probe["reply_ms"]) for number, probe in self.said.probes.items()

@@ -142,6 +142,7 @@ impl Probe {
     pub fn end(&self, outcome: Outcome) -> Ended {
         Ended {
             number: self.due.number,
+            sent: Some(self.begun),
             delay: Some(self.delay()),
             is_sent_late: self.due.is_late(self.begun),
             others: Vec::new(),

@@ -26,18 +26,31 @@ pub fn keep_stamping() -> Option<Socket> {
     Some(socket)
 }
 
-/// The time at which the kernel stamped something, on the clock that is never set. The
-/// stamp is on the wall clock, so it is taken as an age: now less the stamp.
+/// When something has come, and been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When it had come to this machine.
+    pub at: Instant,
+    /// How long it then lay here until it was read; none if the kernel does not say when it came.
+    pub lay: Option<Duration>,
+}
+
+/// The time at which the kernel stamped something that was just read, on the clock that is never
+/// set. The stamp is on the wall clock, so it is taken as an age: now less the stamp. The age is
+/// how long it lay here, because it is asked for right after it was read.
 ///
 /// Nothing arrives before `sent` or in the future. If the stamp says so (the wall clock was
 /// set meanwhile), or if there is none, it has arrived at `seen`, when the loop saw it.
 #[must_use]
-pub fn arrived(stamp: Option<TimeSpec>, sent: Instant, seen: Instant) -> Instant {
+pub fn arrived(stamp: Option<TimeSpec>, sent: Instant, seen: Instant) -> Arrival {
     let age = stamp.and_then(|stamp| {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + Duration::from(stamp)).ok()
     });
     let by_stamp = age.and_then(|age| Instant::now().checked_sub(age));
-    by_stamp.filter(|at| *at >= sent).unwrap_or(seen)
+    match by_stamp.filter(|at| *at >= sent) {
+        Some(at) => Arrival { at, lay: age },
+        None => Arrival { at: seen, lay: None },
+    }
 }
 
 #[cfg(test)]
@@ -50,11 +63,15 @@ mod tests {
         let sent = seen.checked_sub(Duration::from_secs(5)).unwrap();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let at = |age| arrived(Some(TimeSpec::from_duration(now - age)), sent, seen);
-        let two = seen - at(Duration::from_secs(2));
-        assert!(two.abs_diff(Duration::from_secs(2)) < Duration::from_secs(1), "{two:?}");
+        let two = Duration::from_secs(2);
+        let arrival = at(two);
+        let (age, lay) = (seen - arrival.at, arrival.lay.unwrap());
+        assert!(age.abs_diff(two) < Duration::from_secs(1), "{age:?}");
+        assert!(two <= lay && lay < Duration::from_secs(3), "{lay:?}");
+        let seen = Arrival { at: seen, lay: None };
         assert_eq!(at(Duration::from_secs(6)), seen, "before it was sent");
         let future = TimeSpec::from_duration(now + Duration::from_secs(60));
-        assert_eq!(arrived(Some(future), sent, seen), seen);
-        assert_eq!(arrived(None, sent, seen), seen);
+        assert_eq!(arrived(Some(future), sent, seen.at), seen);
+        assert_eq!(arrived(None, sent, seen.at), seen);
     }
 }

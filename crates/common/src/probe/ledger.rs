@@ -2,7 +2,11 @@
 //! for any number of probes.
 
 pub mod directions;
+pub mod fate;
+pub mod jitter;
+pub mod outages;
 pub mod sightings;
+pub mod succession;
 pub mod times;
 
 use std::net::SocketAddr;
@@ -13,7 +17,9 @@ use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
 use directions::Directions;
+use fate::{Came, Fate};
 use sightings::Sightings;
+use succession::Succession;
 use times::Times;
 
 /// What became of the probes of a run.
@@ -54,16 +60,20 @@ pub struct Ledger {
     pub address: Option<SocketAddr>,
     /// Addresses of the target that did not count, and for how many probes.
     pub others: Vec<(SocketAddr, u64)>,
-    /// From the attempt to connect until the connection stood. Like the next two, without the
+    /// From the attempt to connect until the connection stood. Like the next three, without the
     /// probes that were sent late.
     pub connect: Times,
     /// From the message until the reply.
     pub reply: Times,
+    /// From the reply's coming to this machine until it was read.
+    pub host: Times,
     /// From the attempt to connect until the reply, or until the connection stood, if only that
     /// was asked for.
     pub total: Times,
     /// From when the probe was due until the reply.
     pub from_due: Times,
+    /// Outages and jitter: what follows from the order of the probes.
+    pub succession: Succession,
     /// The probes of each source port, with `--flows`.
     pub ports: Option<PortShares>,
     /// What the path makes of the DSCP, there and back, as of the latest reply that shows it; and how
@@ -105,6 +115,7 @@ impl PortShares {
 impl Ledger {
     /// An empty ledger, which counts by source port if `by_port` is set.
     #[must_use]
+    #[inline(never)] // It is large, and made in five places.
     pub fn new(by_port: bool) -> Self {
         Self { ports: by_port.then(PortShares::default), ..Self::default() }
     }
@@ -131,6 +142,7 @@ impl Ledger {
         if !ended.is_sent_late {
             self.times_of(outcome);
         }
+        self.enter_fate(ended, is_expected);
         if let Some(took) = outcome.took {
             self.from_due.add(ended.delay.unwrap_or_default() + took);
         }
@@ -151,6 +163,19 @@ impl Ledger {
         });
     }
 
+    fn enter_fate(&mut self, ended: &Ended, is_expected: bool) {
+        let Some(sent) = ended.sent else {
+            return;
+        };
+        let came = match ended.last.verdict() {
+            _ if is_expected => Came::AsExpected,
+            Verdict::Local => Came::FailedHere,
+            _ => Came::Failed,
+        };
+        let reply = ended.last.reply.filter(|_| !ended.is_sent_late);
+        self.succession.enter(ended.number, Fate { sent, came, reply });
+    }
+
     fn times_of(&mut self, outcome: &Outcome) {
         if let Some(connect) = outcome.connect {
             self.connect.add(connect);
@@ -158,6 +183,7 @@ impl Ledger {
         }
         if let Some(reply) = outcome.reply {
             self.reply.add(reply);
+            outcome.host.into_iter().for_each(|host| self.host.add(host));
         }
         if let Some(connect) = outcome.connect
             && (outcome.reply.is_some() || outcome.result == Ok(None))

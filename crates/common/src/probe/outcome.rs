@@ -37,6 +37,9 @@ pub struct Outcome {
     pub syn_retransmits: Option<u32>,
     /// From sending the message's first byte until the reply's first byte was here.
     pub reply: Option<Duration>,
+    /// From then until this machine's kernel handed the reply to this program: the host's share, which
+    /// is in no other time. None without the kernel's stamp.
+    pub host: Option<Duration>,
     /// From when the probe began at this address until the reply's first byte was here, or until
     /// the connection stood, if only that was asked for. It has in it what this machine takes from
     /// the connection to the message.
@@ -60,6 +63,9 @@ pub struct Outcome {
 pub struct Ended {
     /// Which of the run's probes it was, from 1.
     pub number: u64,
+    /// When it was sent, to the first address that was tried. None for an exchange that nothing
+    /// was sent for.
+    pub sent: Option<Instant>,
     /// How long after its due time it was sent to the last address. None for a single
     /// exchange, which has no due time.
     pub delay: Option<Duration>,
@@ -92,6 +98,7 @@ impl From<Outcome> for Ended {
     fn from(last: Outcome) -> Self {
         Self {
             number: 1,
+            sent: None,
             delay: None,
             is_sent_late: false,
             others: Vec::new(),
@@ -147,6 +154,7 @@ impl Outcome {
             connect: None,
             syn_retransmits: None,
             reply: None,
+            host: None,
             took: None,
             mtu: None,
             dscp_sent: None,

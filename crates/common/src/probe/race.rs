@@ -122,7 +122,8 @@ impl Race {
     pub fn end(mut self) -> Option<Ended> {
         let counts = self.winner.unwrap_or(self.lanes.len().checked_sub(1)?);
         // The head start of the first address is no delay of this machine's.
-        let is_sent_late = self.first.due.is_late(self.lanes[0].begun);
+        let sent = self.lanes[0].begun;
+        let is_sent_late = self.first.due.is_late(sent);
         let lane = self.lanes.remove(counts);
         let mut addresses = self.aim.addresses.to_vec();
         addresses.remove(counts);
@@ -133,7 +134,7 @@ impl Race {
         };
         let others = self.lanes.into_iter().zip(addresses).map(other).collect();
         let probe = Probe { begun: lane.begun, ..self.first };
-        Some(Ended { others, is_sent_late, ..probe.end(lane.outcome?) })
+        Some(Ended { others, sent: Some(sent), is_sent_late, ..probe.end(lane.outcome?) })
     }
 
     fn is_one_left(&self) -> bool {

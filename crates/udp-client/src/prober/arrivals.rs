@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use common::exit::Failure;
 use common::probe::aim::Probe;
-use common::probe::arrival;
+use common::probe::arrival::{self, Arrival};
 use common::probe::outcome::Outcome;
 use common::probe::outcome::trouble::Trouble;
 use common::probe::run::Run;
@@ -89,7 +89,7 @@ impl Prober<'_> {
         woken: Instant,
         run: &mut Run,
     ) -> Result<(), Failure> {
-        let at = self.arrived(key, &reply, woken);
+        let Arrival { at, lay } = self.arrived(key, &reply, woken);
         if self.ports.probe(key).is_some_and(|probe| probe.ends_at() < at) {
             self.time_out(key, woken, run);
             self.stray(key, reply, woken, run)?;
@@ -107,6 +107,7 @@ impl Prober<'_> {
             let outcome = Outcome {
                 local,
                 reply: time,
+                host: lay,
                 took: Some(at.saturating_duration_since(probe.begun())),
                 complete: Some(true),
                 mtu,
@@ -119,9 +120,9 @@ impl Prober<'_> {
     }
 
     /// When `datagram` came to the port at `key`, which was ready at `woken`.
-    fn arrived(&self, key: usize, datagram: &Received, woken: Instant) -> Instant {
+    fn arrived(&self, key: usize, datagram: &Received, woken: Instant) -> Arrival {
         let Some(sent) = self.ports.sent_at(key) else {
-            return woken;
+            return Arrival { at: woken, lay: None };
         };
         // If the loop did not have to wait for the datagram, it is seen now.
         let seen = if woken > sent { woken } else { Instant::now() };
@@ -204,7 +205,7 @@ impl Prober<'_> {
         let Some(Ends { local, peer }) = self.ports.get(key).map(|port| port.ends) else {
             return Ok(());
         };
-        let at = self.arrived(key, &datagram, woken);
+        let Arrival { at, .. } = self.arrived(key, &datagram, woken);
         let stray = self.ports.stray(key, is_same(datagram.from, peer), at);
         let local = datagram.to.unwrap_or(local);
         stray.map_or(Ok(()), |stray| run.stray(stray, datagram.from, local))

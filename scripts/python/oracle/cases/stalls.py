@@ -58,6 +58,9 @@ def stopped(protocol: str, family: int, stage: Stage) -> Outcome:
     planned = (said.get("sent") or 0) + (said.get("skipped") or 0)
     check(planned == PLANNED, f"sent {said.get('sent')} and skipped {said.get('skipped')}, planned {PLANNED}")
     check(said.get("lost") == 0, f"lost {said.get('lost')}, and all were answered")
+    # What came meanwhile lay here, and that is this machine's own.
+    host_ms = (said.get("host_ms") or {}).get("max") or 0
+    check(abs(host_ms / 1000 - STOPPED_FOR) < 0.25, f"host_ms up to {host_ms}, stopped for 2 s")
     # What was due in the last 250 ms is sent after all.
     check(165 <= (said.get("skipped") or 0) <= 201, f"skipped {said.get('skipped')}, stopped for 2 s")
     begun = [entry for entry in stage.ledger.entries if entry.what in ("request", "syn")]

@@ -59,6 +59,7 @@ impl Times {
 
     /// The mean of the times.
     #[must_use]
+    #[inline(never)]
     pub fn mean(&self) -> Duration {
         let mean = self.sum.checked_div(u128::from(self.samples)).unwrap_or_default();
         Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX))

@@ -10,12 +10,14 @@ use crate::output::json::{self, Field};
 use crate::percent::Percent;
 use crate::printable::printable;
 use crate::probe::examination::Subject;
+use crate::probe::ledger::outages::Outage;
+use crate::probe::ledger::succession::Figures;
 use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Other};
-use crate::probe::report::summary::{PERCENTILES, Summary};
+use crate::probe::report::summary::{PERCENTILES, Summary, WallClock};
 use crate::probe::stray::Stray;
 use crate::probe::trace::path::{Hop, Path};
 use crate::protocol::BUFFER_SIZE;
@@ -28,6 +30,7 @@ fn number(value: Option<impl Into<u64>>) -> Field {
     value.map_or(Field::Nothing, |value| Field::Number(value.into()))
 }
 
+#[inline(never)]
 fn millis(time: Option<Duration>) -> Field {
     time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)))
 }
@@ -52,6 +55,7 @@ pub(crate) fn probe(target: &Address, padding: u64, ended: &Ended, stamp: Stamp)
         ("connect_ms", millis(outcome.connect)),
         ("syn_retransmits", number(outcome.syn_retransmits)),
         ("reply_ms", millis(outcome.reply)),
+        ("host_ms", millis(outcome.host)),
         ("bytes", reply.map_or(Field::Nothing, |reply| Field::Number(reply.len() as u64))),
         ("complete", outcome.complete.map_or(Field::Nothing, Field::Truth)),
         ("reply", text(shown)),
@@ -104,6 +108,8 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
     let causes = Cause::ALL.map(|cause| (cause.as_str(), ledger.caused_by(cause)));
     let sightings = &ledger.sightings;
     let is_seen = sightings.seen_as.is_some();
+    let Figures { outages, jitter } = &summary.in_order;
+    let of = |found: &Outage| outage(found, &summary.clock);
     let fields = [
         ("target", Field::Text(summary.target.to_string())),
         ("address", text(ledger.address)),
@@ -129,8 +135,13 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("resolve_ms", millis(summary.resolve)),
         ("connect_ms", times(&ledger.connect)),
         ("reply_ms", times(&ledger.reply)),
+        ("host_ms", times(&ledger.host)),
         ("total_ms", times(&ledger.total)),
         ("from_due_ms", times(&ledger.from_due)),
+        ("jitter_ms", millis(jitter.mean())),
+        ("outage_count", Field::Number(outages.count)),
+        ("outages", Field::List(outages.newest.iter().map(of).collect())),
+        ("longest_outage", outages.longest.as_ref().map_or(Field::Nothing, of)),
         ("flows", flows(ledger)),
         ("hosts", if is_seen { hosts(ledger) } else { Field::Nothing }),
         ("seen_as", text(sightings.seen_as)),
@@ -207,6 +218,17 @@ fn times(times: &Times) -> Field {
     Field::Object(fields)
 }
 
+fn outage(outage: &Outage, clock: &WallClock) -> Field {
+    Field::Object(vec![
+        ("begin", text(Some(clock.at(outage.begin)))),
+        ("end", text(outage.end.map(|end| clock.at(end)))),
+        ("duration_ms", Field::Millis(Millis(outage.duration()))),
+        ("first", Field::Number(outage.first)),
+        ("last", Field::Number(outage.last)),
+        ("probes", Field::Number(outage.probes)),
+    ])
+}
+
 fn flows(ledger: &Ledger) -> Field {
     let Some(ports) = &ledger.ports else {
         return Field::Nothing;
@@ -251,7 +273,7 @@ mod tests {
                 r#"{"schema":1,"event":"probe","number":1,"verdict":"ok","target":"192.0.2.1:6666","#,
                 r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
-                r#""bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
+                r#""host_ms":null,"bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
                 r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"#,
                 r#""mtu":null,"largest_segment":null,"padding_bytes":7,"#,
                 r#""dscp_sent":null,"dscp_seen":null,"dscp_reply":null,"others":[],"trace":null}"#,

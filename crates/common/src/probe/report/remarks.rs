@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
+use crate::duration;
 use crate::printable::printable;
 use crate::probe::ledger::directions::Directions;
+use crate::probe::ledger::outages::Outage;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
@@ -16,6 +18,7 @@ const MOST_NAMED: usize = 8;
 pub(crate) fn of(summary: &Summary<'_>) -> Vec<String> {
     let ledger = summary.ledger;
     let mut remarks: Vec<_> = ours(ledger).into_iter().chain(lossy_ports(summary)).collect();
+    remarks.extend(outages(summary));
     remarks.extend(other_addresses(ledger));
     remarks.extend(second_syns(ledger));
     causes(ledger, &mut remarks);
@@ -84,6 +87,29 @@ fn causes(ledger: &Ledger, remarks: &mut Vec<String>) {
             remarks.push(format!("{probes} {cause}: {what}."));
         }
     }
+}
+
+/// How many outages there were, and the longest. Where nothing came out as expected, the counts
+/// say it all.
+fn outages(summary: &Summary<'_>) -> Option<String> {
+    let (ledger, clock) = (summary.ledger, &summary.clock);
+    let outages = &summary.in_order.outages;
+    let longest = outages.longest?;
+    if ledger.ended_in_all() == ledger.failed + ledger.failed_here {
+        return None;
+    }
+    let count = outages.count;
+    let which = if count == 1 { ". It" } else { "s. The longest" };
+    let (took, begin) = (duration::words(longest.duration()), clock.at(longest.begin));
+    let (least, end) = match longest.end {
+        Some(end) => ("", clock.at(end).to_string()),
+        None => (" at least", "the end".to_owned()),
+    };
+    let Outage { probes, first, last, .. } = longest;
+    Some(format!(
+        "{count} outage{which} lasted{least} {took}, from {begin} to\n\
+         {end}: {probes} failed, probes {first} to {last}."
+    ))
 }
 
 /// The connections whose SYN was sent again, and why that may have been.

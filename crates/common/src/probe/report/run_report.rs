@@ -9,7 +9,7 @@ use log::LevelFilter;
 
 use super::backlog::Backlog;
 use super::progress::{self, Progress};
-use super::summary::Summary;
+use super::summary::{Summary, WallClock};
 use super::{Reporter, bars, json, text, way};
 use crate::exit::Failure;
 use crate::output::Style;
@@ -238,7 +238,10 @@ impl RunReport {
         let histogram = self.histogram(ledger);
         let Reporter { target, expected, output, .. } = &self.reporter;
         let elapsed = now.saturating_duration_since(self.start);
-        let summary = Summary { target, expected: *expected, ledger, elapsed, resolve };
+        let in_order = ledger.succession.so_far();
+        let clock = WallClock::now();
+        let summary =
+            Summary { target, expected: *expected, ledger, in_order, clock, elapsed, resolve };
         match output.style() {
             Style::Json => self.backlog.push(&json::summary(&summary, output.stamp())),
             Style::Text if output.level() < LevelFilter::Warn => Ok(()),

@@ -209,10 +209,13 @@ fn counts(summary: &Summary<'_>) -> String {
     format!("{line} {known}\n")
 }
 
-/// A table with a row for each kind of time.
+/// A table with a row for each kind of time, and one for the jitter.
 fn times(summary: &Summary<'_>) -> String {
     let ledger = summary.ledger;
     let mut rows = vec![("connect", &ledger.connect), ("reply", &ledger.reply)];
+    if summary.is_slow_to_read() {
+        rows.push(("host", &ledger.host));
+    }
     if summary.is_behind() {
         let total = (ledger.total.samples() > 0).then_some(("total", &ledger.total));
         rows.extend(total.into_iter().chain([("from due", &ledger.from_due)]));
@@ -229,6 +232,11 @@ fn times(summary: &Summary<'_>) -> String {
     names.chain(["max", "samples"]).for_each(|name| cell(&mut table, name));
     for (name, times) in rows {
         row(&mut table, name, times, &percentiles);
+    }
+    if let Some(jitter) = summary.in_order.jitter.mean() {
+        // It is a mean.
+        let _ = write!(table, "\n{:<8} {:>8}", "jitter", "");
+        cell(&mut table, Millis(jitter).to_string());
     }
     table + "\n"
 }
