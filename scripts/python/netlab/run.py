@@ -13,7 +13,7 @@ WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-
 FIELDS = {"schema", "event", "target", "address", "sent", "ok", "late", "lost", "unfinished", "skipped", "sent_late",
           "held", "left_port", "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "elapsed_ms", "resolve_ms",
           "verdicts", "connect_ms", "reply_ms", "total_ms", "from_due_ms", "flows", "hosts", "seen_as", "translated",
-          "others"}
+          "others", "local", "begin", "end", "buckets"}
 ANSWERS = ("refused", "unreachable", "reset", "wrong-reply", "unresolved", "local")  # verdicts of which none is a loss
 SHARES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
 ROUNDED = 0.06  # percent by which a share may be rounded

@@ -14,7 +14,7 @@ PROBE_FIELDS = {"number", "verdict", "target", "address", "local", "resolve_ms",
 SUMMARY_FIELDS = {"target", "address", "sent", "ok", "late", "lost", "unfinished", "skipped", "sent_late", "held",
                   "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "verdicts", "elapsed_ms",
                   "resolve_ms", "connect_ms", "reply_ms", "total_ms", "from_due_ms", "flows", "hosts", "seen_as",
-                  "translated", "others"}
+                  "translated", "others", "local", "begin", "end", "buckets"}
 
 
 @dataclass

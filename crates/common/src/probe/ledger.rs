@@ -1,6 +1,7 @@
 //! What became of the probes of a run, in figures. The ledger takes the same memory
 //! for any number of probes.
 
+pub mod buckets;
 pub mod sightings;
 pub mod times;
 
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
+use buckets::Buckets;
 use sightings::Sightings;
 use times::Times;
 
@@ -46,6 +48,8 @@ pub struct Ledger {
     pub second_syns: u64,
     /// The address that the latest probe to end went to last.
     pub address: Option<SocketAddr>,
+    /// This machine's own address, of the latest probe to end that had one.
+    pub local: Option<SocketAddr>,
     /// Addresses of the target that did not count, and for how many probes.
     pub others: Vec<(SocketAddr, u64)>,
     /// From the attempt to connect until the connection stood. Like the next two, without the
@@ -53,6 +57,8 @@ pub struct Ledger {
     pub connect: Times,
     /// From the message until the reply.
     pub reply: Times,
+    /// The same times, by fixed bounds.
+    pub reply_buckets: Buckets,
     /// From the attempt to connect until the reply.
     pub total: Times,
     /// From when the probe was due until the reply.
@@ -106,6 +112,7 @@ impl Ledger {
         self.failed_here += u64::from(!is_expected && is_ours);
         self.silent += u64::from(outcome.is_silence());
         self.address = outcome.address.or(self.address);
+        self.local = outcome.local.or(self.local);
         if let (Some(ports), Some(local)) = (&mut self.ports, outcome.local) {
             let share = ports.at(local.port());
             share.sent += 1;
@@ -131,6 +138,7 @@ impl Ledger {
         }
         if let Some(reply) = outcome.reply {
             self.reply.add(reply);
+            self.reply_buckets.add(reply);
             if let Some(connect) = outcome.connect {
                 self.total.add(connect + reply);
             }

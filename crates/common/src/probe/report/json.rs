@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::duration::Millis;
-use crate::output::Stamp;
 use crate::output::json::{self, Field};
+use crate::output::{Stamp, rfc3339};
 use crate::percent::Percent;
 use crate::printable::printable;
+use crate::probe::ledger::buckets::Buckets;
 use crate::probe::ledger::times::Times;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::verdict::Verdict;
@@ -110,6 +111,10 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("seen_as", text(sightings.seen_as)),
         ("translated", number(is_seen.then_some(sightings.translated))),
         ("others", Field::List(ledger.others.iter().map(others_of_run).collect())),
+        ("local", text(ledger.local)),
+        ("begin", text(Some(rfc3339(summary.begin)))),
+        ("end", text(Some(rfc3339(summary.end)))),
+        ("buckets", buckets(&ledger.reply_buckets)),
     ];
     json::object("summary", stamp.time(), &fields)
 }
@@ -151,6 +156,13 @@ fn times(times: &Times) -> Field {
     }));
     fields.push(("max", at(times.greatest())));
     Field::Object(fields)
+}
+
+fn buckets(buckets: &Buckets) -> Field {
+    let bucket = |(bound, count)| {
+        Field::Object(vec![("le_ms", millis(bound)), ("count", Field::Number(count))])
+    };
+    Field::List(buckets.cumulative().map(bucket).collect())
 }
 
 fn flows(ledger: &Ledger) -> Field {

@@ -3,7 +3,7 @@
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::LevelFilter;
 
@@ -32,6 +32,8 @@ pub struct RunReport {
     progress: Progress,
     backlog: Backlog,
     start: Instant,
+    /// The same, by the wall clock.
+    begin: SystemTime,
 }
 
 impl RunReport {
@@ -43,7 +45,14 @@ impl RunReport {
         let has_log = log::max_level() > LevelFilter::Info;
         let is_silent = reporter.level() < LevelFilter::Warn;
         let progress = Progress::new(start, !(has_lines || has_log || is_silent));
-        Self { reporter, plan, progress, backlog: Backlog::default(), start }
+        Self {
+            reporter,
+            plan,
+            progress,
+            backlog: Backlog::default(),
+            start,
+            begin: wall_clock(start),
+        }
     }
 
     /// Whether `--flows` was given.
@@ -215,7 +224,8 @@ impl RunReport {
         let histogram = self.histogram(ledger);
         let Reporter { target, expected, output, .. } = &self.reporter;
         let elapsed = now.saturating_duration_since(self.start);
-        let summary = Summary { target, expected: *expected, ledger, elapsed, resolve };
+        let (begin, end) = (self.begin, wall_clock(now));
+        let summary = Summary { target, expected: *expected, ledger, elapsed, resolve, begin, end };
         match output.style() {
             Style::Json => self.backlog.push(&json::summary(&summary, output.stamp())),
             Style::Text if output.level() < LevelFilter::Warn => Ok(()),
@@ -265,6 +275,12 @@ impl RunReport {
         let drawn = histogram.then(|| bars::draw(&ledger.reply, progress::columns(&io::stdout())));
         drawn.unwrap_or_default()
     }
+}
+
+/// The wall clock's time at `at`, which was just now.
+fn wall_clock(at: Instant) -> SystemTime {
+    let now = SystemTime::now();
+    now.checked_sub(at.elapsed()).unwrap_or(now)
 }
 
 /// The level from which on a probe has a line of its own. A failed probe has a line with

@@ -3,7 +3,7 @@
 //! [`text`]: super::text
 //! [`json`]: super::json
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::address::Address;
 use crate::percent::Percent;
@@ -23,6 +23,10 @@ pub struct Summary<'a> {
     pub elapsed: Duration,
     /// How long it took to resolve the target's name; none if it has no name.
     pub resolve: Option<Duration>,
+    /// When it began and ended, by the wall clock.
+    pub begin: SystemTime,
+    /// See above.
+    pub end: SystemTime,
 }
 
 /// The percentiles that are printed: in thousandths, and by name.
