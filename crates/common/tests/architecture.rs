@@ -13,7 +13,7 @@ const CRATES: [&str; 5] = ["common", "tcp-server", "tcp-client", "udp-server", "
 
 /// The state machines, which are tested without sockets, or with scripted ones. `run` is one
 /// too, but logs what came of each exchange.
-const STATE_MACHINES: [&str; 15] = [
+const STATE_MACHINES: [&str; 17] = [
     "tcp-server/src/connection.rs",
     "tcp-client/src/exchange.rs",
     "tcp-client/src/flows.rs",
@@ -27,6 +27,8 @@ const STATE_MACHINES: [&str; 15] = [
     "common/src/probe/aim.rs",
     "common/src/probe/race.rs",
     "common/src/probe/ledger.rs",
+    "common/src/probe/ledger/buckets.rs",
+    "common/src/probe/ledger/periods.rs",
     "common/src/probe/schedule.rs",
     "common/src/server/goal.rs",
 ];

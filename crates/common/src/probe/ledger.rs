@@ -2,6 +2,7 @@
 //! for any number of probes.
 
 pub mod buckets;
+pub mod periods;
 pub mod sightings;
 pub mod times;
 
@@ -40,6 +41,10 @@ pub struct Ledger {
     pub uses_ports_again: bool,
     /// Replies to probes that had ended without a reply.
     pub late: u64,
+    /// Those of them whose probes had ended before the ledger's period began.
+    pub late_of_before: u64,
+    /// Probes that were under way when the ledger's period began.
+    pub carried: u64,
     /// Further answers to probes that had one: a reply, an ICMP error, or another address's.
     pub duplicate: u64,
     /// Datagrams from somebody other than the target.
@@ -183,7 +188,7 @@ impl Ledger {
     /// How many probes nothing came back for, not even late.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.silent.saturating_sub(self.late)
+        self.silent.saturating_sub(self.late - self.late_of_before)
     }
 
     /// How many probes have ended, other than by this machine's own fault. The shares in
@@ -196,7 +201,7 @@ impl Ledger {
     /// How many probes were sent and have not ended. If nothing could be sent, an outcome says so.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
-        self.sent.saturating_sub(self.ended_in_all())
+        (self.carried + self.sent).saturating_sub(self.ended_in_all())
     }
 
     /// The times from sending until the reply. If there are connections, the time to

@@ -1,5 +1,5 @@
-//! The options of a run: `--count`, `--interval`, `--flows`, `--max-loss` and
-//! `--histogram`.
+//! The options of a run: `--count`, `--interval`, `--flows`, `--max-loss`,
+//! `--histogram` and `--every`.
 
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ pub(crate) const MOST_SOCKETS: usize = 10_000;
 /// How many flows there may be. A process often has no more than 1024 descriptors, and a flow
 /// may need a second socket while the first one still waits for a late reply.
 const MOST_FLOWS: u64 = 500;
+
+/// The shortest period. To report one takes some 0.1 ms, in which no probe is sent.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
 
 /// The options of a run.
 #[derive(Args, Clone, Copy, Debug)]
@@ -46,6 +49,17 @@ pub struct Probing {
     /// Draw the distribution of reply times
     #[arg(long, display_order = 34)]
     histogram: bool,
+
+    /// Print a summary of each DUR, too
+    #[arg(long, value_name = "DUR", value_parser = parse_period, display_order = 35)]
+    every: Option<Duration>,
+}
+
+/// Parses how long a period is.
+fn parse_period(text: &str) -> Result<Duration, String> {
+    let every = duration::parse(text)?;
+    let is_short = every < SHORTEST_PERIOD;
+    if is_short { Err("shorter than 10ms".to_owned()) } else { Ok(every) }
 }
 
 /// Parses a duration that may be zero.
@@ -79,6 +93,8 @@ pub struct Plan {
     pub max_loss: Percent,
     /// Whether the histogram is drawn.
     pub histogram: bool,
+    /// How long each period is that has a summary; none if only the run has one.
+    pub every: Option<Duration>,
 }
 
 impl Plan {
@@ -102,6 +118,7 @@ impl Probing {
                 (self.flows.is_some(), "--flows"),
                 (self.max_loss.is_some(), "--max-loss"),
                 (self.histogram, "--histogram"),
+                (self.every.is_some(), "--every"),
             ];
             return match alone.iter().find(|(is_given, _)| *is_given) {
                 Some((_, option)) => Err(Failure::usage(option, "only with --count")),
@@ -117,6 +134,7 @@ impl Probing {
             has_flows: self.flows.is_some(),
             max_loss: self.max_loss.unwrap_or_default(),
             histogram: self.histogram,
+            every: self.every,
         }))
     }
 }

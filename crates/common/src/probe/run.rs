@@ -115,7 +115,8 @@ impl Run {
         self.report.as_ref().is_some_and(RunReport::has_flows)
     }
 
-    /// Begins a turn of the loop. Stops the run if its time is up, and draws the progress.
+    /// Begins a turn of the loop. Stops the run if its time is up, ends the period if it is
+    /// over, and draws the progress.
     pub fn begin_turn(&mut self, now: Instant) {
         self.left_of_turn = MOST_A_TURN;
         if self.report.is_some() && self.end.is_some_and(|end| end <= now + self.grace()) {
@@ -125,6 +126,7 @@ impl Run {
             self.is_stopped = true;
         }
         if let Some(report) = &mut self.report {
+            report.end_period(&self.ledger, now);
             report.draw_progress(&self.ledger, now);
         }
     }
@@ -211,6 +213,7 @@ impl Run {
             self.slowest_refusal = self.slowest_refusal.max(now.saturating_duration_since(sent));
         }
         self.schedule.ended(due, now);
+        self.report.iter_mut().for_each(|report| report.enter(&ended));
         self.ended.push_back(ended);
     }
 
@@ -227,8 +230,11 @@ impl Run {
         self.report_ended()?;
         self.ledger.stray(stray.kind);
         let strays = self.ledger.strays();
-        let report = self.report.as_mut();
-        report.map_or(Ok(()), |report| report.stray(&stray, strays, from, local))
+        let Some(report) = &mut self.report else {
+            return Ok(());
+        };
+        report.enter_stray(&stray);
+        report.stray(&stray, strays, from, local)
     }
 
     /// Enters and reports the probes that have ended. The loop calls this when it has
@@ -250,6 +256,7 @@ impl Run {
         })?;
         all.clear();
         self.ended = all;
+        report.period(self.destination.resolve())?;
         report.write()
     }
 

@@ -76,8 +76,8 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: S
     json::object("stray", stamp.time(), &fields)
 }
 
-/// The summary of a run.
-pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
+/// The summary of a run, or of a part of it, as this `event`.
+pub(crate) fn summary(event: &str, summary: &Summary<'_>, stamp: Stamp) -> String {
     let ledger = summary.ledger;
     let verdicts = Verdict::ALL.map(|v| (v.as_str(), Field::Number(ledger.count(v))));
     let sightings = &ledger.sightings;
@@ -100,7 +100,7 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("loss_percent", share(summary.loss())),
         ("failed_percent", share(summary.failures())),
         ("verdicts", Field::Object(verdicts.into())),
-        ("elapsed_ms", Field::Millis(Millis(summary.elapsed))),
+        ("elapsed_ms", Field::Millis(Millis(summary.span.elapsed))),
         ("resolve_ms", millis(summary.resolve)),
         ("connect_ms", times(&ledger.connect)),
         ("reply_ms", times(&ledger.reply)),
@@ -112,11 +112,11 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("translated", number(is_seen.then_some(sightings.translated))),
         ("others", Field::List(ledger.others.iter().map(others_of_run).collect())),
         ("local", text(ledger.local)),
-        ("begin", text(Some(rfc3339(summary.begin)))),
-        ("end", text(Some(rfc3339(summary.end)))),
+        ("begin", text(Some(rfc3339(summary.span.begin)))),
+        ("end", text(Some(rfc3339(summary.span.end)))),
         ("buckets", buckets(&ledger.reply_buckets)),
     ];
-    json::object("summary", stamp.time(), &fields)
+    json::object(event, stamp.time(), &fields)
 }
 
 fn share(share: Option<Percent>) -> Field {

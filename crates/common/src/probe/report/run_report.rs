@@ -1,5 +1,7 @@
 //! The report of a run: a line for each probe as the run goes, and the summary in the
-//! end.
+//! end. `parts` has what is reported of a part of it.
+
+mod parts;
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -9,15 +11,16 @@ use log::LevelFilter;
 
 use super::backlog::Backlog;
 use super::progress::{self, Progress};
-use super::summary::Summary;
+use super::summary::{Span, wall_clock};
 use super::{Reporter, bars, json, text};
 use crate::exit::Failure;
 use crate::output::Style;
 use crate::percent::Percent;
 use crate::probe::ledger::Ledger;
+use crate::probe::ledger::periods::{Period, Periods};
 use crate::probe::outcome::Ended;
 use crate::probe::plan::Plan;
-use crate::probe::poller::Watch;
+use crate::probe::poller::{Watch, earlier};
 use crate::probe::stray::Stray;
 
 /// How many strays have a line each. A stranger may send without end; the summary
@@ -34,6 +37,12 @@ pub struct RunReport {
     start: Instant,
     /// The same, by the wall clock.
     begin: SystemTime,
+    /// With `--every`.
+    periods: Option<Box<Periods>>,
+    /// When the period began, by the wall clock.
+    period_begin: SystemTime,
+    /// A period that is over and not reported yet, and when it ended.
+    over: Option<(Box<Period>, SystemTime)>,
 }
 
 impl RunReport {
@@ -45,14 +54,12 @@ impl RunReport {
         let has_log = log::max_level() > LevelFilter::Info;
         let is_silent = reporter.level() < LevelFilter::Warn;
         let progress = Progress::new(start, !(has_lines || has_log || is_silent));
-        Self {
-            reporter,
-            plan,
-            progress,
-            backlog: Backlog::default(),
-            start,
-            begin: wall_clock(start),
-        }
+        let (backlog, begin) = (Backlog::default(), wall_clock(start));
+        let periods = plan
+            .every
+            .map(|every| Box::new(Periods::new(every, start, Ledger::new(plan.has_flows))));
+        let (period_begin, over) = (begin, None);
+        Self { reporter, plan, progress, backlog, start, begin, periods, period_begin, over }
     }
 
     /// Whether `--flows` was given.
@@ -67,10 +74,10 @@ impl RunReport {
         self.reporter.is_expected(&ended.last)
     }
 
-    /// When progress is to be drawn next.
+    /// When progress is to be drawn next, or the period ends.
     #[must_use]
     pub fn next_at(&self) -> Option<Instant> {
-        self.progress.next_at()
+        earlier(self.progress.next_at(), self.periods.as_ref().map(|periods| periods.ends_at()))
     }
 
     /// Draws how far the run has come, if it is time for that.
@@ -195,6 +202,7 @@ impl RunReport {
         now: Instant,
     ) -> Result<(), Failure> {
         self.progress.clear();
+        self.close_period(ledger, now);
         if let Err(failure) = driven {
             self.end_after(&failure)?;
             self.reporter.say(&failure);
@@ -213,24 +221,18 @@ impl RunReport {
         if failure.signal().is_some() { self.backlog.write() } else { self.backlog.flush() }
     }
 
-    /// Prints the summary, and the histogram if one was asked for. To a program it is the result,
-    /// which `-qq` does not silence.
+    /// Prints the summary, after that of the last period, and the histogram if one was asked for. To
+    /// a program it is the result, which `-qq` does not silence.
     fn summarize(
         &mut self,
         ledger: &Ledger,
         resolve: Option<Duration>,
         now: Instant,
     ) -> Result<(), Failure> {
-        let histogram = self.histogram(ledger);
-        let Reporter { target, expected, output, .. } = &self.reporter;
+        self.period(resolve)?;
         let elapsed = now.saturating_duration_since(self.start);
-        let (begin, end) = (self.begin, wall_clock(now));
-        let summary = Summary { target, expected: *expected, ledger, elapsed, resolve, begin, end };
-        match output.style() {
-            Style::Json => self.backlog.push(&json::summary(&summary, output.stamp())),
-            Style::Text if output.level() < LevelFilter::Warn => Ok(()),
-            Style::Text => self.backlog.push(&(text::summary(&summary) + &histogram)),
-        }
+        let span = Span { begin: self.begin, end: wall_clock(now), elapsed };
+        self.print("summary", None, ledger, resolve, span)
     }
 
     /// Whether the run is a success. Probes that have not ended are none: they were waited for. In
@@ -275,12 +277,6 @@ impl RunReport {
         let drawn = histogram.then(|| bars::draw(&ledger.reply, progress::columns(&io::stdout())));
         drawn.unwrap_or_default()
     }
-}
-
-/// The wall clock's time at `at`, which was just now.
-fn wall_clock(at: Instant) -> SystemTime {
-    let now = SystemTime::now();
-    now.checked_sub(at.elapsed()).unwrap_or(now)
 }
 
 /// The level from which on a probe has a line of its own. A failed probe has a line with

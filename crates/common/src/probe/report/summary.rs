@@ -3,7 +3,7 @@
 //! [`text`]: super::text
 //! [`json`]: super::json
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::address::Address;
 use crate::percent::Percent;
@@ -19,14 +19,29 @@ pub struct Summary<'a> {
     pub expected: Expected,
     /// What became of the probes.
     pub ledger: &'a Ledger,
-    /// How long the run took.
-    pub elapsed: Duration,
     /// How long it took to resolve the target's name; none if it has no name.
     pub resolve: Option<Duration>,
-    /// When it began and ended, by the wall clock.
+    /// When it was, and for how long.
+    pub span: Span,
+    /// Which period of the run it is of; none if it is of all of it.
+    pub period: Option<u64>,
+}
+
+/// When a run was, or a part of it, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// When it began, by the wall clock.
     pub begin: SystemTime,
-    /// See above.
+    /// When it ended, by the wall clock.
     pub end: SystemTime,
+    /// How long it took, by a clock that is never set.
+    pub elapsed: Duration,
+}
+
+/// The wall clock's time at `at`, which was just now.
+pub(crate) fn wall_clock(at: Instant) -> SystemTime {
+    let now = SystemTime::now();
+    now.checked_sub(at.elapsed()).unwrap_or(now)
 }
 
 /// The percentiles that are printed: in thousandths, and by name.
@@ -41,7 +56,7 @@ impl Summary<'_> {
     /// or none has ended but by this machine's own fault.
     #[must_use]
     pub fn loss(&self) -> Option<Percent> {
-        self.share(self.ledger.lost()).filter(|_| self.ledger.sent > 0)
+        self.share(self.ledger.lost()).filter(|_| self.ledger.sent + self.ledger.carried > 0)
     }
 
     /// The share of the probes that have ended that did not come out as expected, as for

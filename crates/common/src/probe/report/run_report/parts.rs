@@ -1,0 +1,78 @@
+//! What is reported of a part of a run: its periods (`--every`).
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+use log::LevelFilter;
+
+use super::RunReport;
+use crate::exit::Failure;
+use crate::output::Style;
+use crate::probe::ledger::Ledger;
+use crate::probe::ledger::periods::Period;
+use crate::probe::outcome::Ended;
+use crate::probe::report::summary::{Span, Summary, wall_clock};
+use crate::probe::report::{Reporter, json, text};
+use crate::probe::stray::Stray;
+
+impl RunReport {
+    /// Enters a probe that has just ended in its period.
+    pub fn enter(&mut self, ended: &Ended) {
+        if let Some(periods) = &mut self.periods {
+            periods.ended(ended, self.reporter.is_expected(&ended.last));
+        }
+    }
+
+    /// Enters a stray that has just come in its period.
+    pub fn enter_stray(&mut self, stray: &Stray) {
+        self.periods.iter_mut().for_each(|periods| periods.stray(stray));
+    }
+
+    /// Ends the period, if it is time for that. It is reported when there is nothing else to do:
+    /// the probes that are due now belong to the next one, and must not wait.
+    pub fn end_period(&mut self, run: &Ledger, now: Instant) {
+        if self.periods.as_ref().is_some_and(|periods| periods.ends_at() <= now) {
+            self.close_period(run, now);
+        }
+    }
+
+    pub(super) fn close_period(&mut self, run: &Ledger, now: Instant) {
+        if let Some(periods) = &mut self.periods {
+            self.over = Some((Box::new(periods.end(run, now)), wall_clock(now)));
+        }
+    }
+
+    /// Reports the period that is over, if one is.
+    ///
+    /// # Errors
+    /// Standard output takes no more.
+    pub fn period(&mut self, resolve: Option<Duration>) -> Result<(), Failure> {
+        let Some((period, end)) = self.over.take() else {
+            return Ok(());
+        };
+        self.progress.clear();
+        let begin = mem::replace(&mut self.period_begin, end);
+        let Period { number, ledger, elapsed } = &*period;
+        let span = Span { begin, end, elapsed: *elapsed };
+        self.print("period", Some(*number), ledger, resolve, span)
+    }
+
+    /// Prints the figures in `ledger`, of the whole run or of this `period`.
+    pub(super) fn print(
+        &mut self,
+        event: &str,
+        period: Option<u64>,
+        ledger: &Ledger,
+        resolve: Option<Duration>,
+        span: Span,
+    ) -> Result<(), Failure> {
+        let histogram = self.histogram(ledger);
+        let Reporter { target, expected, output, .. } = &self.reporter;
+        let summary = Summary { target, expected: *expected, ledger, resolve, span, period };
+        match output.style() {
+            Style::Json => self.backlog.push(&json::summary(event, &summary, output.stamp())),
+            Style::Text if output.level() < LevelFilter::Warn => Ok(()),
+            Style::Text => self.backlog.push(&(text::summary(&summary) + &histogram)),
+        }
+    }
+}
