@@ -100,6 +100,23 @@ impl fmt::Display for Millis {
     }
 }
 
+/// A time in seconds, from whole nanoseconds: `0.0001`, `2.5`, `10`.
+#[derive(Clone, Copy, Debug)]
+pub struct Seconds(
+    /// The time in nanoseconds.
+    pub u128,
+);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{}.{:09}", self.0 / NANOS, self.0 % NANOS);
+        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+/// Nanoseconds in a second.
+const NANOS: u128 = 1_000_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +176,20 @@ mod tests {
             "５s",
         ] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_have_the_digits_that_they_need() {
+        for (nanos, text) in [
+            (0, "0"),
+            (1, "0.000000001"),
+            (100_000, "0.0001"),
+            (2_500_000_000, "2.5"),
+            (10_000_000_000, "10"),
+            (1_764_190_000_123_000_000, "1764190000.123"),
+        ] {
+            assert_eq!(Seconds(nanos).to_string(), text);
         }
     }
 

@@ -63,13 +63,14 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
-    let Options { target, persistence, reporting, .. } = options;
+    let Options { target, probing, persistence, reporting, .. } = options;
     logging::to_stderr(reporting.output, verbose::wait_for_room)?;
     extras::have(Extra::Signals, interrupt::listen());
     let end = persistence.end(Instant::now());
     let task = options.task(end)?;
     let target = &persistence.with_turns(target);
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
+    let reporter = reporter.exporting(probing.prometheus());
     let prober = || Prober::new(target, task.plan(), reporting.expected_reply());
     match &task {
         Task::Prompt => {

@@ -217,6 +217,7 @@ fn options_of_a_run_need_a_run() {
         &["--max-loss", "1"],
         &["--histogram"],
         &["--every", "1s"],
+        &["--prometheus", "x"],
     ] {
         let ended = run(UDP_CLIENT, &[&["127.0.0.1", "-m", "x"], option].concat());
         assert!(ended.stderr.ends_with(": only with --count\n"), "{}", ended.stderr);

@@ -60,6 +60,8 @@ pub struct Ledger {
     /// From the attempt to connect until the connection stood. Like the next two, without the
     /// probes that were sent late.
     pub connect: Times,
+    /// The same times, by fixed bounds.
+    pub connect_buckets: Buckets,
     /// From the message until the reply.
     pub reply: Times,
     /// The same times, by fixed bounds.
@@ -139,6 +141,7 @@ impl Ledger {
     fn times_of(&mut self, outcome: &Outcome) {
         if let Some(connect) = outcome.connect {
             self.connect.add(connect);
+            self.connect_buckets.add(connect);
             self.second_syns += u64::from(outcome.syn_retransmits.is_some_and(|again| again > 0));
         }
         if let Some(reply) = outcome.reply {
@@ -183,6 +186,12 @@ impl Ledger {
     #[must_use]
     pub fn ended_in_all(&self) -> u64 {
         self.verdicts.iter().sum()
+    }
+
+    /// How many probes nothing came back for in time.
+    #[must_use]
+    pub fn silent(&self) -> u64 {
+        self.silent
     }
 
     /// How many probes nothing came back for, not even late.

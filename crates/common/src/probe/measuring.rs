@@ -40,7 +40,10 @@ impl<'a> Measuring<'a> {
     ) -> Result<(), Failure> {
         let Self { target, plan, reporter, end } = self;
         let start = Instant::now();
-        let begun = prober().and_then(|prober| Ok((prober, resolve(target, end)?)));
+        let begun = prober().and_then(|prober| {
+            reporter.begin_export()?;
+            Ok((prober, resolve(target, end)?))
+        });
         let (mut prober, destination) = match begun {
             Ok((prober, Resolved::Destination(destination))) => (prober, destination),
             Ok((_, Resolved::Nowhere(outcome))) => {

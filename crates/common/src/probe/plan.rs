@@ -1,6 +1,7 @@
 //! The options of a run: `--count`, `--interval`, `--flows`, `--max-loss`,
-//! `--histogram` and `--every`.
+//! `--histogram`, `--every` and `--prometheus`.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -27,7 +28,7 @@ const MOST_FLOWS: u64 = 500;
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
 
 /// The options of a run.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Probing {
     /// Send this many probes (from each flow), and measure; 0: until Ctrl-C
     #[arg(short, long, value_name = "N", value_parser = parse_count)]
@@ -53,6 +54,10 @@ pub struct Probing {
     /// Print a summary of each DUR, too
     #[arg(long, value_name = "DUR", value_parser = parse_period, display_order = 35)]
     every: Option<Duration>,
+
+    /// Keep the figures of the run in FILE, as Prometheus reads them
+    #[arg(long, value_name = "FILE", display_order = 36)]
+    prometheus: Option<PathBuf>,
 }
 
 /// Parses how long a period is.
@@ -106,12 +111,18 @@ impl Plan {
 }
 
 impl Probing {
+    /// The file that keeps the figures of the run, if there is to be one.
+    #[must_use]
+    pub fn prometheus(&self) -> Option<&Path> {
+        self.prometheus.as_deref()
+    }
+
     /// The run that is asked for, of `target`, if there is one.
     ///
     /// # Errors
     /// An option of a run is given, but not `--count`; or there are more flows than ports to
     /// send from.
-    pub fn plan(self, target: &Target) -> Result<Option<Plan>, Failure> {
+    pub fn plan(&self, target: &Target) -> Result<Option<Plan>, Failure> {
         let Some(count) = self.count else {
             let alone = [
                 (self.interval.is_some(), "--interval"),
@@ -119,6 +130,7 @@ impl Probing {
                 (self.max_loss.is_some(), "--max-loss"),
                 (self.histogram, "--histogram"),
                 (self.every.is_some(), "--every"),
+                (self.prometheus.is_some(), "--prometheus"),
             ];
             return match alone.iter().find(|(is_given, _)| *is_given) {
                 Some((_, option)) => Err(Failure::usage(option, "only with --count")),

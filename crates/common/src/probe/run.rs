@@ -256,7 +256,7 @@ impl Run {
         })?;
         all.clear();
         self.ended = all;
-        report.period(self.destination.resolve())?;
+        report.period(&self.ledger, self.destination.resolve())?;
         report.write()
     }
 

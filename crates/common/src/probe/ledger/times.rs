@@ -57,6 +57,12 @@ impl Times {
         Duration::from_nanos(self.greatest)
     }
 
+    /// The sum of the times, in nanoseconds.
+    #[must_use]
+    pub fn sum(&self) -> u128 {
+        self.sum
+    }
+
     /// The mean of the times.
     #[must_use]
     pub fn mean(&self) -> Duration {

@@ -157,6 +157,7 @@ impl RunReport {
     pub fn nowhere(mut self, ended: &Ended, now: Instant) -> Result<(), Failure> {
         let mut ledger = Ledger::new(self.plan.has_flows);
         ledger.ended(ended, self.is_expected(ended));
+        self.export(&ledger, true);
         let is_printed = self.reporter.level() >= LevelFilter::Warn;
         let judge = if is_printed { Reporter::exchange } else { Reporter::judge };
         let judged = judge(&self.reporter, ended);
@@ -203,6 +204,7 @@ impl RunReport {
     ) -> Result<(), Failure> {
         self.progress.clear();
         self.close_period(ledger, now);
+        self.export(ledger, true);
         if let Err(failure) = driven {
             self.end_after(&failure)?;
             self.reporter.say(&failure);
@@ -229,7 +231,7 @@ impl RunReport {
         resolve: Option<Duration>,
         now: Instant,
     ) -> Result<(), Failure> {
-        self.period(resolve)?;
+        self.print_period(resolve)?;
         let elapsed = now.saturating_duration_since(self.start);
         let span = Span { begin: self.begin, end: wall_clock(now), elapsed };
         self.print("summary", None, ledger, resolve, span)

@@ -42,11 +42,27 @@ impl RunReport {
         }
     }
 
-    /// Reports the period that is over, if one is.
+    /// Reports the period that is over, if one is, and keeps the figures of the `run` so far.
     ///
     /// # Errors
     /// Standard output takes no more.
-    pub fn period(&mut self, resolve: Option<Duration>) -> Result<(), Failure> {
+    pub fn period(&mut self, run: &Ledger, resolve: Option<Duration>) -> Result<(), Failure> {
+        if self.over.is_none() {
+            return Ok(());
+        }
+        self.export(run, false);
+        self.print_period(resolve)
+    }
+
+    /// Keeps the figures of the `run` in their file, if there is one.
+    pub(super) fn export(&mut self, run: &Ledger, is_last: bool) {
+        if let Some(export) = &mut self.reporter.export {
+            self.progress.clear();
+            export.update(run, self.begin, Instant::now(), is_last);
+        }
+    }
+
+    pub(super) fn print_period(&mut self, resolve: Option<Duration>) -> Result<(), Failure> {
         let Some((period, end)) = self.over.take() else {
             return Ok(());
         };
