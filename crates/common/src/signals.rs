@@ -24,6 +24,14 @@ pub fn is_ignored(signal: Signal) -> Option<bool> {
     is_in_ignored(&fs::read_to_string("/proc/self/status").ok()?, signal)
 }
 
+/// Those of `signals` that are known not to be ignored: none if the system does not say.
+#[must_use]
+pub fn not_ignored(signals: &[Signal]) -> Vec<Signal> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let is_heeded = |signal: &Signal| is_in_ignored(&status, *signal) == Some(false);
+    signals.iter().copied().filter(is_heeded).collect()
+}
+
 /// Whether `signal` is in `SigIgn` of this `/proc/PID/status`, proc(5).
 fn is_in_ignored(status: &str, signal: Signal) -> Option<bool> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use crate::exit::Failure;
+use crate::probe::interrupt;
 use crate::probe::plan::Plan;
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
@@ -40,6 +41,7 @@ impl<'a> Measuring<'a> {
     ) -> Result<(), Failure> {
         let Self { target, plan, reporter, end } = self;
         let start = Instant::now();
+        interrupt::begin_run();
         let begun = prober().and_then(|prober| {
             reporter.begin_export()?;
             Ok((prober, resolve(target, end)?))

@@ -111,6 +111,12 @@ impl Plan {
 }
 
 impl Probing {
+    /// Whether there will be a run.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.count.is_some()
+    }
+
     /// The file that keeps the figures of the run, if there is to be one.
     #[must_use]
     pub fn prometheus(&self) -> Option<&Path> {

@@ -1,4 +1,5 @@
-//! What is reported of a part of a run: its periods (`--every`).
+//! What is reported of a part of a run: its periods (`--every`), and what has been so far, when
+//! somebody asks for that by SIGQUIT.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -73,6 +74,31 @@ impl RunReport {
         self.print("period", Some(*number), ledger, resolve, span)
     }
 
+    /// Reports the figures of the `run` so far, because somebody asks for them.
+    ///
+    /// # Errors
+    /// Standard output takes no more.
+    pub fn so_far(
+        &mut self,
+        run: &Ledger,
+        resolve: Option<Duration>,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        let elapsed = now.saturating_duration_since(self.start);
+        let span = Span { begin: self.begin, end: wall_clock(now), elapsed };
+        match self.reporter.output.style() {
+            Style::Json => self.print("progress", None, run, resolve, span),
+            Style::Text if self.reporter.level() < LevelFilter::Warn => Ok(()),
+            Style::Text => {
+                let loss = self.summary(None, run, resolve, span).loss();
+                let stamp = self.reporter.output.stamp();
+                let words = text::so_far(run, self.plan.probes(), loss);
+                self.progress.say(&format!("{stamp}{words}"));
+                Ok(())
+            }
+        }
+    }
+
     /// Prints the figures in `ledger`, of the whole run or of this `period`.
     pub(super) fn print(
         &mut self,
@@ -83,12 +109,24 @@ impl RunReport {
         span: Span,
     ) -> Result<(), Failure> {
         let histogram = self.histogram(ledger);
-        let Reporter { target, expected, output, .. } = &self.reporter;
-        let summary = Summary { target, expected: *expected, ledger, resolve, span, period };
-        match output.style() {
-            Style::Json => self.backlog.push(&json::summary(event, &summary, output.stamp())),
-            Style::Text if output.level() < LevelFilter::Warn => Ok(()),
-            Style::Text => self.backlog.push(&(text::summary(&summary) + &histogram)),
-        }
+        let summary = self.summary(period, ledger, resolve, span);
+        let output = self.reporter.output;
+        let lines = match output.style() {
+            Style::Json => json::summary(event, &summary, output.stamp()),
+            Style::Text if output.level() < LevelFilter::Warn => return Ok(()),
+            Style::Text => text::summary(&summary) + &histogram,
+        };
+        self.backlog.push(&lines)
+    }
+
+    fn summary<'a>(
+        &'a self,
+        period: Option<u64>,
+        ledger: &'a Ledger,
+        resolve: Option<Duration>,
+        span: Span,
+    ) -> Summary<'a> {
+        let Reporter { target, expected, .. } = &self.reporter;
+        Summary { target, expected: *expected, ledger, resolve, span, period }
     }
 }
