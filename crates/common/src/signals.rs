@@ -24,12 +24,14 @@ pub fn is_ignored(signal: Signal) -> Option<bool> {
     is_in_ignored(&fs::read_to_string("/proc/self/status").ok()?, signal)
 }
 
-/// Those of `signals` that are known not to be ignored: none if the system does not say.
-#[must_use]
-pub fn not_ignored(signals: &[Signal]) -> Vec<Signal> {
+/// Adds `signals` to `set`, but for those that are ignored: none of them if the system does not say.
+pub fn add_not_ignored(set: &mut SigSet, signals: &[Signal]) {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let is_heeded = |signal: &Signal| is_in_ignored(&status, *signal) == Some(false);
-    signals.iter().copied().filter(is_heeded).collect()
+    for signal in signals {
+        if is_in_ignored(&status, *signal) == Some(false) {
+            set.add(*signal);
+        }
+    }
 }
 
 /// Whether `signal` is in `SigIgn` of this `/proc/PID/status`, proc(5).

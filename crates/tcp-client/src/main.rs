@@ -64,7 +64,6 @@ fn run(options: &Options) -> Result<(), Failure> {
     let task = options.task(end)?;
     let target = &persistence.with_turns(target);
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
-    let reporter = reporter.exporting(probing.prometheus());
     match task {
         Task::Exchange(message) => {
             let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;

@@ -290,7 +290,7 @@ fn a_file_that_cannot_be_written_is_an_error_before_anything_is_sent() {
         (folder.at("folder"), "not a file"),
         ("/dev/null".to_owned(), "not a file"),
         (link, "not a file"),
-        ("-".to_owned(), "not the name of a file"),
+        ("-".to_owned(), "not a file"),
     ] {
         let ended = run(TCP_CLIENT, &[&*address, "-c", "3", "--prometheus", &file]);
         let line = format!("tcp-client: --prometheus {file}: {why}\n");

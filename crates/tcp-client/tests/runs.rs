@@ -243,6 +243,7 @@ fn options_of_a_run_need_a_run() {
         &["--histogram"],
         &["--every", "1s"],
         &["--prometheus", "x"],
+        &["--resolve-every", "0"],
     ] {
         let ended = run(TCP_CLIENT, &[&["127.0.0.1"], option].concat());
         assert!(ended.stderr.ends_with(": only with --count\n"), "{}", ended.stderr);

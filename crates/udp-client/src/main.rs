@@ -70,7 +70,6 @@ fn run(options: &Options) -> Result<(), Failure> {
     let task = options.task(end)?;
     let target = &persistence.with_turns(target);
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting);
-    let reporter = reporter.exporting(probing.prometheus());
     let prober = || Prober::new(target, task.plan(), reporting.expected_reply());
     match &task {
         Task::Prompt => {

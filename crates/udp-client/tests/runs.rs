@@ -218,6 +218,7 @@ fn options_of_a_run_need_a_run() {
         &["--histogram"],
         &["--every", "1s"],
         &["--prometheus", "x"],
+        &["--resolve-every", "0"],
     ] {
         let ended = run(UDP_CLIENT, &[&["127.0.0.1", "-m", "x"], option].concat());
         assert!(ended.stderr.ends_with(": only with --count\n"), "{}", ended.stderr);

@@ -41,7 +41,7 @@ fn started(first: &str, args: &[&str]) -> Running {
 
 /// How many probes had been sent when each of these lines was said.
 fn sent(lines: &str) -> Vec<u64> {
-    let sent = |line: &str| line.split(" sent: ").next().unwrap().parse().unwrap();
+    let sent = |line: &str| line.split(" sent in ").next().unwrap().parse().unwrap();
     lines.lines().map(sent).collect()
 }
 
@@ -61,7 +61,10 @@ fn a_run_that_is_asked_says_a_line_and_goes_on() {
     let sent = sent(&ended.stderr);
     assert!(sent.len() == 2 && sent[0] >= 5 && sent[1] >= 10, "{ended:?}");
     for line in ended.stderr.lines() {
-        assert!(line.contains(" ok, 0 lost, p50 ") && line.ends_with(", 0.0 % lost"), "{line}");
+        assert!(
+            line.contains(" ok, ") && line.contains(" 0.0 % lost, p50 ") && line.ends_with(" ms"),
+            "{line}"
+        );
         assert!(line.len() < 80, "{line}");
     }
     assert!(ended.stdout.contains(" sent in ") && ended.status == Some(0), "{ended:?}");
@@ -182,15 +185,15 @@ fn the_key_garbles_nothing_where_the_progress_is_drawn() {
     // Once where it is drawn, and once right after.
     for _ in 0..2 {
         client.press("\x1c");
-        let shown = client.wait_for(" % lost\r\n");
+        let shown = client.wait_for(" ms\r\n");
         let line = shown.rsplit('\r').nth(1).unwrap();
         let line = line.trim_start_matches("\x1b[K");
-        assert!(line.contains(" sent: ") && !line.contains('^'), "{shown:?}");
+        assert!(line.contains(" % lost, p50 ") && !line.contains('^'), "{shown:?}");
         assert!(!line.contains('\x1b') && line.split(' ').next().unwrap().parse::<u64>().is_ok());
     }
     client.wait_for(" sent: ");
     client.press("\x03");
-    client.wait_for(" sent in ");
+    client.wait_for("--- 127.0.0.1:");
     assert_eq!(client.finish().0, Some(0));
     drop(answering);
 }

@@ -22,7 +22,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::exit::Failure;
-use crate::signals::not_ignored;
+use crate::signals::add_not_ignored;
 
 /// The signals that have come. Without a value they have their default action.
 static PENDING: OnceLock<Pending> = OnceLock::new();
@@ -42,8 +42,10 @@ struct Pending {
 /// so it must be known not to be. So must SIGQUIT.
 fn signals(for_run: bool) -> SigSet {
     let all = [Signal::SIGHUP, Signal::SIGQUIT];
-    let maybe = not_ignored(if for_run { &all } else { &all[..1] });
-    [Signal::SIGINT, Signal::SIGTERM].into_iter().chain(maybe).collect()
+    let mut signals = SigSet::from(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    add_not_ignored(&mut signals, if for_run { &all } else { &all[..1] });
+    signals
 }
 
 /// Makes the signals wait to be taken.

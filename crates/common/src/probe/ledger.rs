@@ -15,6 +15,10 @@ use buckets::Buckets;
 use sightings::Sightings;
 use times::Times;
 
+/// How many addresses that did not count are counted separately: more than a name has, unless it has
+/// others again and again.
+const MOST_OTHERS: usize = 64;
+
 /// What became of the probes of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
@@ -104,8 +108,10 @@ impl PortShares {
 }
 
 impl Ledger {
-    /// An empty ledger, which counts by source port if `by_port` is set.
+    /// An empty ledger, which counts by source port if `by_port` is set. It is large, and made in
+    /// several places.
     #[must_use]
+    #[inline(never)]
     pub fn new(by_port: bool) -> Self {
         Self { ports: by_port.then(PortShares::default), ..Self::default() }
     }
@@ -155,9 +161,10 @@ impl Ledger {
 
     /// Counts an address that did not count for a probe.
     fn other(&mut self, address: SocketAddr) {
-        match self.others.iter_mut().find(|(known, _)| *known == address) {
-            Some((_, probes)) => *probes += 1,
-            None => self.others.push((address, 1)),
+        match self.others.iter().position(|(known, _)| *known == address) {
+            Some(at) => self.others[at].1 += 1,
+            None if self.others.len() < MOST_OTHERS => self.others.push((address, 1)),
+            None => {}
         }
     }
 

@@ -43,7 +43,7 @@ impl<'a> Measuring<'a> {
         let start = Instant::now();
         interrupt::begin_run();
         let begun = prober().and_then(|prober| {
-            reporter.begin_export()?;
+            RunReport::begin_export(&reporter, plan)?;
             Ok((prober, resolve(target, end)?))
         });
         let (mut prober, destination) = match begun {
@@ -58,6 +58,9 @@ impl<'a> Measuring<'a> {
             }
         };
         let mut run = Run::new(destination, plan, reporter, Instant::now(), end);
+        if let Some(every) = plan.resolve_every {
+            run.renew(target, every, Instant::now());
+        }
         let driven = drive(&mut prober, &mut run);
         run.conclude(driven, Instant::now())
     }

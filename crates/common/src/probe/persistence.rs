@@ -27,7 +27,7 @@ pub struct Persistence {
     wait: bool,
 
     /// How long everything may take [default: no limit]
-    #[arg(short = 'w', long, value_name = "DUR", value_parser = duration::parse, display_order = 13)]
+    #[arg(short = 'w', long, value_name = "DUR", value_parser = duration::parse as duration::Parse, display_order = 13)]
     deadline: Option<Duration>,
 }
 
@@ -61,7 +61,7 @@ impl Persistence {
     /// take turns, and none of them may take long.
     #[must_use]
     pub fn with_turns(&self, target: &Target) -> Target {
-        if self.wait { target.by_turns(INTERVAL) } else { target.clone() }
+        if self.wait { target.by_turns(INTERVAL) } else { target.copied() }
     }
 }
 

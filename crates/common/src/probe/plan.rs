@@ -1,14 +1,14 @@
 //! The options of a run: `--count`, `--interval`, `--flows`, `--max-loss`,
-//! `--histogram`, `--every` and `--prometheus`.
+//! `--histogram`, `--every`, `--prometheus` and `--resolve-every`.
 
-use std::path::{Path, PathBuf};
+use std::ffi::{CStr, CString};
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::duration;
+use crate::duration::{self, Parse};
 use crate::exit::Failure;
-use crate::options::number;
+use crate::options::{Text, number, text};
 use crate::percent::Percent;
 use crate::probe::target::Target;
 
@@ -24,6 +24,16 @@ pub(crate) const MOST_SOCKETS: usize = 10_000;
 /// may need a second socket while the first one still waits for a late reply.
 const MOST_FLOWS: u64 = 500;
 
+/// How often a name is asked for in a run without an end: as long as many names are valid that may
+/// change (their TTL, RFC 1035, section 3.2.1).
+const RENEWAL: Duration = Duration::from_secs(60);
+
+/// A name is asked for no more often than this: the resolver is not the one that is measured.
+const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
+
+/// The longest name of a file: `PATH_MAX`, in bytes.
+const LONGEST_PATH: usize = 4095;
+
 /// The shortest period. To report one takes some 0.1 ms, in which no probe is sent.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
 
@@ -36,7 +46,7 @@ pub struct Probing {
     count: Option<u64>,
 
     /// Time between probes; 0: as soon as the last has ended [default: 1s]
-    #[arg(short, long, value_name = "DUR", value_parser = parse_or_zero, display_order = 31)]
+    #[arg(short, long, value_name = "DUR", value_parser = parse_or_zero as Parse, display_order = 31)]
     interval: Option<Duration>,
 
     /// Source ports to send from, each with its own probes [default: 1]
@@ -52,12 +62,30 @@ pub struct Probing {
     histogram: bool,
 
     /// Print a summary of each DUR, too
-    #[arg(long, value_name = "DUR", value_parser = parse_period, display_order = 35)]
+    #[arg(long, value_name = "DUR", value_parser = parse_period as Parse, display_order = 35)]
     every: Option<Duration>,
 
     /// Keep the figures of the run in FILE, as Prometheus reads them
-    #[arg(long, value_name = "FILE", display_order = 36)]
-    prometheus: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = text(LONGEST_PATH), display_order = 36)]
+    prometheus: Option<Text>,
+
+    /// Ask for the name again every DUR; 0: never [default: 60s without an end]
+    #[arg(long, value_name = "DUR", value_parser = parse_resolve_every as Parse, display_order = 37)]
+    resolve_every: Option<Duration>,
+}
+
+/// The path that `text` is. It lives as long as the process, as the command line does, and like that
+/// has no zero byte.
+fn path(text: &Text) -> Option<&'static CStr> {
+    let path = CString::new(text.0.as_slice()).ok()?;
+    Some(Box::leak(path.into_boxed_c_str()))
+}
+
+/// Parses how often a name is asked for.
+fn parse_resolve_every(text: &str) -> Result<Duration, String> {
+    let every = parse_or_zero(text)?;
+    let is_short = !every.is_zero() && every < SHORTEST_RENEWAL;
+    if is_short { Err("shorter than 1s".to_owned()) } else { Ok(every) }
 }
 
 /// Parses how long a period is.
@@ -100,6 +128,10 @@ pub struct Plan {
     pub histogram: bool,
     /// How long each period is that has a summary; none if only the run has one.
     pub every: Option<Duration>,
+    /// The file that keeps the figures, if there is to be one.
+    pub prometheus: Option<&'static CStr>,
+    /// How often the target's name is asked for again, if it is.
+    pub resolve_every: Option<Duration>,
 }
 
 impl Plan {
@@ -117,12 +149,6 @@ impl Probing {
         self.count.is_some()
     }
 
-    /// The file that keeps the figures of the run, if there is to be one.
-    #[must_use]
-    pub fn prometheus(&self) -> Option<&Path> {
-        self.prometheus.as_deref()
-    }
-
     /// The run that is asked for, of `target`, if there is one.
     ///
     /// # Errors
@@ -137,6 +163,7 @@ impl Probing {
                 (self.histogram, "--histogram"),
                 (self.every.is_some(), "--every"),
                 (self.prometheus.is_some(), "--prometheus"),
+                (self.resolve_every.is_some(), "--resolve-every"),
             ];
             return match alone.iter().find(|(is_given, _)| *is_given) {
                 Some((_, option)) => Err(Failure::usage(option, "only with --count")),
@@ -145,6 +172,7 @@ impl Probing {
         };
         let flows = self.flows.and_then(|flows| u32::try_from(flows).ok()).unwrap_or(1);
         target.check_flows(flows)?;
+        let default = (count == 0).then_some(RENEWAL);
         Ok(Some(Plan {
             count: (count > 0).then_some(count),
             interval: self.interval.unwrap_or(INTERVAL),
@@ -153,6 +181,8 @@ impl Probing {
             max_loss: self.max_loss.unwrap_or_default(),
             histogram: self.histogram,
             every: self.every,
+            prometheus: self.prometheus.as_ref().and_then(path),
+            resolve_every: self.resolve_every.or(default).filter(|every| !every.is_zero()),
         }))
     }
 }

@@ -20,7 +20,6 @@ pub(crate) mod text;
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -38,7 +37,6 @@ use crate::probe::outcome::expected_reply::ExpectedReply;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::report::backlog::Backlog;
-use crate::probe::report::export::Export;
 use crate::probe::verbose;
 use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
 
@@ -97,31 +95,13 @@ pub struct Reporter {
     target: Address,
     expected: Expected,
     output: Output,
-    /// The file with the figures of a run, if there is to be one.
-    export: Option<Export>,
 }
 
 impl Reporter {
     /// Reports the probes that `program` makes of `target`, as `reporting` asks.
     #[must_use]
     pub fn new(program: &'static str, target: Address, reporting: &Reporting) -> Self {
-        let Reporting { expect: expected, output, .. } = *reporting;
-        Self { program, target, expected, output, export: None }
-    }
-
-    /// The same, which also keeps the figures of a run in `file`.
-    #[must_use]
-    pub fn exporting(mut self, file: Option<&Path>) -> Self {
-        self.export = file.map(|path| Export::new(path, self.program, &self.target));
-        self
-    }
-
-    /// Writes that file before the run.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub(crate) fn begin_export(&self) -> Result<(), Failure> {
-        self.export.as_ref().map_or(Ok(()), Export::begin)
+        Self { program, target, expected: reporting.expect, output: reporting.output }
     }
 
     /// The level that `-q` and `-v` ask for.

@@ -3,10 +3,12 @@
 //!
 //! A run has no socket and reads no clock. The loop asks the run which probe is due,
 //! sends the probe, and hands its outcome back. `attempts` has what is no run: exchanges that are
-//! not measured, and that the caller reports; `ending` how a run ends before its time.
+//! not measured, and that the caller reports; `ending` how a run ends before its time;
+//! `moving` how it follows a target whose address changes.
 
 mod attempts;
 mod ending;
+mod moving;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -23,6 +25,7 @@ use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
 use crate::probe::poller::Watch;
 use crate::probe::races::{Next, Races};
+use crate::probe::renewal::Renewal;
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
 use crate::probe::schedule::{Due, Schedule};
@@ -38,6 +41,10 @@ const MOST_A_TURN: usize = 1000;
 #[derive(Debug)]
 pub struct Run {
     destination: Destination,
+    /// Asks for the target's name again.
+    renewal: Option<Box<Renewal>>,
+    /// Where the target was, and is now, until that is reported.
+    moved: Option<(SocketAddr, SocketAddr)>,
     schedule: Schedule,
     aim: Aim,
     ledger: Ledger,
@@ -83,6 +90,8 @@ impl Run {
         Self {
             schedule,
             aim: destination.aim(),
+            renewal: None,
+            moved: None,
             ledger,
             report: None,
             end: None,
@@ -115,7 +124,7 @@ impl Run {
         self.report.as_ref().is_some_and(RunReport::has_flows)
     }
 
-    /// Begins a turn of the loop. Stops the run if its time is up, ends the period if it is
+    /// Begins a turn of the loop. Stops the run if its time is up, follows the target, ends the period if it is
     /// over, and draws the progress.
     pub fn begin_turn(&mut self, now: Instant) {
         self.left_of_turn = MOST_A_TURN;
@@ -125,6 +134,7 @@ impl Run {
         if self.stops_at().is_some_and(|end| end <= now) {
             self.is_stopped = true;
         }
+        self.follow(now);
         if let Some(report) = &mut self.report {
             report.end_period(&self.ledger, now);
             report.draw_progress(&self.ledger, now);
@@ -256,6 +266,9 @@ impl Run {
         })?;
         all.clear();
         self.ended = all;
+        if let Some((from, to)) = self.moved.take() {
+            report.address_changed(from, to)?;
+        }
         report.period(&self.ledger, self.destination.resolve())?;
         report.write()
     }
@@ -268,7 +281,7 @@ impl Run {
 
     /// When the loop has to act next, apart from the end of a probe's time: a probe is due
     /// whose flow `is_free` to send it, or goes on to its next address; the run ends; progress
-    /// is to be drawn. The loop listens for late replies until `listening`, if at all.
+    /// is to be drawn; the name is asked for again. The loop listens for late replies until `listening`, if at all.
     pub fn next_at(
         &self,
         is_free: &dyn Fn(u32) -> bool,
@@ -278,7 +291,8 @@ impl Run {
         let next_address = self.races.next_at();
         let end_of_listening = listening.filter(|_| self.report.is_some() && self.has_ended());
         let due = self.schedule.next_at(is_free);
-        let times = [due, next_address, self.stops_at(), end_of_listening, progress];
+        let renewal = self.renewal.as_ref().and_then(|renewal| renewal.next_at(due));
+        let times = [due, next_address, self.stops_at(), end_of_listening, progress, renewal];
         times.into_iter().flatten().min()
     }
 

@@ -6,13 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use log::debug;
 
 use crate::address::{Address, Host, Place};
 use crate::duration;
 use crate::exit::{Failure, reason};
 use crate::port::{Port, parse_port};
-use crate::probe::destination::{Destination, list};
+use crate::probe::destination::Destination;
 use crate::probe::outcome::Outcome;
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::trouble::Trouble;
@@ -47,7 +46,7 @@ pub struct Target {
     source_port: Option<u16>,
 
     /// How long one exchange may take
-    #[arg(short = 'W', long, value_name = "DUR", default_value = "5s", value_parser = duration::parse)]
+    #[arg(short = 'W', long, value_name = "DUR", default_value = "5s", value_parser = duration::parse as duration::Parse)]
     timeout: Duration,
 }
 
@@ -104,7 +103,14 @@ impl Target {
     #[must_use]
     pub fn by_turns(&self, limit: Duration) -> Self {
         let timeout = if self.has_source_port() { self.timeout.min(limit) } else { self.timeout };
-        Self { timeout, ..self.clone() }
+        Self { timeout, ..self.copied() }
+    }
+
+    /// The same target. It has many parts, and is cloned in several places.
+    #[must_use]
+    #[inline(never)]
+    pub fn copied(&self) -> Self {
+        self.clone()
     }
 
     /// Whether the target or the source is a name, which takes time to resolve.
@@ -219,7 +225,6 @@ impl Target {
                 return Err(Failure::usage(&written, "not of the source address's family"));
             }
         }
-        debug!("[*] Going to: {written}: {}", list(&addresses));
         let destination = Destination::new(addresses, self.timeout);
         Ok(Resolved::Destination(destination.with_sources(sources).with_resolve(resolve)))
     }

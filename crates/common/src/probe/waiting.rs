@@ -124,7 +124,7 @@ impl<'a> Waiting<'a> {
     /// addresses until `until`; meanwhile the later ones go to those that are known. Returns
     /// the outcome if there are none.
     fn resolve(&mut self, until: Instant) -> Result<Option<Ended>, Failure> {
-        let resolving = match self.resolving.take() {
+        let mut resolving = match self.resolving.take() {
             Some(resolving) => resolving,
             None => Resolving::start(self.target, self.end)?,
         };

@@ -80,10 +80,12 @@ impl Flows {
         }
         let lanes = &mut self.0[flow];
         let found = lanes.iter().position(|lane| lane.address == address);
-        let at = found.unwrap_or(lanes.len());
-        if found.is_none() {
+        let at = found.unwrap_or_else(|| {
+            // A target may have other addresses again and again.
+            lanes.retain(|lane| !lane.free.is_empty());
             lanes.push(Lane { address, free: VecDeque::new() });
-        }
+            lanes.len() - 1
+        });
         &mut lanes[at]
     }
 

@@ -40,15 +40,19 @@ impl Buckets {
         self.0[BOUNDS.partition_point(|bound| *bound < nanos)] += 1;
     }
 
-    /// Each bound, and how many times do not exceed it; in the end, without a bound, how many there
-    /// are.
-    pub fn cumulative(&self) -> impl Iterator<Item = (Option<Duration>, u64)> + '_ {
-        let bounds = BOUNDS.iter().map(|bound| Some(Duration::from_nanos(*bound))).chain([None]);
+    /// How many times do not exceed each bound; in the end, how many there are.
+    #[must_use]
+    pub fn cumulative(&self) -> [u64; BOUNDS.len() + 1] {
         let mut sum = 0;
-        bounds.zip(self.0).map(move |(bound, count)| {
+        self.0.map(|count| {
             sum += count;
-            (bound, sum)
+            sum
         })
+    }
+
+    /// The bounds; in the end none.
+    pub fn bounds() -> impl Iterator<Item = Option<Duration>> {
+        BOUNDS.into_iter().map(|nanos| Some(Duration::from_nanos(nanos))).chain([None])
     }
 }
 
@@ -64,7 +68,7 @@ mod tests {
         for nanos in [100_000, 100_001, 10_000_000_000, 10_000_000_001, u64::MAX] {
             buckets.add(Duration::from_nanos(nanos));
         }
-        let counts: Vec<_> = buckets.cumulative().map(|(_, count)| count).collect();
+        let counts = buckets.cumulative();
         assert_eq!((counts[0], counts[1], counts[15], counts[16]), (1, 2, 3, 5));
     }
 
@@ -76,16 +80,15 @@ mod tests {
             let counted = |nanos: &[u64]| {
                 let mut buckets = Buckets::default();
                 nanos.iter().for_each(|nanos| buckets.add(Duration::from_nanos(*nanos)));
-                buckets.cumulative().collect::<Vec<_>>()
+                buckets.cumulative()
             };
             let (first, second) = nanos.split_at(at.min(nanos.len()));
-            let parts = counted(first).into_iter().zip(counted(second));
-            for (whole, (a, b)) in counted(&nanos).into_iter().zip(parts) {
-                let is_within = |nanos: &&u64| {
-                    whole.0.is_none_or(|bound| u128::from(**nanos) <= bound.as_nanos())
-                };
-                prop_assert_eq!(whole.1, nanos.iter().filter(is_within).count() as u64);
-                prop_assert_eq!(whole.1, a.1 + b.1);
+            let (all, first, second) = (counted(&nanos), counted(first), counted(second));
+            for (at, bound) in Buckets::bounds().enumerate() {
+                let is_within =
+                    |nanos: &&u64| bound.is_none_or(|bound| u128::from(**nanos) <= bound.as_nanos());
+                prop_assert_eq!(all[at], nanos.iter().filter(is_within).count() as u64);
+                prop_assert_eq!(all[at], first[at] + second[at]);
             }
         }
     }

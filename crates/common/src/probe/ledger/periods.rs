@@ -23,7 +23,7 @@ pub struct Periods {
     ends_at: Instant,
     /// Which period it is, from 1.
     number: u64,
-    ledger: Ledger,
+    ledger: Box<Ledger>,
     /// The run's counts when the period began.
     before: Counts,
     /// The last probe that ended in silence, and the last one that did before the period.
@@ -31,14 +31,8 @@ pub struct Periods {
     silent_before: u64,
 }
 
-/// What the run only counts.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    sent: u64,
-    skipped: u64,
-    held: u64,
-    left_port: u64,
-}
+/// What the run only counts: the probes sent, skipped, held, and those that left their port.
+type Counts = [u64; 4];
 
 /// A period that is over.
 #[derive(Debug)]
@@ -46,7 +40,7 @@ pub struct Period {
     /// Which period it is, from 1.
     pub number: u64,
     /// What became of the probes in it.
-    pub ledger: Ledger,
+    pub ledger: Box<Ledger>,
     /// How long it was.
     pub elapsed: Duration,
 }
@@ -61,7 +55,7 @@ impl Periods {
             begun: start,
             ends_at: start + every,
             number: 1,
-            ledger: empty,
+            ledger: Box::new(empty),
             before: Counts::default(),
             silent: 0,
             silent_before: 0,
@@ -92,22 +86,14 @@ impl Periods {
 
     /// Ends the period at `now`, and begins the next one. `run` has the counts of the whole run.
     pub fn end(&mut self, run: &Ledger, now: Instant) -> Period {
-        let empty = Ledger {
-            uses_ports_again: run.uses_ports_again,
-            ..Ledger::new(self.ledger.ports.is_some())
-        };
-        let mut ledger = mem::replace(&mut self.ledger, empty);
-        let counts = Counts {
-            sent: run.sent,
-            skipped: run.skipped,
-            held: run.held,
-            left_port: run.left_port,
-        };
+        let mut next = Box::new(Ledger::new(self.ledger.ports.is_some()));
+        next.uses_ports_again = run.uses_ports_again;
+        let mut ledger = mem::replace(&mut self.ledger, next);
+        let counts = [run.sent, run.skipped, run.held, run.left_port];
         let before = mem::replace(&mut self.before, counts);
-        ledger.sent = counts.sent - before.sent;
-        ledger.skipped = counts.skipped - before.skipped;
-        ledger.held = counts.held - before.held;
-        ledger.left_port = counts.left_port - before.left_port;
+        let own = |at: usize| counts[at] - before[at];
+        (ledger.sent, ledger.skipped) = (own(0), own(1));
+        (ledger.held, ledger.left_port) = (own(2), own(3));
         self.ledger.carried = ledger.unfinished();
         self.silent_before = self.silent;
         let elapsed = now.saturating_duration_since(self.begun);
@@ -250,7 +236,7 @@ mod tests {
                     }
                 }
             }
-            let sum = |count: fn(&Ledger) -> u64| over.iter().map(count).sum::<u64>();
+            let sum = |count: fn(&Ledger) -> u64| over.iter().map(|each| count(each)).sum::<u64>();
             prop_assert_eq!(sum(|each| each.sent), run.sent);
             prop_assert_eq!(sum(|each| each.skipped), run.skipped);
             prop_assert_eq!(sum(|each| each.failed), run.failed);

@@ -57,10 +57,10 @@ impl Times {
         Duration::from_nanos(self.greatest)
     }
 
-    /// The sum of the times, in nanoseconds.
+    /// The sum of the times.
     #[must_use]
-    pub fn sum(&self) -> u128 {
-        self.sum
+    pub fn sum(&self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.sum).unwrap_or(u64::MAX))
     }
 
     /// The mean of the times.

@@ -11,98 +11,100 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::address::Address;
 use crate::duration::Seconds;
 use crate::probe::ledger::Ledger;
-use crate::probe::ledger::buckets::Buckets;
-use crate::probe::ledger::times::Times;
 use crate::probe::outcome::verdict::Verdict;
 
-/// The labels of all metrics of the run of `target` that `program` makes.
-pub(crate) fn labels(program: &str, target: &Address) -> String {
+/// The metrics: each with its type, its own label and the values of that (`-` is none), and what it
+/// is of. In one text they take less room in a binary than in code.
+const METRICS: &str = "\
+probes_sent_total counter - Probes sent
+probes_failed_total counter - Probes that did not come out as expected
+probes_failed_here_total counter - Probes that failed on this machine
+probes_silent_total counter - Probes that nothing came back for in time
+probes_skipped_total counter - Probes due, and not sent as this machine was held up
+probes_sent_late_total counter - Probes sent late as this machine was held up
+probes_held_total counter - Probes that had to wait for a source port
+probes_left_port_total counter - Probes from another port than their flow's
+probes_unfinished gauge - Probes under way
+strays_total counter kind=late,duplicate,foreign Datagrams that no probe was waiting for
+probes_total counter verdict=ok,refused,unreachable,timeout,no-reply,reset,wrong-reply,wrong-source,\
+unresolved,local Probes that have ended, by verdict
+reply_seconds histogram le=0.0001,0.00025,0.0005,0.001,0.0025,0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,\
+5,10,+Inf Time to the reply
+connect_seconds histogram le=0.0001,0.00025,0.0005,0.001,0.0025,0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,\
+5,10,+Inf Time to connect
+run_begin_timestamp_seconds gauge - When the run began";
+
+/// The figures in `ledger`, of the run of `target` that `program` makes and that began at `begin`;
+/// none if it has not yet.
+pub(crate) fn of(
+    program: &str,
+    target: &Address,
+    ledger: &Ledger,
+    begin: Option<SystemTime>,
+) -> String {
     let protocol = program.split('-').next().unwrap_or_default();
     let target = escaped(&target.to_string());
-    format!("target=\"{target}\",protocol=\"{protocol}\",program=\"{program}\"")
+    let labels = format!("target=\"{target}\",protocol=\"{protocol}\",program=\"{program}\"");
+    let mut text = String::new();
+    let mut counts = counts(ledger).into_iter();
+    for line in METRICS.split('\n') {
+        let mut words = line.splitn(4, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (name, kind, label, help) = (word(), word(), word(), word());
+        let times = if name.starts_with("reply") { &ledger.reply } else { &ledger.connect };
+        let is_histogram = kind == "histogram";
+        let is_begin = name.starts_with("run");
+        if (is_begin && begin.is_none()) || (name.starts_with("connect") && protocol != "tcp") {
+            continue;
+        }
+        // Writing to a string does not fail.
+        let _ = write!(text, "# HELP getthrough_{name} {help}.\n# TYPE getthrough_{name} {kind}\n");
+        let mut sample = |suffix: &str, label: &str, value: &dyn Display| {
+            let _ = writeln!(text, "getthrough_{name}{suffix}{{{labels}{label}}} {value}");
+        };
+        if let (true, Some(begin)) = (is_begin, begin) {
+            sample("", "", &Seconds(begin.duration_since(UNIX_EPOCH).unwrap_or_default()));
+            continue;
+        }
+        let (key, values) = label.split_once('=').unwrap_or_default();
+        for value in values.split(',') {
+            let own = if key.is_empty() { String::new() } else { format!(",{key}=\"{value}\"") };
+            let suffix = if is_histogram { "_bucket" } else { "" };
+            sample(suffix, &own, &counts.next().unwrap_or_default());
+        }
+        if is_histogram {
+            sample("_sum", "", &Seconds(times.sum()));
+            sample("_count", "", &times.samples());
+        }
+    }
+    text
 }
 
 /// The value of a label, as it stands between quotes.
 fn escaped(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 
-/// The figures in `ledger`, of a run with these `labels` that began at `begin`; none if it has not
-/// yet. Over TCP it `has_connections`.
-pub(crate) fn of(
-    labels: &str,
-    has_connections: bool,
-    ledger: &Ledger,
-    begin: Option<SystemTime>,
-) -> String {
-    let mut text = Text { labels, text: String::new() };
-    for (name, help, count) in [
-        ("probes_sent", "Probes sent", ledger.sent),
-        ("probes_failed", "Probes that did not come out as expected", ledger.failed),
-        ("probes_failed_here", "Probes that failed on this machine", ledger.failed_here),
-        ("probes_silent", "Probes that nothing came back for in time", ledger.silent()),
-        ("probes_skipped", "Probes due, and not sent as this machine was held up", ledger.skipped),
-        ("probes_sent_late", "Probes sent late as this machine was held up", ledger.sent_late),
-        ("probes_held", "Probes that had to wait for a source port", ledger.held),
-        ("probes_left_port", "Probes from another port than their flow's", ledger.left_port),
-    ] {
-        text.family(name, "_total", "counter", help);
-        text.sample(name, "_total", "", &count);
-    }
-    text.family("probes", "_total", "counter", "Probes that have ended, by verdict");
-    for verdict in Verdict::ALL {
-        let label = format!(",verdict=\"{verdict}\"");
-        text.sample("probes", "_total", &label, &ledger.count(verdict));
-    }
-    text.family("strays", "_total", "counter", "Datagrams that no probe was waiting for");
-    for (kind, count) in
-        [("late", ledger.late), ("duplicate", ledger.duplicate), ("foreign", ledger.foreign)]
-    {
-        text.sample("strays", "_total", &format!(",kind=\"{kind}\""), &count);
-    }
-    text.family("probes_unfinished", "", "gauge", "Probes under way");
-    text.sample("probes_unfinished", "", "", &ledger.unfinished());
-    text.histogram("reply_seconds", "Time to the reply", &ledger.reply, &ledger.reply_buckets);
-    if has_connections {
-        let (connect, buckets) = (&ledger.connect, &ledger.connect_buckets);
-        text.histogram("connect_seconds", "Time to connect", connect, buckets);
-    }
-    if let Some(begin) = begin {
-        let name = "run_begin_timestamp_seconds";
-        text.family(name, "", "gauge", "When the run began");
-        let nanos = begin.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        text.sample(name, "", "", &Seconds(nanos));
-    }
-    text.text
-}
-
-struct Text<'a> {
-    labels: &'a str,
-    text: String,
-}
-
-impl Text<'_> {
-    fn family(&mut self, name: &str, suffix: &str, kind: &str, help: &str) {
-        let name = format_args!("getthrough_{name}{suffix}");
-        // Writing to a string does not fail.
-        let _ = write!(self.text, "# HELP {name} {help}.\n# TYPE {name} {kind}\n");
-    }
-
-    fn sample(&mut self, name: &str, suffix: &str, labels: &str, value: &dyn Display) {
-        let all = self.labels;
-        let _ = writeln!(self.text, "getthrough_{name}{suffix}{{{all}{labels}}} {value}");
-    }
-
-    fn histogram(&mut self, name: &str, help: &str, times: &Times, buckets: &Buckets) {
-        self.family(name, "", "histogram", help);
-        for (bound, count) in buckets.cumulative() {
-            let bound = bound.map(|bound| Seconds(bound.as_nanos()).to_string());
-            let bound = bound.as_deref().unwrap_or("+Inf");
-            self.sample(name, "_bucket", &format!(",le=\"{bound}\""), &count);
-        }
-        self.sample(name, "_sum", "", &Seconds(times.sum()));
-        self.sample(name, "_count", "", &times.samples());
-    }
+/// The values of all samples, in the order of the [`METRICS`].
+fn counts(ledger: &Ledger) -> Vec<u64> {
+    let mut counts = vec![
+        ledger.sent,
+        ledger.failed,
+        ledger.failed_here,
+        ledger.silent(),
+        ledger.skipped,
+        ledger.sent_late,
+        ledger.held,
+        ledger.left_port,
+        ledger.unfinished(),
+        ledger.late,
+        ledger.duplicate,
+        ledger.foreign,
+    ];
+    counts.extend(Verdict::ALL.map(|verdict| ledger.count(verdict)));
+    counts.extend(ledger.reply_buckets.cumulative());
+    counts.extend(ledger.connect_buckets.cumulative());
+    counts
 }
 
 #[cfg(test)]
@@ -110,13 +112,26 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::probe::ledger::buckets::Buckets;
     use crate::probe::outcome::Outcome;
 
     #[test]
     fn labels_are_escaped() {
         assert_eq!(escaped("a\\b\"c\nd"), "a\\\\b\\\"c\\nd");
-        let labels = labels("tcp-client", &"[::1]:7".parse().unwrap());
-        assert_eq!(labels, r#"target="[::1]:7",protocol="tcp",program="tcp-client""#);
+    }
+
+    #[test]
+    fn the_labels_are_those_of_the_code() {
+        let values = |key: &str| {
+            let values = METRICS.split(&format!(" {key}=")).nth(1).unwrap().split(' ').next();
+            values.unwrap().split(',').collect::<Vec<_>>()
+        };
+        assert_eq!(values("verdict"), Verdict::ALL.map(Verdict::as_str));
+        let bounds =
+            Buckets::bounds().map(|bound| bound.map_or(f64::INFINITY, |b| b.as_secs_f64()));
+        assert!(values("le").into_iter().map(|bound| bound.parse::<f64>().unwrap()).eq(bounds));
+        let times: Vec<_> = METRICS.split(" le=").skip(1).map(|of| of.split(' ').next()).collect();
+        assert!(times.len() == 2 && times[0] == times[1]);
     }
 
     #[test]
@@ -129,24 +144,28 @@ mod tests {
             let last = Outcome { connect, reply, ..Outcome::of(None, Ok(Vec::new())) };
             ledger.ended(&last.into(), true);
         }
-        let text =
-            of("target=\"x\"", true, &ledger, Some(UNIX_EPOCH + Duration::from_millis(1_500)));
+        let begin = Some(UNIX_EPOCH + Duration::from_millis(1_500));
+        let text = of("tcp-client", &"[::1]:7".parse().unwrap(), &ledger, begin);
         for line in [
             "# HELP getthrough_probes_sent_total Probes sent.\n",
             "# TYPE getthrough_probes_sent_total counter\n",
-            "\ngetthrough_probes_sent_total{target=\"x\"} 3\n",
-            "\ngetthrough_probes_total{target=\"x\",verdict=\"ok\"} 2\n",
-            "\ngetthrough_probes_unfinished{target=\"x\"} 1\n",
-            "\ngetthrough_reply_seconds_bucket{target=\"x\",le=\"0.0001\"} 1\n",
-            "\ngetthrough_reply_seconds_bucket{target=\"x\",le=\"10\"} 1\n",
-            "\ngetthrough_reply_seconds_bucket{target=\"x\",le=\"+Inf\"} 2\n",
-            "\ngetthrough_reply_seconds_sum{target=\"x\"} 10.000000002\n",
-            "\ngetthrough_connect_seconds_bucket{target=\"x\",le=\"0.0001\"} 1\n",
-            "\ngetthrough_connect_seconds_sum{target=\"x\"} 0.0021\n",
-            "\ngetthrough_connect_seconds_count{target=\"x\"} 2\n",
-            "\ngetthrough_run_begin_timestamp_seconds{target=\"x\"} 1.5\n",
+            "\ngetthrough_probes_sent_total{} 3\n",
+            "\ngetthrough_probes_total{,verdict=\"ok\"} 2\n",
+            "\ngetthrough_probes_unfinished{} 1\n",
+            "\ngetthrough_reply_seconds_bucket{,le=\"0.0001\"} 1\n",
+            "\ngetthrough_reply_seconds_bucket{,le=\"10\"} 1\n",
+            "\ngetthrough_reply_seconds_bucket{,le=\"+Inf\"} 2\n",
+            "\ngetthrough_reply_seconds_sum{} 10.000000002\n",
+            "\ngetthrough_connect_seconds_bucket{,le=\"0.0001\"} 1\n",
+            "\ngetthrough_connect_seconds_sum{} 0.002100000\n",
+            "\ngetthrough_connect_seconds_count{} 2\n",
+            "\ngetthrough_run_begin_timestamp_seconds{} 1.500000000\n",
         ] {
-            assert!(text.contains(line), "{line}{text}");
+            let labels = r#"{target="[::1]:7",protocol="tcp",program="tcp-client""#;
+            let line = line.replace('{', labels);
+            assert!(text.contains(&line), "{line}{text}");
         }
+        let text = of("udp-client", &"[::1]:7".parse().unwrap(), &ledger, None);
+        assert!(!text.contains("connect") && !text.contains("begin"), "{text}");
     }
 }

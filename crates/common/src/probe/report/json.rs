@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::duration::Millis;
+use crate::output::Stamp;
 use crate::output::json::{self, Field};
-use crate::output::{Stamp, rfc3339};
 use crate::percent::Percent;
 use crate::printable::printable;
 use crate::probe::ledger::buckets::Buckets;
@@ -76,6 +76,21 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: S
     json::object("stray", stamp.time(), &fields)
 }
 
+/// The target has another address.
+pub(crate) fn address_changed(
+    target: &Address,
+    from: SocketAddr,
+    to: SocketAddr,
+    stamp: Stamp,
+) -> String {
+    let fields = [
+        ("target", Field::Text(target.to_string())),
+        ("from", text(Some(from))),
+        ("to", text(Some(to))),
+    ];
+    json::object("address_changed", stamp.time(), &fields)
+}
+
 /// The summary of a run, or of a part of it, as this `event`.
 pub(crate) fn summary(event: &str, summary: &Summary<'_>, stamp: Stamp) -> String {
     let ledger = summary.ledger;
@@ -112,8 +127,8 @@ pub(crate) fn summary(event: &str, summary: &Summary<'_>, stamp: Stamp) -> Strin
         ("translated", number(is_seen.then_some(sightings.translated))),
         ("others", Field::List(ledger.others.iter().map(others_of_run).collect())),
         ("local", text(ledger.local)),
-        ("begin", text(Some(rfc3339(summary.span.begin)))),
-        ("end", text(Some(rfc3339(summary.span.end)))),
+        ("begin", Field::Time(summary.span.begin)),
+        ("end", Field::Time(summary.span.end)),
         ("buckets", buckets(&ledger.reply_buckets)),
     ];
     json::object(event, stamp.time(), &fields)
@@ -159,10 +174,10 @@ fn times(times: &Times) -> Field {
 }
 
 fn buckets(buckets: &Buckets) -> Field {
-    let bucket = |(bound, count)| {
+    let bucket = |(bound, count): (Option<Duration>, u64)| {
         Field::Object(vec![("le_ms", millis(bound)), ("count", Field::Number(count))])
     };
-    Field::List(buckets.cumulative().map(bucket).collect())
+    Field::List(Buckets::bounds().zip(buckets.cumulative()).map(bucket).collect())
 }
 
 fn flows(ledger: &Ledger) -> Field {

@@ -42,7 +42,9 @@ pub struct RunReport {
     /// When the period began, by the wall clock.
     period_begin: SystemTime,
     /// A period that is over and not reported yet, and when it ended.
-    over: Option<(Box<Period>, SystemTime)>,
+    over: Option<(Period, SystemTime)>,
+    /// When it was last warned of a file that cannot be written.
+    warned: Option<Instant>,
 }
 
 impl RunReport {
@@ -58,8 +60,19 @@ impl RunReport {
         let periods = plan
             .every
             .map(|every| Box::new(Periods::new(every, start, Ledger::new(plan.has_flows))));
-        let (period_begin, over) = (begin, None);
-        Self { reporter, plan, progress, backlog, start, begin, periods, period_begin, over }
+        let (period_begin, over, warned) = (begin, None, None);
+        Self {
+            reporter,
+            plan,
+            progress,
+            backlog,
+            start,
+            begin,
+            periods,
+            period_begin,
+            over,
+            warned,
+        }
     }
 
     /// Whether `--flows` was given.
@@ -157,7 +170,7 @@ impl RunReport {
     pub fn nowhere(mut self, ended: &Ended, now: Instant) -> Result<(), Failure> {
         let mut ledger = Ledger::new(self.plan.has_flows);
         ledger.ended(ended, self.is_expected(ended));
-        self.export(&ledger, true);
+        self.export(&ledger, false);
         let is_printed = self.reporter.level() >= LevelFilter::Warn;
         let judge = if is_printed { Reporter::exchange } else { Reporter::judge };
         let judged = judge(&self.reporter, ended);
@@ -204,7 +217,7 @@ impl RunReport {
     ) -> Result<(), Failure> {
         self.progress.clear();
         self.close_period(ledger, now);
-        self.export(ledger, true);
+        self.export(ledger, false);
         if let Err(failure) = driven {
             self.end_after(&failure)?;
             self.reporter.say(&failure);

@@ -144,19 +144,14 @@ pub(crate) fn progress(ledger: &Ledger, all: Option<u64>) -> String {
     format!("{}{of_all} sent: {ok} ok, {lost} lost{median}", ledger.sent)
 }
 
-/// `3 of 9 sent: 2 ok, 1 lost, p50 1.234 ms, p99 2.345 ms, 33.334 % lost`, and how many have failed
-/// in another way.
-pub(crate) fn so_far(ledger: &Ledger, all: Option<u64>, loss: Option<Percent>) -> String {
-    let mut line = progress(ledger, all);
-    if let Some(time) = ledger.from_sending().percentile(990) {
-        line += &format!(", p99 {} ms", Millis(time));
-    }
-    if let Some(loss) = loss {
-        line += &format!(", {loss} % lost");
-    }
-    let failed = ledger.failed + ledger.failed_here;
-    if failed != ledger.silent() {
-        line += &format!(", {failed} failed");
+/// `10 sent in 9s: 8 ok, 2 no-reply, 10.0 % lost, p50 1.234 ms, p99 2.345 ms`
+pub(crate) fn so_far(summary: &Summary<'_>) -> String {
+    let mut line = counts(summary);
+    line.truncate(line.trim_end().len());
+    for (thousandths, name) in [(500, "p50"), (990, "p99")] {
+        if let Some(time) = summary.ledger.from_sending().percentile(thousandths) {
+            line += &format!(", {name} {} ms", Millis(time));
+        }
     }
     line
 }

@@ -1,10 +1,11 @@
 //! What is reported of a part of a run: its periods (`--every`), and what has been so far, when
-//! somebody asks for that by SIGQUIT.
+//! somebody asks for that by SIGQUIT; and where its target is.
 
 use std::mem;
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
 
-use log::LevelFilter;
+use log::{LevelFilter, warn};
 
 use super::RunReport;
 use crate::exit::Failure;
@@ -12,9 +13,26 @@ use crate::output::Style;
 use crate::probe::ledger::Ledger;
 use crate::probe::ledger::periods::Period;
 use crate::probe::outcome::Ended;
+use crate::probe::plan::Plan;
 use crate::probe::report::summary::{Span, Summary, wall_clock};
-use crate::probe::report::{Reporter, json, text};
+use crate::probe::report::{Reporter, export, exposition, json, text};
 use crate::probe::stray::Stray;
+
+/// A file that cannot be written is warned of so often at most: whoever reads it sees by its age
+/// that it is not written.
+const WARN_EVERY: Duration = Duration::from_secs(600);
+
+fn export(
+    reporter: &Reporter,
+    plan: Plan,
+    run: &Ledger,
+    begin: Option<SystemTime>,
+) -> Result<(), Failure> {
+    let Some(path) = plan.prometheus else {
+        return Ok(());
+    };
+    export::write(path, &exposition::of(reporter.program, &reporter.target, run, begin))
+}
 
 impl RunReport {
     /// Enters a probe that has just ended in its period.
@@ -39,7 +57,7 @@ impl RunReport {
 
     pub(super) fn close_period(&mut self, run: &Ledger, now: Instant) {
         if let Some(periods) = &mut self.periods {
-            self.over = Some((Box::new(periods.end(run, now)), wall_clock(now)));
+            self.over = Some((periods.end(run, now), wall_clock(now)));
         }
     }
 
@@ -51,15 +69,31 @@ impl RunReport {
         if self.over.is_none() {
             return Ok(());
         }
-        self.export(run, false);
+        self.export(run, true);
         self.print_period(resolve)
     }
 
-    /// Keeps the figures of the `run` in their file, if there is one.
-    pub(super) fn export(&mut self, run: &Ledger, is_last: bool) {
-        if let Some(export) = &mut self.reporter.export {
+    /// Writes the file that keeps the figures, if there is one, before the run.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn begin_export(reporter: &Reporter, plan: Plan) -> Result<(), Failure> {
+        export(reporter, plan, &Ledger::new(false), None)
+    }
+
+    /// Keeps the figures of the `run` in their file, if there is one. If that fails, it is warned
+    /// of, once in a while; in any case if nothing `is_to_come`.
+    pub(super) fn export(&mut self, run: &Ledger, is_to_come: bool) {
+        let Self { reporter, plan, .. } = self;
+        let Err(failure) = export(reporter, *plan, run, Some(self.begin)) else {
+            return;
+        };
+        let now = Instant::now();
+        let is_known = self.warned.is_some_and(|warned| now < warned + WARN_EVERY);
+        if !(is_known && is_to_come) {
+            self.warned = Some(now);
             self.progress.clear();
-            export.update(run, self.begin, Instant::now(), is_last);
+            warn!("{}: {failure}", self.reporter.program);
         }
     }
 
@@ -69,9 +103,8 @@ impl RunReport {
         };
         self.progress.clear();
         let begin = mem::replace(&mut self.period_begin, end);
-        let Period { number, ledger, elapsed } = &*period;
-        let span = Span { begin, end, elapsed: *elapsed };
-        self.print("period", Some(*number), ledger, resolve, span)
+        let Period { number, ledger, elapsed } = period;
+        self.print("period", Some(number), &ledger, resolve, Span { begin, end, elapsed })
     }
 
     /// Reports the figures of the `run` so far, because somebody asks for them.
@@ -90,13 +123,33 @@ impl RunReport {
             Style::Json => self.print("progress", None, run, resolve, span),
             Style::Text if self.reporter.level() < LevelFilter::Warn => Ok(()),
             Style::Text => {
-                let loss = self.summary(None, run, resolve, span).loss();
+                let words = text::so_far(&self.summary(None, run, resolve, span));
                 let stamp = self.reporter.output.stamp();
-                let words = text::so_far(run, self.plan.probes(), loss);
                 self.progress.say(&format!("{stamp}{words}"));
                 Ok(())
             }
         }
+    }
+
+    /// Reports that the target is no longer where probes went, and where it is.
+    ///
+    /// # Errors
+    /// Standard output takes no more.
+    pub fn address_changed(&mut self, from: SocketAddr, to: SocketAddr) -> Result<(), Failure> {
+        let Reporter { target, output, .. } = &self.reporter;
+        if output.level() < LevelFilter::Warn {
+            return Ok(());
+        }
+        self.progress.clear();
+        let stamp = output.stamp();
+        let line = match output.style() {
+            Style::Json => json::address_changed(target, from, to, stamp),
+            Style::Text => {
+                let (from, to) = (from.ip(), to.ip());
+                format!("{stamp}{target}: address changed from {from} to {to}\n")
+            }
+        };
+        self.backlog.push(&line)
     }
 
     /// Prints the figures in `ledger`, of the whole run or of this `period`.
