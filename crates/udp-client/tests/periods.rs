@@ -122,6 +122,17 @@ fn a_period_in_which_the_machine_was_stopped_is_as_long_as_it_was() {
 }
 
 #[test]
+fn a_period_ends_in_time_where_no_probe_wakes_the_client() {
+    let address = server(|_, reply| reply());
+    let args = ["-c", "2", "-i", "900ms", "--every", "100ms", "--json", "-qq"];
+    let (periods, _) = parts(&run(UDP_CLIENT, &[&[&*address], &args[..]].concat()));
+    let sent: Vec<_> = periods.iter().map(|period| period.number("sent")).collect();
+    assert!(periods.len() >= 6 && sent[0] == 1 && sent[1..].iter().sum::<u64>() == 1, "{sent:?}");
+    // Nothing was sent in it, so that nothing is known of it.
+    assert!(periods[1].is_null("loss_percent") && periods[1].is_null("reply_ms"), "{periods:?}");
+}
+
+#[test]
 fn people_have_the_same_block_for_each_period() {
     let address = server(|_, reply| reply());
     let args = [&*address, "-c", "5", "-i", "100ms", "--every", "250ms"];

@@ -119,3 +119,19 @@ impl Lane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_without_a_free_port_do_not_add_up() {
+        let mut flows = Flows::default();
+        for port in 1..1000 {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            flows.lane_mut(0, address).enter(0, 0);
+            flows.lane_mut(0, address).leave(0, 0);
+        }
+        assert_eq!(flows.0[0].len(), 1);
+    }
+}
