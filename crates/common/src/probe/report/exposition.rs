@@ -137,7 +137,9 @@ mod tests {
     #[test]
     fn the_figures_of_a_run() {
         let mut ledger = Ledger::default();
-        ledger.sent = 3;
+        (ledger.sent, ledger.failed, ledger.failed_here, ledger.skipped) = (3, 4, 5, 6);
+        (ledger.held, ledger.left_port) = (7, 8);
+        (ledger.late, ledger.duplicate, ledger.foreign) = (9, 10, 11);
         for (connect, reply) in [(100_000, 1), (2_000_000, 10_000_000_001)] {
             let (connect, reply) = (Duration::from_nanos(connect), Duration::from_nanos(reply));
             let (connect, reply) = (Some(connect), Some(reply));
@@ -150,7 +152,16 @@ mod tests {
             "# HELP getthrough_probes_sent_total Probes sent.\n",
             "# TYPE getthrough_probes_sent_total counter\n",
             "\ngetthrough_probes_sent_total{} 3\n",
+            "\ngetthrough_probes_failed_total{} 4\n",
+            "\ngetthrough_probes_failed_here_total{} 5\n",
+            "\ngetthrough_probes_skipped_total{} 6\n",
+            "\ngetthrough_probes_held_total{} 7\n",
+            "\ngetthrough_probes_left_port_total{} 8\n",
+            "\ngetthrough_strays_total{,kind=\"late\"} 9\n",
+            "\ngetthrough_strays_total{,kind=\"duplicate\"} 10\n",
+            "\ngetthrough_strays_total{,kind=\"foreign\"} 11\n",
             "\ngetthrough_probes_total{,verdict=\"ok\"} 2\n",
+            "\ngetthrough_probes_total{,verdict=\"local\"} 0\n",
             "\ngetthrough_probes_unfinished{} 1\n",
             "\ngetthrough_reply_seconds_bucket{,le=\"0.0001\"} 1\n",
             "\ngetthrough_reply_seconds_bucket{,le=\"10\"} 1\n",
