@@ -41,9 +41,14 @@ fn wait_for(served: &Receiver<()>, count: usize) {
 
 #[test]
 fn a_run_goes_where_its_target_is_now() {
-    for options in [&["-i", "50ms"][..], &["-i", "50ms", "--flows", "2"], &["-i", "0"]] {
+    for (moved, options) in [
+        ("127.0.0.2", &["-i", "50ms"][..]),
+        ("127.0.0.2", &["-i", "50ms", "--flows", "2"]),
+        ("127.0.0.2", &["-i", "0"]),
+        ("::1", &["-i", "50ms", "--flows", "2"]),
+    ] {
         let (port, first) = server("127.0.0.1", 0);
-        let (_, second) = server("127.0.0.2", port);
+        let (_, second) = server(moved, port);
         // One of several addresses has won. Then the name has others.
         let Some(hosts) = Hosts::new(&["127.0.0.1", "127.0.0.3"]) else {
             return;
@@ -58,7 +63,7 @@ fn a_run_goes_where_its_target_is_now() {
             Stdio::null(),
         );
         wait_for(&first, 3);
-        hosts.set(&["127.0.0.2"]);
+        hosts.set(&[moved]);
         wait_for(&second, 3);
         client.signal(Signal::SIGINT);
         let ended = client.finish();
@@ -67,10 +72,11 @@ fn a_run_goes_where_its_target_is_now() {
         let changes: Vec<_> =
             events.iter().filter(|event| event.name() == "address_changed").collect();
         let told = ["target", "from", "to"].map(|field| changes[0].text(field).to_owned());
-        let expected = [NAME, "127.0.0.1", "127.0.0.2"].map(|host| format!("{host}:{port}"));
+        let moved = if moved.contains(':') { format!("[{moved}]") } else { moved.to_owned() };
+        let expected = [NAME, "127.0.0.1", &moved].map(|host| format!("{host}:{port}"));
         assert_eq!((changes.len(), told), (1, expected), "{options:?}");
         let summary = events.last().unwrap();
-        assert_eq!(summary.text("address"), format!("127.0.0.2:{port}"));
+        assert_eq!(summary.text("address"), format!("{moved}:{port}"));
         assert_eq!(summary.number("ok"), summary.number("sent"), "{summary:?}");
         assert_eq!((ended.stderr.as_str(), ended.status), ("", Some(0)), "{options:?}");
     }

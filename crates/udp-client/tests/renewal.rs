@@ -15,12 +15,12 @@ use nix::sys::signal::Signal;
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
 const OK: &[u8] = b"Recvice message ok!";
 
-/// Two servers at the same port of two addresses. Returns the port, and what says of each that it has
+/// Two servers at the same port of 127.0.0.1 and the `second` address. Returns the port, and what says of each that it has
 /// answered once more, with the port that it has answered.
-fn servers() -> (u16, [Receiver<u16>; 2]) {
+fn servers(second: &str) -> (u16, [Receiver<u16>; 2]) {
     let first = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = first.local_addr().unwrap().port();
-    let second = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    let second = UdpSocket::bind((second, port)).unwrap();
     let served = [first, second].map(|socket| {
         let (sender, served) = mpsc::channel();
         thread::spawn(move || {
@@ -50,15 +50,25 @@ fn start(hosts: &Hosts, port: u16, options: &[&str]) -> Running {
 #[test]
 fn a_run_goes_where_its_target_is_now() {
     let free = UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port().to_string();
-    for options in [&[][..], &["--flows", "3"], &["--source-port", &free]] {
-        let (port, served) = servers();
+    for (second, options) in [
+        ("127.0.0.2", &[][..]),
+        ("127.0.0.2", &["--flows", "3"]),
+        ("127.0.0.2", &["--source-port", &free]),
+        ("::1", &[]),
+        ("::1", &["--source-port", &free]),
+    ] {
+        let (port, served) = servers(second);
+        let at = |host: &str| match host {
+            "::1" => format!("[::1]:{port}"),
+            host => format!("{host}:{port}"),
+        };
         let Some(hosts) = Hosts::new(&["127.0.0.1"]) else {
             return;
         };
         let args = [&["--resolve-every", "1s", "--json"], options].concat();
         let client = start(&hosts, port, &args);
         wait_for(&served[0], 3);
-        hosts.set(&["127.0.0.2"]);
+        hosts.set(&[second]);
         let ports = wait_for(&served[1], 6);
         client.signal(Signal::SIGINT);
         let ended = client.finish();
@@ -67,16 +77,16 @@ fn a_run_goes_where_its_target_is_now() {
         let changes: Vec<_> =
             events.iter().filter(|event| event.name() == "address_changed").collect();
         let told = ["target", "from", "to"].map(|field| changes[0].text(field).to_owned());
-        let expected = [NAME, "127.0.0.1", "127.0.0.2"].map(|host| format!("{host}:{port}"));
+        let expected = [NAME, "127.0.0.1", second].map(at);
         assert_eq!((changes.len(), told), (1, expected), "{options:?}");
-        let at = events.iter().position(|event| event.name() == "address_changed").unwrap();
+        let change = events.iter().position(|event| event.name() == "address_changed").unwrap();
         for (nth, probe) in events.iter().enumerate().filter(|(_, each)| each.name() == "probe") {
-            let address = if nth < at { "127.0.0.1" } else { "127.0.0.2" };
-            assert_eq!(probe.text("address"), format!("{address}:{port}"), "{options:?}");
+            let address = if nth < change { "127.0.0.1" } else { second };
+            assert_eq!(probe.text("address"), at(address), "{options:?}");
             assert_eq!(probe.text("verdict"), "ok", "{probe:?}");
         }
         let summary = events.last().unwrap();
-        assert_eq!(summary.text("address"), format!("127.0.0.2:{port}"));
+        assert_eq!(summary.text("address"), at(second));
         assert_eq!(summary.number("duplicate") + summary.number("foreign"), 0);
         if options.first() == Some(&"--source-port") {
             assert!(ports.iter().all(|port| port.to_string() == free), "{ports:?}");
@@ -87,7 +97,7 @@ fn a_run_goes_where_its_target_is_now() {
 
 #[test]
 fn people_have_a_line_about_it_with_q_too() {
-    let (port, served) = servers();
+    let (port, served) = servers("127.0.0.2");
     let Some(hosts) = Hosts::new(&["127.0.0.1"]) else {
         return;
     };
@@ -105,7 +115,7 @@ fn people_have_a_line_about_it_with_q_too() {
 
 #[test]
 fn a_target_that_still_has_its_address_is_not_left() {
-    let (port, served) = servers();
+    let (port, served) = servers("127.0.0.2");
     let Some(hosts) = Hosts::new(&["127.0.0.1"]) else {
         return;
     };
@@ -120,7 +130,7 @@ fn a_target_that_still_has_its_address_is_not_left() {
 #[test]
 fn a_name_that_is_not_asked_for_again_stays_where_it_was() {
     for options in [&["-c", "0", "--resolve-every", "0"][..], &["-c", "40"]] {
-        let (port, served) = servers();
+        let (port, served) = servers("127.0.0.2");
         let Some(hosts) = Hosts::new(&["127.0.0.1"]) else {
             return;
         };
@@ -136,7 +146,7 @@ fn a_name_that_is_not_asked_for_again_stays_where_it_was() {
 #[test]
 fn a_name_that_no_longer_resolves_changes_nothing_and_is_said_with_v() {
     for (verbose, is_said) in [("-v", true), ("-q", false)] {
-        let (port, served) = servers();
+        let (port, served) = servers("127.0.0.2");
         let Some(hosts) = Hosts::new(&["127.0.0.1"]) else {
             return;
         };
