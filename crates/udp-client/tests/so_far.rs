@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Event, Running, Terminal, quiet_command};
+use common::testing::{Event, PATIENCE, Running, Terminal, quiet_command};
 use nix::sys::signal::Signal;
 
 const UDP_CLIENT: &str = env!("CARGO_BIN_EXE_udp-client");
@@ -18,6 +18,8 @@ const OK: &[u8] = b"Recvice message ok!";
 /// A socket, and its address.
 fn server() -> (UdpSocket, String) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // A client that has ended sends nothing more.
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let address = socket.local_addr().unwrap().to_string();
     (socket, address)
 }
