@@ -100,6 +100,19 @@ impl fmt::Display for Millis {
     }
 }
 
+/// A time in seconds, to the nanosecond: `0.000100000`.
+#[derive(Clone, Copy, Debug)]
+pub struct Seconds(
+    /// The time.
+    pub Duration,
+);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}", self.0.as_secs(), self.0.subsec_nanos())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

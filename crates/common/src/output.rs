@@ -81,8 +81,14 @@ impl Stamp {
     /// The time now, if lines begin with it.
     #[must_use]
     pub fn time(self) -> Option<Time> {
-        self.0.then(|| humantime::format_rfc3339_millis(SystemTime::now()))
+        self.0.then(|| rfc3339(SystemTime::now()))
     }
+}
+
+/// A time of the wall clock, to be printed.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> Time {
+    humantime::format_rfc3339_millis(time)
 }
 
 /// A time that prints in RFC 3339 and UTC, with milliseconds.

@@ -1,8 +1,8 @@
 //! The probe wing: what tcp-client and udp-client share.
 //!
-//! - [`target`]: what a client talks to; [`egress`]: by which way it leaves this machine,
-//!   and [`dscp`]: marked with what;
-//!   [`resolving`]: its name, on a thread; [`destination`]: the target's addresses; [`message`]: what is sent; [`input`]: standard input.
+//! - [`target`]: what a client talks to; [`egress`]: by which way it leaves this machine, and
+//!   [`dscp`]: marked with what; [`resolving`]: its name, on a thread; [`renewal`]: again, in a run;
+//!   [`destination`]: the target's addresses; [`message`]: what is sent; [`input`]: standard input.
 //! - [`persistence`]: the options `--wait` and `--deadline`; [`waiting`]: what `--wait` does;
 //!   [`plan`]: the options of a run; [`guide`]: what `--help` says beside the options.
 //! - [`run`]: the probes of a run, or a single exchange, for a client's loop;
@@ -41,6 +41,7 @@ pub mod plan;
 pub mod poller;
 pub mod race;
 mod races;
+pub mod renewal;
 pub mod report;
 pub mod resolving;
 pub mod run;

@@ -24,6 +24,16 @@ pub fn is_ignored(signal: Signal) -> Option<bool> {
     is_in_ignored(&fs::read_to_string("/proc/self/status").ok()?, signal)
 }
 
+/// Adds `signals` to `set`, but for those that are ignored: none of them if the system does not say.
+pub fn add_not_ignored(set: &mut SigSet, signals: &[Signal]) {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    for signal in signals {
+        if is_in_ignored(&status, *signal) == Some(false) {
+            set.add(*signal);
+        }
+    }
+}
+
 /// Whether `signal` is in `SigIgn` of this `/proc/PID/status`, proc(5).
 fn is_in_ignored(status: &str, signal: Signal) -> Option<bool> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;

@@ -11,6 +11,7 @@
 pub mod counted;
 mod events;
 pub mod help;
+pub mod hosts;
 mod inherited;
 mod manager;
 pub mod mistakes;

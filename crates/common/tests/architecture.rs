@@ -30,6 +30,8 @@ const STATE_MACHINES: &[&str] = &[
     "common/src/probe/ledger/jitter.rs",
     "common/src/probe/ledger/outages.rs",
     "common/src/probe/ledger/succession.rs",
+    "common/src/probe/ledger/buckets.rs",
+    "common/src/probe/ledger/periods.rs",
     "common/src/probe/schedule.rs",
     "common/src/probe/examination.rs",
     "common/src/probe/trace.rs",

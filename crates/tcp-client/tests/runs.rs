@@ -236,7 +236,15 @@ fn a_run_in_which_no_probe_ended_is_no_success() {
 
 #[test]
 fn options_of_a_run_need_a_run() {
-    for option in [&["-i", "1s"][..], &["--flows", "2"], &["--max-loss", "1"], &["--histogram"]] {
+    for option in [
+        &["-i", "1s"][..],
+        &["--flows", "2"],
+        &["--max-loss", "1"],
+        &["--histogram"],
+        &["--every", "1s"],
+        &["--prometheus", "x"],
+        &["--resolve-every", "0"],
+    ] {
         let ended = run(TCP_CLIENT, &[&["127.0.0.1"], option].concat());
         assert!(ended.stderr.ends_with(": only with --count\n"), "{}", ended.stderr);
         assert_eq!((ended.stdout.as_str(), ended.status), ("", Some(2)));

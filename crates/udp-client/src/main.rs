@@ -66,9 +66,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
-    let Options { target, persistence, reporting, .. } = options;
+    let Options { target, probing, persistence, reporting, .. } = options;
     logging::to_stderr(reporting.output, verbose::wait_for_room)?;
-    extras::have(Extra::Signals, interrupt::listen());
+    extras::have(Extra::Signals, interrupt::listen(probing.is_given()));
     let end = persistence.end(Instant::now());
     let Task { datagram, padding, times } = &options.task(end)?;
     let target = &persistence.with_turns(target);

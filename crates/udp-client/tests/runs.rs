@@ -217,7 +217,15 @@ fn a_summary_in_words() {
 
 #[test]
 fn options_of_a_run_need_a_run() {
-    for option in [&["-i", "1s"][..], &["--flows", "2"], &["--max-loss", "1"], &["--histogram"]] {
+    for option in [
+        &["-i", "1s"][..],
+        &["--flows", "2"],
+        &["--max-loss", "1"],
+        &["--histogram"],
+        &["--every", "1s"],
+        &["--prometheus", "x"],
+        &["--resolve-every", "0"],
+    ] {
         let ended = run(UDP_CLIENT, &[&["127.0.0.1", "-m", "x"], option].concat());
         assert!(ended.stderr.ends_with(": only with --count\n"), "{}", ended.stderr);
         assert_eq!(ended.status, Some(2));

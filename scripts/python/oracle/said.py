@@ -17,7 +17,7 @@ SUMMARY_FIELDS = {"target", "address", "sent", "ok", "late", "lost", "lost_there
                   "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "verdicts", "causes", "elapsed_ms",
                   "resolve_ms", "connect_ms", "reply_ms", "host_ms", "total_ms", "from_due_ms", "jitter_ms",
                   "outage_count", "outages", "longest_outage", "flows", "hosts", "seen_as",
-                  "translated", "others"}
+                  "translated", "others", "local", "begin", "end", "buckets"}
 
 
 @dataclass

@@ -4,12 +4,13 @@
 //! key-values), so that neither can be forgotten. `docs/json.md` describes the objects.
 
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 use log::Record;
 use log::kv::{self, Key, Value, VisitSource, VisitValue};
 
 use crate::duration::Millis;
-use crate::output::Time;
+use crate::output::{Time, rfc3339};
 use crate::percent::Percent;
 
 /// The version of the schema, which every object names. The version changes if a field is
@@ -36,6 +37,8 @@ pub enum Field {
     Number(u64),
     /// A time in milliseconds.
     Millis(Millis),
+    /// A time of the wall clock.
+    Time(SystemTime),
     /// A share in percent.
     Percent(Percent),
     /// `true` or `false`
@@ -78,6 +81,7 @@ fn write_value(out: &mut Vec<u8>, value: &Field) -> io::Result<()> {
         Field::Text(text) => serde_json::to_writer(out, text)?,
         Field::Number(number) => write!(out, "{number}")?,
         Field::Millis(time) => write!(out, "{time}")?,
+        Field::Time(time) => write!(out, "\"{}\"", rfc3339(*time))?,
         Field::Percent(percent) => write!(out, "{percent}")?,
         Field::Truth(truth) => write!(out, "{truth}")?,
         Field::Nothing => out.write_all(b"null")?,

@@ -77,9 +77,17 @@ impl Aim {
         self.addresses.len() > 1
     }
 
-    /// Aims later probes at the `winner` of a race alone.
+    /// Whether the target is no longer where probes go: one of these addresses is not among those
+    /// that it has `now`.
+    #[must_use]
+    pub fn is_outdated(&self, now: &[SocketAddr]) -> bool {
+        self.addresses.iter().any(|address| !now.contains(address))
+    }
+
+    /// Aims later probes at the `winner` of a race alone. The race may have begun before the target
+    /// had other addresses.
     pub fn narrow(&mut self, winner: SocketAddr) {
-        if self.has_several() {
+        if self.has_several() && self.addresses.contains(&winner) {
             self.addresses = [winner].into();
         }
     }
@@ -196,7 +204,11 @@ mod tests {
         assert_eq!(aim(5000).head_start, HEAD_START);
         assert_eq!(aim(30).head_start, Duration::from_millis(15));
         let mut aim = aim(30);
+        aim.narrow("127.0.0.3:7000".parse().unwrap());
+        assert_eq!(*aim.addresses, addresses, "of a race that is over");
+        assert!(!aim.is_outdated(&addresses) && aim.is_outdated(&addresses[1..]));
         aim.narrow(addresses[1]);
         assert_eq!(*aim.addresses, addresses[1..]);
+        assert!(!aim.is_outdated(&addresses) && aim.is_outdated(&addresses[..1]));
     }
 }

@@ -77,7 +77,7 @@ pub const FOREIGN: &[Foreign] = &[
     Foreign::new("-P --parallel --streams --connections --concurrency", "N", "write --flows N"),
     Foreign::new("-f --flood --fast", "", "write --interval 0"),
     Foreign::new("--number --num --requests --probes --packets --times", "N", "write --count N"),
-    Foreign::new("--delay --period --every --sleep", "DUR", "write --interval DUR"),
+    Foreign::new("--delay --period --sleep", "DUR", "write --interval DUR"),
     Foreign::new("-b --rate --bandwidth --bitrate --pps", "", "--interval DUR is the pace"),
     Foreign::new("--ipv4 --inet --inet4", "", "write -4"),
     Foreign::new("--ipv6 --inet6", "", "write -6"),

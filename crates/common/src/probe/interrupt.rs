@@ -5,9 +5,13 @@
 //! From [`listen`] on, every wait of a client is for these signals, too: either here, or in its
 //! loop. Whoever waits decides what a signal ends. In a server a signal has to wake several
 //! loops, and a thread does that: `shutdown` in the server wing.
+//!
+//! A run is also asked by SIGQUIT (Ctrl-\) for its figures so far, as ping(8) is. Without a run, and
+//! before it begins, SIGQUIT has its default action.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -18,29 +22,44 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::exit::Failure;
-use crate::signals::is_ignored;
+use crate::signals::add_not_ignored;
 
 /// The signals that have come. Without a value they have their default action.
-static PENDING: OnceLock<SignalFd> = OnceLock::new();
+static PENDING: OnceLock<Pending> = OnceLock::new();
 
-/// The signals that are waited for. A SIGHUP that was ignored when the process was started stays
-/// ignored (nohup(1)), but would be waited for if it were blocked: so it must be known not to be.
-fn signals() -> SigSet {
-    let hang_up = (is_ignored(Signal::SIGHUP) == Some(false)).then_some(Signal::SIGHUP);
-    [Signal::SIGINT, Signal::SIGTERM].into_iter().chain(hang_up).collect()
+struct Pending {
+    /// The signals that are waited for.
+    signals: SigSet,
+    came: SignalFd,
+    /// Whether a run has begun, which SIGQUIT does not end.
+    has_run: AtomicBool,
+    /// Whether SIGQUIT came when the loop was not there to take it.
+    is_asked: AtomicBool,
+}
+
+/// The signals that are waited for, also SIGQUIT if there will be a run. A SIGHUP that was ignored
+/// when the process was started stays ignored (nohup(1)), but would be waited for if it were blocked:
+/// so it must be known not to be. So must SIGQUIT.
+fn signals(for_run: bool) -> SigSet {
+    let all = [Signal::SIGHUP, Signal::SIGQUIT];
+    let mut signals = SigSet::from(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    add_not_ignored(&mut signals, if for_run { &all } else { &all[..1] });
+    signals
 }
 
 /// Makes the signals wait to be taken.
 ///
 /// # Errors
 /// The system does not allow that. Then they have their default action.
-pub fn listen() -> nix::Result<()> {
-    let (signals, flags) = (signals(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
-    let pending = signals.thread_block().and_then(|()| SignalFd::with_flags(&signals, flags));
-    match pending {
-        Ok(pending) => {
+pub fn listen(for_run: bool) -> nix::Result<()> {
+    let (signals, flags) = (signals(for_run), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
+    let came = signals.thread_block().and_then(|()| SignalFd::with_flags(&signals, flags));
+    match came {
+        Ok(came) => {
+            let (has_run, is_asked) = (AtomicBool::new(false), AtomicBool::new(false));
             // Nobody else has set it.
-            let _ = PENDING.set(pending);
+            let _ = PENDING.set(Pending { signals, came, has_run, is_asked });
             Ok(())
         }
         Err(error) => {
@@ -53,27 +72,54 @@ pub fn listen() -> nix::Result<()> {
 /// Makes the signals wake the loop of `registry` with `token`.
 pub(crate) fn register(registry: &Registry, token: Token) -> std::io::Result<()> {
     PENDING.get().map_or(Ok(()), |pending| {
-        let fd = pending.as_fd().as_raw_fd();
+        let fd = pending.came.as_fd().as_raw_fd();
         registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
     })
 }
 
+/// Notes that a run has begun, which SIGQUIT asks for its figures.
+pub(crate) fn begin_run() {
+    PENDING.get().iter().for_each(|pending| pending.has_run.store(true, Ordering::Relaxed));
+}
+
 /// Takes the signal that has come, if one has.
 pub(crate) fn take() -> Option<Signal> {
-    let came = PENDING.get()?.read_signal().ok()??;
-    i32::try_from(came.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())
+    let pending = PENDING.get()?;
+    let read = || {
+        let came = pending.came.read_signal().ok()??;
+        i32::try_from(came.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())
+    };
+    let signal = read()?;
+    // The loop is not woken again for what is left. A signal that ends the run has its summary.
+    Some(if signal == Signal::SIGQUIT { read().unwrap_or(signal) } else { signal })
+}
+
+/// Takes the SIGQUIT that came while something else than the loop waited.
+pub(crate) fn postponed() -> Option<Signal> {
+    let is_asked = &PENDING.get()?.is_asked;
+    // Most often there is none.
+    let has_come = is_asked.load(Ordering::Relaxed) && is_asked.swap(false, Ordering::Relaxed);
+    has_come.then_some(Signal::SIGQUIT)
+}
+
+/// Leaves `signal` to the loop, if it is none that ends the run. Returns whether it does.
+fn postpone(signal: Signal) -> bool {
+    let may_wait = |pending: &&Pending| pending.has_run.load(Ordering::Relaxed);
+    let pending = PENDING.get().filter(may_wait).filter(|_| signal == Signal::SIGQUIT);
+    pending.iter().for_each(|pending| pending.is_asked.store(true, Ordering::Relaxed));
+    pending.is_some()
 }
 
 /// Calls `act`, which may take long and cannot be woken. Meanwhile a signal has its default
 /// action.
 pub(crate) fn interruptible<T>(act: impl FnOnce() -> T) -> T {
-    if PENDING.get().is_none() {
+    let Some(Pending { signals, .. }) = PENDING.get() else {
         return act();
-    }
+    };
     // These calls do not fail for these signals.
-    let _ = signals().thread_unblock();
+    let _ = signals.thread_unblock();
     let done = act();
-    let _ = signals().thread_block();
+    let _ = signals.thread_block();
     done
 }
 
@@ -89,10 +135,12 @@ pub(crate) fn wait(
 ) -> Result<bool, Failure> {
     let awaited = PollFd::new(fd, events);
     let mut both = vec![awaited];
-    both.extend(PENDING.get().map(|pending| PollFd::new(pending.as_fd(), PollFlags::POLLIN)));
+    both.extend(PENDING.get().map(|pending| PollFd::new(pending.came.as_fd(), PollFlags::POLLIN)));
     loop {
         let polled = poll(&mut both, timeout(until));
-        if let Some(signal) = take() {
+        if let Some(signal) = take()
+            && !postpone(signal)
+        {
             return Err(Failure::by_signal(signal));
         }
         match polled {

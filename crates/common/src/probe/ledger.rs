@@ -1,10 +1,12 @@
 //! What became of the probes of a run, in figures. The ledger takes the same memory
 //! for any number of probes.
 
+pub mod buckets;
 pub mod directions;
 pub mod fate;
 pub mod jitter;
 pub mod outages;
+pub mod periods;
 pub mod sightings;
 pub mod succession;
 pub mod times;
@@ -16,11 +18,16 @@ use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::stray::Kind;
+use buckets::Buckets;
 use directions::Directions;
 use fate::{Came, Fate};
 use sightings::Sightings;
 use succession::Succession;
 use times::Times;
+
+/// How many addresses that did not count are counted separately: more than a name has, unless it has
+/// others again and again.
+const MOST_OTHERS: usize = 64;
 
 /// What became of the probes of a run.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +57,10 @@ pub struct Ledger {
     pub uses_ports_again: bool,
     /// Replies to probes that had ended without a reply.
     pub late: u64,
+    /// Those of them whose probes had ended before the ledger's period began.
+    pub late_of_before: u64,
+    /// Probes that were under way when the ledger's period began.
+    pub carried: u64,
     /// Further answers to probes that had one: a reply, an ICMP error, or another address's.
     pub duplicate: u64,
     /// Datagrams from somebody other than the target.
@@ -58,13 +69,19 @@ pub struct Ledger {
     pub second_syns: u64,
     /// The address that the latest probe to end went to last.
     pub address: Option<SocketAddr>,
+    /// This machine's own address, of the latest probe to end that had one.
+    pub local: Option<SocketAddr>,
     /// Addresses of the target that did not count, and for how many probes.
     pub others: Vec<(SocketAddr, u64)>,
     /// From the attempt to connect until the connection stood. Like the next three, without the
     /// probes that were sent late.
     pub connect: Times,
+    /// The same times, by fixed bounds.
+    pub connect_buckets: Buckets,
     /// From the message until the reply.
     pub reply: Times,
+    /// The same times, by fixed bounds.
+    pub reply_buckets: Buckets,
     /// From the reply's coming to this machine until it was read.
     pub host: Times,
     /// From the attempt to connect until the reply, or until the connection stood, if only that
@@ -113,9 +130,10 @@ impl PortShares {
 }
 
 impl Ledger {
-    /// An empty ledger, which counts by source port if `by_port` is set.
+    /// An empty ledger, which counts by source port if `by_port` is set. It is large, and made in
+    /// several places.
     #[must_use]
-    #[inline(never)] // It is large, and made in five places.
+    #[inline(never)]
     pub fn new(by_port: bool) -> Self {
         Self { ports: by_port.then(PortShares::default), ..Self::default() }
     }
@@ -132,6 +150,7 @@ impl Ledger {
         self.failed_here += u64::from(!is_expected && is_ours);
         self.silent += u64::from(outcome.is_silence());
         self.address = outcome.address.or(self.address);
+        self.local = outcome.local.or(self.local);
         if let (Some(ports), Some(local)) = (&mut self.ports, outcome.local) {
             let share = ports.at(local.port());
             share.sent += 1;
@@ -179,10 +198,12 @@ impl Ledger {
     fn times_of(&mut self, outcome: &Outcome) {
         if let Some(connect) = outcome.connect {
             self.connect.add(connect);
+            self.connect_buckets.add(connect);
             self.second_syns += u64::from(outcome.syn_retransmits.is_some_and(|again| again > 0));
         }
         if let Some(reply) = outcome.reply {
             self.reply.add(reply);
+            self.reply_buckets.add(reply);
             outcome.host.into_iter().for_each(|host| self.host.add(host));
         }
         if let Some(connect) = outcome.connect
@@ -194,9 +215,10 @@ impl Ledger {
 
     /// Counts an address that did not count for a probe.
     fn other(&mut self, address: SocketAddr) {
-        match self.others.iter_mut().find(|(known, _)| *known == address) {
-            Some((_, probes)) => *probes += 1,
-            None => self.others.push((address, 1)),
+        match self.others.iter().position(|(known, _)| *known == address) {
+            Some(at) => self.others[at].1 += 1,
+            None if self.others.len() < MOST_OTHERS => self.others.push((address, 1)),
+            None => {}
         }
     }
 
@@ -233,10 +255,16 @@ impl Ledger {
         self.verdicts.iter().sum()
     }
 
+    /// How many probes nothing came back for in time.
+    #[must_use]
+    pub fn silent(&self) -> u64 {
+        self.silent
+    }
+
     /// How many probes nothing came back for, not even late.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.silent.saturating_sub(self.late)
+        self.silent.saturating_sub(self.late - self.late_of_before)
     }
 
     /// The host that has answered all probes that were answered, if it is one witness, and the way
@@ -267,7 +295,7 @@ impl Ledger {
     /// How many probes were sent and have not ended. If nothing could be sent, an outcome says so.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
-        self.sent.saturating_sub(self.ended_in_all())
+        (self.carried + self.sent).saturating_sub(self.ended_in_all())
     }
 
     /// The times from sending until the reply. If there are connections, the time to

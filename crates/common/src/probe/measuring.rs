@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use crate::exit::Failure;
+use crate::probe::interrupt;
 use crate::probe::plan::Plan;
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
@@ -40,7 +41,11 @@ impl<'a> Measuring<'a> {
     ) -> Result<(), Failure> {
         let Self { target, plan, reporter, end } = self;
         let start = Instant::now();
-        let begun = prober().and_then(|prober| Ok((prober, resolve(target, end)?)));
+        interrupt::begin_run();
+        let begun = prober().and_then(|prober| {
+            RunReport::begin_export(&reporter, plan)?;
+            Ok((prober, resolve(target, end)?))
+        });
         let (mut prober, destination) = match begun {
             Ok((prober, Resolved::Destination(destination))) => (prober, destination),
             Ok((_, Resolved::Nowhere(outcome))) => {
@@ -53,6 +58,9 @@ impl<'a> Measuring<'a> {
             }
         };
         let mut run = Run::new(destination, plan, reporter, Instant::now(), end);
+        if let Some(every) = plan.resolve_every {
+            run.renew(target, every, Instant::now());
+        }
         let driven = drive(&mut prober, &mut run);
         run.conclude(driven, Instant::now())
     }

@@ -63,7 +63,7 @@ impl Persistence {
     /// take turns, and none of them may take long.
     #[must_use]
     pub fn with_turns(&self, target: &Target) -> Target {
-        if self.wait { target.by_turns(INTERVAL) } else { target.clone() }
+        if self.wait { target.by_turns(INTERVAL) } else { target.copied() }
     }
 }
 

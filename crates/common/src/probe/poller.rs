@@ -167,8 +167,10 @@ impl Poller {
     /// # Errors
     /// The system's; or nobody reads standard output any more, if that is watched.
     pub fn wait(&mut self, until: Option<Instant>) -> Result<Woken, Failure> {
+        let mut signal = interrupt::postponed();
+        let until = if signal.is_some() { Some(Instant::now()) } else { until };
         self.wait_for_events(until).map_err(|error| Failure::cannot_poll(&error))?;
-        let (at, mut signal) = (Instant::now(), None);
+        let at = Instant::now();
         self.ready.clear();
         for event in &self.events {
             match event.token() {
@@ -178,7 +180,7 @@ impl Poller {
                     return Err(Failure::unwritten(&ErrorKind::BrokenPipe.into()));
                 }
                 OUTPUT => {}
-                INTERRUPT => signal = interrupt::take(),
+                INTERRUPT => signal = interrupt::take().or(signal),
                 Token(key) => {
                     let (is_for_writing, has_ended) = (is_for_writing(event), has_ended(event));
                     self.ready.push_back(Ready { key, is_for_writing, has_ended });

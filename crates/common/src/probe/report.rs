@@ -5,10 +5,13 @@
 //!   `remarks`: what has to be said with them; `bars`: the distribution of its times;
 //!   `progress`: how far it has come.
 //! - `way`: the way of a probe that was traced.
-//! - `backlog`: lines on their way to standard output.
+//! - `backlog`: lines on their way to standard output; `exposition`, `export`: the figures for
+//!   Prometheus, and the file that has them.
 
 pub(crate) mod backlog;
 pub(crate) mod bars;
+pub(crate) mod export;
+pub(crate) mod exposition;
 pub(crate) mod json;
 pub(crate) mod progress;
 pub(crate) mod remarks;

@@ -1,16 +1,17 @@
 //! Resolves the names of a target on a thread of its own, because the system's resolver takes
 //! no time limit and cannot be woken.
 
-use std::io::{PipeReader, pipe};
-use std::mem;
+use std::io::{self, PipeReader, pipe};
 use std::os::fd::AsFd;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use log::debug;
 use nix::poll::PollFlags;
 
 use crate::descriptors;
 use crate::exit::{Failure, reason};
+use crate::probe::destination::list;
 use crate::probe::extras::{self, Extra};
 use crate::probe::interrupt;
 use crate::probe::target::{Resolved, Target};
@@ -18,21 +19,21 @@ use crate::probe::target::{Resolved, Target};
 /// A target that is being resolved.
 #[derive(Debug)]
 pub(crate) struct Resolving {
-    progress: Progress,
+    written: String,
+    /// The result that has come already, or else the thread that will have it.
+    known: Option<Result<Resolved, Failure>>,
+    spawned: Option<Spawned>,
     /// How long it may take, and until when.
     limit: Duration,
     ends_at: Instant,
 }
 
-type Result<T> = std::result::Result<T, Failure>;
-
+/// A thread that resolves a target.
 #[derive(Debug)]
-enum Progress {
-    /// A thread resolves the name, and closes its end of the pipe when it has the result. A thread
-    /// whose result is waited for no longer goes on by itself.
-    OnThread(PipeReader, JoinHandle<Result<Resolved>>),
-    /// The result is there; none once it was taken.
-    Done(Option<Result<Resolved>>),
+pub(crate) struct Spawned {
+    /// The end of a pipe that the thread closes when it has its result.
+    done: PipeReader,
+    thread: JoinHandle<Result<Resolved, Failure>>,
 }
 
 /// Resolves `target`, within its time, but not beyond `end`.
@@ -40,24 +41,65 @@ enum Progress {
 /// # Errors
 /// A client cannot go to the target as it is written, or not from that source; or a signal has
 /// come.
-pub fn resolve(target: &Target, end: Option<Instant>) -> Result<Resolved> {
+pub fn resolve(target: &Target, end: Option<Instant>) -> Result<Resolved, Failure> {
     let mut resolving = Resolving::start(target, end)?;
     let resolved = resolving.resolved(resolving.ends_at)?;
     Ok(resolved.unwrap_or_else(|| Resolved::not_within(resolving.limit)))
 }
 
+impl Spawned {
+    /// Begins to resolve `target` on a thread of its own. If nobody waits for its end, it goes on.
+    ///
+    /// # Errors
+    /// The system's: there is no pipe, or no thread.
+    pub(crate) fn new(target: &Target) -> io::Result<Self> {
+        let (done, is_running) = pipe()?;
+        let target = target.copied();
+        let resolve = move || {
+            let resolved = target.look_up();
+            drop(is_running);
+            resolved
+        };
+        let thread = thread::Builder::new().name("resolver".to_owned()).spawn(resolve)?;
+        Ok(Self { done, thread })
+    }
+
+    /// Whether the result is there.
+    pub(crate) fn is_done(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// The result, once it is there. A thread that has panicked has ended the process.
+    ///
+    /// # Errors
+    /// A client cannot go to the target.
+    pub(crate) fn result(self) -> Result<Option<Resolved>, Failure> {
+        self.thread.join().ok().transpose()
+    }
+}
+
 impl Resolving {
     /// Begins to resolve `target`: on a thread of its own if it has a name.
-    pub(crate) fn start(target: &Target, end: Option<Instant>) -> Result<Self> {
+    pub(crate) fn start(target: &Target, end: Option<Instant>) -> Result<Self, Failure> {
         let now = Instant::now();
         let left = end.map(|end| end.saturating_duration_since(now));
         let limit = target.timeout().min(left.unwrap_or(Duration::MAX));
-        let progress = if target.has_name() {
-            Progress::begin(target)?
+        let (known, spawned) = if target.has_name() {
+            match Spawned::new(target) {
+                Ok(spawned) => (None, Some(spawned)),
+                Err(error) if descriptors::are_exhausted(&error) => {
+                    return Err(Failure::local("resolver", reason(&error)));
+                }
+                Err(error) => {
+                    extras::have(Extra::Thread, Err::<(), _>(error));
+                    (Some(interrupt::interruptible(|| target.look_up())), None)
+                }
+            }
         } else {
-            Progress::Done(Some(target.look_up()))
+            (Some(target.look_up()), None)
         };
-        Ok(Self { progress, limit, ends_at: now + limit })
+        let written = target.written()?.to_string();
+        Ok(Self { written, known, spawned, limit, ends_at: now + limit })
     }
 
     /// The addresses, if they are known by `until`. After the time for that, the resolver is said
@@ -65,44 +107,21 @@ impl Resolving {
     ///
     /// # Errors
     /// A client cannot go to the target; or a signal has come.
-    pub(crate) fn resolved(&mut self, until: Instant) -> Result<Option<Resolved>> {
-        if let Progress::OnThread(done, _) = &self.progress {
+    pub(crate) fn resolved(&mut self, until: Instant) -> Result<Option<Resolved>, Failure> {
+        if let Some(Spawned { done, .. }) = &self.spawned {
             let until = until.min(self.ends_at);
             if !interrupt::wait(done.as_fd(), PollFlags::POLLIN, Some(until))? {
                 let is_over = self.ends_at <= Instant::now();
                 return Ok(is_over.then(|| Resolved::not_within(self.limit)));
             }
         }
-        match mem::replace(&mut self.progress, Progress::Done(None)) {
-            // The thread has closed the pipe, and ends. It does not panic.
-            Progress::OnThread(_, thread) => thread.join().ok().transpose(),
-            Progress::Done(result) => result.transpose(),
+        let resolved = match self.spawned.take() {
+            Some(spawned) => spawned.result()?,
+            None => self.known.take().transpose()?,
+        };
+        if let Some(Resolved::Destination(destination)) = &resolved {
+            debug!("[*] Going to: {}: {}", self.written, list(destination.addresses()));
         }
-    }
-}
-
-impl Progress {
-    /// Resolves the name of `target` on a thread; or here and now, if there can be no thread.
-    fn begin(target: &Target) -> Result<Self> {
-        let spawned = pipe().and_then(|(done, is_running)| {
-            let target = target.clone();
-            let resolve = move || {
-                let result = target.look_up();
-                drop(is_running);
-                result
-            };
-            let thread = thread::Builder::new().name("resolver".to_owned()).spawn(resolve)?;
-            Ok(Self::OnThread(done, thread))
-        });
-        match spawned {
-            Err(error) if descriptors::are_exhausted(&error) => {
-                Err(Failure::local("resolver", reason(&error)))
-            }
-            Err(error) => {
-                extras::have(Extra::Thread, Err::<(), _>(error));
-                Ok(Self::Done(Some(interrupt::interruptible(|| target.look_up()))))
-            }
-            Ok(progress) => Ok(progress),
-        }
+        Ok(resolved)
     }
 }

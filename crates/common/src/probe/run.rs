@@ -4,11 +4,13 @@
 //! A run has no socket and reads no clock. The loop asks the run which probe is due,
 //! sends the probe, and hands its outcome back. `attempts` has what is no run: exchanges that are
 //! not measured, and that the caller reports; `ending` how a run ends before its time; `examining`
-//! what happens to probes that are examined once they have ended.
+//! what happens to probes that are examined once they have ended; `moving` how a run follows a
+//! target whose address changes.
 
 mod attempts;
 pub mod ending;
 mod examining;
+mod moving;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -28,6 +30,7 @@ use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
 use crate::probe::poller::Watch;
 use crate::probe::races::{Next, Races};
+use crate::probe::renewal::Renewal;
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
 use crate::probe::schedule::{Due, Schedule};
@@ -43,6 +46,10 @@ const MOST_A_TURN: usize = 1000;
 #[derive(Debug)]
 pub struct Run {
     destination: Destination,
+    /// Asks for the target's name again.
+    renewal: Option<Box<Renewal>>,
+    /// Where the target was, and is now, until that is reported.
+    moved: Option<(SocketAddr, SocketAddr)>,
     schedule: Schedule,
     aim: Aim,
     ledger: Ledger,
@@ -102,6 +109,8 @@ impl Run {
         Self {
             schedule,
             aim: destination.aim(),
+            renewal: None,
+            moved: None,
             ledger,
             report: None,
             end: None,
@@ -138,7 +147,8 @@ impl Run {
         self.report.as_ref().is_some_and(RunReport::has_flows)
     }
 
-    /// Begins a turn of the loop. Stops the run if its time is up, and draws the progress.
+    /// Begins a turn of the loop. Stops the run if its time is up, follows the target, ends the period if it is
+    /// over, and draws the progress.
     pub fn begin_turn(&mut self, now: Instant) {
         self.left_of_turn = MOST_A_TURN;
         if self.report.is_some() && self.end.is_some_and(|end| end <= now + self.grace()) {
@@ -147,7 +157,9 @@ impl Run {
         if self.stops_at().is_some_and(|end| end <= now) {
             self.is_stopped = true;
         }
+        self.follow(now);
         if let Some(report) = &mut self.report {
+            report.end_period(&self.ledger, now);
             report.draw_progress(&self.ledger, now);
         }
     }
@@ -235,6 +247,7 @@ impl Run {
             self.slowest_refusal = self.slowest_refusal.max(now.saturating_duration_since(sent));
         }
         self.schedule.ended(due, now);
+        self.report.iter_mut().for_each(|report| report.enter(&ended));
         self.report_or_hold(ended, due.flow, now);
     }
 
@@ -251,8 +264,11 @@ impl Run {
         self.report_ended()?;
         self.ledger.stray(stray.kind);
         let strays = self.ledger.strays();
-        let report = self.report.as_mut();
-        report.map_or(Ok(()), |report| report.stray(&stray, strays, from, local))
+        let Some(report) = &mut self.report else {
+            return Ok(());
+        };
+        report.enter_stray(&stray);
+        report.stray(&stray, strays, from, local)
     }
 
     /// Enters and reports the probes that have ended. The loop calls this when it has
@@ -274,6 +290,10 @@ impl Run {
         })?;
         all.clear();
         self.ended = all;
+        if let Some((from, to)) = self.moved.take() {
+            report.address_changed(from, to)?;
+        }
+        report.period(&self.ledger, self.destination.resolve())?;
         report.write()
     }
 
@@ -285,7 +305,7 @@ impl Run {
 
     /// When the loop has to act next, apart from the end of a probe's time: a probe is due
     /// whose flow `is_free` to send it, or goes on to its next address; the run ends; progress
-    /// is to be drawn. The loop listens for late replies until `listening`, if at all.
+    /// is to be drawn; the name is asked for again. The loop listens for late replies until `listening`, if at all.
     pub fn next_at(
         &self,
         is_free: &dyn Fn(u32) -> bool,
@@ -297,7 +317,8 @@ impl Run {
         let is_last = self.report.is_some() && self.has_ended() && !self.examining.is_busy();
         let end_of_listening = listening.filter(|_| is_last);
         let due = self.schedule.next_at(is_free);
-        let times = [due, next_address, self.stops_at(), end_of_listening, progress];
+        let renewal = self.renewal.as_ref().and_then(|renewal| renewal.next_at(due));
+        let times = [due, next_address, self.stops_at(), end_of_listening, progress, renewal];
         times.into_iter().flatten().min()
     }
 

@@ -40,6 +40,23 @@ fn run(command: &str, start: Instant, end: Option<Instant>) -> Run {
 }
 
 #[test]
+fn a_name_is_asked_for_again_where_a_run_has_no_end_or_it_is_wanted() {
+    let every = |command: &str| {
+        let options = Options::parse_from(["test"].into_iter().chain(command.split(' ')));
+        options.probing.plan(&options.target).unwrap().unwrap().resolve_every
+    };
+    let secs = |secs| Some(Duration::from_secs(secs));
+    for (command, expected) in [
+        ("-c 0", secs(60)),
+        ("-c 5", None),
+        ("-c 0 --resolve-every 0", None),
+        ("-c 5 --resolve-every 10s", secs(10)),
+    ] {
+        assert_eq!(every(command), expected, "{command}");
+    }
+}
+
+#[test]
 fn a_turn_ends_however_many_probes_are_due_and_fail_at_once() {
     let start = Instant::now();
     let schedule = Schedule::new(start, Duration::ZERO, 1, u64::MAX);

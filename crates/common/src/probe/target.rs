@@ -6,14 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use log::debug;
 
 use crate::address::{Address, Host, Place};
 use crate::duration;
 use crate::exit::Failure;
 use crate::options::{Parse, Text, text};
 use crate::port::{Port, parse_port};
-use crate::probe::destination::{Destination, list};
+use crate::probe::destination::Destination;
 use crate::probe::dscp;
 use crate::probe::egress::{Egress, LONGEST_NAME};
 use crate::probe::outcome::Outcome;
@@ -116,7 +115,14 @@ impl Target {
     #[must_use]
     pub fn by_turns(&self, limit: Duration) -> Self {
         let timeout = if self.has_source_port() { self.timeout.min(limit) } else { self.timeout };
-        Self { timeout, ..self.clone() }
+        Self { timeout, ..self.copied() }
+    }
+
+    /// The same target. It has many parts, and is cloned in several places.
+    #[must_use]
+    #[inline(never)]
+    pub fn copied(&self) -> Self {
+        self.clone()
     }
 
     /// Whether the target or the source is a name, which takes time to resolve.
@@ -242,7 +248,6 @@ impl Target {
                 return Err(Failure::usage(&written, "not of the source address's family"));
             }
         }
-        debug!("[*] Going to: {written}: {}", list(&addresses));
         let destination = Destination::new(addresses, self.timeout);
         let destination = destination.with_sources(sources).with_resolve(resolve);
         Ok(Resolved::Destination(destination.with_dscp(self.egress().dscp)))

@@ -80,10 +80,12 @@ impl Flows {
         }
         let lanes = &mut self.0[flow];
         let found = lanes.iter().position(|lane| lane.address == address);
-        let at = found.unwrap_or(lanes.len());
-        if found.is_none() {
+        let at = found.unwrap_or_else(|| {
+            // A target may have other addresses again and again.
+            lanes.retain(|lane| !lane.free.is_empty());
             lanes.push(Lane { address, free: VecDeque::new() });
-        }
+            lanes.len() - 1
+        });
         &mut lanes[at]
     }
 
@@ -115,5 +117,21 @@ impl Lane {
         if let Some(place) = self.free.iter().position(|free| *free == (rank, key)) {
             self.free.remove(place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_without_a_free_port_do_not_add_up() {
+        let mut flows = Flows::default();
+        for port in 1..1000 {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            flows.lane_mut(0, address).enter(0, 0);
+            flows.lane_mut(0, address).leave(0, 0);
+        }
+        assert_eq!(flows.0[0].len(), 1);
     }
 }

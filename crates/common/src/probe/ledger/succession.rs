@@ -5,6 +5,7 @@
 //! probes with lower numbers have ended. Most often there are none, and nothing waits.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use super::fate::Fate;
 use super::jitter::Jitter;
@@ -42,17 +43,11 @@ pub struct Succession {
 
 impl Default for Succession {
     fn default() -> Self {
-        Self::from_number(1)
+        Self { next: 1, waiting: VecDeque::new(), figures: Figures::default() }
     }
 }
 
 impl Succession {
-    /// The probes from the one with the number `first` on. Those before it do not count.
-    #[must_use]
-    pub fn from_number(first: u64) -> Self {
-        Self { next: first, waiting: VecDeque::new(), figures: Figures::default() }
-    }
-
     /// Enters the `fate` of the probe with this number. A probe that ends after it was passed
     /// over does not count.
     pub fn enter(&mut self, number: u64, fate: Fate) {
@@ -81,6 +76,12 @@ impl Succession {
             self.figures.add(self.next, fate);
         }
         self.next += 1;
+    }
+
+    /// Begins new figures with what has no place in the order yet. The figures so far stay here.
+    pub fn split(&mut self) -> Self {
+        let (next, waiting) = (self.next, mem::take(&mut self.waiting));
+        Self { next, waiting, figures: Figures::default() }
     }
 
     /// The figures of what has ended so far, as if no other probe were under way.

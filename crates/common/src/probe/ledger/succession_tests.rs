@@ -138,7 +138,25 @@ fn a_probe_that_never_ends_holds_up_no_more_than_so_many() {
     // However far the next one is.
     succession.enter(100 * MOST_AHEAD, failed);
     assert_eq!(succession.waiting.len() as u64, MOST_AHEAD);
-    assert_eq!(Succession::from_number(7).next, 7);
+}
+
+#[test]
+fn parts_have_new_figures_and_what_waits_counts_in_the_part_in_which_it_gets_its_place() {
+    let start = Instant::now();
+    let at = |number: u64| start + Duration::from_millis(100 * number);
+    let failed = |number| Fate { sent: at(number), came: Came::Failed, reply: None };
+    let ok = |number| Fate { came: Came::AsExpected, ..failed(number) };
+    let mut first = Succession::default();
+    first.enter(1, failed(1));
+    first.enter(2, failed(2));
+    first.enter(4, failed(4));
+    let mut second = first.split();
+    second.enter(3, failed(3));
+    second.enter(5, ok(5));
+    let outage = |part: &Succession| part.so_far().outages.longest.unwrap();
+    let (before, after) = (outage(&first), outage(&second));
+    assert_eq!((before.first, before.last, before.end), (1, 2, None), "it goes on");
+    assert_eq!((after.first, after.last, after.end), (3, 4, Some(at(5))));
 }
 
 #[test]

@@ -57,6 +57,12 @@ impl Times {
         Duration::from_nanos(self.greatest)
     }
 
+    /// The sum of the times.
+    #[must_use]
+    pub fn sum(&self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.sum).unwrap_or(u64::MAX))
+    }
+
     /// The mean of the times.
     #[must_use]
     #[inline(never)]

@@ -10,6 +10,7 @@ use crate::output::json::{self, Field};
 use crate::percent::Percent;
 use crate::printable::printable;
 use crate::probe::examination::Subject;
+use crate::probe::ledger::buckets::Buckets;
 use crate::probe::ledger::outages::Outage;
 use crate::probe::ledger::succession::Figures;
 use crate::probe::ledger::times::Times;
@@ -17,7 +18,7 @@ use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Other};
-use crate::probe::report::summary::{PERCENTILES, Summary, WallClock};
+use crate::probe::report::summary::{PERCENTILES, Summary, wall_clock};
 use crate::probe::stray::Stray;
 use crate::probe::trace::path::{Hop, Path};
 use crate::protocol::BUFFER_SIZE;
@@ -101,15 +102,29 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: S
     json::object("stray", stamp.time(), &fields)
 }
 
-/// The summary of a run.
-pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
+/// The target has another address.
+pub(crate) fn address_changed(
+    target: &Address,
+    from: SocketAddr,
+    to: SocketAddr,
+    stamp: Stamp,
+) -> String {
+    let fields = [
+        ("target", Field::Text(target.to_string())),
+        ("from", text(Some(from))),
+        ("to", text(Some(to))),
+    ];
+    json::object("address_changed", stamp.time(), &fields)
+}
+
+/// The summary of a run, or of a part of it, as this `event`.
+pub(crate) fn summary(event: &str, summary: &Summary<'_>, stamp: Stamp) -> String {
     let ledger = summary.ledger;
     let verdicts = Verdict::ALL.map(|verdict| (verdict.as_str(), ledger.count(verdict)));
     let causes = Cause::ALL.map(|cause| (cause.as_str(), ledger.caused_by(cause)));
     let sightings = &ledger.sightings;
     let is_seen = sightings.seen_as.is_some();
     let Figures { outages, jitter } = &summary.in_order;
-    let of = |found: &Outage| outage(found, &summary.clock);
     let fields = [
         ("target", Field::Text(summary.target.to_string())),
         ("address", text(ledger.address)),
@@ -131,7 +146,7 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("failed_percent", share(summary.failures())),
         ("verdicts", counts(&verdicts)),
         ("causes", counts(&causes)),
-        ("elapsed_ms", Field::Millis(Millis(summary.elapsed))),
+        ("elapsed_ms", Field::Millis(Millis(summary.span.elapsed))),
         ("resolve_ms", millis(summary.resolve)),
         ("connect_ms", times(&ledger.connect)),
         ("reply_ms", times(&ledger.reply)),
@@ -140,15 +155,19 @@ pub(crate) fn summary(summary: &Summary<'_>, stamp: Stamp) -> String {
         ("from_due_ms", times(&ledger.from_due)),
         ("jitter_ms", millis(jitter.mean())),
         ("outage_count", Field::Number(outages.count)),
-        ("outages", Field::List(outages.newest.iter().map(of).collect())),
-        ("longest_outage", outages.longest.as_ref().map_or(Field::Nothing, of)),
+        ("outages", Field::List(outages.newest.iter().map(outage).collect())),
+        ("longest_outage", outages.longest.as_ref().map_or(Field::Nothing, outage)),
         ("flows", flows(ledger)),
         ("hosts", if is_seen { hosts(ledger) } else { Field::Nothing }),
         ("seen_as", text(sightings.seen_as)),
         ("translated", number(is_seen.then_some(sightings.translated))),
         ("others", Field::List(ledger.others.iter().map(others_of_run).collect())),
+        ("local", text(ledger.local)),
+        ("begin", Field::Time(summary.span.begin)),
+        ("end", Field::Time(summary.span.end)),
+        ("buckets", buckets(&ledger.reply_buckets)),
     ];
-    json::object("summary", stamp.time(), &fields)
+    json::object(event, stamp.time(), &fields)
 }
 
 /// The way of a probe; null if the probe was not traced.
@@ -218,15 +237,22 @@ fn times(times: &Times) -> Field {
     Field::Object(fields)
 }
 
-fn outage(outage: &Outage, clock: &WallClock) -> Field {
+fn outage(outage: &Outage) -> Field {
     Field::Object(vec![
-        ("begin", text(Some(clock.at(outage.begin)))),
-        ("end", text(outage.end.map(|end| clock.at(end)))),
+        ("begin", Field::Time(wall_clock(outage.begin))),
+        ("end", outage.end.map_or(Field::Nothing, |end| Field::Time(wall_clock(end)))),
         ("duration_ms", Field::Millis(Millis(outage.duration()))),
         ("first", Field::Number(outage.first)),
         ("last", Field::Number(outage.last)),
         ("probes", Field::Number(outage.probes)),
     ])
+}
+
+fn buckets(buckets: &Buckets) -> Field {
+    let bucket = |(bound, count): (Option<Duration>, u64)| {
+        Field::Object(vec![("le_ms", millis(bound)), ("count", Field::Number(count))])
+    };
+    Field::List(Buckets::bounds().zip(buckets.cumulative()).map(bucket).collect())
 }
 
 fn flows(ledger: &Ledger) -> Field {

@@ -51,6 +51,14 @@ impl Progress {
         }
     }
 
+    /// Says `line` on standard error, where the progress may be drawn, and the key that has asked for
+    /// it shown (`^\`).
+    pub fn say(&mut self, line: &str) {
+        self.clear();
+        let begin = if io::stderr().is_terminal() { "\r" } else { "" };
+        write(&format!("{begin}{line}\n"));
+    }
+
     /// Takes the line off the screen.
     pub fn clear(&mut self) {
         if self.is_drawn {

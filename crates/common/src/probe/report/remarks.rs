@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use crate::duration;
+use crate::output::rfc3339;
 use crate::printable::printable;
 use crate::probe::ledger::directions::Directions;
 use crate::probe::ledger::outages::Outage;
 use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
-use crate::probe::report::summary::Summary;
+use crate::probe::report::summary::{Summary, wall_clock};
 
 /// How many source ports, hosts and addresses are named. More names would hide the rest.
 const MOST_NAMED: usize = 8;
@@ -92,7 +93,8 @@ fn causes(ledger: &Ledger, remarks: &mut Vec<String>) {
 /// How many outages there were, and the longest. Where nothing came out as expected, the counts
 /// say it all.
 fn outages(summary: &Summary<'_>) -> Option<String> {
-    let (ledger, clock) = (summary.ledger, &summary.clock);
+    let ledger = summary.ledger;
+    let clock = |at| rfc3339(wall_clock(at));
     let outages = &summary.in_order.outages;
     let longest = outages.longest?;
     if ledger.ended_in_all() == ledger.failed + ledger.failed_here {
@@ -100,9 +102,9 @@ fn outages(summary: &Summary<'_>) -> Option<String> {
     }
     let count = outages.count;
     let which = if count == 1 { ". It" } else { "s. The longest" };
-    let (took, begin) = (duration::words(longest.duration()), clock.at(longest.begin));
+    let (took, begin) = (duration::words(longest.duration()), clock(longest.begin));
     let (least, end) = match longest.end {
-        Some(end) => ("", clock.at(end).to_string()),
+        Some(end) => ("", clock(end).to_string()),
         None => (" at least", "the end".to_owned()),
     };
     let Outage { probes, first, last, .. } = longest;

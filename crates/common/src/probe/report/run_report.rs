@@ -1,24 +1,27 @@
 //! The report of a run: a line for each probe as the run goes, and the summary in the
-//! end.
+//! end. `parts` has what is reported of a part of it.
+
+mod parts;
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::LevelFilter;
 
 use super::backlog::Backlog;
 use super::progress::{self, Progress};
-use super::summary::{Summary, WallClock};
+use super::summary::{Span, wall_clock};
 use super::{Reporter, bars, json, text, way};
 use crate::exit::Failure;
 use crate::output::Style;
 use crate::percent::Percent;
 use crate::probe::examination::Subject;
 use crate::probe::ledger::Ledger;
+use crate::probe::ledger::periods::{Period, Periods};
 use crate::probe::outcome::Ended;
 use crate::probe::plan::Plan;
-use crate::probe::poller::Watch;
+use crate::probe::poller::{Watch, earlier};
 use crate::probe::stray::Stray;
 use crate::probe::trace::path::Path;
 
@@ -34,6 +37,16 @@ pub struct RunReport {
     progress: Progress,
     backlog: Backlog,
     start: Instant,
+    /// The same, by the wall clock.
+    begin: SystemTime,
+    /// With `--every`.
+    periods: Option<Box<Periods>>,
+    /// When the period began, by the wall clock.
+    period_begin: SystemTime,
+    /// A period that is over and not reported yet, and when it ended.
+    over: Option<(Period, SystemTime)>,
+    /// When it was last warned of a file that cannot be written.
+    warned: Option<Instant>,
 }
 
 impl RunReport {
@@ -45,7 +58,23 @@ impl RunReport {
         let has_log = log::max_level() > LevelFilter::Info;
         let is_silent = reporter.level() < LevelFilter::Warn;
         let progress = Progress::new(start, !(has_lines || has_log || is_silent));
-        Self { reporter, plan, progress, backlog: Backlog::default(), start }
+        let (backlog, begin) = (Backlog::default(), wall_clock(start));
+        let periods = plan
+            .every
+            .map(|every| Box::new(Periods::new(every, start, Ledger::new(plan.has_flows))));
+        let (period_begin, over, warned) = (begin, None, None);
+        Self {
+            reporter,
+            plan,
+            progress,
+            backlog,
+            start,
+            begin,
+            periods,
+            period_begin,
+            over,
+            warned,
+        }
     }
 
     /// Whether `--flows` was given.
@@ -60,10 +89,10 @@ impl RunReport {
         self.reporter.is_expected(&ended.last)
     }
 
-    /// When progress is to be drawn next.
+    /// When progress is to be drawn next, or the period ends.
     #[must_use]
     pub fn next_at(&self) -> Option<Instant> {
-        self.progress.next_at()
+        earlier(self.progress.next_at(), self.periods.as_ref().map(|periods| periods.ends_at()))
     }
 
     /// Draws how far the run has come, if it is time for that.
@@ -164,6 +193,7 @@ impl RunReport {
     pub fn nowhere(mut self, ended: &Ended, now: Instant) -> Result<(), Failure> {
         let mut ledger = Ledger::new(self.plan.has_flows);
         ledger.ended(ended, self.is_expected(ended));
+        self.export(&ledger, false);
         let is_printed = self.reporter.level() >= LevelFilter::Warn;
         let judge = if is_printed { Reporter::exchange } else { Reporter::judge };
         let judged = judge(&self.reporter, ended);
@@ -209,6 +239,8 @@ impl RunReport {
         now: Instant,
     ) -> Result<(), Failure> {
         self.progress.clear();
+        self.close_period(ledger, now, true);
+        self.export(ledger, false);
         if let Err(failure) = driven {
             self.end_after(&failure)?;
             self.reporter.say(&failure);
@@ -227,26 +259,18 @@ impl RunReport {
         if failure.signal().is_some() { self.backlog.write() } else { self.backlog.flush() }
     }
 
-    /// Prints the summary, and the histogram if one was asked for. To a program it is the result,
-    /// which `-qq` does not silence.
+    /// Prints the summary, after that of the last period, and the histogram if one was asked for. To
+    /// a program it is the result, which `-qq` does not silence.
     fn summarize(
         &mut self,
         ledger: &Ledger,
         resolve: Option<Duration>,
         now: Instant,
     ) -> Result<(), Failure> {
-        let histogram = self.histogram(ledger);
-        let Reporter { target, expected, output, .. } = &self.reporter;
+        self.print_period(resolve)?;
         let elapsed = now.saturating_duration_since(self.start);
-        let in_order = ledger.succession.so_far();
-        let clock = WallClock::now();
-        let summary =
-            Summary { target, expected: *expected, ledger, in_order, clock, elapsed, resolve };
-        match output.style() {
-            Style::Json => self.backlog.push(&json::summary(&summary, output.stamp())),
-            Style::Text if output.level() < LevelFilter::Warn => Ok(()),
-            Style::Text => self.backlog.push(&(text::summary(&summary) + &histogram)),
-        }
+        let span = Span { begin: self.begin, end: wall_clock(now), elapsed };
+        self.print("summary", None, ledger, resolve, span)
     }
 
     /// Whether the run is a success. Probes that have not ended are none: they were waited for. In

@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::address::Address;
-use crate::output::Time;
 use crate::percent::Percent;
 use crate::probe::ledger::Ledger;
 use crate::probe::ledger::succession::Figures;
@@ -23,36 +22,30 @@ pub struct Summary<'a> {
     pub ledger: &'a Ledger,
     /// The outages and the jitter.
     pub in_order: Figures,
-    /// What turns the times of outages into those of the wall clock.
-    pub clock: WallClock,
-    /// How long the run took.
-    pub elapsed: Duration,
     /// How long it took to resolve the target's name; none if it has no name.
     pub resolve: Option<Duration>,
+    /// When it was, and for how long.
+    pub span: Span,
+    /// Which period of the run it is of; none if it is of all of it.
+    pub period: Option<u64>,
 }
 
-/// The wall clock as it is at one moment. All times are told by it as it is then, also those
-/// before it was set.
+/// When a run was, or a part of it, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub struct WallClock {
-    monotonic: Instant,
-    wall: SystemTime,
+pub struct Span {
+    /// When it began, by the wall clock.
+    pub begin: SystemTime,
+    /// When it ended, by the wall clock.
+    pub end: SystemTime,
+    /// How long it took, by a clock that is never set.
+    pub elapsed: Duration,
 }
 
-impl WallClock {
-    /// The clock as it is now.
-    #[must_use]
-    pub fn now() -> Self {
-        Self { monotonic: Instant::now(), wall: SystemTime::now() }
-    }
-
-    /// What the clock showed at a time that has passed, to the millisecond.
-    #[must_use]
-    #[inline(never)]
-    pub fn at(&self, time: Instant) -> Time {
-        let ago = self.monotonic.saturating_duration_since(time);
-        humantime::format_rfc3339_millis(self.wall.checked_sub(ago).unwrap_or(self.wall))
-    }
+/// The wall clock's time at `at`, by that clock as it is now.
+#[inline(never)]
+pub(crate) fn wall_clock(at: Instant) -> SystemTime {
+    let now = SystemTime::now();
+    now.checked_sub(at.elapsed()).unwrap_or(now)
 }
 
 /// The percentiles that are printed: in thousandths, and by name.
@@ -70,7 +63,7 @@ impl Summary<'_> {
     /// or none has ended but by this machine's own fault.
     #[must_use]
     pub fn loss(&self) -> Option<Percent> {
-        self.share(self.ledger.lost()).filter(|_| self.ledger.sent > 0)
+        self.share(self.ledger.lost()).filter(|_| self.ledger.sent + self.ledger.carried > 0)
     }
 
     /// The share of the probes that have ended that did not come out as expected, as for
@@ -121,10 +114,11 @@ mod tests {
             ledger.host.add(Duration::from_micros(*host));
         }
         let target = &"192.0.2.1:7000".parse().unwrap();
-        let (in_order, clock) = (ledger.succession.so_far(), WallClock::now());
-        let (expected, elapsed, resolve) = ("ok".parse().unwrap(), Duration::ZERO, None);
-        let ledger = &ledger;
-        Summary { target, expected, ledger, in_order, clock, elapsed, resolve }.is_slow_to_read()
+        let (expected, in_order) = ("ok".parse().unwrap(), ledger.succession.so_far());
+        let (begin, ledger) = (SystemTime::now(), &ledger);
+        let span = Span { begin, end: begin, elapsed: Duration::ZERO };
+        let (resolve, period) = (None, None);
+        Summary { target, expected, ledger, in_order, resolve, span, period }.is_slow_to_read()
     }
 
     #[test]
@@ -137,16 +131,5 @@ mod tests {
         assert!(!is_slow(&[(100, 900); 1000]));
         assert!(!is_slow(&[(20_000, 2_900); 1000]));
         assert!(!is_slow(&[&[(100, 50); 91][..], &[(100, 9_000); 9]].concat()), "a few of many");
-    }
-
-    #[test]
-    fn a_time_that_has_passed_is_one_of_the_wall_clock() {
-        let monotonic = Instant::now() + Duration::from_secs(3600);
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_millis(86_400_250);
-        let clock = WallClock { monotonic, wall };
-        let before = monotonic - Duration::from_millis(500);
-        assert_eq!(clock.at(before).to_string(), "1970-01-01T23:59:59.750Z");
-        let future = monotonic + Duration::from_secs(1);
-        assert_eq!(clock.at(future).to_string(), "1970-01-02T00:00:00.250Z");
     }
 }

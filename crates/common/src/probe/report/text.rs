@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::address::{Address, Host};
 use crate::duration::{self, Millis};
+use crate::output::rfc3339;
 use crate::percent::Percent;
 use crate::probe::destination::list;
 use crate::probe::ledger::Ledger;
@@ -153,6 +154,18 @@ pub(crate) fn progress(ledger: &Ledger, all: Option<u64>) -> String {
     format!("{}{of_all} sent: {ok} ok, {lost} lost{median}", ledger.sent)
 }
 
+/// `10 sent in 9s: 8 ok, 2 no-reply, 10.0 % lost, p50 1.234 ms, p99 2.345 ms`
+pub(crate) fn so_far(summary: &Summary<'_>) -> String {
+    let mut line = counts(summary);
+    line.truncate(line.trim_end().len());
+    for (thousandths, name) in [(500, "p50"), (990, "p99")] {
+        if let Some(time) = summary.ledger.from_sending().percentile(thousandths) {
+            line += &format!(", {name} {} ms", Millis(time));
+        }
+    }
+    line
+}
+
 /// The summary of a run, in several lines.
 pub(crate) fn summary(summary: &Summary<'_>) -> String {
     let mut text = heading(summary) + &counts(summary) + &times(summary);
@@ -163,13 +176,15 @@ pub(crate) fn summary(summary: &Summary<'_>) -> String {
     text
 }
 
-/// `--- box:6666 (192.0.2.1), resolved in 1.234 ms`
+/// `--- box:6666 (192.0.2.1), resolved in 1.234 ms`; of a period `, period 3, until ...`
 fn heading(summary: &Summary<'_>) -> String {
     let mut line = format!("--- {}", summary.target);
     if let (Host::Name(_), Some(address)) = (&summary.target.host, summary.ledger.address) {
         line += &format!(" ({})", address.ip());
     }
-    if let Some(resolve) = summary.resolve {
+    if let Some(number) = summary.period {
+        line += &format!(", period {number}, until {}", rfc3339(summary.span.end));
+    } else if let Some(resolve) = summary.resolve {
         line += &format!(", resolved in {} ms", Millis(resolve));
     }
     line + "\n"
@@ -178,7 +193,7 @@ fn heading(summary: &Summary<'_>) -> String {
 /// `10 sent in 9s: 8 ok, 2 no-reply, 1 late, 10.0 % lost`
 fn counts(summary: &Summary<'_>) -> String {
     let Summary { ledger, expected, .. } = summary;
-    let mut line = format!("{} sent in {}:", ledger.sent, duration::words(summary.elapsed));
+    let mut line = format!("{} sent in {}:", ledger.sent, duration::words(summary.span.elapsed));
     for verdict in Verdict::ALL {
         let count = ledger.count(verdict);
         if count > 0 || expected.contains(verdict) {
@@ -199,7 +214,7 @@ fn counts(summary: &Summary<'_>) -> String {
     let of = |share: Option<Percent>, what: &str| share.map(|share| format!("{share} % {what}"));
     let shares = if !expected.is_reply() {
         vec![of(summary.failures(), "not as expected")]
-    } else if ledger.failed == ledger.lost() + ledger.late {
+    } else if ledger.failed == ledger.lost() + ledger.late - ledger.late_of_before {
         vec![of(summary.loss(), "lost")]
     } else {
         vec![of(summary.loss(), "lost"), of(summary.failures(), "failed")]

@@ -50,13 +50,21 @@ impl Run {
     }
 
     /// Ends the run early, because `signal` asks for it at `now`: no further probe is sent,
-    /// and those that are out have twice as long as answers have taken so far.
+    /// and those that are out have twice as long as answers have taken so far. SIGQUIT ends
+    /// nothing: the figures so far are reported.
     ///
     /// # Errors
     /// The signal ends the process at once: a single exchange, whose outcome nobody waits for any
     /// more; or a run that a signal has ended before. A terminal that hangs up leaves nobody to
     /// report to.
     pub fn interrupt(&mut self, signal: Signal, now: Instant) -> Result<(), Failure> {
+        if signal == Signal::SIGQUIT {
+            self.report_ended()?;
+            let Self { report, ledger, destination, .. } = self;
+            let report = report.as_mut();
+            return report
+                .map_or(Ok(()), |report| report.so_far(ledger, destination.resolve(), now));
+        }
         let is_single = self.report.is_none() && self.pause.is_none();
         match self.signal {
             _ if is_single || signal == Signal::SIGHUP => return Err(Failure::by_signal(signal)),
