@@ -4,7 +4,8 @@
 //! At most one probe is out from a port. A port whose probe was answered is free. A port that
 //! may get more answers is quiet, and goes on listening until its place is needed: then a port
 //! that has been quiet for long enough is closed. If there is none, probes wait. With
-//! `--source-port` a flow has only one port, which is free again after its quiet.
+//! `--source-port` a flow has only one port, which is free again after its quiet. `lending` takes a
+//! port out, so that something else can leave from it.
 //!
 //! This is pure policy, without a clock and without system calls. With each port the caller
 //! keeps a value of type `S`: a socket, or a name in the scenarios. However many ports are
@@ -13,12 +14,13 @@
 mod accounts;
 pub mod deadlines;
 pub mod flows;
+mod lending;
 pub mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::probe::aim::Probe;
 use common::probe::outcome::trouble::Trouble;
@@ -133,33 +135,6 @@ impl<S> Ports<S> {
             self.last_opened.remove(&flow);
         }
         (socket, out)
-    }
-
-    /// Takes out the port from which probe `number` was sent to `address`, if it has ended and is
-    /// the last one sent from there: other things leave from it from now on, and their answers are
-    /// no strays. With `--source-port` its flow has no other one, and sends nothing until
-    /// [`Ports::give_back`].
-    pub fn lend(&mut self, number: u64, address: SocketAddr) -> Option<S> {
-        let is_that = |slot: &Slot<S>| {
-            slot.address == address && slot.out.is_none() && slot.state.last() == Some(number)
-        };
-        let (key, flow) = self
-            .slots
-            .iter()
-            .find(|(_, slot)| is_that(slot))
-            .map(|(key, slot)| (key, slot.flow))?;
-        self.lent = Some(flow);
-        Some(self.close(key).0)
-    }
-
-    /// How long a port is quiet that has to be, at least.
-    pub fn quiet(&self) -> Duration {
-        self.policy.quiet
-    }
-
-    /// Notes that the port that was taken out is closed.
-    pub fn give_back(&mut self) {
-        self.lent = None;
     }
 
     /// The key that [`Ports::add`] returns next.

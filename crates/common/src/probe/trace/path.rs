@@ -120,7 +120,7 @@ impl fmt::Display for Path {
         }
         match self.end.reason() {
             Some(reason) => write!(f, ": {reason}"),
-            None if self.end == End::OutOfTime => f.write_str(", when the time was up"),
+            None if self.end == End::OutOfTime => f.write_str(", when the trace had to end"),
             None => Ok(()),
         }
     }
