@@ -232,7 +232,9 @@ fn times(summary: &Summary<'_>) -> String {
         rows.push(("host", &ledger.host));
     }
     if summary.is_behind() {
-        let total = (ledger.total.samples() > 0).then_some(("total", &ledger.total));
+        // With --connect it is the time to connect.
+        let has_both = ledger.connect.samples() > 0 && ledger.reply.samples() > 0;
+        let total = has_both.then_some(("total", &ledger.total));
         rows.extend(total.into_iter().chain([("from due", &ledger.from_due)]));
     }
     rows.retain(|(_, times)| times.samples() > 0);
