@@ -1,21 +1,20 @@
 //! With which DSCP datagrams came: for `--witness`, which says so in its reply, and answers with
 //! the same one.
 
-use std::num::NonZeroU8;
-
-/// The DSCP of a datagram (RFC 2474), if the kernel has said which. One byte: the DSCP and 1.
+/// The DSCP of a datagram (RFC 2474), if the kernel has said which: the DSCP and 1, or 0. It is
+/// compared for each reply, and a byte is quickest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dscp(Option<NonZeroU8>);
+pub struct Dscp(u8);
 
 impl Dscp {
     /// The DSCP in a TOS or traffic class, whose lowest two bits are for ECN.
     pub fn of_class(class: u8) -> Self {
-        Self(NonZeroU8::new((class >> 2) + 1))
+        Self((class >> 2) + 1)
     }
 
     /// The DSCP, if it is known.
     pub fn known(self) -> Option<u8> {
-        self.0.map(|one_more| one_more.get() - 1)
+        self.0.checked_sub(1)
     }
 
     /// The TOS or traffic class of a reply, if it is not the usual one, 0.

@@ -65,10 +65,16 @@ pub fn with_control(
     let class = class.as_ref().map(ControlMessage::Ipv6TClass);
     let tos = tos.as_ref().map(ControlMessage::Ipv4Tos);
     let (mut all, mut used) = ([ControlMessage::UdpGsoSegments(&0); 4], 0);
-    for message in [from, cut, tos, class].into_iter().flatten() {
-        all[used] = message;
-        used += 1;
-    }
+    let mut add = |message| {
+        if let Some(message) = message {
+            all[used] = message;
+            used += 1;
+        }
+    };
+    add(from);
+    add(cut);
+    add(tos);
+    add(class);
     send(&all[..used]);
 }
 

@@ -64,8 +64,8 @@ impl Shared {
         (longest > UDP_REPLY.len() && !self.is_limited).then_some(longest)
     }
 
-    /// The reply to `message`, which came with this `dscp`, unless the guard objects or `--count` is reached. This is counted
-    /// and printed.
+    /// The reply to `message`, which came with this `dscp`, unless the guard objects or `--count` is
+    /// reached. This is counted and printed.
     pub fn reply_to(
         &self,
         peer: &Peer,
@@ -93,10 +93,12 @@ impl Shared {
     }
 
     /// What a witness answers: what came of what `peer` asks about, or what it sees of `peer`.
+    #[inline(never)] // Not in the way of those without `--witness`.
     fn testimony(&self, peer: &Peer, message: &[u8], dscp: Dscp, now: Instant) -> Vec<u8> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !inquiry::is_one(message) {
             seen.note(peer.address(), false, now);
+            drop(seen);
             return self.reply.to_one(peer, self.replies.next(), dscp.known());
         }
         let host = self.reply.host().unwrap_or_default();
@@ -105,6 +107,7 @@ impl Shared {
     }
 
     /// Notes, for `--witness`, that a datagram from `peer` came that is not answered.
+    #[inline(never)]
     fn note_withheld(&self, peer: &Peer, now: Instant) {
         if self.reply.text().is_none() {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -114,6 +114,7 @@ impl Goal {
     }
 
     /// Whether `message` is one of those that count, if not all do.
+    #[inline(never)] // Mostly all do.
     fn is_selected(&self, message: Option<&[u8]>) -> bool {
         let is_excepted = |message| self.excepted.is_some_and(|excepted| excepted(message));
         let is_expected = match &self.asked.expect_message {
