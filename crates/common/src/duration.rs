@@ -21,6 +21,11 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses a duration that may be zero.
+pub fn parse_or_zero(text: &str) -> Result<Duration, String> {
+    if matches!(text, "0" | "0s" | "0ms" | "0us") { Ok(Duration::ZERO) } else { parse(text) }
+}
+
 /// Parses a duration of at least a millisecond, for a server: its loop waits in whole
 /// milliseconds (epoll_wait(2)).
 ///

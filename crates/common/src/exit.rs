@@ -174,6 +174,8 @@ impl Failure {
         Some(json::object("failure", stamp.time(), &fields))
     }
 
+    // Made in many places, and nowhere in a hurry.
+    #[inline(never)]
     fn new(status: Status, thing: &dyn fmt::Display, reason: &dyn fmt::Display) -> Self {
         // Both may quote the command line, whose bytes may be unsafe on a terminal.
         let safe = |text: &dyn fmt::Display| printable(text.to_string().as_bytes()).to_string();

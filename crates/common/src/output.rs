@@ -15,6 +15,8 @@ use std::time::SystemTime;
 use clap::Args;
 use log::LevelFilter;
 
+use crate::taken;
+
 /// The options that say how much is printed, and how.
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[group(skip)]
@@ -35,6 +37,8 @@ pub struct Output {
     #[arg(short = 'J', long, display_order = 103)]
     json: bool,
 }
+
+taken!(Output { quiet, verbose, timestamps, json });
 
 impl Output {
     /// How events and results are written.

@@ -18,6 +18,7 @@ use common::protocol::{DEFAULT_MESSAGE, Transport};
 use log::LevelFilter;
 
 use crate::exchange::{Goal, Reading, Request};
+use common::taken;
 
 /// The longest message. The message is held in memory. Sending a longer one is a file
 /// transfer, and there are better programs for that.
@@ -83,6 +84,8 @@ pub struct Options {
     #[command(flatten)]
     pub reporting: Reporting,
 }
+
+taken!(Options { target, message, size, half_close, connect, probing, persistence, reporting });
 
 /// What the program is to do.
 #[derive(Debug)]

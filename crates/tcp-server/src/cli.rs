@@ -14,6 +14,7 @@ use common::server::service::Service;
 
 use crate::connection::Terms;
 use crate::limits::{LINGER, READ_TIMEOUT, max_connections};
+use common::{checked, taken};
 
 /// Answers the first message of each TCP connection with ACK!
 #[derive(Debug, Parser)]
@@ -29,14 +30,14 @@ pub struct Options {
 
     /// How long a peer may send nothing
     #[arg(
-        long, value_name = "DUR", default_value = READ_TIMEOUT, value_parser = duration::parse_from_1ms,
+        long, value_name = "DUR", default_value = READ_TIMEOUT, value_parser = checked!(duration::parse_from_1ms),
         display_order = 21,
     )]
     read_timeout: Duration,
 
     /// How long a peer may take to accept the reply and to close
     #[arg(
-        long, value_name = "DUR", default_value = LINGER, value_parser = duration::parse_from_1ms,
+        long, value_name = "DUR", default_value = LINGER, value_parser = checked!(duration::parse_from_1ms),
         display_order = 22,
     )]
     linger: Duration,
@@ -55,6 +56,16 @@ pub struct Options {
     #[command(flatten)]
     pub service: Service,
 }
+
+taken!(Options {
+    reply,
+    conversation,
+    read_timeout,
+    linger,
+    max_connections,
+    max_per_source,
+    service
+});
 
 impl Options {
     /// What each connection is allowed.

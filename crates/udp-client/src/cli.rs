@@ -15,6 +15,7 @@ use common::probe::plan::{Plan, Probing};
 use common::probe::report::Reporting;
 use common::probe::target::Target;
 use common::protocol::{DEFAULT_MESSAGE, MAX_DATAGRAM, Transport};
+use common::taken;
 
 /// The verdicts that UDP does not have, with the reasons.
 const NEVER: &[(Verdict, &str)] = &[
@@ -48,6 +49,8 @@ pub struct Options {
     #[command(flatten)]
     pub reporting: Reporting,
 }
+
+taken!(Options { target, message, size, probing, persistence, reporting });
 
 /// What the program is to do.
 #[derive(Debug)]

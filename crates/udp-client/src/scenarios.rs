@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use common::options::of_words;
 use common::percent::Percent;
 use common::probe::aim::Probe;
 use common::probe::destination::Destination;
@@ -239,7 +239,7 @@ fn played(text: &str) -> String {
     let (mut options, mut addresses, mut inputs) = (None, None, Vec::new());
     for line in text.lines() {
         if let Some(command) = line.strip_prefix("$ ") {
-            options = Some(Options::parse_from(command.split(' ').chain(["-qq"])));
+            options = Some(of_words::<Options>(command.split(' ').chain(["-qq"])).unwrap());
         } else if let Some(list) = line.strip_prefix("addresses: ") {
             let address = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 6666);
             addresses = Some(list.split(' ').map(address).collect());

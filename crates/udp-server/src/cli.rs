@@ -9,6 +9,7 @@ use common::server::guide::{self, EXIT_STATUS, LIFE, NOTES};
 use common::server::service::Service;
 
 use crate::limits::MOST_RATE;
+use common::taken;
 
 /// Answers each UDP datagram with "Recvice message ok!"
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ pub struct Options {
     #[command(flatten)]
     pub service: Service,
 }
+
+taken!(Options { reply, rate, allow_low_ports, service });
 
 /// What `--help` says beside the options.
 pub const GUIDE: Guide = Guide {

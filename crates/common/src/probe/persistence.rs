@@ -7,10 +7,10 @@ use clap::Args;
 
 use crate::duration;
 use crate::exit::Failure;
-use crate::options::Parse;
 use crate::probe::outcome::Ended;
 use crate::probe::report::Reporter;
 use crate::probe::target::Target;
+use crate::{checked, taken};
 
 /// The time from the beginning of an attempt to the beginning of the next: short enough for
 /// whoever waits, long enough to burden nobody.
@@ -29,9 +29,11 @@ pub struct Persistence {
     wait: bool,
 
     /// How long everything may take [default: no limit]
-    #[arg(short = 'w', long, value_name = "DUR", value_parser = duration::parse as Parse<Duration>, display_order = 13)]
+    #[arg(short = 'w', long, value_name = "DUR", value_parser = checked!(duration::parse), display_order = 13)]
     deadline: Option<Duration>,
 }
+
+taken!(Persistence { wait, deadline });
 
 impl Persistence {
     /// Whether `--wait` or `--deadline` is given.

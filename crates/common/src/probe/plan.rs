@@ -11,6 +11,7 @@ use crate::exit::Failure;
 use crate::options::{Parse, Text, number, text};
 use crate::percent::Percent;
 use crate::probe::target::Target;
+use crate::{checked, taken};
 
 /// The default interval, which is also that of ping(8).
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -47,7 +48,7 @@ pub struct Probing {
     count: Option<u64>,
 
     /// Time between probes; 0: as soon as the last has ended [default: 1s]
-    #[arg(short, long, value_name = "DUR", value_parser = parse_or_zero as Parse<Duration>, display_order = 31)]
+    #[arg(short, long, value_name = "DUR", value_parser = checked!(duration::parse_or_zero), display_order = 31)]
     interval: Option<Duration>,
 
     /// Source ports to send from, each with its own probes [default: 1]
@@ -55,7 +56,7 @@ pub struct Probing {
     flows: Option<u64>,
 
     /// Share of probes that may fail in a successful run [default: 0]
-    #[arg(long, value_name = "PERCENT", display_order = 33)]
+    #[arg(long, value_name = "PERCENT", value_parser = checked!(str::parse::<Percent>), display_order = 33)]
     max_loss: Option<Percent>,
 
     /// Draw the distribution of reply times
@@ -63,7 +64,7 @@ pub struct Probing {
     histogram: bool,
 
     /// Print a summary of each DUR, too
-    #[arg(long, value_name = "DUR", value_parser = parse_period as Parse<Duration>, display_order = 35)]
+    #[arg(long, value_name = "DUR", value_parser = checked!(parse_period), display_order = 35)]
     every: Option<Duration>,
 
     /// Keep the figures of the run in FILE, as Prometheus reads them
@@ -71,9 +72,11 @@ pub struct Probing {
     prometheus: Option<Text>,
 
     /// Ask for the name again every DUR; 0: never [default: 60s without an end]
-    #[arg(long, value_name = "DUR", value_parser = parse_resolve_every as Parse<Duration>, display_order = 37)]
+    #[arg(long, value_name = "DUR", value_parser = checked!(parse_resolve_every), display_order = 37)]
     resolve_every: Option<Duration>,
 }
+
+taken!(Probing { count, interval, flows, max_loss, histogram, every, prometheus, resolve_every });
 
 /// The path that `text` is. It lives as long as the process, as the command line does, and like that
 /// has no zero byte.
@@ -84,7 +87,7 @@ fn path(text: &Text) -> Option<&'static CStr> {
 
 /// Parses how often a name is asked for.
 fn parse_resolve_every(text: &str) -> Result<Duration, String> {
-    let every = parse_or_zero(text)?;
+    let every = duration::parse_or_zero(text)?;
     let is_short = !every.is_zero() && every < SHORTEST_RENEWAL;
     if is_short { Err("shorter than 1s".to_owned()) } else { Ok(every) }
 }
@@ -94,15 +97,6 @@ fn parse_period(text: &str) -> Result<Duration, String> {
     let every = duration::parse(text)?;
     let is_short = every < SHORTEST_PERIOD;
     if is_short { Err("shorter than 10ms".to_owned()) } else { Ok(every) }
-}
-
-/// Parses a duration that may be zero.
-fn parse_or_zero(text: &str) -> Result<Duration, String> {
-    if matches!(text, "0" | "0s" | "0ms" | "0us") {
-        Ok(Duration::ZERO)
-    } else {
-        duration::parse(text)
-    }
 }
 
 /// Parses how many probes a flow sends.

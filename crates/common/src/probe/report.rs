@@ -42,6 +42,7 @@ use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::report::backlog::Backlog;
 use crate::probe::verbose;
 use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
+use crate::{checked, taken};
 
 /// The options that say what is expected, and how it is reported.
 #[derive(Args, Clone, Debug)]
@@ -50,7 +51,7 @@ use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
 #[group(skip)]
 pub struct Reporting {
     /// What counts as success; several: refused,timeout
-    #[arg(long, value_name = "VERDICT", default_value = "ok", display_order = 10)]
+    #[arg(long, value_name = "VERDICT", default_value = "ok", value_parser = checked!(str::parse::<Expected>), display_order = 10)]
     expect: Expected,
 
     /// The expected reply; another one is wrong-reply
@@ -79,6 +80,8 @@ pub struct Reporting {
     #[command(flatten)]
     pub output: Output,
 }
+
+taken!(Reporting { expect, expect_reply, expect_prefix, trace, output });
 
 impl Reporting {
     /// Checks that what is expected of an exchange with `target` can come. `never` lists the
@@ -152,6 +155,7 @@ impl Reporter {
     /// Whether `outcome` is the expected one. A resolver that does not answer says nothing
     /// about the name, and so does not prove that it is `unresolved`.
     #[must_use]
+    #[inline(never)]
     pub fn is_expected(&self, outcome: &Outcome) -> bool {
         self.expected.contains(outcome.verdict()) && outcome.cause() != Some(Cause::NoResolver)
     }
@@ -303,6 +307,7 @@ impl Reporter {
 }
 
 /// The same failure, in `words` that are safe to print. Its object has been written.
+#[inline(never)]
 fn in_words(failure: Failure, words: String) -> Failure {
     failure.with_printable_reason(words).without_object()
 }

@@ -3,12 +3,14 @@
 use clap::Parser;
 
 use super::*;
+use crate::options::of_words;
 use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::persistence::Persistence;
 use crate::probe::plan::Probing;
 use crate::probe::report::Reporting;
 use crate::probe::target::Target;
+use crate::taken;
 
 #[cfg(feature = "testing")]
 #[path = "run_counts.rs"]
@@ -27,13 +29,19 @@ struct Options {
     reporting: Reporting,
 }
 
+taken!(Options { target, probing, _persistence, reporting });
+
+fn options<'w>(words: impl IntoIterator<Item = &'w str>) -> Options {
+    of_words(words).unwrap()
+}
+
 fn target() -> Destination {
     Destination::new(vec!["192.0.2.1:7000".parse().unwrap()], Duration::from_secs(5))
 }
 
 /// The run that this command line asks for.
 fn run(command: &str, start: Instant, end: Option<Instant>) -> Run {
-    let options = Options::parse_from(["test", "-qq"].into_iter().chain(command.split(' ')));
+    let options = options(["test", "-qq"].into_iter().chain(command.split(' ')));
     let plan = options.probing.plan(&options.target).unwrap().unwrap();
     let reporter = Reporter::new("test", "192.0.2.1".parse().unwrap(), &options.reporting);
     Run::new(target(), plan, reporter, start, end)
@@ -42,7 +50,7 @@ fn run(command: &str, start: Instant, end: Option<Instant>) -> Run {
 #[test]
 fn a_name_is_asked_for_again_where_a_run_has_no_end_or_it_is_wanted() {
     let every = |command: &str| {
-        let options = Options::parse_from(["test"].into_iter().chain(command.split(' ')));
+        let options = options(["test"].into_iter().chain(command.split(' ')));
         options.probing.plan(&options.target).unwrap().unwrap().resolve_every
     };
     let secs = |secs| Some(Duration::from_secs(secs));

@@ -21,6 +21,7 @@ use crate::probe::outcome::trouble::Trouble;
 use crate::probe::outcome::verdict::Verdict;
 use crate::protocol::{PORT, TARGET_HOST};
 use crate::resolver::{self, Unresolved};
+use crate::{checked, taken};
 
 /// The options that say what a client talks to.
 #[derive(Args, Clone, Debug)]
@@ -42,11 +43,11 @@ pub struct Target {
     ipv6: bool,
 
     /// Send from this address of this machine
-    #[arg(short, long, value_name = "ADDR", value_parser = parse_source)]
+    #[arg(short, long, value_name = "ADDR", value_parser = checked!(parse_source))]
     source: Option<Host>,
 
     /// Send from this port
-    #[arg(long, value_name = "PORT", value_parser = parse_port)]
+    #[arg(long, value_name = "PORT", value_parser = checked!(parse_port))]
     source_port: Option<u16>,
 
     /// Send and receive by this interface (or VRF) alone
@@ -58,9 +59,11 @@ pub struct Target {
     dscp: Option<u64>,
 
     /// How long one exchange may take
-    #[arg(short = 'W', long, value_name = "DUR", default_value = "5s", value_parser = duration::parse as Parse<Duration>)]
+    #[arg(short = 'W', long, value_name = "DUR", default_value = "5s", value_parser = checked!(duration::parse))]
     timeout: Duration,
 }
+
+taken!(Target { address, port, ipv4, ipv6, source, source_port, interface, dscp, timeout });
 
 /// Parses an address of this machine.
 fn parse_source(text: &str) -> Result<Host, String> {
@@ -279,8 +282,10 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use clap::Parser;
+
+    use super::*;
+    use crate::options::of_words;
 
     #[derive(Debug, Parser)]
     struct Cli {
@@ -288,8 +293,10 @@ mod tests {
         target: Target,
     }
 
+    taken!(Cli { target });
+
     fn written(words: &[&str]) -> String {
-        match Cli::try_parse_from([&["test"], words].concat()) {
+        match of_words::<Cli>([&["test"], words].concat()) {
             Err(error) => format!("{:?}", error.kind()),
             Ok(cli) => match cli.target.written() {
                 Ok(address) => address.to_string(),

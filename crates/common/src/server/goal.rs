@@ -13,6 +13,7 @@ use crate::duration::{self, words};
 use crate::exit::Failure;
 use crate::options::{Text, text};
 use crate::protocol::BUFFER_SIZE;
+use crate::{checked, taken};
 
 /// Why more is not known: this machine lacks something, and peers are not at fault.
 const WAITING: &str = "somebody waits who could not be served";
@@ -28,7 +29,7 @@ pub struct Asked {
     pub(super) count: Option<u64>,
 
     /// Stop when nobody has come for DUR
-    #[arg(long, value_name = "DUR", value_parser = duration::parse_from_1ms, display_order = 12)]
+    #[arg(long, value_name = "DUR", value_parser = checked!(duration::parse_from_1ms), display_order = 12)]
     pub(super) idle_exit: Option<Duration>,
 
     /// For --count and --idle-exit, only messages that begin with TEXT count
@@ -38,6 +39,8 @@ pub struct Asked {
     )]
     pub(super) expect_message: Option<Text>,
 }
+
+taken!(Asked { count, idle_exit, expect_message });
 
 /// Parses how many exchanges end a server.
 fn parse_count(text: &str) -> Result<u64, String> {

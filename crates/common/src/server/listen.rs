@@ -10,12 +10,14 @@ use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 
 use clap::Args;
+use clap::parser::ArgMatches;
 use nix::libc;
 use socket2::Socket;
 
 use self::passed::Passed;
 use crate::address::{Address, Host};
 use crate::exit::{Failure, reason};
+use crate::options::taken::Taken;
 use crate::server::settings::Refused;
 
 /// Which address families a socket serves.
@@ -115,6 +117,13 @@ pub struct Listen {
     /// Where to listen (repeatable)
     #[arg(short, long, value_name = "ADDR", default_values_t = [Address::default()])]
     listen: Vec<Address>,
+}
+
+impl Taken for Listen {
+    fn taken(matches: &mut ArgMatches, _: &str) -> Option<Self> {
+        let listen = matches.try_remove_many("listen").ok()?;
+        Some(Self { listen: listen.into_iter().flatten().collect() })
+    }
 }
 
 impl Listen {

@@ -13,6 +13,7 @@ use crate::output::Output;
 use crate::server::goal::{Asked, Goal};
 use crate::server::interval::Interval;
 use crate::server::listen::Listen;
+use crate::{checked, taken};
 
 /// The most event loops: as many as a large machine has cores. More is a slip of the
 /// hand.
@@ -41,13 +42,15 @@ pub struct Service {
     workers: u64,
 
     /// Print the totals every DUR
-    #[arg(long, value_name = "DUR", value_parser = duration::parse_from_1ms, display_order = 14)]
+    #[arg(long, value_name = "DUR", value_parser = checked!(duration::parse_from_1ms), display_order = 14)]
     stats: Option<Duration>,
 
     /// How the server prints what it does.
     #[command(flatten)]
     pub output: Output,
 }
+
+taken!(Service { listen, witness, goal, workers, stats, output });
 
 impl Service {
     /// How many event loops to run.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 
-use clap::Parser;
+use common::options::of_words;
 use common::protocol::TCP_REPLY;
 use common::testing::counted::count;
 
@@ -13,7 +13,7 @@ use crate::cli::Options;
 
 /// An event loop for one address.
 fn event_loop() -> EventLoop {
-    let options = Options::parse_from(["tcp-server", "--listen", "127.0.0.1:0"]);
+    let options = of_words::<Options>(["tcp-server", "--listen", "127.0.0.1:0"]).unwrap();
     let listeners = options.service.listen.bind(NonZeroUsize::MIN).unwrap().remove(0);
     let shared = Arc::new(Shared::new(&options, 1, 1));
     EventLoop::new(0, shared, listeners, options.max_connections(1), None).unwrap()

@@ -1,9 +1,11 @@
 //! What the lines of an exchange take, from the event into the outbox: `scripts/counts`.
 
 use clap::Parser;
+use common::options::of_words;
 use common::output::Output;
 use common::protocol::DEFAULT_MESSAGE;
 use common::server::transcript::Transcript;
+use common::taken;
 use common::testing::counted::count;
 
 use super::*;
@@ -14,9 +16,11 @@ struct Options {
     output: Output,
 }
 
+taken!(Options { output });
+
 /// The peer, and the two lines of an exchange with it.
 fn count_lines(option: Option<&str>) {
-    let options = Options::parse_from(["counts"].into_iter().chain(option));
+    let options = of_words::<Options>(["counts"].into_iter().chain(option)).unwrap();
     let transcript = Transcript::new(options.output).unwrap();
     let address = "192.0.2.1:40000".parse().unwrap();
     count(

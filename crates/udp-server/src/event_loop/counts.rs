@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, UdpSocket};
 use std::num::NonZeroUsize;
 
-use clap::Parser;
+use common::options::of_words;
 use common::protocol::UDP_REPLY;
 use common::testing::counted::count;
 
@@ -12,7 +12,7 @@ use crate::cli::Options;
 
 /// An event loop for one address.
 fn event_loop() -> EventLoop {
-    let options = Options::parse_from(["udp-server", "--listen", "127.0.0.1:0"]);
+    let options = of_words::<Options>(["udp-server", "--listen", "127.0.0.1:0"]).unwrap();
     let sockets = options.service.listen.bind(NonZeroUsize::MIN).unwrap().remove(0);
     let shared = Arc::new(Shared::new(&options, 1));
     EventLoop::new(0, shared, sockets, None).unwrap()

@@ -29,7 +29,7 @@ const BOUNDS: [u64; 16] = [
     us(10_000_000),
 ];
 
-/// Times, counted by the [`BOUNDS`]. The counts are exact.
+/// Times, counted by the bounds. The counts are exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Buckets([u64; BOUNDS.len() + 1]);
 

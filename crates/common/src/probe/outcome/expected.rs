@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::address::{Address, Host};
 use crate::exit::Failure;
+use crate::parsed;
 use crate::probe::outcome::verdict::Verdict;
 
 /// The verdicts that count as success: one, or several.
@@ -13,6 +14,8 @@ pub struct Expected {
     /// By verdict, in the order of [`Verdict::ALL`].
     is_expected: [bool; Verdict::ALL.len()],
 }
+
+parsed!(Expected, str::parse::<Expected>);
 
 impl From<Verdict> for Expected {
     fn from(verdict: Verdict) -> Self {

@@ -28,7 +28,12 @@ fn text(value: Option<impl ToString>) -> Field {
 }
 
 fn number(value: Option<impl Into<u64>>) -> Field {
-    value.map_or(Field::Nothing, |value| Field::Number(value.into()))
+    whole(value.map(Into::into))
+}
+
+#[inline(never)]
+fn whole(value: Option<u64>) -> Field {
+    value.map_or(Field::Nothing, Field::Number)
 }
 
 #[inline(never)]
