@@ -257,8 +257,11 @@ class Judgement:
             self.check(said["longest_outage"] == longest, f"the longest {said['longest_outage']}, listed {longest}")
         wall, own = distance(), 2 * OWN_MS + self.waited_ms
         for each, (fates, end) in zip(said["outages"], outages[-MOST_LISTED:]):
-            lasted = ((end or fates[-1]).sent_at - fates[0].sent_at) / MILLI
-            begin = datetime.fromisoformat(each["begin"]).timestamp() * 1000 - (fates[0].sent_at - wall) / MILLI
+            # Probes that had to wait for their port are sent after ones with higher numbers.
+            began = min(fate.sent_at for fate in fates)
+            ended_at = end.sent_at if end else max(fate.sent_at for fate in fates)
+            lasted = max(0, ended_at - began) / MILLI
+            begin = datetime.fromisoformat(each["begin"]).timestamp() * 1000 - (began - wall) / MILLI
             self.check(abs(each["duration_ms"] - lasted) <= own and abs(begin) <= CLOCK_MS + own
                        and (each["end"] is None) == (end is None),
                        f"outage {each}, which by the ledger lasted {lasted:.3f} ms and began {begin:+.3f} ms off")

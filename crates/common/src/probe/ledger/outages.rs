@@ -19,9 +19,10 @@ const MOST_LISTED: usize = 64;
 /// An outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// When its first probe was sent.
+    /// When the first of its probes was sent.
     pub begin: Instant,
-    /// When the first probe after it was sent; none if none has come out as expected so far.
+    /// When the first probe after it was sent, but not before `begin`; none if none has come out as
+    /// expected so far.
     pub end: Option<Instant>,
     /// The number of its first probe.
     pub first: u64,
@@ -29,7 +30,7 @@ pub struct Outage {
     pub last: u64,
     /// How many of these probes failed.
     pub probes: u64,
-    /// When its last probe was sent.
+    /// When the last of its probes was sent.
     last_sent: Instant,
 }
 
@@ -60,8 +61,11 @@ impl Outages {
     pub(super) fn add(&mut self, number: u64, fate: &Fate) {
         match (fate.came, &mut self.streak) {
             (Came::Failed, Some(streak)) => {
-                (streak.last, streak.last_sent) = (number, fate.sent);
+                streak.last = number;
                 streak.probes += 1;
+                // A probe that had to wait for its port was sent after ones with higher numbers.
+                streak.begin = streak.begin.min(fate.sent);
+                streak.last_sent = streak.last_sent.max(fate.sent);
             }
             (Came::Failed, None) => {
                 self.streak = Some(Outage {
@@ -74,7 +78,7 @@ impl Outages {
                 });
             }
             (Came::AsExpected, Some(streak)) => {
-                streak.end = Some(fate.sent);
+                streak.end = Some(fate.sent.max(streak.begin));
                 self.end();
             }
             (Came::AsExpected, None) | (Came::FailedHere, _) => {}
