@@ -10,16 +10,17 @@ from lab.protocol import ACK, LARGEST, REPLY
 
 LAST_WORDS = {"-h", "--help", "-V", "--version"}
 
-# Values, by what --help calls them. TEXT may be anything, and so is never bad.
+# Values, by what --help calls them. TEXT and FILE may be anything, and so are never bad.
 GOOD = {"ADDR": ("127.0.0.1:0", ":0", "[::1]:0"), "DUR": ("500ms", "2s", "1h", "7"), "N": ("1", "50"),
         "PORT": ("0", "6666"), "TEXT": ("", "x" * 5000, "中文", b"\xff\xfe", "-", "\x1b[2J", "\n"),
-        "VERDICT": ("ok", "refused", "no-reply"), "PERCENT": ("0", "1.5", "100%")}
+        "VERDICT": ("ok", "refused", "no-reply"), "PERCENT": ("0", "1.5", "100%"),
+        "FILE": ("figures.prom",), "NAME": ("lo",)}
 BAD = {"ADDR": ("", "127.0.0.1:65536", "[::1", "1.2.3.4:x", "::1]:7", b"\xff\xfe:7", "127.0.0.1:-1", " "),
        "DUR": ("", "-1", "1 fortnight", "1e400s", "NaN", "9" * 40 + "h", "1ss", b"\xff", "."),
        "N": ("", "-1", "x", "1.5", "9" * 30, b"\xff", "0x10", " 1"),
        "PORT": ("", "-1", "65536", "http", "9" * 30, b"\xff", "1.0"),
        "VERDICT": ("", "OK", "no_reply", "ok,closed", "ok,", "9" * 30, b"\xff", " ok"),
-       "PERCENT": ("", "-1", "101", "x", "1e1", b"\xff", "%")}
+       "PERCENT": ("", "-1", "101", "x", "1e1", b"\xff", "%"), "NAME": ("x" * 16, b"\xff" * 99)}
 
 
 def commands(case: Case) -> None:
