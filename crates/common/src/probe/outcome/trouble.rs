@@ -141,6 +141,9 @@ impl Trouble {
         let cause = cause.map_or_else(String::new, |cause| format!("{cause}: "));
         let says = self.router.map_or_else(String::new, |router| format!(", says {router}"));
         let way = way.map_or_else(String::new, |way| format!("; {way}"));
+        // The trace has most often met the same error again.
+        let again = self.router.map(|router| format!(" by {router}: {}", self.reason));
+        let way = again.and_then(|again| way.strip_suffix(&again)).unwrap_or(&way);
         format!("{} ({cause}{}{says}{way})", self.verdict, self.reason)
     }
 
@@ -298,6 +301,21 @@ fn excerpt(reply: &[u8], same: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::outcome::icmp::Version;
+
+    #[test]
+    fn what_the_trace_met_again_is_said_once() {
+        let router = Some("10.2.1.2".parse().unwrap());
+        let error = IcmpError { version: Version::V4, kind: 3, code: 13, router, mtu: None };
+        let trouble = Trouble::from(error);
+        let with = |way: &str| trouble.with_way(Some(&way));
+        let same = "unreachable (prohibited by a filter, says 10.2.1.2; stopped at hop 2)";
+        assert_eq!(with("stopped at hop 2 by 10.2.1.2: prohibited by a filter"), same);
+        assert_eq!(
+            with("last heard of at hop 1, 10.0.0.254"),
+            "unreachable (prohibited by a filter, says 10.2.1.2; last heard of at hop 1, 10.0.0.254)"
+        );
+    }
 
     #[test]
     fn a_time_out_is_silence_whoever_notices_it() {
