@@ -1,1 +1,1 @@
-"""What torture, netlab, oracle, compare and bench share: processes, honest peers, the protocol, a command's options."""
+"""What the scripts that are in Python share: processes, honest peers, the protocol, a command's options."""

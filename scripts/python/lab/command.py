@@ -1,4 +1,4 @@
-"""What scripts/torture, netlab, oracle, compare and bench do alike: options, requirements, the programs, an interrupt."""
+"""What the scripts that are in Python do alike: options, requirements, the programs, an interrupt."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 
 class Command(NamedTuple):
-    """One of the five: its name, and what it needs."""
+    """One of the scripts: its name, and what it needs."""
 
     name: str
     tools: dict[str, str]  # and Debian's packages that have them
@@ -29,10 +29,14 @@ class Command(NamedTuple):
 
         None if this command cannot run, which it has said then.
         """
-        if missing := self._what_is_missing():
+        return (given or build()) if self.can_run() else None
+
+    def can_run(self) -> bool:
+        """Whether nothing is missing; says what is."""
+        missing = self._what_is_missing()
+        if missing:
             print(f"{self.name}: {missing}", file=sys.stderr)
-            return None
-        return given or build()
+        return not missing
 
     def _what_is_missing(self) -> str | None:
         if sys.version_info < (3, 11) or sys.platform != "linux":

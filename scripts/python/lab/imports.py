@@ -17,6 +17,9 @@ MAY_IMPORT = {
     "torture": {"lab", "torture"},
     "netlab": {"lab", "netlab"},
     "oracle": {"lab", "oracle"},
+    "boxes": {"lab", "boxes"},
+    "release": {"lab", "release"},
+    "recipes": {"lab", "netlab", "recipes"},  # its networks are netlab's
     "bench": {"lab", "bench"},
     "counts": {"lab", "bench", "counts"},  # it starts servers as the bench does
     "compare": {"lab", "netlab", "compare"},  # its situations are netlab's

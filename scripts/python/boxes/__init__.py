@@ -1,0 +1,1 @@
+"""The cases of scripts/boxes: a module for each topic, a function for each case."""
