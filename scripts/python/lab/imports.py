@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "boxes": {"lab", "boxes"},
     "release": {"lab", "release"},
     "recipes": {"lab", "netlab", "recipes"},  # its networks are netlab's
+    "recording": {"lab", "netlab", "recording"},  # its network is netlab's
     "bench": {"lab", "bench"},
     "counts": {"lab", "bench", "counts"},  # it starts servers as the bench does
     "compare": {"lab", "netlab", "compare"},  # its situations are netlab's
