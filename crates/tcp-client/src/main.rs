@@ -27,6 +27,7 @@ mod searching;
 mod segments;
 mod silence;
 mod stream;
+mod task;
 mod tcp_info;
 mod tracing;
 
@@ -46,8 +47,9 @@ use common::probe::verbose;
 use common::probe::waiting::Waiting;
 use common::{logging, options, signals};
 
-use crate::cli::{Options, Task, Times};
+use crate::cli::Options;
 use crate::prober::Prober;
+use crate::task::{Task, Times};
 
 const PROGRAM: &str = env!("CARGO_BIN_NAME");
 
@@ -71,7 +73,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let reporter = Reporter::new(PROGRAM, target.written()?, reporting).with_padding(padding);
     match times {
         Times::Once => {
-            let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;
+            let mut prober = Prober::new(target, options.request(&message, task::WHOLE))?;
             persistence::once(end, &reporter, || match resolve(target, end)? {
                 Resolved::Destination(destination) => {
                     prober.exchange(destination, end, reporter.wanted())
@@ -80,11 +82,11 @@ fn run(options: &Options) -> Result<(), Failure> {
             })
         }
         Times::Wait => {
-            let mut prober = Prober::new(target, options.request(&message, cli::WHOLE))?;
+            let mut prober = Prober::new(target, options.request(&message, task::WHOLE))?;
             Waiting::new(target, *persistence, end, &reporter).run(|run| prober.drive(run))
         }
         Times::Measure(plan) => {
-            let request = options.request(&message, cli::in_a_run(&plan));
+            let request = options.request(&message, task::in_a_run(&plan));
             let prober = || Prober::new(target, request);
             Measuring::new(target, plan, reporter, end).run(prober, Prober::drive_to_the_end)
         }

@@ -12,9 +12,9 @@ use common::protocol::{BUFFER_SIZE, TCP_REPLY, Transport};
 use common::server::guide::{self, EXIT_STATUS, LIFE, NOTES};
 use common::server::service::Service;
 
-use crate::connection::Terms;
-use crate::limits::{LINGER, READ_TIMEOUT, max_connections};
 use common::{checked, taken};
+
+use super::limits::{LINGER, READ_TIMEOUT, max_connections};
 
 /// Answers the first message of each TCP connection with ACK!
 #[derive(Debug, Parser)]
@@ -26,21 +26,21 @@ pub struct Options {
 
     /// Answer every message until the peer closes
     #[arg(long, display_order = 20)]
-    conversation: bool,
+    pub conversation: bool,
 
     /// How long a peer may send nothing
     #[arg(
         long, value_name = "DUR", default_value = READ_TIMEOUT, value_parser = checked!(duration::parse_from_1ms),
         display_order = 21,
     )]
-    read_timeout: Duration,
+    pub read_timeout: Duration,
 
     /// How long a peer may take to accept the reply and to close
     #[arg(
         long, value_name = "DUR", default_value = LINGER, value_parser = checked!(duration::parse_from_1ms),
         display_order = 22,
     )]
-    linger: Duration,
+    pub linger: Duration,
 
     /// Most connections at once [default: as RLIMIT_NOFILE allows, less 32]
     #[arg(long, value_name = "N", value_parser = number(1, u64::MAX), display_order = 23)]
@@ -68,15 +68,6 @@ taken!(Options {
 });
 
 impl Options {
-    /// What each connection is allowed.
-    pub fn terms(&self) -> Terms {
-        Terms {
-            read_timeout: self.read_timeout,
-            linger: self.linger,
-            conversation: self.conversation,
-        }
-    }
-
     /// How many event loops to run: no more than `--max-connections`, so that
     /// each has room for a connection.
     pub fn workers(&self) -> NonZeroUsize {

@@ -37,7 +37,11 @@ impl Shared {
             replies: Counter::default(),
             sources: Sources::new(options.max_per_source()),
             reply: Reply::new(&options.reply, options.service.witness),
-            terms: options.terms(),
+            terms: Terms {
+                read_timeout: options.read_timeout,
+                linger: options.linger,
+                conversation: options.conversation,
+            },
             most_connections: options.max_connections(listeners),
         }
     }

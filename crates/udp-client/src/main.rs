@@ -32,6 +32,7 @@ mod prompt;
 mod scenarios;
 mod socket;
 mod source_port;
+mod task;
 mod tracing;
 
 use std::process::ExitCode;
@@ -50,8 +51,9 @@ use common::probe::verbose;
 use common::probe::waiting::Waiting;
 use common::{logging, options, signals};
 
-use crate::cli::{Options, Task, Times};
+use crate::cli::Options;
 use crate::prober::Prober;
+use crate::task::{Task, Times};
 
 const PROGRAM: &str = env!("CARGO_BIN_NAME");
 

@@ -27,10 +27,11 @@ use common::probe::run::Run;
 use common::probe::target::Resolved;
 use nix::sys::signal::Signal;
 
-use crate::cli::{Options, Task, Times};
+use crate::cli::Options;
 use crate::ports::Ports;
 use crate::ports::flows::Policy;
 use crate::ports::slot::{Expiry, Out};
+use crate::task::{Task, Times};
 
 /// How many ports may be open at once.
 const MOST_PORTS: usize = 8;

@@ -8,8 +8,9 @@ use common::protocol::{BUFFER_SIZE, Transport, UDP_REPLY};
 use common::server::guide::{self, EXIT_STATUS, LIFE, NOTES};
 use common::server::service::Service;
 
-use crate::limits::MOST_RATE;
 use common::taken;
+
+use super::limits::MOST_RATE;
 
 /// Answers each UDP datagram with "Recvice message ok!"
 #[derive(Debug, Parser)]
