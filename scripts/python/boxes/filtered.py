@@ -17,7 +17,7 @@ from typing import Callable, Iterator, NamedTuple, Sequence
 from boxes import unit_file, unit_filter
 from boxes.dist import Dist
 from boxes.unit_file import UnitFile
-from lab import harness, peers
+from lab import harness, namespace, peers
 from lab.case import Case
 from lab.harness import Address, Word, until
 
@@ -39,6 +39,8 @@ OPTIONS = {
         ("--verbose", "--timestamps", "--allow-low-ports"),
     ),
 }
+# A name with several addresses: glibc asks the kernel for those of this machine, to sort them.
+HOSTS = "127.0.0.1 localhost several\n127.0.0.2 several\n::1 localhost several\n"
 
 # Calls that the filters deny, each in a line of Python; the first is denied by none.
 PROBES = {
@@ -159,12 +161,19 @@ def clients(case: Case, dist: Dist, program: str) -> None:
     unit = unit_file.read(f"{program}@.service")
     check_is_on(case, unit, PROBES)
     server, confine = program.replace("client", "server"), unit_filter.confining(unit)
-    figures = case.scratch / "figures.prom"
+    figures, hosts = case.scratch / "figures.prom", case.scratch / "hosts"
+    hosts.write_text(HOSTS)
+
+    def prepare() -> None:
+        namespace.cover("/etc/hosts", by=str(hosts))
+        confine()
+
     with case.server(server, "--witness", listen=":0") as running:
         port = running.address[1]
         short = ("-c", "3", "-i", "5ms", "-W", "1s")
         uses: dict[tuple[str, ...], int] = {
             (*unit.command(f"localhost:{port}")[1:], *short): 0,
+            (*unit.command(f"several:{port}")[1:], *short): 0,
             (*unit.command("127.0.0.1:1")[1:], *short): 1,
             (f"[::1]:{port}", *short, "--trace=always", "--histogram", "--flows", "2", "--every", "10ms"): 0,
             (f"127.0.0.1:{port}", *short, "--prometheus", str(figures)): 0,
@@ -178,7 +187,7 @@ def clients(case: Case, dist: Dist, program: str) -> None:
         for kind in KINDS:
             for words, status in uses.items():
                 command: list[Word] = [dist.programs(kind) / program, *words]
-                ended = harness.run(command, case.scratch, preexec_fn=confine)
+                ended = harness.run(command, case.scratch, preexec_fn=prepare)
                 how = how_it_ended(ended.status)
                 # No network says here whether that name exists: then it may also be this machine's fault.
                 right = ended.status == status or words[0] == "unit.invalid" and ended.status == 2

@@ -64,7 +64,10 @@ def lacks() -> str | None:
     """What is missing for such a machine, if anything is."""
     if not Path(SYSTEMD).exists():
         return f"{SYSTEMD} missing: apt-get install systemd"
-    return None if _control_groups() else "no file system of type cgroup2 is mounted"
+    groups = _control_groups()
+    if not groups:
+        return "no file system of type cgroup2 is mounted"
+    return None if os.access(groups, os.W_OK) else f"{groups} cannot be written to"
 
 
 def _control_groups() -> Path | None:

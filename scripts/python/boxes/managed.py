@@ -94,8 +94,8 @@ def confinement(case: Case, box: Machine) -> None:
         found = {key: fields[key] for key in expected}
         case.check(found == expected, f"{server}: {found}")
         if server == "tcp-server":  # 10,000 connections, and what it needs besides
-            limits = box.do("cat", process / "limits").output.decode()
-            case.check(re.search(r"open files +10032 +10032", limits), f"{server}: {limits}")
+            limits = re.search(r"open files +(\d+)", box.do("cat", process / "limits").output.decode())
+            case.check(limits and limits[1] == "10032", f"{server}: {limits and limits[1]} descriptors")
         networks = {box.do("readlink", each / "ns/net").output for each in (process, Path("/proc/1"))}
         case.check(len(networks) == (2 if server == "tcp-server" else 1), f"{server}: networks {networks}")
 
