@@ -32,4 +32,4 @@ pub use program::{
 pub use reaped::PATIENCE;
 pub use server::{Reader, Server};
 pub use terminal::Terminal;
-pub use unit::verified_unit;
+pub use unit::Unit;

@@ -1,9 +1,14 @@
-"""Network namespaces, setns(2): a thread enters one, and what it starts or opens then belongs there."""
+"""Namespaces, setns(2) and unshare(2).
+
+A thread enters a network namespace, and what it starts or opens then belongs
+there. A process has a file of its own in another's place.
+"""
 
 import ctypes
 import os
 
-CLONE_NEWNET = 0x40000000  # linux/sched.h; os.unshare and os.setns came with Python 3.12
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000  # linux/sched.h; os.unshare and os.setns came with Python 3.12
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000  # linux/mount.h
 OWN = "/proc/thread-self/ns/net"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -23,6 +28,13 @@ def open_own() -> int:
     return os.open(OWN, os.O_RDONLY)
 
 
-def _call(name: str, *arguments: int) -> None:
+def cover(path: str, by: str) -> None:
+    """Puts a file in the place of another, for this process and what it starts."""
+    _call("unshare", CLONE_NEWNS)
+    _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    _call("mount", os.fsencode(by), os.fsencode(path), None, MS_BIND, None)
+
+
+def _call(name: str, *arguments: int | bytes | None) -> None:
     if getattr(_libc, name)(*arguments) != 0:
         raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
