@@ -47,7 +47,8 @@ def text(root: Path) -> str:
     """What goes into THIRD-PARTY.txt."""
     permission = permission_of((root / "LICENSE-MIT").read_text())
     kept = root / "packaging" / "notices"
-    alike, other = [], []
+    alike: list[Crate] = []
+    other: list[Crate] = []
     for crate in linked(root):
         (alike if words(permission_of(crate.text)) == words(permission) else other).append(crate)
     parts = [

@@ -84,8 +84,8 @@ def package(tree: Path, stage: Path, machine: str, version: str, epoch: int, nfp
         "ARCH": debian, "VERSION": version, "RELEASE": form.release, "DESCRIPTION": "\n".join(lines).strip(),
         "SOURCE_DATE_EPOCH": str(epoch),
     }
-    command = [nfpm.resolve(), "package", "--config", "packaging/nfpm.yaml", "--packager", form.packager,
-               "--target", made.resolve()]
+    command: list[str | Path] = [nfpm.resolve(), "package", "--config", "packaging/nfpm.yaml", "--packager",
+                               form.packager, "--target", made.resolve()]
     ended = subprocess.run(command, cwd=tree, env={**os.environ, **environment}, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if ended.returncode != 0:
