@@ -37,26 +37,26 @@ def trials() -> Iterator[Trial]:
 
 
 def deb_lintian(case: Case, dist: Dist) -> None:
-    """lintian has nothing to say about Debian's packages, whatever its weight, but what is overridden with a reason."""
+    """lintian has nothing to say about Debian's packages but what is overridden with a reason."""
     for debian in ARCHITECTURES.values():
         package = dist.one(f"*_{debian}.deb")
-        command = ["lintian", "--allow-root", "--fail-on", "error,warning,info,pedantic", "--display-info", "--pedantic",
-                   "--tag-display-limit", "0", str(package)]
+        command = ["lintian", "--allow-root", "--fail-on", "error,warning,info,pedantic", "--display-info",
+                   "--pedantic", "--tag-display-limit", "0", str(package)]
         ended = harness.run(command, case.scratch, 120)
         case.check(ended.status == 0, f"{debian}: {'; '.join(ended.output.decode().splitlines()[:5])}")
 
 
 def packages_described(case: Case, dist: Dist) -> None:
-    """What dpkg, rpm and apk show of the packages: names, descriptions, no dependencies."""
+    """What dpkg and rpm show of the packages: names, descriptions, architectures, no dependencies."""
     for machine, debian in ARCHITECTURES.items():
-        deb, rpm, apk = packages(dist, machine)
+        deb, rpm, _ = packages(dist, machine)
         said = output(["dpkg-deb", "--field", deb]).decode()
         fields = dict(re.findall(r"^(\S+): (.*)$", said, re.MULTILINE))
         version = fields["Version"]
         size = fields.pop("Installed-Size")
         expect(case, deb, fields, {
-            "Package": "getthrough", "Version": version, "Architecture": debian, "Section": "net", "Priority": "optional",
-            "Maintainer": MAINTAINER, "Homepage": HOMEPAGE, "Description": SUMMARY})
+            "Package": "getthrough", "Version": version, "Architecture": debian, "Section": "net",
+            "Priority": "optional", "Maintainer": MAINTAINER, "Homepage": HOMEPAGE, "Description": SUMMARY})
         case.check("\n Four small programs" in said and "\n .\n" in said, f"{deb.name}: no long description: {said}")
         names = ("NAME", "VERSION", "RELEASE", "ARCH", "LICENSE", "URL", "PACKAGER", "BUILDHOST", "SUMMARY")
         expect(case, rpm, {name: query(rpm, f"%{{{name}}}") for name in names}, {
@@ -149,9 +149,8 @@ def apk_listed(case: Case, dist: Dist) -> None:
         fields = apk.fields
         version, size = fields["pkgver"], sum(len(content) for content in apk.files.values())
         case.check(path.name == f"getthrough-{version}.{machine}.apk", f"{path.name}: version {version}")
-        case.check(abs(int(fields.pop("size")) - size) < 100_000, f"{path.name}: size is not {size}")
         expect(case, path, fields, {
-            "pkgname": "getthrough", "pkgver": version, "arch": machine, "pkgdesc": SUMMARY, "url": HOMEPAGE,
+            "size": str(size), "pkgname": "getthrough", "pkgver": version, "arch": machine, "pkgdesc": SUMMARY, "url": HOMEPAGE,
             "maintainer": MAINTAINER, "license": LICENSE, "datahash": apk.data_hash})
         case.check(not apk.scripts, f"{path.name}: has {apk.scripts}")
         case.check(not apk.wrong_sums(), f"{path.name}: checksums of {apk.wrong_sums()}")
@@ -164,8 +163,8 @@ def deb_arm64(case: Case, dist: Dist) -> None:
     tree = case.scratch / "arm64"
     output(["dpkg-deb", "--extract", dist.one("*_arm64.deb"), tree])
     for transport in ("tcp", "udp"):
-        server = Server(f"{transport}-server", on_arm(tree, f"{transport}-server", "--listen", "127.0.0.1:0", "-c", "1"),
-                        case.scratch)
+        command = on_arm(tree, f"{transport}-server", "--listen", "127.0.0.1:0", "--count", "1", "--idle-exit", "20s")
+        server = Server(f"{transport}-server", command, case.scratch)
         client = on_arm(tree, f"{transport}-client", f"127.0.0.1:{server.address[1]}", "--message", "hello")
         ended = harness.run(client, case.scratch)
         case.check(ended.status == 0 and ended.output, f"{transport}-client: {ended}")
