@@ -150,8 +150,8 @@ def apk_listed(case: Case, dist: Dist) -> None:
         version, size = fields["pkgver"], sum(len(content) for content in apk.files.values())
         case.check(path.name == f"getthrough-{version}.{machine}.apk", f"{path.name}: version {version}")
         expect(case, path, fields, {
-            "size": str(size), "pkgname": "getthrough", "pkgver": version, "arch": machine, "pkgdesc": SUMMARY, "url": HOMEPAGE,
-            "maintainer": MAINTAINER, "license": LICENSE, "datahash": apk.data_hash})
+            "pkgname": "getthrough", "pkgver": version, "arch": machine, "pkgdesc": SUMMARY, "url": HOMEPAGE,
+            "maintainer": MAINTAINER, "size": str(size), "license": LICENSE, "datahash": apk.data_hash})
         case.check(not apk.scripts, f"{path.name}: has {apk.scripts}")
         case.check(not apk.wrong_sums(), f"{path.name}: checksums of {apk.wrong_sums()}")
         units = [name for name in apk.files if "systemd" in name]
