@@ -79,8 +79,8 @@ fn unique(anchor: String, seen: &mut BTreeMap<String, usize>) -> String {
 
 /// A line of code without its comment, which begins the line or stands behind a space.
 fn without_comment(line: &str) -> &str {
-    let starts = line.match_indices("# ").map(|(at, _)| &line[..at]);
-    let comment = starts.filter(|before| before.is_empty() || before.ends_with(' ')).next();
+    let mut starts = line.match_indices("# ").map(|(at, _)| &line[..at]);
+    let comment = starts.find(|before| before.is_empty() || before.ends_with(' '));
     comment.unwrap_or(line).trim_end()
 }
 
