@@ -15,6 +15,7 @@ pub mod hosts;
 mod inherited;
 mod manager;
 pub mod mistakes;
+pub mod page;
 mod peers;
 mod program;
 mod reaped;
