@@ -1,0 +1,1 @@
+"""Makes what is published: the packages and their parts."""
