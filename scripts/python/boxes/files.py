@@ -26,7 +26,7 @@ PLACED = {
     "share/fish/vendor_completions.d/{}.fish": False,
 }
 UNIT = re.compile(r"lib/systemd/system/[a-z-]+@?\.(service|socket|timer)")
-LICENCES = ("LICENSE-MIT", "LICENSE-APACHE")
+LICENCES = ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY.txt")
 
 
 def trials() -> Iterable[Trial]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Mapping
 
 from lab.case import PROGRAMS
+from release import documents, notices
 from release.targets import Kind
 
 LICENCES = ("LICENSE-MIT", "LICENSE-APACHE")
@@ -33,28 +34,35 @@ def name(kind: Kind, version: str) -> str:
 def write(root: Path, stage: Path, kind: Kind, version: str, epoch: int) -> Path:
     """Makes the tarball in `stage`, from what is there already, and from the project."""
     path = stage / f"{name(kind, version)}.tar.gz"
-    files = {f"{name(kind, version)}/{place}": source for place, source in contents(root, stage, kind).items()}
+    files = {f"{name(kind, version)}/{place}": content for place, content in contents(root, stage, kind).items()}
     path.write_bytes(compressed(files, epoch))
     return path
 
 
-def contents(root: Path, stage: Path, kind: Kind) -> dict[str, Path]:
+def contents(root: Path, stage: Path, kind: Kind) -> dict[str, bytes]:
     """The files, by where they lie."""
-    placed = {f"bin/{program}": stage / "bin" / kind.name / program for program in PROGRAMS}
-    placed |= {f"share/man/man1/{page.name}": page for page in (stage / "man" / "man1").iterdir()}
+    content = {place: source.read_bytes() for place, source in placed(root, stage, kind).items()}
+    content[f"{DOCUMENTS}/{notices.NAME}"] = notices.text(root).encode()
+    beside = {*LICENCES, notices.NAME}
+    return content | {f"{DOCUMENTS}/{name}": text for name, text in documents.shipped(root, beside).items()}
+
+
+def placed(root: Path, stage: Path, kind: Kind) -> dict[str, Path]:
+    """What is in the tarball as it lies here."""
+    files = {f"bin/{program}": stage / "bin" / kind.name / program for program in PROGRAMS}
+    files |= {f"share/man/man1/{page.name}": page for page in (stage / "man" / "man1").iterdir()}
     for shell, folder in COMPLETIONS.items():
-        placed |= {f"{folder}/{file.name}": file for file in (stage / "completions" / shell).iterdir()}
-    placed |= {f"lib/systemd/system/{unit.name}": unit
+        files |= {f"{folder}/{file.name}": file for file in (stage / "completions" / shell).iterdir()}
+    files |= {f"lib/systemd/system/{unit.name}": unit
                for unit in (root / "packaging" / "systemd").iterdir() if unit.suffix in UNITS}
-    placed |= {f"{DOCUMENTS}/{licence}": root / licence for licence in LICENCES}
-    return placed
+    files |= {f"{DOCUMENTS}/{licence}": root / licence for licence in LICENCES}
+    return files
 
 
-def compressed(files: Mapping[str, Path], epoch: int) -> bytes:
+def compressed(files: Mapping[str, bytes], epoch: int) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for place, source in sorted(files.items()):
-            content = source.read_bytes()
+        for place, content in sorted(files.items()):
             member = tarfile.TarInfo(place)
             member.size, member.mtime = len(content), epoch
             member.mode = 0o755 if "/bin/" in place else 0o644
