@@ -38,9 +38,6 @@ class Box:
         inside.write_bytes(content)
         inside.chmod(mode)
 
-    def remove(self, path: str) -> None:
-        (self._folder / path.lstrip("/")).unlink()
-
     def _command(self, program: str, *words: str) -> list[str | bytes | Path]:
         return ["chroot", f"--userspec={NOBODY}:{NOBODY}", self._folder, f"/{program}", *words]
 

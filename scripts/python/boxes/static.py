@@ -22,6 +22,7 @@ SELF = "127.0.0.1"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "  # of --timestamps
 
 RESOLV_CONF = b"nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
+IDLE = 1_500_000  # bytes that a server keeps resident
 NO_SUCH_NAME, NO_RESOLVER = "no-such-name", "no-resolver"
 MANY = 40  # addresses, which do not fit into a datagram
 ANSWERS = {
@@ -76,6 +77,7 @@ def exchanges(case: Case, alone: Box, server: str, client: str) -> None:
     reply = REPLIES[client[:3]]
     with alone.server(server, "--timestamps") as text, alone.server(server, "--json", listen="127.0.0.1:0") as objects:
         case.note(f"{server} {text.rss() / 1e6:.1f} MB resident")
+        case.check(text.rss() <= IDLE, f"{server} keeps {text.rss()} bytes resident")
         said = alone.client(client, "--message", MESSAGE)
         case.check(said == Ended(0, f"{reply}\n".encode(), b""), f"{client} in text: {said}")
         timed = alone.client(client, "--message", MESSAGE, "--timestamps", "--count", "1", "--verbose")

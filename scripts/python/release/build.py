@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lab.case import PROGRAMS
 from release.steps import run
 from release.targets import Kind
-from release.tools import Tools
+from release.tools import PINNED, Tools
 
 PROJECT, CRATES, LIBRARY = "/getthrough", "/crates", "/rust"
 # What would change how the compiler or cargo works, if a user has set it.
@@ -26,6 +26,15 @@ class Place(NamedTuple):
     root: Path
     target: Path
     tools: Tools
+
+
+def begin(place: Place) -> None:
+    """Removes what other tools have built: cargo would not link again because the linker is another one."""
+    stamp, made_with = place.target / "made-with", "\n".join([place.tools.rust.release, *PINNED]) + "\n"
+    if not stamp.is_file() or stamp.read_text() != made_with:
+        for left in place.target.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        stamp.write_text(made_with)
 
 
 def programs(place: Place, kind: Kind, folder: Path) -> None:
