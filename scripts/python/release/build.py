@@ -15,9 +15,9 @@ from release.targets import Kind
 from release.tools import PINNED, Tools
 
 PROJECT, CRATES, LIBRARY = "/getthrough", "/crates", "/rust"
-# What would change how the compiler or cargo works, if a user has set it.
-PREFIXES = ("CARGO", "RUST", "ZIG", "CC", "CFLAGS", "LDFLAGS", "SOURCE_DATE_EPOCH")
-KEPT = ("CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN")
+# What would change the programs, if a user has set it. cargo's registries and networks are his business.
+NOT_KEPT = ("CARGO_BUILD_", "CARGO_ENCODED_", "CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_UNSTABLE_",
+            "RUSTC", "RUSTFLAGS", "ZIG", "CC", "CFLAGS", "LDFLAGS")
 
 
 class Place(NamedTuple):
@@ -72,7 +72,7 @@ def cargo_home() -> Path:
 
 def environment(place: Place) -> dict[str, str]:
     """What cargo and zig are told. Their caches are with the build, so that nothing of another one comes in."""
-    kept = {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(PREFIXES)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_KEPT)}
     rust = place.tools.rust
     return {
         **kept,
