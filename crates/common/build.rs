@@ -14,6 +14,7 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if is_native_gnu()
+        && !has_another_linker()
         && let Some(archive) = archive()
         && let Some(directory) = archive.parent()
     {
@@ -28,6 +29,12 @@ fn is_native_gnu() -> bool {
     is("CARGO_CFG_TARGET_OS", "linux")
         && is("CARGO_CFG_TARGET_ENV", "gnu")
         && env::var("HOST").ok() == env::var("TARGET").ok()
+}
+
+/// Another linker than cc may link for a glibc that lacks what this machine's archive asks of its
+/// own: scripts/release uses one, which has an unwinder.
+fn has_another_linker() -> bool {
+    env::var_os("RUSTC_LINKER").is_some()
 }
 
 /// The archive, if the C compiler that links knows it: it repeats the name if not.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
+use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use nix::net::if_::if_nametoindex;
 
 use crate::exit;
@@ -28,7 +28,7 @@ pub(crate) fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreso
         reason: if is_interface(host) {
             "an interface: write an address that it has".to_owned()
         } else {
-            exit::reason(&error.into())
+            words(error)
         },
     })?;
     let mut addresses = Vec::new();
@@ -40,6 +40,17 @@ pub(crate) fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreso
         }
     }
     Ok(addresses)
+}
+
+/// The error in glibc's words, whichever C library it is: musl's "try again" reads like advice.
+fn words(error: LookupError) -> String {
+    match error.kind() {
+        LookupErrorKind::Again => "temporary failure in name resolution".to_owned(),
+        LookupErrorKind::NoName => "name or service not known".to_owned(),
+        LookupErrorKind::NoData => "no address associated with hostname".to_owned(),
+        LookupErrorKind::Fail => "non-recoverable failure in name resolution".to_owned(),
+        _ => exit::reason(&error.into()),
+    }
 }
 
 /// Whether this machine has a network interface of that name.
@@ -57,4 +68,18 @@ pub(crate) fn service(transport: Transport, name: &str) -> Option<u16> {
     let hints = AddrInfoHints { socktype: socktype.into(), ..AddrInfoHints::default() };
     let mut found = getaddrinfo(None, Some(name), Some(hints)).ok()?.flatten();
     found.next().map(|found| found.sockaddr.port())
+}
+
+#[cfg(all(test, target_env = "gnu"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_those_of_glibc() {
+        // EAI_NONAME to EAI_NODATA, and EAI_FAMILY: netdb.h
+        for number in [-2, -3, -4, -5, -6] {
+            let libc = exit::reason(&LookupError::new(number).into());
+            assert_eq!(words(LookupError::new(number)), libc);
+        }
+    }
 }
