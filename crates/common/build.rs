@@ -8,16 +8,14 @@
 //! Where there is no libgcc_eh.a, or another linker is asked for, the shared one stays.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if is_native_gnu()
-        && !has_another_linker()
-        && let Some(archive) = archive()
-        && let Some(directory) = archive.parent()
-    {
+    let is_ours = is_native_gnu() && !has_another_linker();
+    let archive = if is_ours { archive() } else { None };
+    if let Some(directory) = archive.as_deref().and_then(Path::parent) {
         println!("cargo::rustc-link-search=native={}", directory.display());
         println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
     }

@@ -22,11 +22,12 @@ pub fn limit() -> usize {
 /// Raises the soft limit to the hard one. The soft limit is usually only 1024, for the sake
 /// of programs that use `select`.
 pub fn raise_limit() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-    {
+    match getrlimit(Resource::RLIMIT_NOFILE) {
         // If the system refuses, the program makes do with the soft limit.
-        let _: nix::Result<()> = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        Ok((soft, hard)) if soft < hard => {
+            let _: nix::Result<()> = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        }
+        _ => {}
     }
 }
 

@@ -269,10 +269,10 @@ pub fn say(program: &str, output: Output, failure: &Failure, wait: impl FnOnce()
         // If an output is closed, nobody is left to read it.
         let _ = stderr::write_all(format!("{stamp}{program}: {failure}\n").as_bytes());
     }
-    if output.style() == Style::Json
-        && let Some(object) = failure.object(stamp)
-        && has_room(io::stdout().as_fd())
-    {
+    if output.style() != Style::Json {
+        return;
+    }
+    if let Some(object) = failure.object(stamp).filter(|_| has_room(io::stdout().as_fd())) {
         let _ = StandardOutput.write_all(object.as_bytes());
     }
 }

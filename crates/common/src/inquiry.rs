@@ -17,6 +17,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::str;
 
 /// What an inquiry begins with.
 const BEGINNING: &str = "seen? ";

@@ -46,7 +46,7 @@ macro_rules! parsed {
                 let text: Option<$crate::options::Text> =
                     $crate::options::taken::value(matches, id);
                 text.map_or(Some(None), |text| {
-                    str::from_utf8(&text.0).ok().and_then(|text| $parse(text).ok()).map(Some)
+                    std::str::from_utf8(&text.0).ok().and_then(|text| $parse(text).ok()).map(Some)
                 })
             }
         }

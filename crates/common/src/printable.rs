@@ -18,6 +18,7 @@ pub mod framed;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str;
 
 /// `bytes` as safe text, all of them.
 #[must_use]
@@ -43,9 +44,14 @@ impl<'a> Printable<'a> {
 /// Whether `bytes` are visible ASCII, without the backslash. This is faster than to look at each
 /// character, since it takes eight bytes at once.
 fn is_visible_ascii(bytes: &[u8]) -> bool {
-    let (eights, rest) = bytes.as_chunks();
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
-    eights.iter().all(|&eight| are_visible_ascii(eight)) && rest.iter().all(|&byte| is_plain(byte))
+    let mut rest = bytes;
+    while let Some((&eight, more)) = rest.split_first_chunk() {
+        if !are_visible_ascii(eight) {
+            return false;
+        }
+        rest = more;
+    }
+    rest.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\')
 }
 
 /// Whether all of eight bytes are: "Determine if a word has a byte less than n" in "Bit Twiddling

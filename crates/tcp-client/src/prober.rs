@@ -152,15 +152,14 @@ impl<'m> Prober<'m> {
     fn begin(&mut self, mut probe: Probe, run: &mut Run) {
         let (tried, flow) = (Instant::now(), probe.flow());
         let mut connection = self.connect(&probe, run);
-        if let Err(Unconnected { port: Some(PortInUse::Held), .. }) = connection
-            && let Some(at) = self.hold(&mut probe, tried, run)
-        {
-            self.waiting.push((at, probe));
-            return;
+        let in_use = connection.as_ref().err().and_then(|unconnected| unconnected.port);
+        if in_use == Some(PortInUse::Held) {
+            if let Some(at) = self.hold(&mut probe, tried, run) {
+                self.waiting.push((at, probe));
+                return;
+            }
         }
-        if let Err(Unconnected { port: Some(_), .. }) = connection
-            && self.kept_port(flow, run).is_some()
-        {
+        if in_use.is_some() && self.kept_port(flow, run).is_some() {
             self.flows.leave_port(flow);
             run.leave_port();
             connection = self.connect(&probe, run);

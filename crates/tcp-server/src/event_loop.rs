@@ -200,9 +200,12 @@ impl EventLoop {
             let Token(token) = event.token();
             if let Some(listener) = self.listeners.get_mut(token) {
                 listener.is_ready = true;
-            } else if let Some(key) = token.checked_sub(self.first_token)
-                && let Some(slot) = self.connections.get_mut(key)
-            {
+                continue;
+            }
+            let Some(key) = token.checked_sub(self.first_token) else {
+                continue;
+            };
+            if let Some(slot) = self.connections.get_mut(key) {
                 // The peer's end and urgent data both stop a receive short.
                 slot.connection.on_ready(event.is_read_closed() || event.is_priority());
                 slot.put_on_list(key, &mut self.ready);

@@ -56,10 +56,11 @@ struct Interface {
 
 /// The interfaces on which to join the group at `address`.
 fn interfaces(address: SocketAddr) -> io::Result<Vec<Interface>> {
-    if let SocketAddr::V6(group) = address
-        && group.scope_id() != 0
-    {
-        return Ok(vec![Interface { index: group.scope_id(), place: String::new() }]);
+    match address {
+        SocketAddr::V6(group) if group.scope_id() != 0 => {
+            return Ok(vec![Interface { index: group.scope_id(), place: String::new() }]);
+        }
+        _ => {}
     }
     let all = if_nameindex().map_err(|error| {
         let reason = reason(&error.into());

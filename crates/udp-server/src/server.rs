@@ -83,9 +83,7 @@ impl Server {
         notify::ready();
         first.refused().iter().for_each(|(option, why)| events::cannot_set(option, why));
         let is_local = first.addresses().all(|address| address.ip().to_canonical().is_loopback());
-        if let Some(reply) = shared.amplifying_reply()
-            && !is_local
-        {
+        if let Some(reply) = shared.amplifying_reply().filter(|_| !is_local) {
             events::may_amplify(HEADERS, HEADERS + reply);
         }
         Ok(())

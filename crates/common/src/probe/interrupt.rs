@@ -138,9 +138,7 @@ pub(crate) fn wait(
     both.extend(PENDING.get().map(|pending| PollFd::new(pending.came.as_fd(), PollFlags::POLLIN)));
     loop {
         let polled = poll(&mut both, timeout(until));
-        if let Some(signal) = take()
-            && !postpone(signal)
-        {
+        if let Some(signal) = take().filter(|signal| !postpone(*signal)) {
             return Err(Failure::by_signal(signal));
         }
         match polled {

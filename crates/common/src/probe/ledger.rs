@@ -206,9 +206,8 @@ impl Ledger {
             self.reply_buckets.add(reply);
             outcome.host.into_iter().for_each(|host| self.host.add(host));
         }
-        if let Some(connect) = outcome.connect
-            && (outcome.reply.is_some() || outcome.result == Ok(None))
-        {
+        let is_whole = outcome.reply.is_some() || outcome.result == Ok(None);
+        if let Some(connect) = outcome.connect.filter(|_| is_whole) {
             self.total.add(connect + outcome.reply.unwrap_or_default());
         }
     }

@@ -183,10 +183,8 @@ impl Outcome {
     #[must_use]
     pub fn without_own_address_as_router(mut self) -> Self {
         let (own, target) = (self.local.map(|a| a.ip()), self.address.map(|a| a.ip()));
-        if own != target
-            && let Err(trouble) = &mut self.result
-        {
-            trouble.router.take_if(|router| Some(*router) == own);
+        if let Err(trouble) = &mut self.result {
+            trouble.router.take_if(|router| own != target && Some(*router) == own);
         }
         self
     }

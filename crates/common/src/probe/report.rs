@@ -91,7 +91,7 @@ impl Reporting {
     /// It cannot.
     pub fn check(&self, target: &Address, never: &[(Verdict, &str)]) -> Result<(), Failure> {
         if let (Some(Text(when)), None) = (&self.trace, self.trace()) {
-            let option = format_args!("--trace={}", String::from_utf8_lossy(when));
+            let option = format!("--trace={}", String::from_utf8_lossy(when));
             return Err(Failure::usage(option, "write --trace=failure or --trace=always"));
         }
         let has_expected_reply = self.expect_reply.is_some() || self.expect_prefix.is_some();
@@ -265,11 +265,9 @@ impl Reporter {
 
     /// Says that a reply was longer than what is printed of it.
     fn warn_of_the_rest(&self, ended: &Ended) {
-        if self.output.style() == Style::Text
-            && let Some(reply) = ended.last.reply_bytes()
-            && ended.last.complete == Some(false)
-            && self.level() >= LevelFilter::Info
-        {
+        let is_said = self.output.style() == Style::Text && self.level() >= LevelFilter::Info;
+        let is_cut = ended.last.complete == Some(false);
+        if let Some(reply) = ended.last.reply_bytes().filter(|_| is_said && is_cut) {
             let (program, target, len) = (self.program, &self.target, reply.len());
             warn!("{program}: {target}: longer than {len} bytes: the rest was not read");
         }

@@ -1,13 +1,15 @@
 //! Resolves the names of a target on a thread of its own, because the system's resolver takes
 //! no time limit and cannot be woken.
 
-use std::io::{self, PipeReader, pipe};
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use log::debug;
+use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
+use nix::unistd::pipe2;
 
 use crate::descriptors;
 use crate::exit::{Failure, reason};
@@ -32,7 +34,7 @@ pub(crate) struct Resolving {
 #[derive(Debug)]
 pub(crate) struct Spawned {
     /// The end of a pipe that the thread closes when it has its result.
-    done: PipeReader,
+    done: OwnedFd,
     thread: JoinHandle<Result<Resolved, Failure>>,
 }
 
@@ -53,7 +55,7 @@ impl Spawned {
     /// # Errors
     /// The system's: there is no pipe, or no thread.
     pub(crate) fn new(target: &Target) -> io::Result<Self> {
-        let (done, is_running) = pipe()?;
+        let (done, is_running) = pipe2(OFlag::O_CLOEXEC)?;
         let target = target.copied();
         let resolve = move || {
             let resolved = target.look_up();

@@ -21,9 +21,10 @@ pub fn say(line: fmt::Arguments<'_>) {
 /// whoever interrupts a client that is stuck wants its end.
 pub fn wait_for_room() {
     let stderr = io::stderr();
-    if !has_room(stderr.as_fd())
-        && let Err(failure) = interrupt::wait(stderr.as_fd(), PollFlags::POLLOUT, None)
-    {
+    if has_room(stderr.as_fd()) {
+        return;
+    }
+    if let Err(failure) = interrupt::wait(stderr.as_fd(), PollFlags::POLLOUT, None) {
         process::exit(failure.signal().map_or(0, exit::end_by).into());
     }
 }

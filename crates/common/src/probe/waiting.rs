@@ -97,10 +97,10 @@ impl<'a> Waiting<'a> {
         let mut due = self.start;
         while self.run.signal().is_none() && self.end.is_none_or(|end| due < end) {
             let next = due + self.interval;
-            if let Some(nowhere) = self.resolve(next)?
-                && self.note(&nowhere)
-            {
-                return Ok(Some(nowhere));
+            if let Some(nowhere) = self.resolve(next)? {
+                if self.note(&nowhere) {
+                    return Ok(Some(nowhere));
+                }
             }
             let until = self.end.map_or(next, |end| end.min(next));
             self.examine_last();

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::str;
 
 /// A peer's address.
 ///

@@ -1,6 +1,7 @@
 //! What a server answers.
 
 use std::borrow::Cow;
+use std::str;
 use std::sync::Arc;
 
 use crate::options::Text;

@@ -43,9 +43,8 @@ impl Crate {
         let mut imports = BTreeSet::new();
         for file in &self.files {
             for path in file.imported() {
-                if let Some(to) = self.module_of(&file.module, &path)
-                    && to != file.module
-                {
+                let to = self.module_of(&file.module, &path);
+                if let Some(to) = to.filter(|to| *to != file.module) {
                     imports.insert((file.module.clone(), to));
                 }
             }

@@ -232,9 +232,7 @@ impl EventLoop {
 
     /// Closes the connection with `key` if no message has come from it.
     pub(super) fn close_if_silent(&mut self, key: usize) {
-        if let Some(slot) = self.connections.get_mut(key)
-            && slot.connection.is_silent()
-        {
+        if self.connections.get_mut(key).is_some_and(|slot| slot.connection.is_silent()) {
             self.totals.silent.add(1);
             self.close(key);
         }

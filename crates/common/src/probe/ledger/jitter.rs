@@ -22,9 +22,7 @@ impl Jitter {
         let Some(reply) = reply else {
             return;
         };
-        if let Some((before, time)) = self.last
-            && before + 1 == number
-        {
+        if let Some((_, time)) = self.last.filter(|(before, _)| before + 1 == number) {
             self.samples += 1;
             self.sum += reply.abs_diff(time).as_nanos();
         }

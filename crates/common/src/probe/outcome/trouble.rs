@@ -266,8 +266,8 @@ impl Trouble {
     /// Only `from`, which is not the target, answered.
     #[must_use]
     pub fn wrong_source(from: SocketAddr) -> Self {
-        let reason = format_args!("{from} answered instead");
-        let mut trouble = Self::silence(Verdict::WrongSource, reason);
+        let mut trouble =
+            Self::silence(Verdict::WrongSource, format_args!("{from} answered instead"));
         trouble.from = Some(from);
         trouble
     }

@@ -106,9 +106,10 @@ impl Run {
     /// # Errors
     /// The run has failed; more probes failed than may; or standard output takes no more.
     pub fn conclude(mut self, driven: Result<(), Failure>, now: Instant) -> Result<(), Failure> {
-        if let Err(failure) = &driven
-            && (failure.is_unread() || (failure.signal().is_some() && !self.may_go_on()))
-        {
+        let has_no_summary = |failure: &Failure| {
+            failure.is_unread() || (failure.signal().is_some() && !self.may_go_on())
+        };
+        if driven.as_ref().is_err_and(has_no_summary) {
             return driven;
         }
         self.report_ended()?;

@@ -29,11 +29,12 @@ impl Run {
     /// Goes to `destination`, if the target is no longer where probes go.
     pub(super) fn move_to(&mut self, destination: Destination) {
         let (now, before) = (destination.addresses(), &self.aim.addresses);
-        if let (Some(from), Some(to)) = (before.first(), now.first())
-            && self.aim.is_outdated(now)
-        {
-            self.moved = Some((*from, *to));
-            self.go_to(destination);
+        match (before.first(), now.first()) {
+            (Some(from), Some(to)) if self.aim.is_outdated(now) => {
+                self.moved = Some((*from, *to));
+                self.go_to(destination);
+            }
+            _ => {}
         }
     }
 }
