@@ -1,0 +1,57 @@
+"""Which lines are the same, but for the figures that differ from one run to the next.
+
+These match each other, and everything else has to be the same:
+
+- any number with a decimal point, and another one; but not shares (`5.0 %`), and no addresses;
+- any two ports above 32767, which the system has chosen;
+- any two times of a clock (2026-11-27T01:38:20.051Z);
+- any two durations of more than one unit (`2s 400ms`), and those after `sent in`;
+- any two runs of spaces.
+
+A line `...` on the page stands for any lines, none among them. What only a busy machine makes a program say may always
+be there: the rows `total`, `from due` and `host` of a table, and in the line of a probe its delay.
+"""
+
+import re
+from typing import Sequence
+
+UNIT = r"(?:h|min|ms|us|m|s)\b"
+FORMS = (
+    (re.compile(r" delay=\d+\.\d+ ms"), ""),
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
+    (re.compile(rf"(?<=sent in )\d+{UNIT}(?: \d+{UNIT})*"), "DURATION"),
+    (re.compile(rf"\b\d+{UNIT}(?: \d+{UNIT})+"), "DURATION"),
+    (re.compile(r"(?<![\w.])\d+\.\d+(?!\.?\d)(?! %)"), "NUMBER"),
+    (re.compile(r"\b(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[45]\d{4}|6[0-5]\d{3})\b"), "PORT"),
+    (re.compile(r"\s+"), " "),
+)
+BUSY = re.compile(r"(total|from due|host) +\d")
+
+
+def shape(line: str) -> str:
+    for form, word in FORMS:
+        line = form.sub(word, line)
+    return line.strip()
+
+
+def shapes(lines: Sequence[str]) -> list[str]:
+    return [shape(line) for line in lines if not BUSY.match(line)]
+
+
+def match(shown: Sequence[str], printed: Sequence[str]) -> bool:
+    """Whether what was printed is what the page shows."""
+    return _match(shapes(shown), shapes(printed))
+
+
+def begin(shown: Sequence[str], printed: Sequence[str]) -> bool:
+    """Whether all has come that the page shows."""
+    wanted, came = shapes(shown), shapes(printed)
+    return any(_match(wanted, came[:count]) for count in range(len(came) + 1))
+
+
+def _match(shown: list[str], printed: list[str]) -> bool:
+    if not shown:
+        return not printed
+    if shown[0] == "...":
+        return any(_match(shown[1:], printed[skipped:]) for skipped in range(len(printed) + 1))
+    return bool(printed) and shown[0] == printed[0] and _match(shown[1:], printed[1:])
