@@ -46,10 +46,32 @@ fn every_package_says_whose_it_is_and_what_for() {
 #[test]
 fn readme_installs_each_program_before_it_calls_one_by_name() {
     let readme = read("README.md");
-    let try_it = readme.split("\n## Try it\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let install = readme.split("\n## Install\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let each = format!("for program in {}; do cargo install --locked", PROGRAMS.join(" "));
+    assert!(install.contains(&format!("{each} --path crates/$program; done")));
     for program in PROGRAMS {
-        let install = format!("cargo install --locked --path crates/{program}");
-        assert!(try_it.contains(&install), "{program}");
         assert!(root().join("crates").join(program).join("Cargo.toml").exists(), "{program}");
     }
+}
+
+#[test]
+fn readme_names_this_version() {
+    let workspace = read("Cargo.toml");
+    let version = field(&workspace, "version");
+    let readme = read("README.md");
+    for file in ["getthrough-", "getthrough_"] {
+        for named in
+            readme.split(file).skip(1).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        {
+            assert!(named.starts_with(version), "{file}{}", named.lines().next().unwrap());
+        }
+    }
+    let compiler = field(&workspace, "rust-version");
+    assert!(readme.contains(&format!("(https://rustup.rs) ({compiler} or later")));
+}
+
+/// The value of a field of the workspace's packages.
+fn field<'t>(workspace: &'t str, name: &str) -> &'t str {
+    let rest = workspace.split(&format!("\n{name} = \"")).nth(1).unwrap();
+    rest.split('"').next().unwrap()
 }

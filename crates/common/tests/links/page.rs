@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct Page {
     headings: Vec<Heading>,
+    /// The ids of elements of HTML.
+    ids: Vec<String>,
     pub links: Vec<String>,
     /// The fenced blocks, without comments. Of `text` blocks there is only the kind.
     pub code: Vec<String>,
@@ -43,13 +45,17 @@ impl Page {
                 }
             }
         }
-        page.links = links(&without_code_spans(&prose));
+        let prose = without_code_spans(&prose);
+        page.links = links(&prose);
+        let ids = prose.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        page.ids = ids.map(str::to_owned).collect();
         page
     }
 
     /// Whether there is a heading, or an element with an id, that `anchor` leads to.
     pub fn has_anchor(&self, anchor: &str) -> bool {
-        self.headings.iter().any(|heading| heading.anchor == anchor)
+        let heads = self.headings.iter().map(|heading| &heading.anchor);
+        heads.chain(&self.ids).any(|each| each == anchor)
     }
 
     /// The levels of the headings.
@@ -104,9 +110,9 @@ fn links(text: &str) -> Vec<String> {
 #[test]
 fn a_page_is_read_as_github_does() {
     let text = "# A `b-c` [d](e.md#f)!\n\n[x](y.md \"z\") `[no](no.md)`\n```sh\n# no\n[no](no.md) # z\n```\n\
-                ## 怎么读：它，TTL\n## A\n## A\n<img src=\"p.svg\">\n[r]: s.md\n```text\ndrawn\n```\n";
+                ## 怎么读：它，TTL\n## A\n## A\n<a id=\"x-y\"></a><img src=\"p.svg\">\n[r]: s.md\n```text\ndrawn\n```\n";
     let page = Page::read(text);
-    for anchor in ["a-b-c-d", "怎么读它ttl", "a", "a-1"] {
+    for anchor in ["a-b-c-d", "怎么读它ttl", "a", "a-1", "x-y"] {
         assert!(page.has_anchor(anchor), "{anchor}: {page:?}");
     }
     assert_eq!(page.outline(), [1, 2, 2, 2]);
