@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,14 +46,32 @@ def image(dist: Dist) -> str:
 @functools.cache
 def build_once(dist: Path) -> None:
     atexit.register(remove_image)
-    build(dist, "docker")
+    before = dangling()
+    try:
+        build(dist, "docker")
+    except BaseException:
+        # What the classic builder leaves of a build that does not come to its end.
+        for left in dangling() - before:
+            subprocess.run(["docker", "rmi", left], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        raise
+
+
+def dangling() -> set[str]:
+    return set(docker("images", "--quiet", "--filter", "dangling=true").split())
 
 
 def build(dist: Path, builder: str) -> None:
     command: list[str | Path] = [ROOT / "scripts" / "image", "--with", builder, "--dist", dist, "--name", OURS]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=BUILDING)
-    if ended.returncode != 0:
-        raise RuntimeError(f"scripts/image: {ended.stdout.decode()[-300:]}")
+    process = subprocess.Popen(command, process_group=0, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        said, _ = process.communicate(timeout=BUILDING)
+    finally:
+        if process.poll() is None:
+            # The builder, too, which would go on.
+            os.killpg(process.pid, signal.SIGTERM)
+            process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"scripts/image: {said[-300:]}")
 
 
 def remove_image() -> None:
@@ -141,10 +160,11 @@ class Container:
 def box(dist: Dist, scratch: Path) -> Iterator[Box]:
     """A network for the containers of a case. All of it is removed at the end."""
     of = image(dist)
-    docker("network", "create", OURS)
     try:
+        docker("network", "create", OURS)
         yield Box(of, scratch)
     finally:
         if left := docker("ps", "--all", "--quiet", "--filter", f"label={OURS}").split():
             docker("rm", "--force", "--volumes", *left)
-        docker("network", "rm", OURS)
+        if OURS in docker("network", "ls", "--format", "{{.Name}}").split():
+            docker("network", "rm", OURS)
