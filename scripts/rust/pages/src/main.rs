@@ -11,6 +11,7 @@ mod completions;
 mod entries;
 mod manual;
 mod programs;
+mod values;
 
 use std::path::Path;
 use std::process::ExitCode;
