@@ -47,6 +47,8 @@ mod tests {
     // A test fails by panicking.
     #![allow(clippy::unwrap_used)]
 
+    use common::probe::examination::When;
+
     use super::*;
     use crate::programs;
 
@@ -76,6 +78,14 @@ mod tests {
             }
         }
         assert!(DSCP.iter().all(|name| names.iter().any(|it| it == name)));
+    }
+
+    #[test]
+    fn a_trace_is_made_at_these_times() {
+        for when in TRACE {
+            assert!(When::parse(when.as_bytes()).is_some(), "{when}");
+        }
+        assert_eq!(TRACE[0], "failure", "what --trace alone means");
     }
 
     #[test]
