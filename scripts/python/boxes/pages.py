@@ -16,6 +16,13 @@ TCP_VERDICTS = "ok refused unreachable timeout no-reply reset wrong-reply unreso
 UDP_VERDICTS = "ok refused unreachable no-reply wrong-reply wrong-source unresolved local"
 VERDICTS = {"tcp-client": TCP_VERDICTS.split(), "udp-client": UDP_VERDICTS.split()}
 
+# What Tab makes of what a client's user has typed.
+TYPED = {
+    "--expect refused,wrong-re": "refused,wrong-reply", "--expect=unrea": "--expect=unreachable",
+    "--hist": "--histogram", "--trace=fail": "--trace=failure", "--dscp AF4": "AF41", "--interface l": "lo",
+    "localho": "localhost", "-4 localho": "localhost",
+}
+
 
 def trials() -> Iterator[Trial]:
     yield Trial("pages-lint", lint, {"mandoc": "mandoc", "groff": "groff-base"})
@@ -85,9 +92,7 @@ def complete_in_zsh(case: Case, dist: Dist) -> None:
 def typed_in(shell: Shell, case: Case) -> None:
     for program, verdicts in VERDICTS.items():
         case.check(shell.offers(f"{program} --expect ", verdicts), f"{program}: verdicts: {shell.shown}")
-        for typed, word in (("--expect refused,wrong-re", "refused,wrong-reply"), ("--expect=unrea", "--expect=unreachable"),
-                            ("--hist", "--histogram"), ("--trace=fail", "--trace=failure"), ("--dscp AF4", "AF41"),
-                            ("--interface l", "lo"), ("localho", "localhost"), ("-4 localho", "localhost")):
+        for typed, word in TYPED.items():
             case.check(shell.completes(f"{program} {typed}", word), f"{program} {typed}: {shell.shown}")
         # A word of its own would be the target.
         case.check(shell.leaves(f"{program} --trace fail"), f"{program} --trace fail: {shell.shown}")

@@ -63,7 +63,8 @@ class Shell:
     def _wait(self, *words: str) -> bool:
         """Reads until all of the words are there as words of their own. Returns whether they are."""
         deadline = time.monotonic() + PATIENCE
-        while missing := [word for word in words if not re.search(rf"(?<![\w,-]){re.escape(word)}(?![\w-])", self.shown)]:
+        patterns = {word: rf"(?<![\w,-]){re.escape(word)}(?![\w-])" for word in words}
+        while missing := [word for word in words if not re.search(patterns[word], self.shown)]:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._terminal], [], [], left)[0]:
                 self.shown = f"{missing} not in {self.shown!r}"
@@ -76,6 +77,6 @@ def fish(completions: Path, typed: str, home: Path) -> dict[str, str]:
     """What fish offers for what is typed, and what it says of each."""
     command = ["fish", "--no-config", "--command", f"source {completions}; complete --do-complete '{typed}'"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE, env=environment).stdout
-    pairs = (line.partition("\t") for line in shown.splitlines() if line)
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE, env=environment)
+    pairs = (line.partition("\t") for line in shown.stdout.splitlines() if line)
     return {word: meaning for word, _, meaning in pairs}
