@@ -46,6 +46,12 @@ class Shell:
         """Whether Tab makes this of what was typed."""
         return self._tab(typed, word)
 
+    def leaves(self, typed: str) -> bool:
+        """Whether Tab adds nothing to what was typed: what is typed after it follows at once."""
+        self.shown = ""
+        self._type(f"{CLEAR}{typed}\t+end")
+        return self._wait(typed.split()[-1] + "+end")
+
     def _tab(self, typed: str, *words: str) -> bool:
         self.shown = ""
         self._type(f"{CLEAR}{typed}\t")
@@ -57,7 +63,8 @@ class Shell:
     def _wait(self, *words: str) -> bool:
         """Reads until all of the words are there as words of their own. Returns whether they are."""
         deadline = time.monotonic() + PATIENCE
-        while missing := [word for word in words if not re.search(rf"(?<![\w,-]){re.escape(word)}(?![\w-])", self.shown)]:
+        patterns = {word: rf"(?<![\w,-]){re.escape(word)}(?![\w-])" for word in words}
+        while missing := [word for word in words if not re.search(patterns[word], self.shown)]:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._terminal], [], [], left)[0]:
                 self.shown = f"{missing} not in {self.shown!r}"
@@ -66,10 +73,10 @@ class Shell:
         return True
 
 
-def fish(completions: Path, typed: str) -> dict[str, str]:
+def fish(completions: Path, typed: str, home: Path) -> dict[str, str]:
     """What fish offers for what is typed, and what it says of each."""
     command = ["fish", "--no-config", "--command", f"source {completions}; complete --do-complete '{typed}'"]
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE, env=environment).stdout
-    pairs = (line.partition("\t") for line in shown.splitlines() if line)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE, env=environment)
+    pairs = (line.partition("\t") for line in shown.stdout.splitlines() if line)
     return {word: meaning for word, _, meaning in pairs}

@@ -1,26 +1,40 @@
 //! A manual page, in man(7).
 
-use std::env;
+mod text;
+
 use std::time::{Duration, SystemTime};
 
 use clap::Arg;
 use roff::{Inline, Roff, bold, italic, roman};
 
 use crate::entries::{Entry, Paragraph, entries};
-use crate::programs::Program;
+use crate::programs::{self, Program};
+use crate::values::TRACE;
+use text::{LITERAL, LITERAL_END, in_sentence, narrow, words};
 
 /// The list that is printed as it is, and last.
 const EXAMPLES: &str = "Examples";
 
-/// The page of a program.
+/// What the list of verdicts begins with.
+const VERDICTS: &str =
+    "What came of a message, in one word, as --expect takes it and --json prints it:";
+
+/// When the year 10000 begins, in seconds.
+const YEAR_10000: u64 = 253_402_300_800;
+
+/// The page of a program, with the day of the release, if `epoch` says it in seconds.
 ///
 /// # Errors
-/// Says what in the help of the program has not the form that is expected.
-pub fn page(program: &Program) -> Result<String, String> {
+/// Says what in the help of the program has not the form that is expected, or in `epoch`.
+pub fn page(program: &Program, epoch: Option<&str>) -> Result<String, String> {
     let mut roff = Roff::new();
     let title = program.name().to_uppercase();
     let version = format!("getthrough {}", env!("CARGO_PKG_VERSION"));
-    roff.control("TH", [&title, "1", &date()?, &version, "User Commands"]);
+    // An empty word would be left out, and the version be taken for the day.
+    let date = epoch.map_or_else(|| Ok(" ".to_owned()), day)?;
+    roff.control("TH", [&title, "1", &date, &version, "User Commands"]);
+    // No line is stretched: in narrow columns of long options there would be more gaps than words.
+    roff.control("ad", ["l"]);
     name(program, &mut roff);
     description(program, &mut roff);
     arguments(program, &mut roff);
@@ -28,22 +42,18 @@ pub fn page(program: &Program) -> Result<String, String> {
     environment(program, &mut roff);
     listings(program, |heading| heading == EXAMPLES, &mut roff)?;
     see_also(program, &mut roff);
+    copyright(&mut roff);
     Ok(narrow(&roff.render()))
 }
 
-/// The day of the release, as `SOURCE_DATE_EPOCH` has it, or today.
+/// The day of `SOURCE_DATE_EPOCH`. That of the build would make each one another page.
 ///
 /// # Errors
-/// The variable is not a number of seconds.
-fn date() -> Result<String, String> {
-    let time = match env::var("SOURCE_DATE_EPOCH") {
-        Ok(seconds) => {
-            let seconds =
-                seconds.parse().map_err(|_| "SOURCE_DATE_EPOCH: not a number of seconds")?;
-            SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
-        }
-        Err(_) => SystemTime::now(),
-    };
+/// It is no number of seconds, or too large for a year of four digits.
+fn day(epoch: &str) -> Result<String, String> {
+    let bad = || format!("SOURCE_DATE_EPOCH: {epoch}: not a number of seconds until the year 9999");
+    let seconds = epoch.parse().ok().filter(|seconds| *seconds < YEAR_10000).ok_or_else(bad)?;
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     let mut date = humantime::format_rfc3339_seconds(time).to_string();
     date.truncate("2000-01-01".len());
     Ok(date)
@@ -53,7 +63,7 @@ fn date() -> Result<String, String> {
 fn name(program: &Program, roff: &mut Roff) {
     let about = program.command.get_about().map(ToString::to_string).unwrap_or_default();
     roff.control("SH", ["NAME"]);
-    roff.text([roman(program.name()), roman(" - "), roman(about)]);
+    roff.text([roman(program.name()), roman(" - "), roman(in_sentence(&about))]);
     roff.control("SH", ["SYNOPSIS"]);
     let mut line = vec![bold(program.name()), roman(" ["), italic("OPTIONS"), roman("]")];
     for arg in program.command.get_positionals() {
@@ -65,7 +75,12 @@ fn name(program: &Program, roff: &mut Roff) {
 /// What the program does, and the sentences of its help.
 fn description(program: &Program, roff: &mut Roff) {
     roff.control("SH", ["DESCRIPTION"]);
-    roff.text(words(program.description));
+    for (index, text) in program.description.iter().enumerate() {
+        if index > 0 {
+            roff.control("PP", []);
+        }
+        roff.text(words(text));
+    }
     for text in [program.guide.notes, program.guide.more].concat() {
         match Paragraph::new(text) {
             Paragraph::Prose(text) if !text.starts_with("Documentation:") => paragraph(text, roff),
@@ -115,10 +130,14 @@ fn value_name(arg: &Arg) -> String {
     arg.get_value_names().unwrap_or_default().first().map(ToString::to_string).unwrap_or_default()
 }
 
-/// What an option does, and its default.
+/// What an option does, its values if they are few, and its default.
 fn meaning(arg: &Arg) -> String {
     let help = arg.get_long_help().or_else(|| arg.get_help());
     let help = help.map(ToString::to_string).unwrap_or_default();
+    if arg.get_long() == Some("trace") {
+        let (meant, others) = (TRACE[0], TRACE[1..].join(" or "));
+        return format!("{help}; WHEN: {meant}, which --trace alone means, or {others}");
+    }
     let defaults: Vec<_> =
         arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
     if defaults.is_empty() || arg.is_hide_default_value_set() || !arg.get_action().takes_values() {
@@ -149,13 +168,10 @@ fn section(
 ) -> Result<(), String> {
     roff.control("SH", [heading.to_uppercase().as_str()]);
     if heading == EXAMPLES {
-        for line in lines {
-            let (command, comment) = line.split_once('#').unwrap_or((line, ""));
-            roff.control("TP", []);
-            roff.text([bold(command.trim())]);
-            roff.text(words(&sentence(comment.trim())));
-        }
-        return Ok(());
+        return examples(lines, roff);
+    }
+    if heading == "Verdicts" {
+        roff.text(words(VERDICTS));
     }
     for Entry { term, meaning } in entries(lines)? {
         roff.control("TP", []);
@@ -168,10 +184,25 @@ fn section(
     Ok(())
 }
 
-/// A comment of an example, as a sentence's beginning has it.
-fn sentence(comment: &str) -> String {
-    let mut letters = comment.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// Commands as they are typed. What each is for stands above it, since a line of the help has not
+/// room enough in a page.
+fn examples(lines: &[&str], roff: &mut Roff) -> Result<(), String> {
+    roff.control(LITERAL, []);
+    for (index, line) in lines.iter().enumerate() {
+        let parts = line.strip_prefix("  ").and_then(|line| line.split_once("  "));
+        let (command, comment) = parts.ok_or_else(|| format!("not an example: {line}"))?;
+        let comment = comment.trim_start();
+        if !comment.starts_with("# ") {
+            return Err(format!("not a comment: {comment}"));
+        }
+        if index > 0 {
+            roff.control("sp", []);
+        }
+        roff.text([roman(comment)]);
+        roff.text([bold(command)]);
+    }
+    roff.control(LITERAL_END, []);
+    Ok(())
 }
 
 fn environment(program: &Program, roff: &mut Roff) {
@@ -183,14 +214,19 @@ fn environment(program: &Program, roff: &mut Roff) {
     }
 }
 
+/// The other programs, and what else a reader may want.
 fn see_also(program: &Program, roff: &mut Roff) {
     roff.control("SH", ["SEE ALSO"]);
+    // No hyphens from here on: the name of a page that is broken cannot be looked up.
+    roff.control("nh", []);
+    let siblings = programs::NAMES.iter().filter(|name| **name != program.name());
+    let pages = siblings.map(|name| (*name, "1")).chain(program.see_also.iter().copied());
     let mut line = Vec::new();
-    for (page, section) in program.see_also {
+    for (page, section) in pages {
         if !line.is_empty() {
             line.push(roman(", "));
         }
-        line.extend([bold(*page), roman(format!("({section})"))]);
+        line.extend([bold(page), roman(format!("({section})"))]);
     }
     roff.text(line);
     paragraph(
@@ -200,48 +236,64 @@ fn see_also(program: &Program, roff: &mut Roff) {
     );
 }
 
+fn copyright(roff: &mut Roff) {
+    roff.control("SH", ["COPYRIGHT"]);
+    let licences = env!("CARGO_PKG_LICENSE").replace("OR", "or");
+    roff.text([roman(format!("Licensed under {licences}, at your option."))]);
+}
+
 fn paragraph(text: &str, roff: &mut Roff) {
     roff.control("PP", []);
     roff.text(words(text));
 }
 
-/// Text whose options are bold.
-fn words(text: &str) -> Vec<Inline> {
-    let mut line = Vec::new();
-    for (index, word) in text.split_whitespace().enumerate() {
-        if index > 0 {
-            line.push(roman(" "));
-        }
-        let is_option = |word: &str| {
-            word.strip_prefix('-')
-                .is_some_and(|rest| rest.starts_with(|c: char| c == '-' || c.is_alphabetic()))
-        };
-        let name = word.trim_end_matches([',', ';', ':', '.', ')']);
-        if is_option(name) {
-            line.extend([bold(name), roman(&word[name.len()..])]);
-        } else {
-            line.push(roman(word));
-        }
-    }
-    line
-}
+#[cfg(test)]
+mod tests {
+    // A test fails by panicking.
+    #![allow(clippy::unwrap_used)]
 
-/// The source with lines of at most 80 columns, as linters of manual pages want it. A new line is a
-/// space there, unless it begins with a dot or a quote.
-fn narrow(source: &str) -> String {
-    let mut narrow = String::new();
-    for line in source.lines() {
-        let mut columns = 0;
-        let is_control = line.starts_with('.');
-        for (index, word) in line.split(' ').enumerate() {
-            let fits = is_control || columns + word.len() < 80 || word.starts_with(['.', '\'']);
-            if index > 0 {
-                narrow.push(if fits { ' ' } else { '\n' });
-            }
-            columns = if fits { columns + word.len() + 1 } else { word.len() + 1 };
-            narrow.push_str(word);
-        }
-        narrow.push('\n');
+    use super::*;
+
+    fn with(more: &'static [&'static str]) -> Result<String, String> {
+        let [mut program, ..] = programs::all();
+        program.guide.more = more;
+        page(&program, None)
     }
-    narrow
+
+    #[test]
+    fn a_page_has_its_sections_and_no_day_of_its_own() {
+        for program in programs::all() {
+            let page = page(&program, None).unwrap();
+            let title = format!(".TH {} 1 \" \" \"getthrough ", program.name().to_uppercase());
+            assert!(page.contains(&title), "{title}: {}", &page[..200]);
+            let sections: Vec<_> =
+                page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+            let all = "NAME SYNOPSIS DESCRIPTION OPTIONS VERDICTS \"EXIT STATUS\" ENVIRONMENT EXAMPLES \
+                       \"SEE ALSO\" COPYRIGHT";
+            let is_client = program.name().ends_with("client");
+            let all = if is_client { all.to_owned() } else { all.replace("VERDICTS ", "") };
+            assert_eq!(sections.join(" "), all, "{}", program.name());
+        }
+    }
+
+    #[test]
+    fn the_day_is_that_of_the_release() {
+        assert_eq!(day("0").as_deref(), Ok("1970-01-01"));
+        assert_eq!(day("1790000000").as_deref(), Ok("2026-09-21"));
+        for epoch in ["", "-1", "today", "253402300800", "18446744073709551615"] {
+            assert!(day(epoch).is_err_and(|error| error.contains("SOURCE_DATE_EPOCH")), "{epoch}");
+        }
+        let [program, ..] = programs::all();
+        assert!(page(&program, Some("0")).unwrap().contains(" 1970-01-01 "));
+        assert!(page(&program, Some("soon")).is_err());
+    }
+
+    #[test]
+    fn lists_of_another_form_are_an_error() {
+        assert!(with(&["Examples:\n  tcp-server  # listen", "Exit status:\n  0  ended"]).is_ok());
+        assert!(with(&["Examples:\n  tcp-server # listen"]).is_err());
+        assert!(with(&["Examples:\n  tcp-server  listen"]).is_err());
+        assert!(with(&["Examples:\ntcp-server  # listen"]).is_err());
+        assert!(with(&["Exit status:\n  0"]).is_err());
+    }
 }

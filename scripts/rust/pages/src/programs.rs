@@ -37,13 +37,13 @@ mod udp_client {
 pub struct Program {
     pub command: Command,
     pub guide: Guide,
-    /// What it does, in a paragraph.
-    pub description: &'static str,
+    /// What it does, and how.
+    pub description: &'static [&'static str],
     /// What signals do.
     pub signals: &'static str,
     /// What a variable of the environment changes.
     pub environment: &'static [(&'static str, &'static str)],
-    /// The other pages that a reader may want.
+    /// The pages of others that a reader may want.
     pub see_also: &'static [(&'static str, &'static str)],
 }
 
@@ -52,6 +52,9 @@ impl Program {
         self.command.get_name()
     }
 }
+
+/// How the programs are called.
+pub const NAMES: [&str; 4] = ["tcp-server", "tcp-client", "udp-server", "udp-client"];
 
 /// The four programs.
 pub fn all() -> [Program; 4] {
@@ -63,8 +66,6 @@ pub fn all() -> [Program; 4] {
             signals: words::SERVER_SIGNALS,
             environment: words::SERVER_ENVIRONMENT,
             see_also: &[
-                ("tcp-client", "1"),
-                ("udp-server", "1"),
                 ("nc", "1"),
                 ("systemd-socket-activate", "1"),
                 ("systemd.socket", "5"),
@@ -77,14 +78,7 @@ pub fn all() -> [Program; 4] {
             description: words::TCP_CLIENT,
             signals: words::CLIENT_SIGNALS,
             environment: words::CLIENT_ENVIRONMENT,
-            see_also: &[
-                ("tcp-server", "1"),
-                ("udp-client", "1"),
-                ("nc", "1"),
-                ("ping", "8"),
-                ("traceroute", "8"),
-                ("tcp", "7"),
-            ],
+            see_also: &[("nc", "1"), ("ping", "8"), ("traceroute", "8"), ("tcp", "7")],
         },
         Program {
             command: udp_server::cli::Options::command().name("udp-server"),
@@ -93,8 +87,6 @@ pub fn all() -> [Program; 4] {
             signals: words::SERVER_SIGNALS,
             environment: words::SERVER_ENVIRONMENT,
             see_also: &[
-                ("udp-client", "1"),
-                ("tcp-server", "1"),
                 ("nc", "1"),
                 ("systemd-socket-activate", "1"),
                 ("systemd.socket", "5"),
@@ -107,14 +99,29 @@ pub fn all() -> [Program; 4] {
             description: words::UDP_CLIENT,
             signals: words::CLIENT_SIGNALS,
             environment: words::CLIENT_ENVIRONMENT,
-            see_also: &[
-                ("udp-server", "1"),
-                ("tcp-client", "1"),
-                ("nc", "1"),
-                ("ping", "8"),
-                ("traceroute", "8"),
-                ("udp", "7"),
-            ],
+            see_also: &[("nc", "1"), ("ping", "8"), ("traceroute", "8"), ("udp", "7")],
         },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn these_are_their_names() {
+        assert_eq!(all().map(|program| program.name().to_owned()), NAMES);
+    }
+
+    #[test]
+    fn every_option_says_what_it_does() {
+        for program in all() {
+            let mut command = program.command;
+            command.build();
+            for arg in command.get_arguments() {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty(), "{} {}", command.get_name(), arg.get_id());
+            }
+        }
+    }
 }
