@@ -19,7 +19,6 @@ KINDS = {"console", "sh", "text", "yaml", "ini"}
 ON = re.compile(r"# on ([a-z0-9-]+)(:.*)?")
 NOT_RUN = "not-run"
 UNIT_RUNS = "1s"
-HELD_UP = "this machine was held up"
 ATTEMPTS = 3
 
 
@@ -48,7 +47,7 @@ class Trial:
         for _ in range(ATTEMPTS - 1):
             outcome = self._perform()
             printed = (line for _, result in outcome.results for line in result.printed)
-            if not outcome.wrong or not any(HELD_UP in line for line in printed):
+            if not outcome.wrong or not any(shape.HELD_UP in line for line in printed):
                 return outcome
             self._forget()
         return self._perform()
