@@ -13,10 +13,10 @@ EXPECTED = (
 )
 
 
-def write(place: Place, stage: Path) -> int:
+def write(place: Place, stage: Path, epoch: int) -> int:
     """Puts them into man and completions. Returns how many there are."""
     run([place.tools.rust.cargo, "run", "--locked", "--quiet", "--package", "pages", "--", stage.resolve()],
-        place.root, environment(place))
+        place.root, {**environment(place), "SOURCE_DATE_EPOCH": str(epoch)})
     written = {path.relative_to(stage).as_posix()
                for folder in ("man", "completions") for path in (stage / folder).rglob("*") if path.is_file()}
     if unlike := sorted(written ^ set(EXPECTED)):
