@@ -13,8 +13,7 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let is_ours = is_native_gnu() && !has_another_linker();
-    let archive = if is_ours { archive() } else { None };
+    let archive = if is_native_gnu() { archive() } else { None };
     if let Some(directory) = archive.as_deref().and_then(Path::parent) {
         println!("cargo::rustc-link-search=native={}", directory.display());
         println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
@@ -27,12 +26,6 @@ fn is_native_gnu() -> bool {
     is("CARGO_CFG_TARGET_OS", "linux")
         && is("CARGO_CFG_TARGET_ENV", "gnu")
         && env::var("HOST").ok() == env::var("TARGET").ok()
-}
-
-/// Another linker than cc may link for a glibc that lacks what this machine's archive asks of its
-/// own: scripts/release uses one, which has an unwinder.
-fn has_another_linker() -> bool {
-    env::var_os("RUSTC_LINKER").is_some()
 }
 
 /// The archive, if the C compiler that links knows it: it repeats the name if not.

@@ -2,8 +2,7 @@
 
 from typing import NamedTuple
 
-# The oldest glibc that the dynamic programs run with: that of RHEL 8 and Debian 10. Amazon's and Ubuntu's systems
-# that are still served are newer.
+# The oldest glibc that the dynamic programs run with: that of RHEL 8 and Debian 10.
 FLOOR = (2, 28)
 
 
