@@ -116,8 +116,9 @@ fn a_period_in_which_the_machine_was_stopped_is_as_long_as_it_was() {
     let (periods, _) = parts(&client.finish());
     let elapsed: Vec<_> = periods.iter().map(|period| period.decimal("elapsed_ms")).collect();
     let long = elapsed.iter().position(|elapsed| *elapsed > 650.0).unwrap();
-    // At least three of ten were no periods of their own, and the next one ends when it would have.
-    assert!(elapsed.len() <= 8 && elapsed[long + 1] <= 400.0, "{elapsed:?}");
+    // Of eleven, of which the last one is short, three were no periods of their own, and one came late. The next one
+    // ends when it would have.
+    assert!(elapsed.len() <= 9 && elapsed[long + 1] <= 400.0, "{elapsed:?}");
     assert!(periods[long].number("skipped") + periods[long + 1].number("skipped") > 0);
 }
 
