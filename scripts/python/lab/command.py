@@ -79,7 +79,7 @@ def directory(word: str) -> Path:
 
 
 def heed_signals() -> None:
-    """SIGTERM interrupts, as Ctrl-C does.
+    """SIGTERM and SIGHUP interrupt, as Ctrl-C does.
 
     The programs that are started heed SIGINT and SIGHUP, although a background job of a
     script inherits the one ignored, and with nohup the other: what is handled here is not
@@ -87,8 +87,8 @@ def heed_signals() -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: None)
+    is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    signal.signal(signal.SIGHUP, (lambda *_: None) if is_ignored else signal.default_int_handler)
 
 
 def end(running: Sequence[Future[Any]]) -> None:
@@ -97,7 +97,7 @@ def end(running: Sequence[Future[Any]]) -> None:
     A thread that is just about to start a process may still do so: therefore
     processes are ended until no thread is left.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     harness.over.set()
     for future in running:

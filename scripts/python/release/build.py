@@ -6,18 +6,21 @@ standard library. Their places are written as below instead, so that two builds 
 
 import os
 import shutil
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
 from lab.case import PROGRAMS
-from release.steps import run
+from release.steps import Failure, run
 from release.targets import Kind
 from release.tools import PINNED, Tools
 
 PROJECT, CRATES, LIBRARY = "/getthrough", "/crates", "/rust"
 # What would change the programs, if a user has set it. cargo's registries and networks are his business.
 NOT_KEPT = ("CARGO_BUILD_", "CARGO_ENCODED_", "CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_UNSTABLE_",
-            "RUSTC", "RUSTFLAGS", "ZIG", "CC", "CFLAGS", "LDFLAGS")
+            "CARGO_INCREMENTAL", "RUSTC", "RUSTFLAGS", "ZIG", "CC", "CFLAGS", "LDFLAGS")
+# Of cargo's configuration: what no variable overrides.
+SETTINGS = ("env", "patch", "profile", "unstable")
 
 
 class Place(NamedTuple):
@@ -26,6 +29,18 @@ class Place(NamedTuple):
     root: Path
     target: Path
     tools: Tools
+
+
+def demand_no_settings(root: Path) -> None:
+    """cargo reads a user's configuration, too: what would change the programs is not silently taken."""
+    folders = [folder / ".cargo" for folder in (root, *root.parents)]
+    for file in (folder / name for folder in (*folders, cargo_home()) for name in ("config.toml", "config")):
+        if file.is_file():
+            found = tomllib.loads(file.read_text())
+            named = [name for name in SETTINGS if name in found]
+            named += ["build.target"] if "target" in found.get("build", {}) else []
+            if named:
+                raise Failure(f"{file}: would change the programs: {', '.join(named)}")
 
 
 def begin(place: Place) -> None:
@@ -80,6 +95,8 @@ def environment(place: Place) -> dict[str, str]:
         "CARGO": str(rust.cargo), "RUSTC": str(rust.rustc),
         # Building the standard library is not yet stable.
         "RUSTC_BOOTSTRAP": "1",
+        # In place of what a user's configuration says.
+        "CARGO_INCREMENTAL": "0", "RUSTC_WRAPPER": "", "RUSTC_WORKSPACE_WRAPPER": "",
         "CARGO_TARGET_DIR": str(place.target),
         "CARGO_ZIGBUILD_CACHE_DIR": str(place.target / "zigbuild"),
         "ZIG_GLOBAL_CACHE_DIR": str(place.target / "zig"),
