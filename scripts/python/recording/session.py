@@ -36,13 +36,14 @@ class Line(NamedTuple):
 
     @property
     def shape(self) -> str:
-        """The line, but for the figures that differ from one recording to the next."""
-        return re.sub(r"\d+(\.\d+)?( %)?", "0", " ".join(self.text.split()))
+        """The line, but for the figures that differ from one recording to the next, and for a busy machine's delay."""
+        words = " ".join(re.sub(r" delay=\S+ ms", "", self.text).split())
+        return re.sub(r"\d+(\.\d+)?( %)?", "0", words)
 
     @property
     def is_of_a_busy_machine(self) -> bool:
         """Whether a run has this line only where the machine itself has delayed it."""
-        return bool(re.match(r"(from due|host) +\d", self.text))
+        return bool(re.match(r"(total|from due|host) +\d", self.text))
 
 
 def record(programs: Path, scratch: Path) -> list[Line]:
