@@ -7,20 +7,22 @@ import subprocess
 from pathlib import Path
 from typing import Iterator
 
-from boxes import system
+from boxes import engine, system
 from boxes.dist import Dist
 from boxes.system import System
 from boxes.trial import Trial
 from lab.case import PROGRAMS, Case
 from lab.command import ROOT
-from lab.harness import Ended
+from lab.harness import Ended, until
 
 HEAD = "| where | one line |"
 # The ways that a box of Debian's can go, and the files that they take from dist.
 WAYS = {"any Linux": "*.tar.gz", "Debian, Ubuntu": "*.deb", "Fedora, RHEL, openSUSE": "*.rpm"}
-# What other cases try (containers), or nobody here can: there is no apk, and no second machine.
-ELSEWHERE = {"containers", "Alpine", "a box that takes a file"}
-WITH_RUST = "with Rust, in this folder"
+CONTAINERS = {"tcp": "containers: a TCP server", "udp": "containers: a UDP server"}
+CLIENT = "containers: a client"
+# What nobody here can try: there is no apk, and no second machine.
+ELSEWHERE = {"Alpine", "a box that takes a file"}
+WITH_RUST = "with Rust, in the source's folder"
 SUDO = '#!/bin/sh\nexec "$@"\n'  # the box's user is root, and may not have it
 SECONDS = 900  # in which cargo builds the programs
 
@@ -28,6 +30,7 @@ SECONDS = 900  # in which cargo builds the programs
 def trials() -> Iterator[Trial]:
     tools = system.TOOLS | {"dpkg": "dpkg", "rpm": "rpm", "apt": "apt", "man": "man-db"}
     yield Trial("readme-installs", installs, tools, lacks)
+    yield Trial("readme-containers", containers, {"docker": "docker.io"}, engine.lacks)
     yield Trial("readme-installs-with-rust", installs_with_rust, {"cargo": "cargo"})
 
 
@@ -45,7 +48,7 @@ def ways() -> dict[str, str]:
 def installs(case: Case, dist: Dist) -> None:
     """README's lines for a tarball and for packages install programs that answer, and their man pages"""
     lines = ways()
-    case.check(set(lines) == {*WAYS, *ELSEWHERE, WITH_RUST}, f"other ways than are known: {sorted(lines)}")
+    case.check(set(lines) == {*WAYS, *CONTAINERS.values(), CLIENT, *ELSEWHERE, WITH_RUST}, f"other ways than are known: {sorted(lines)}")
     for where, pattern in WAYS.items():
         scratch = case.scratch / pattern.strip("*.")
         scratch.mkdir()
@@ -72,6 +75,37 @@ def installs_with_rust(case: Case, dist: Dist) -> None:
     for program in PROGRAMS:
         asked = subprocess.run([Path(case.scratch, "bin", program), "--version"], capture_output=True)
         answers(case, WITH_RUST, program, Ended(asked.returncode, asked.stdout, asked.stderr))
+
+
+def containers(case: Case, dist: Dist) -> None:
+    """README's lines for containers: the servers can be reached from here, by TCP and by UDP, and a client reaches one"""
+    image, lines = engine.image(dist), ways()
+    for protocol, where in CONTAINERS.items():
+        name = f"{engine.OURS}-readme-{protocol}"
+        # The system chooses a port of this machine, and only this machine can reach it.
+        words = docker_words(lines[where], image, "--detach", "--name", name)
+        words = [word.replace("6666:6666", "127.0.0.1::6666") for word in words]
+        engine.docker(*words)
+        try:
+            server = engine.Container(name)
+            until(lambda: "Listening on" in server.logs())
+            address = engine.docker("port", name).split()[-1]
+            client = case.client(f"{protocol}-client", address, "--message", "hello")
+            case.check(client.status == 0, f"{where}: {client}")
+            inside = server.inspect()["NetworkSettings"]["IPAddress"]
+            if protocol == "tcp":
+                words = [inside if word == "box" else word for word in docker_words(lines[CLIENT], image)]
+                case.check(engine.docker(*words) == "ACK!", "the client has no reply")
+        finally:
+            engine.docker("rm", "--force", name)
+
+
+def docker_words(line: str, image: str, *options: str) -> list[str]:
+    """What docker is called with, but for its name: `run`, these options, and what the line says."""
+    program, run, *rest = line.split()
+    if (program, run) != ("docker", "run"):
+        raise ValueError(f"not docker run: {line}")
+    return [run, *options, *(image if word == "getthrough" else word for word in rest)]
 
 
 def answers(case: Case, where: str, program: str, ended: Ended) -> None:

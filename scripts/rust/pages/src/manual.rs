@@ -231,7 +231,7 @@ fn see_also(program: &Program, roff: &mut Roff) {
     roff.text(line);
     paragraph(
         "The recipes, what each verdict means, the format of --json, and what is promised: README.md and the \
-         folder docs, in the source and, of a package, in /usr/share/doc/getthrough.",
+         folder docs, in the source, or where it is installed: in share/doc/getthrough below /usr or /usr/local.",
         roff,
     );
 }
