@@ -171,10 +171,16 @@ def clients(case: Case, dist: Dist, program: str) -> None:
     with case.server(server, "--witness", listen=":0") as running:
         port = running.address[1]
         short = ("-c", "3", "-i", "5ms", "-W", "1s")
+
+        def shortened(target: str) -> tuple[str, ...]:
+            """As the unit calls it. The last of two options counts, and what is behind -- is none."""
+            *words, last, instance = unit.command(target)[1:]
+            return (*words, *short, last, instance)
+
         uses: dict[tuple[str, ...], int] = {
-            (*unit.command(f"localhost:{port}")[1:], *short): 0,
-            (*unit.command(f"several:{port}")[1:], *short): 0,
-            (*unit.command("127.0.0.1:1")[1:], *short): 1,
+            shortened(f"localhost:{port}"): 0,
+            shortened(f"several:{port}"): 0,
+            shortened("127.0.0.1:1"): 1,
             (f"[::1]:{port}", *short, "--trace=always", "--histogram", "--flows", "2", "--every", "10ms"): 0,
             (f"127.0.0.1:{port}", *short, "--prometheus", str(figures)): 0,
             (f"127.0.0.1:{port}", "-m", "hello", "-v", "--dscp", "EF", "--interface", "lo"): 0,

@@ -7,10 +7,12 @@ import json
 import os
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any, Iterator
 
 from lab.command import ROOT
+from lab.protocol import PORT
 from recipes.documents import Lacking, said_by
 from recipes.page import Block, Recipe, typed
 
@@ -33,6 +35,7 @@ def mistakes(recipe: Recipe, scratch: Path) -> Iterator[str]:
             objects += parse(block.text, environment)
     yield from untried(recipe, objects)
     yield from let_in_wrongly(objects)
+    yield from elsewhere(objects)
 
 
 def install() -> Path:
@@ -99,6 +102,33 @@ def let_in_wrongly(objects: list[Object]) -> Iterator[str]:
         chosen = {name for name, own in labels.items() if fits({"matchLabels": service["selector"]}, own)}
         if chosen != {"server"}:
             yield f"the service leads to {chosen or 'nobody'}"
+
+
+def elsewhere(objects: list[Object]) -> Iterator[str]:
+    """Policies, services and containers of which not all speak of the programs' port over TCP, and images of another
+    version than this one."""
+    for each in objects:
+        kind, spec = each["kind"], each["spec"]
+        if kind == "NetworkPolicy" and spec["policyTypes"] != ["Ingress"]:
+            yield f"the policy is about {spec['policyTypes']}"
+        ports = list(named_ports(spec))
+        if set(ports) - {("TCP", PORT)}:
+            yield f"{kind} {each['metadata']['name']}: {ports}, and not TCP and {PORT}"
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+    for name, pod in pods(objects).items():
+        images = {container["image"] for container in pod["spec"]["containers"]}
+        if images != {f"getthrough:{version}"}:
+            yield f"{name} runs {images}, and this is {version}"
+
+
+def named_ports(spec: Any) -> Iterator[tuple[str, int]]:
+    """Every port that is named in a part of an object, with its protocol, which is TCP if it is not said."""
+    if isinstance(spec, dict):
+        for key in ("port", "containerPort", "targetPort"):
+            if key in spec:
+                yield spec.get("protocol", "TCP"), spec[key]
+    for inner in spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else ():
+        yield from named_ports(inner)
 
 
 def fits(selector: dict[str, Labels], labels: Labels) -> bool:
