@@ -147,12 +147,13 @@ fn a_long_run_takes_no_more_memory_than_a_short_one() {
     server.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     serve(10_000);
     let short = resident(client.id());
-    serve(40_000);
+    serve(90_000);
     let long = resident(client.id());
     client.signal(Signal::SIGINT);
     let ended = client.finish();
     assert!(ended.stdout.contains(" sent in "), "{ended:?}");
-    assert!(long < short + 256, "{short} KiB after 10,000 probes, {long} after 50,000");
+    // Less than 6 bytes a probe. A busy machine has more probes late, and their ports take some room.
+    assert!(long < short + 512, "{short} KiB after 10,000 probes, {long} after 100,000");
 }
 
 #[test]
