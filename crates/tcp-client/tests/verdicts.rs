@@ -7,6 +7,7 @@ mod counterpart;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use common::testing::{Event, Finished, Server, quiet_command, run, run_with_input};
@@ -270,13 +271,14 @@ fn silence_that_the_deadline_cut_short_proves_nothing() {
 
 #[test]
 fn a_program_that_does_not_read_is_silent_too() {
-    let (address, served) = server("127.0.0.1:0", |mut stream| {
-        // It reads on once the client has gone.
+    let (gone, client_is_gone) = mpsc::channel::<()>();
+    let (address, served) = server("127.0.0.1:0", move |mut stream| {
         let _ = stream.peek(&mut [0; 1]);
-        std::thread::sleep(Duration::from_millis(600));
+        let _ = client_is_gone.recv();
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let ended = client(address, &["--json", "-W", "300ms", "--size", "60000000"]);
+    drop(gone);
     let probe = object(&ended);
     assert_eq!((probe.text("verdict"), probe.text("cause")), ("no-reply", "silent-program"));
     let why = "connected, its system took a part of the message, and had no room for more, ";
