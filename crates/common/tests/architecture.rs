@@ -21,6 +21,7 @@ const STATE_MACHINES: &[&str] = &[
     "udp-client/src/exchange.rs",
     "udp-client/src/ports.rs",
     "udp-client/src/ports/deadlines.rs",
+    "udp-client/src/ports/ends.rs",
     "udp-client/src/ports/flows.rs",
     "udp-client/src/ports/slot.rs",
     "udp-client/src/source_port.rs",

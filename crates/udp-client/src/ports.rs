@@ -4,8 +4,8 @@
 //! At most one probe is out from a port. A port whose probe was answered is free. A port that
 //! may get more answers is quiet, and goes on listening until its place is needed: then a port
 //! that has been quiet for long enough is closed. If there is none, probes wait. With
-//! `--source-port` a flow has only one port, which is free again after its quiet. `lending` takes a
-//! port out, so that something else can leave from it.
+//! `--source-port` a flow has only one port, which is free again after its quiet. `ends` says at which
+//! port a time has come; `lending` takes a port out, so that something else can leave from it.
 //!
 //! This is pure policy, without a clock and without system calls. With each port the caller
 //! keeps a value of type `S`: a socket, or a name in the scenarios. However many ports are
@@ -13,25 +13,24 @@
 
 mod accounts;
 pub mod deadlines;
+mod ends;
 pub mod flows;
 mod lending;
 pub mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::iter;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use common::probe::aim::Probe;
 use common::probe::outcome::trouble::Trouble;
-use common::probe::poller::earlier;
 use common::probe::stray::{Kind, Stray};
 use slab::Slab;
 
 use crate::source_port::SourcePort;
 use deadlines::Deadlines;
 use flows::{Flows, MOST_IN_TURN, Policy, REST, Usage};
-use slot::{Expiry, Out, Place, Slot};
+use slot::{Out, Place, Slot};
 
 /// The source ports, by key.
 #[derive(Debug)]
@@ -266,40 +265,6 @@ impl<S> Ports<S> {
     /// Notes an ICMP error that no probe was waiting for. It came to a port.
     pub fn error(&mut self, key: usize, now: Instant) {
         self.change(key, |slot| slot.state.error(now));
-    }
-
-    /// Nothing ends at any port before this time.
-    pub fn first_end(&self) -> Option<Instant> {
-        let quiet = self.quiet.first().map(|(until, _)| *until);
-        // Probes may be waiting until there is room.
-        let has_room = self.has_room() || self.free > 0 || self.policy.usage == Usage::Only;
-        earlier(self.deadlines.first(), quiet.filter(|_| !has_room))
-    }
-
-    /// The next port at which something has ended by `now`. Something that is still under way
-    /// after this has to be ended by the caller.
-    pub fn next_expired(&mut self, now: Instant) -> Option<(usize, Expiry)> {
-        let mut due = iter::from_fn(|| {
-            let key = self.deadlines.take(now)?;
-            let expiry = self.expiry(key, now);
-            // If the deadline has moved meanwhile, it is set again.
-            let next = self.slots[key].next_end(self.policy.usage).filter(|_| expiry.is_none());
-            next.into_iter().for_each(|at| self.deadlines.set(key, at));
-            Some(expiry.map(|expiry| (key, expiry)))
-        });
-        due.find_map(|expired| expired)
-    }
-
-    /// What has ended at a port by `now`, if anything has.
-    pub fn expiry(&self, key: usize, now: Instant) -> Option<Expiry> {
-        let slot = self.slots.get(key)?;
-        slot.next_end(self.policy.usage).filter(|end| *end <= now)?;
-        Some(if slot.out.is_some() { Expiry::Probe } else { Expiry::Quiet })
-    }
-
-    /// Ends the quiet of a flow's only port.
-    pub fn wake(&mut self, key: usize) {
-        self.change(key, |slot| slot.state.wake());
     }
 
     fn take_rank(&mut self) -> u64 {

@@ -5,22 +5,21 @@
 //! sends the probe, and hands its outcome back. `attempts` has what is no run: exchanges that are
 //! not measured, and that the caller reports; `ending` how a run ends before its time; `examining`
 //! what happens to probes that are examined once they have ended; `moving` how a run follows a
-//! target whose address changes.
+//! target whose address changes; `reporting` what is said of it all, and when.
 
 mod attempts;
 pub mod ending;
 mod examining;
 mod moving;
+mod reporting;
 
 use std::collections::VecDeque;
-use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::exit::Failure;
 use crate::probe::aim::{Aim, Probe};
 use crate::probe::destination::Destination;
 use crate::probe::examination::{Examining, Wanted};
@@ -28,13 +27,11 @@ use crate::probe::findings::Findings;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::plan::Plan;
-use crate::probe::poller::Watch;
 use crate::probe::races::{Next, Races};
 use crate::probe::renewal::Renewal;
 use crate::probe::report::Reporter;
 use crate::probe::report::run_report::RunReport;
 use crate::probe::schedule::{Due, Schedule};
-use crate::probe::stray::Stray;
 use crate::probe::verbose;
 
 /// The most probes that one turn of the loop sends. Probes that fail at once hold no
@@ -249,58 +246,6 @@ impl Run {
         self.schedule.ended(due, now);
         self.report.iter_mut().for_each(|report| report.enter(&ended));
         self.report_or_hold(ended, due.flow, now);
-    }
-
-    /// Takes in a datagram that no probe was waiting for, and reports it.
-    ///
-    /// # Errors
-    /// Standard output takes no more.
-    pub fn stray(
-        &mut self,
-        stray: Stray,
-        from: SocketAddr,
-        local: SocketAddr,
-    ) -> Result<(), Failure> {
-        self.report_ended()?;
-        self.ledger.stray(stray.kind);
-        let strays = self.ledger.strays();
-        let Some(report) = &mut self.report else {
-            return Ok(());
-        };
-        report.enter_stray(&stray);
-        report.stray(&stray, strays, from, local)
-    }
-
-    /// Enters and reports the probes that have ended. The loop calls this when it has
-    /// nothing else to do: probes that are due must not wait for a slow reader.
-    ///
-    /// # Errors
-    /// Standard output takes no more.
-    pub fn report_ended(&mut self) -> Result<(), Failure> {
-        let Some(report) = &mut self.report else {
-            return Ok(());
-        };
-        // They are large, and so are looked at where they are. If one cannot be reported, no
-        // other one is.
-        let mut all = mem::take(&mut self.ended);
-        all.iter().try_for_each(|ended| {
-            let is_expected = report.is_expected(ended);
-            self.ledger.ended(ended, is_expected);
-            report.probe(ended, is_expected)
-        })?;
-        all.clear();
-        self.ended = all;
-        if let Some((from, to)) = self.moved.take() {
-            report.address_changed(from, to)?;
-        }
-        report.period(&self.ledger, self.destination.resolve())?;
-        report.write()
-    }
-
-    /// What the loop waits for at standard output.
-    #[must_use]
-    pub fn watch(&self) -> Watch {
-        self.report.as_ref().map_or(Watch::Nothing, RunReport::watch)
     }
 
     /// When the loop has to act next, apart from the end of a probe's time: a probe is due

@@ -6,6 +6,7 @@ use std::time::Duration;
 use common::probe::aim::Aim;
 use common::probe::schedule::Schedule;
 
+use super::slot::Expiry;
 use super::*;
 
 const QUIET: Duration = Duration::from_secs(1);
