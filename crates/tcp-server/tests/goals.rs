@@ -164,15 +164,8 @@ fn the_service_managers_sockets_are_taken() {
     let Some((command, address)) = ServiceManager::activate(&[], TCP_SERVER) else {
         return;
     };
-    // Once systemd's tool listens, the first client starts the server.
-    let first = thread::spawn(move || {
-        let patience = Instant::now() + PATIENCE;
-        while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < patience, "nobody listens");
-            thread::yield_now();
-        }
-        exchange(address)
-    });
+    // Whoever comes first starts the server.
+    let first = ServiceManager::first_connection(address);
     let server = Server::spawn(command, 1);
     assert_eq!(server.listening_on(), [address]);
     assert_eq!(first.join().unwrap(), "ACK!");

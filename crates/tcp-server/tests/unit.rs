@@ -3,12 +3,7 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::thread;
-use std::time::Instant;
-
-use common::testing::{PATIENCE, Server, ServiceManager, Unit};
+use common::testing::{Server, ServiceManager, Unit};
 
 const TCP_SERVER: &str = env!("CARGO_BIN_EXE_tcp-server");
 
@@ -23,20 +18,7 @@ fn the_units_are_sound_and_start_the_server() {
     };
     // Not quiet, to learn that it listens.
     command.args(unit.options.iter().filter(|option| *option != "--quiet"));
-    let first = thread::spawn(move || {
-        let patience = Instant::now() + PATIENCE;
-        let mut stream = loop {
-            match TcpStream::connect(address) {
-                Ok(stream) => break stream,
-                Err(_) => assert!(Instant::now() < patience, "nobody listens"),
-            }
-            thread::yield_now();
-        };
-        stream.write_all(b"hello").unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        reply
-    });
+    let first = ServiceManager::first_connection(address);
     let server = Server::spawn(command, 1);
     assert_eq!(first.join().unwrap(), "ACK!");
     assert_eq!(server.stop().0, Some(0));

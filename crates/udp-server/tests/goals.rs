@@ -171,21 +171,8 @@ fn the_service_managers_sockets_are_taken() {
     let Some((command, address)) = ServiceManager::activate(&["--datagram"], UDP_SERVER) else {
         return;
     };
-    // Once systemd's tool listens, the first datagram starts the server. Datagrams sent
-    // before meet a closed port.
-    let first = thread::spawn(move || {
-        let client = client(address);
-        client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        let patience = Instant::now() + PATIENCE;
-        let mut reply = [0; 64];
-        loop {
-            let _ = client.send(b"hello");
-            if let Ok(len) = client.recv(&mut reply) {
-                return String::from_utf8(reply[..len].to_vec()).unwrap();
-            }
-            assert!(Instant::now() < patience, "nobody listens");
-        }
-    });
+    // Whoever comes first starts the server.
+    let first = ServiceManager::first_datagram(address);
     let server = Server::spawn(command, 1);
     assert_eq!(server.listening_on(), [address]);
     assert_eq!(first.join().unwrap(), UDP_REPLY);

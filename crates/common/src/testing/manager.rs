@@ -1,12 +1,14 @@
 //! A service manager: it receives the notifications of servers, and passes sockets to them.
 
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixDatagram};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
@@ -17,6 +19,8 @@ use super::reaped::PATIENCE;
 const FIRST_PASSED: i32 = 3;
 /// How far away a descriptor certainly is free.
 const ELSEWHERE: i32 = 100;
+/// How long a datagram waits for its answer, before the next one is sent.
+const TRY: Duration = Duration::from_millis(100);
 
 /// A socket that servers notify: sd_notify(3).
 #[derive(Debug)]
@@ -125,6 +129,43 @@ impl ServiceManager {
         let address = free.local_addr().expect("it has an address");
         command.args(options).arg(format!("--listen={address}")).arg(program);
         Some((command, address))
+    }
+
+    /// Connects, says hello, and reads what comes, for a server that [`ServiceManager::activate`] starts
+    /// for whoever comes first. Before systemd's tool listens, connections are refused.
+    pub fn first_connection(address: SocketAddr) -> JoinHandle<String> {
+        thread::spawn(move || {
+            let patience = Instant::now() + PATIENCE;
+            let mut stream = loop {
+                match TcpStream::connect(address) {
+                    Ok(stream) => break stream,
+                    Err(_) => assert!(Instant::now() < patience, "nobody listens"),
+                }
+                thread::yield_now();
+            };
+            stream.write_all(b"hello").expect("it is connected");
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).expect("a reply comes");
+            reply
+        })
+    }
+
+    /// The same over UDP. Datagrams sent before meet a closed port.
+    pub fn first_datagram(address: SocketAddr) -> JoinHandle<String> {
+        thread::spawn(move || {
+            let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+            client.connect(address).expect("an address of this machine");
+            client.set_read_timeout(Some(TRY)).expect("a time-out can be set");
+            let patience = Instant::now() + PATIENCE;
+            let mut reply = [0; 64];
+            loop {
+                let _ = client.send(b"hello");
+                if let Ok(len) = client.recv(&mut reply) {
+                    return String::from_utf8_lossy(&reply[..len]).into_owned();
+                }
+                assert!(Instant::now() < patience, "nobody listens");
+            }
+        })
     }
 }
 
