@@ -11,7 +11,6 @@ use common::options::{Text, number, text};
 use common::protocol::{BUFFER_SIZE, TCP_REPLY, Transport};
 use common::server::guide::{self, EXIT_STATUS, LIFE, NOTES};
 use common::server::service::Service;
-
 use common::{checked, taken};
 
 use super::limits::{LINGER, READ_TIMEOUT, max_connections};

@@ -7,7 +7,6 @@ use common::options::{Text, number, text};
 use common::protocol::{BUFFER_SIZE, Transport, UDP_REPLY};
 use common::server::guide::{self, EXIT_STATUS, LIFE, NOTES};
 use common::server::service::Service;
-
 use common::taken;
 
 use super::limits::MOST_RATE;

@@ -18,6 +18,7 @@ SECONDS = 300  # the first time, tools come from PyPI
 
 def trials() -> Iterator[Trial]:
     yield Trial("release-lacks-a-tool", lacks_a_tool, {"git": "git"})
+    yield Trial("release-refuses", refuses, {"git": "git", "cc": "gcc"}, lacks)
     yield Trial("release-fails", fails, {"git": "git", "cc": "gcc"}, lacks)
 
 
@@ -33,6 +34,26 @@ def lacks_a_tool(case: Case, dist: Dist) -> None:
     case.check(not out.exists(), "it has made something")
 
 
+def refuses(case: Case, dist: Dist) -> None:
+    """What would make other programs, or cannot be a time, is said at once, and nothing is made"""
+    out, home = case.scratch / "dist", case.scratch / "cargo"
+    home.mkdir()
+    config = home / "config.toml"
+    config.write_text("[profile.release]\noverflow-checks = true\n")
+    ended = release(case, needed(), out, CARGO_HOME=str(home))
+    expected = f"release: {config}: would change the programs: profile\n"
+    case.check((ended.returncode, ended.stderr) == (2, expected), f"a user's configuration: {ended}")
+    for time in ("soon", "-1", "²", "99999999999999"):
+        ended = release(case, needed(), out, SOURCE_DATE_EPOCH=time)
+        expected = f"release: SOURCE_DATE_EPOCH: {time}: not a number of seconds since 1970\n"
+        case.check((ended.returncode, ended.stderr) == (2, expected), f"SOURCE_DATE_EPOCH={time}: {ended}")
+    case.check(not out.exists(), "it has made something")
+
+
+def needed() -> dict[str, str | None]:
+    return {"git": shutil.which("git"), "cc": shutil.which("cc"), "rustc": rustc(), "cargo": "/bin/false"}
+
+
 def fails(case: Case, dist: Dist) -> None:
     """If a step fails, an older release stays as it was, and nothing else is left"""
     folder = case.scratch / "there"
@@ -43,8 +64,7 @@ def fails(case: Case, dist: Dist) -> None:
     cargo = case.scratch / "no-cargo"
     cargo.write_text("#!/bin/sh\nexit 3\n")
     cargo.chmod(0o755)
-    tools = {"git": shutil.which("git"), "cc": shutil.which("cc"), "rustc": rustc(), "cargo": str(cargo)}
-    ended = release(case, tools, out)
+    ended = release(case, {**needed(), "cargo": str(cargo)}, out)
     case.check(ended.returncode == 1, f"status {ended.returncode}")
     case.check("programs x86_64-musl" in ended.stdout and ended.stdout.endswith("failed\n"), f"said {ended.stdout!r}")
     case.check("\nrelease: cargo-zigbuild: exit status " in "\n" + ended.stderr, f"said {ended.stderr!r}")
@@ -53,16 +73,17 @@ def fails(case: Case, dist: Dist) -> None:
     case.check((out / "SHA256SUMS").read_text() == "an older release\n", "the older release has changed")
 
 
-def release(case: Case, tools: dict[str, str | None], out: Path) -> "subprocess.CompletedProcess[str]":
+def release(case: Case, tools: dict[str, str | None], out: Path,
+            **variables: str) -> "subprocess.CompletedProcess[str]":
     """Runs scripts/release where these tools, and the shell's, are all that there is."""
     folder = case.scratch / "tools"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name, path in {"sh": "/bin/sh", **tools}.items():
         # Not a link: rustup's programs go by their own name.
         (folder / name).write_text(f'#!/bin/sh\nexec {path} "$@"\n')
         (folder / name).chmod(0o755)
     command: list[str | Path] = [sys.executable, ROOT / "scripts" / "release", "--out", out, "--kind", "x86_64-musl"]
-    environment = {**os.environ, "PATH": str(folder)}
+    environment = {**os.environ, "PATH": str(folder), **variables}
     return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=SECONDS)
 
 

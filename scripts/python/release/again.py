@@ -15,7 +15,7 @@ from release.targets import Kind
 INSIDE = "another/place/where the source is"
 
 
-def check(place: Place, stage: Path, kinds: list[Kind], packages: bool, epoch: int) -> int:
+def check(place: Place, stage: Path, kinds: list[Kind], packages: bool) -> int:
     """Makes the release again, from a copy of the source. Returns how many files are the same."""
     with tempfile.TemporaryDirectory(prefix="release-") as scratch:
         copy = Path(scratch, INSIDE)
@@ -28,7 +28,7 @@ def check(place: Place, stage: Path, kinds: list[Kind], packages: bool, epoch: i
         command: list[str | Path] = [sys.executable, copy / "scripts" / "release", "--kind", chosen,
                                      *([] if packages else ["--no-packages"])]
         own = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
-        run(command, copy, {**own, "SOURCE_DATE_EPOCH": str(epoch)}, is_shown=True)
+        run(command, copy, {**own, "SOURCE_DATE_EPOCH": str(place.epoch)}, is_shown=True)
         return compare(stage, copy / "dist")
 
 

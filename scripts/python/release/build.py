@@ -24,11 +24,12 @@ SETTINGS = ("env", "patch", "profile", "unstable")
 
 
 class Place(NamedTuple):
-    """Where the source is, where its build goes, and what builds it."""
+    """Where the source is, where its build goes, what builds it, and the time that all files have."""
 
     root: Path
     target: Path
     tools: Tools
+    epoch: int
 
 
 def demand_no_settings(root: Path) -> None:
@@ -81,6 +82,11 @@ def remapped(place: Place) -> list[str]:
     return [f"--remap-path-prefix={path}={name}" for path, name in names.items()]
 
 
+def cargo(place: Place, command: str, *words: str | Path) -> str:
+    """Has cargo do or say something of the project, with the lock file as it is."""
+    return run([place.tools.rust.cargo, command, "--locked", *words], place.root, environment(place))
+
+
 def cargo_home() -> Path:
     return Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")).resolve()
 
@@ -97,6 +103,7 @@ def environment(place: Place) -> dict[str, str]:
         "RUSTC_BOOTSTRAP": "1",
         # In place of what a user's configuration says.
         "CARGO_INCREMENTAL": "0", "RUSTC_WRAPPER": "", "RUSTC_WORKSPACE_WRAPPER": "",
+        "SOURCE_DATE_EPOCH": str(place.epoch),
         "CARGO_TARGET_DIR": str(place.target),
         "CARGO_ZIGBUILD_CACHE_DIR": str(place.target / "zigbuild"),
         "ZIG_GLOBAL_CACHE_DIR": str(place.target / "zig"),

@@ -6,12 +6,11 @@ toolchain does not always bring them.
 """
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
 from lab.case import PROGRAMS
+from release.build import Place, cargo
 
 NAME = "THIRD-PARTY.txt"
 TARGETS = tuple(f"{machine}-unknown-linux-{libc}" for machine in ("x86_64", "aarch64") for libc in ("musl", "gnu"))
@@ -43,13 +42,13 @@ class Crate(NamedTuple):
         return [line for line in above if line and line.lower() not in TITLES] or self.authors or ["Its authors"]
 
 
-def text(root: Path) -> str:
+def text(place: Place) -> str:
     """What goes into THIRD-PARTY.txt."""
-    permission = permission_of((root / "LICENSE-MIT").read_text())
-    kept = root / "packaging" / "notices"
+    permission = permission_of((place.root / "LICENSE-MIT").read_text())
+    kept = place.root / "packaging" / "notices"
     alike: list[Crate] = []
     other: list[Crate] = []
-    for crate in linked(root):
+    for crate in linked(place):
         (alike if words(permission_of(crate.text)) == words(permission) else other).append(crate)
     parts = [
         HEAD,
@@ -66,21 +65,21 @@ def text(root: Path) -> str:
     return "\n".join(part.strip("\n") + "\n" for part in parts)
 
 
-def linked(root: Path) -> Iterator[Crate]:
+def linked(place: Place) -> Iterator[Crate]:
     """The crates of others that any program contains on any target, by name."""
-    metadata = cargo(root, "metadata", "--format-version", "1")
+    metadata = cargo(place, "metadata", "--format-version", "1")
     packages = {(each["name"], each["version"]): each for each in json.loads(metadata)["packages"]}
-    for name, version in sorted(normal_dependencies(root)):
+    for name, version in sorted(normal_dependencies(place)):
         package = packages[name, version]
         if package["source"]:  # otherwise it is ours
             yield Crate(name, version, package["authors"], licence(package))
 
 
-def normal_dependencies(root: Path) -> set[tuple[str, str]]:
+def normal_dependencies(place: Place) -> set[tuple[str, str]]:
     """Names and versions. Macros (and what they need) run in the compiler, and are not linked."""
     chosen = [word for program in PROGRAMS for word in ("--package", program)]
     targets = [word for target in TARGETS for word in ("--target", target)]
-    tree = cargo(root, "tree", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}",
+    tree = cargo(place, "tree", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}",
                  *chosen, *targets)
     found = (line.split()[:2] for line in tree.splitlines() if line)
     return {(name, version.removeprefix("v")) for name, version in found}
@@ -92,12 +91,6 @@ def licence(package: Any) -> str:
         if (folder / name).is_file():
             return (folder / name).read_text()
     raise FileNotFoundError(f"{folder}: has none of {', '.join(LICENCES)}")
-
-
-def cargo(root: Path, command: str, *arguments: str) -> str:
-    program = os.environ.get("CARGO", "cargo")
-    return subprocess.run([program, command, "--locked", *arguments], cwd=root, check=True, text=True,
-                          stdout=subprocess.PIPE).stdout
 
 
 def permission_of(licence: str) -> str:

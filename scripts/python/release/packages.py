@@ -4,20 +4,18 @@ For each architecture the files are laid out in a directory as nfpm.yaml names t
 that two runs make the same bytes.
 """
 
-import gzip
 import os
 import shutil
-import subprocess
 import tempfile
 from email.utils import formatdate
 from pathlib import Path
 from typing import Iterable, NamedTuple
 
 from lab.case import PROGRAMS
-from release import documents, notices
+from release.build import Place, environment
+from release.contents import Contents, Files, zipped
+from release.steps import run
 
-LICENCES = ("LICENSE-MIT", "LICENSE-APACHE")
-UNITS = ("*.service", "*.socket", "*.timer")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # nfpm's names are Go's
 
 
@@ -37,59 +35,47 @@ FORMATS = (
 )
 
 
-def build(root: Path, stage: Path, version: str, epoch: int, nfpm: Path) -> list[Path]:
-    """Makes the packages in `stage`, from its bin, man and completions. Returns their files.
-
-    An architecture is made if its static programs are there.
-    """
-    machines = [machine for machine in ARCHITECTURES if (stage / "bin" / f"{machine}-musl").is_dir()]
-    if not machines:
-        raise FileNotFoundError(f"{stage}/bin: has no static programs")
-    third_party = notices.text(root)
+def build(place: Place, stage: Path, version: str, contents: Contents) -> list[Path]:
+    """Makes the packages in `stage`, of each architecture whose static programs are there. Returns their files."""
     made = []
-    for machine in machines:
+    for machine in ARCHITECTURES:
+        programs = stage / "bin" / f"{machine}-musl"
+        if not programs.is_dir():
+            continue
         with tempfile.TemporaryDirectory(prefix="packages-") as scratch:
             tree = Path(scratch)
-            lay_out(tree, root, stage, machine, version, epoch, third_party)
-            made += [package(tree, stage, machine, version, epoch, nfpm, form) for form in FORMATS]
+            lay_out(tree, place, programs, version, contents)
+            made += [package(tree, place, stage, machine, version, form) for form in FORMATS]
     return made
 
 
-def lay_out(tree: Path, root: Path, stage: Path, machine: str, version: str, epoch: int, third_party: str) -> None:
+def lay_out(tree: Path, place: Place, programs: Path, version: str, contents: Contents) -> None:
     """Puts everything where nfpm.yaml looks for it."""
-    packaging = root / "packaging"
-    copy((stage / "bin" / f"{machine}-musl" / program for program in PROGRAMS), tree / "bin")
-    for page in files(stage / "man" / "man1", "*.1"):
-        write(tree / "man" / "man1" / f"{page.name}.gz", compressed(page.read_bytes()))
-    for shell in ("bash", "zsh", "fish"):
-        copy(files(stage / "completions" / shell, "*"), tree / "completions" / shell)
-    copy(files(packaging / "systemd", *UNITS), tree / "units")
-    copy(files(packaging / "scripts", "*"), tree / "packaging" / "scripts")
+    packaging = place.root / "packaging"
+    copy((programs / program for program in PROGRAMS), tree / "bin")
+    write(tree / "man" / "man1", {f"{name}.gz": zipped(page) for name, page in contents.pages.items()})
+    for shell, completions in contents.completions.items():
+        write(tree / "completions" / shell, completions)
+    write(tree / "units", contents.units)
+    write(tree / "licences", contents.licences)
+    write(tree / "doc", contents.documents)
+    copy((packaging / "scripts").iterdir(), tree / "packaging" / "scripts")
     copy([packaging / "nfpm.yaml", packaging / "description"], tree / "packaging")
-    copy([root / licence for licence in LICENCES], tree / "licences")
-    write(tree / "licences" / notices.NAME, third_party.encode())
-    for name, content in documents.shipped(root, beside={*LICENCES, notices.NAME}).items():
-        write(tree / "doc" / name, content)
-    copy([packaging / "copyright"], tree / "debian")
-    write(tree / "debian" / "overrides", (packaging / "lintian-overrides").read_bytes())
-    write(tree / "debian" / "changelog.gz", compressed(changelog(version, epoch).encode()))
-    settle(tree, epoch)
+    write(tree / "debian", {
+        "copyright": (packaging / "copyright").read_bytes(),
+        "overrides": (packaging / "lintian-overrides").read_bytes(),
+        "changelog.gz": zipped(changelog(version, place.epoch).encode()),
+    })
+    settle(tree, place.epoch)
 
 
-def package(tree: Path, stage: Path, machine: str, version: str, epoch: int, nfpm: Path, form: Format) -> Path:
+def package(tree: Path, place: Place, stage: Path, machine: str, version: str, form: Format) -> Path:
     debian = ARCHITECTURES[machine]
     made = stage / form.file.format(version=version, machine=machine, debian=debian)
     lines = (tree / "packaging" / "description").read_text().splitlines()[form.description]
-    environment = {
-        "ARCH": debian, "VERSION": version, "RELEASE": form.release, "DESCRIPTION": "\n".join(lines).strip(),
-        "SOURCE_DATE_EPOCH": str(epoch),
-    }
-    command: list[str | Path] = [nfpm.resolve(), "package", "--config", "packaging/nfpm.yaml", "--packager",
-                               form.packager, "--target", made.resolve()]
-    ended = subprocess.run(command, cwd=tree, env={**os.environ, **environment}, text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if ended.returncode != 0:
-        raise RuntimeError(f"nfpm: {made.name}: {' '.join(ended.stdout.split())}")
+    named = {"ARCH": debian, "VERSION": version, "RELEASE": form.release, "DESCRIPTION": "\n".join(lines).strip()}
+    run([place.tools.nfpm.resolve(), "package", "--config", "packaging/nfpm.yaml", "--packager", form.packager,
+         "--target", made.resolve()], tree, {**environment(place), **named})
     return made
 
 
@@ -100,27 +86,17 @@ def changelog(version: str, epoch: int) -> str:
             f" -- The getthrough authors <authors@getthrough.invalid>  {formatdate(epoch)}\n")
 
 
-def compressed(content: bytes) -> bytes:
-    """As `gzip -9n` does it: without a name and a time."""
-    return gzip.compress(content, 9, mtime=0)
-
-
-def files(folder: Path, *patterns: str) -> list[Path]:
-    found = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
-    if not found:
-        raise FileNotFoundError(f"{folder}: has no {' or '.join(patterns)}")
-    return found
-
-
 def copy(sources: Iterable[Path], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
-        write(folder / source.name, source.read_bytes())
-        shutil.copymode(source, folder / source.name)
+        shutil.copy(source, folder)
 
 
-def write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+def write(folder: Path, files: Files) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def settle(tree: Path, epoch: int) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from lab.case import PROGRAMS
-from release.build import Place, environment
-from release.steps import Failure, run
+from release.build import Place, cargo
+from release.steps import Failure
 
 COMPLETIONS = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish"}
 EXPECTED = (
@@ -13,10 +13,9 @@ EXPECTED = (
 )
 
 
-def write(place: Place, stage: Path, epoch: int) -> int:
+def write(place: Place, stage: Path) -> int:
     """Puts them into man and completions. Returns how many there are."""
-    run([place.tools.rust.cargo, "run", "--locked", "--quiet", "--package", "pages", "--", stage.resolve()],
-        place.root, {**environment(place), "SOURCE_DATE_EPOCH": str(epoch)})
+    cargo(place, "run", "--quiet", "--package", "pages", "--", stage.resolve())
     written = {path.relative_to(stage).as_posix()
                for folder in ("man", "completions") for path in (stage / folder).rglob("*") if path.is_file()}
     if unlike := sorted(written ^ set(EXPECTED)):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Iterable, NamedTuple
 
 from lab.case import PROGRAMS
-from release.build import Place, environment
+from release.build import Place, cargo
 from release.steps import Failure, run
 from release.targets import Kind
 
@@ -47,7 +47,7 @@ Component = dict[str, Any]
 Edges = dict[Crate, set[Crate]]
 
 
-def write(path: Path, place: Place, version: str, epoch: int, kinds: Iterable[Kind]) -> int:
+def write(path: Path, place: Place, version: str, kinds: Iterable[Kind]) -> int:
     """Writes the list, and has it checked against its schema. Returns how many components it names."""
     edges = dependencies(place, kinds)
     components = [component(crate, known) for crate, known in described(place, edges)]
@@ -57,7 +57,7 @@ def write(path: Path, place: Place, version: str, epoch: int, kinds: Iterable[Ki
         "specVersion": CYCLONEDX,
         "version": 1,
         "metadata": {
-            "timestamp": datetime.fromtimestamp(epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "timestamp": datetime.fromtimestamp(place.epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "component": {"type": "application", "bom-ref": "getthrough", "name": "getthrough", "version": version,
                           "licenses": [{"expression": "MIT OR Apache-2.0"}]},
         },
@@ -76,9 +76,8 @@ def dependencies(place: Place, kinds: Iterable[Kind]) -> Edges:
     targets = [word for kind in kinds for word in ("--target", kind.triple)]
     edges: Edges = {}
     for program in PROGRAMS:  # one at a time: together they would seem to need each other's features
-        tree = run([place.tools.rust.cargo, "tree", "--locked", "--package", program, *targets, "--no-dedupe",
-                    "--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", "{p}"],
-                   place.root, environment(place))
+        tree = cargo(place, "tree", "--package", program, *targets, "--no-dedupe",
+                     "--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", "{p}")
         above: list[Crate] = []
         for line in filter(None, tree.splitlines()):
             found = LINE.match(line)
@@ -95,8 +94,7 @@ def dependencies(place: Place, kinds: Iterable[Kind]) -> Edges:
 
 def described(place: Place, edges: Edges) -> Iterable[tuple[Crate, dict[str, Any]]]:
     """What cargo knows of each crate, by name, with its checksum."""
-    metadata = json.loads(run([place.tools.rust.cargo, "metadata", "--locked", "--format-version", "1"],
-                              place.root, environment(place)))
+    metadata = json.loads(cargo(place, "metadata", "--format-version", "1"))
     known = {(each["name"], each["version"]): each for each in metadata["packages"]}
     lock = tomllib.loads((place.root / "Cargo.lock").read_text())["package"]
     checksums = {(each["name"], each["version"]): each.get("checksum") for each in lock}
