@@ -61,6 +61,6 @@ def unpack(stream: bytes) -> list[tuple[tarfile.TarInfo, bytes]]:
         return [(member, read(archive, member)) for member in archive]
 
 
-def read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+def read(archive: tarfile.TarFile, member: tarfile.TarInfo | str) -> bytes:
     file = archive.extractfile(member)
     return file.read() if file else b""

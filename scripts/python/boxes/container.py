@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from boxes import engine
+from boxes.apk import read
 from boxes.dist import Dist
 from boxes.engine import OURS, Container, box, docker
 from boxes.trial import Trial
@@ -64,11 +65,6 @@ def contents(name: str, scratch: Path) -> set[str]:
         (layer,) = manifest["Layers"]
         with tarfile.open(fileobj=image.extractfile(layer)) as files:
             return {each.name for each in files if not each.isdir()}
-
-
-def read(archive: tarfile.TarFile, name: str) -> bytes:
-    member = archive.extractfile(name)
-    return member.read() if member else b""
 
 
 def container_exchange(case: Case, dist: Dist) -> None:

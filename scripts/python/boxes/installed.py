@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Iterator
 
-from boxes import contents, system
+from boxes import contents, exchange, system
 from boxes.contents import DOCUMENTS, UNITS
 from boxes.dist import Dist
 from boxes.system import System
 from boxes.trial import Trial
 from lab.case import PROGRAMS, Case
-from lab.harness import Ended, Server
+from lab.harness import Ended
 
 MACHINE = platform.machine()
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}.get(MACHINE, MACHINE)
@@ -88,12 +88,7 @@ def of_package(box: System, before: set[str]) -> set[str]:
 
 
 def programs_exchange(case: Case, box: System, _: contents.Contents) -> None:
-    for transport in ("tcp", "udp"):
-        command = box.command(f"{transport}-server", "--listen", "127.0.0.1:0", "--count", "1", "--idle-exit", "20s")
-        server = Server(f"{transport}-server", command, case.scratch)
-        client = box.run(f"{transport}-client", f"127.0.0.1:{server.address[1]}", "--message", "hello")
-        case.check(client.status == 0 and client.output, f"{transport}-client: {client}")
-        case.check(server.wait() == 0, f"{transport}-server ended with {server.status}: {server.errors()!r}")
+    exchange.of_both(case, box.command)
 
 
 def pages_are_read(case: Case, box: System, _: contents.Contents) -> None:

@@ -183,4 +183,3 @@ def running(programs: Path, scratch: Path) -> Iterator[Machine]:
         yield machine
     finally:
         machine.close()
-

@@ -4,14 +4,13 @@ import re
 from pathlib import Path
 from typing import Iterator
 
-from boxes import contents, installed
+from boxes import contents, exchange, installed
 from boxes.apk import Apk
 from boxes.contents import DOCUMENTS, UNITS, output, query
 from boxes.dist import Dist
 from boxes.trial import Trial
 from lab import harness
 from lab.case import PROGRAMS, Case
-from lab.harness import Server
 
 DPKG = {"dpkg-deb": "dpkg"}
 RPM = {"rpm": "rpm"}
@@ -162,14 +161,4 @@ def deb_arm64(case: Case, dist: Dist) -> None:
     """The programs of the package for arm64 exchange messages on an emulated processor."""
     tree = case.scratch / "arm64"
     output(["dpkg-deb", "--extract", dist.one("*_arm64.deb"), tree])
-    for transport in ("tcp", "udp"):
-        command = on_arm(tree, f"{transport}-server", "--listen", "127.0.0.1:0", "--count", "1", "--idle-exit", "20s")
-        server = Server(f"{transport}-server", command, case.scratch)
-        client = on_arm(tree, f"{transport}-client", f"127.0.0.1:{server.address[1]}", "--message", "hello")
-        ended = harness.run(client, case.scratch)
-        case.check(ended.status == 0 and ended.output, f"{transport}-client: {ended}")
-        case.check(server.wait() == 0, f"{transport}-server ended with {server.status}: {server.errors()!r}")
-
-
-def on_arm(tree: Path, program: str, *arguments: str) -> list[str]:
-    return ["qemu-aarch64", str(tree / "usr/bin" / program), *arguments]
+    exchange.of_both(case, lambda program, *words: ["qemu-aarch64", tree / "usr/bin" / program, *words])

@@ -1,6 +1,7 @@
 """What the scripts that are in Python do alike: options, requirements, the programs, an interrupt."""
 
 import argparse
+import fnmatch
 import os
 import random
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, NamedTuple, Sequence
 
 from lab import harness
 from lab.case import PROGRAMS
@@ -69,6 +70,22 @@ def add_bin(parser: argparse.ArgumentParser) -> None:
 def add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32),
                         help="what every random part derives from")
+
+
+def among(known: Iterable[str], of: str) -> Callable[[str], list[str]]:
+    """A parser of the names of some of these, separated by commas. A name may be a pattern: 'udp6-*'."""
+    names = list(known)
+
+    def chosen(words: str) -> list[str]:
+        found: dict[str, None] = {}
+        for word in words.split(","):
+            matching = fnmatch.filter(names, word)
+            if not matching:
+                raise argparse.ArgumentTypeError(f"no such {of}: {word}")
+            found.update(dict.fromkeys(matching))
+        return list(found)
+
+    return chosen
 
 
 def directory(word: str) -> Path:
