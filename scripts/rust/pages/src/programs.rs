@@ -2,6 +2,7 @@
 
 use clap::{Command, CommandFactory};
 use common::options::guide::Guide;
+use common::protocol::Transport;
 
 mod words;
 
@@ -44,7 +45,7 @@ pub struct Program {
     /// What a variable of the environment changes.
     pub environment: &'static [(&'static str, &'static str)],
     /// The pages of others that a reader may want.
-    pub see_also: &'static [(&'static str, &'static str)],
+    pub see_also: Vec<(&'static str, &'static str)>,
 }
 
 impl Program {
@@ -56,52 +57,74 @@ impl Program {
 /// How the programs are called.
 pub const NAMES: [&str; 4] = ["tcp-server", "tcp-client", "udp-server", "udp-client"];
 
+/// What the pages of both servers have alike, or those of both clients.
+struct Side {
+    signals: &'static str,
+    environment: &'static [(&'static str, &'static str)],
+    see_also: &'static [(&'static str, &'static str)],
+}
+
+const SERVER: Side = Side {
+    signals: words::SERVER_SIGNALS,
+    environment: words::SERVER_ENVIRONMENT,
+    see_also: &[("nc", "1"), ("systemd-socket-activate", "1"), ("systemd.socket", "5")],
+};
+
+const CLIENT: Side = Side {
+    signals: words::CLIENT_SIGNALS,
+    environment: words::CLIENT_ENVIRONMENT,
+    see_also: &[("nc", "1"), ("ping", "8"), ("traceroute", "8")],
+};
+
 /// The four programs.
 pub fn all() -> [Program; 4] {
     [
-        Program {
-            command: tcp_server::cli::Options::command().name("tcp-server"),
-            guide: tcp_server::cli::GUIDE,
-            description: words::TCP_SERVER,
-            signals: words::SERVER_SIGNALS,
-            environment: words::SERVER_ENVIRONMENT,
-            see_also: &[
-                ("nc", "1"),
-                ("systemd-socket-activate", "1"),
-                ("systemd.socket", "5"),
-                ("tcp", "7"),
-            ],
-        },
-        Program {
-            command: tcp_client::cli::Options::command().name("tcp-client"),
-            guide: tcp_client::cli::GUIDE,
-            description: words::TCP_CLIENT,
-            signals: words::CLIENT_SIGNALS,
-            environment: words::CLIENT_ENVIRONMENT,
-            see_also: &[("nc", "1"), ("ping", "8"), ("traceroute", "8"), ("tcp", "7")],
-        },
-        Program {
-            command: udp_server::cli::Options::command().name("udp-server"),
-            guide: udp_server::cli::GUIDE,
-            description: words::UDP_SERVER,
-            signals: words::SERVER_SIGNALS,
-            environment: words::SERVER_ENVIRONMENT,
-            see_also: &[
-                ("nc", "1"),
-                ("systemd-socket-activate", "1"),
-                ("systemd.socket", "5"),
-                ("udp", "7"),
-            ],
-        },
-        Program {
-            command: udp_client::cli::Options::command().name("udp-client"),
-            guide: udp_client::cli::GUIDE,
-            description: words::UDP_CLIENT,
-            signals: words::CLIENT_SIGNALS,
-            environment: words::CLIENT_ENVIRONMENT,
-            see_also: &[("nc", "1"), ("ping", "8"), ("traceroute", "8"), ("udp", "7")],
-        },
+        program::<tcp_server::cli::Options>(
+            "tcp-server",
+            tcp_server::cli::GUIDE,
+            words::TCP_SERVER,
+            SERVER,
+        ),
+        program::<tcp_client::cli::Options>(
+            "tcp-client",
+            tcp_client::cli::GUIDE,
+            words::TCP_CLIENT,
+            CLIENT,
+        ),
+        program::<udp_server::cli::Options>(
+            "udp-server",
+            udp_server::cli::GUIDE,
+            words::UDP_SERVER,
+            SERVER,
+        ),
+        program::<udp_client::cli::Options>(
+            "udp-client",
+            udp_client::cli::GUIDE,
+            words::UDP_CLIENT,
+            CLIENT,
+        ),
     ]
+}
+
+fn program<T: CommandFactory>(
+    name: &'static str,
+    guide: Guide,
+    description: &'static [&'static str],
+    side: Side,
+) -> Program {
+    let Side { signals, environment, see_also } = side;
+    let protocol = match guide.transport {
+        Transport::Tcp => ("tcp", "7"),
+        Transport::Udp => ("udp", "7"),
+    };
+    Program {
+        command: T::command().name(name),
+        guide,
+        description,
+        signals,
+        environment,
+        see_also: [see_also, &[protocol]].concat(),
+    }
 }
 
 #[cfg(test)]
