@@ -18,6 +18,7 @@ from recipes.terminal import Box, Result, Terminal
 KINDS = {"console", "sh", "text", "yaml", "ini"}
 ON = re.compile(r"# on ([a-z0-9-]+)(:.*)?")
 NOT_RUN = "not-run"
+AGAIN = re.compile(r"again(?:, status (\d+))?")  # of a block of text: the last script has run once more
 UNIT_RUNS = "1s"
 ATTEMPTS = 3
 
@@ -84,7 +85,8 @@ class Trial:
     def _follow(self) -> None:
         blocks = self.recipe.blocks
         try:
-            for block, after in zip(blocks, (*blocks[1:], None)):
+            script: Block | None = None
+            for block, before, after in zip(blocks, (None, *blocks), (*blocks[1:], None)):
                 if block.kind not in KINDS:
                     raise Wrong(f"line {block.number}: nobody knows how to try a block of this kind: {block.kind!r}")
                 if block.note == NOT_RUN:
@@ -92,7 +94,12 @@ class Trial:
                 elif block.kind == "console":
                     self._type(block)
                 elif block.kind == "sh":
-                    self._run_script(block, after.text if after and after.kind == "text" else "")
+                    script = block
+                    self._run_script(script, after.text if after and after.kind == "text" else "")
+                elif (again := AGAIN.fullmatch(block.note)) and script:
+                    self._run_script(script, block.text, int(again[1] or 0))
+                elif block.kind == "text" and (before is None or before.kind != "sh"):
+                    raise Wrong(f"line {block.number}: text that no script has printed")
                 elif block.kind in ("yaml", "ini"):
                     self._check(block)
         finally:
@@ -125,8 +132,8 @@ class Trial:
             text = re.sub(rf"(?<![\w.])(?<!\d[hms] ){long}(?![\w.])(?! \d)", short, text)
         return text
 
-    def _run_script(self, block: Block, shown: str) -> None:
-        """It has to succeed, and to print what the block of text after it shows, or nothing."""
+    def _run_script(self, block: Block, shown: str, status: int = 0) -> None:
+        """It has to end with this status, and to print what a block of text after it shows, or nothing."""
         on = ON.fullmatch(block.lines[0])
         if not on or on[1] not in self._boxes:
             raise Wrong(f"line {block.number}: the first line of a script says where it runs: # on box-a")
@@ -136,7 +143,7 @@ class Trial:
         file.write_text(self._faster_text(block.text))
         ended = self._boxes[on[1]].run(f"sh -eu {shlex.quote(str(file))} 2>&1")
         printed = ended.output.decode().splitlines()
-        if ended.status != 0 or not shape.match(self._faster_text(shown).splitlines(), printed):
+        if ended.status != status or not shape.match(self._faster_text(shown).splitlines(), printed):
             self._wrong.append("\n".join([f"line {block.number}: the script ended with {ended.status}, and printed:",
                                           *(printed or ["nothing"])]))
 

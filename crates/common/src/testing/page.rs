@@ -170,6 +170,7 @@ impl<'p> Scene<'p> {
         let mut command = quiet_command("sh");
         command.args(["-c", "exec python3 - 2>&1"]).current_dir(root());
         let ended = run_command(command, self.as_built(program, &port).as_bytes());
+        assert_eq!(ended.status, Some(0), "{}: python3: {}", self.heading, ended.stdout);
         ended.stdout.replace(&port, PORT)
     }
 
