@@ -210,7 +210,8 @@ impl<'p> Scene<'p> {
     }
 
     fn compare(&self, what: &str, expected: &[String], printed: &str) {
-        let printed: Vec<_> = lines(printed).iter().map(|line| without_ports(line)).collect();
+        let printed = printed.lines().filter(|line| !asks_for_names(line));
+        let printed: Vec<_> = printed.map(without_ports).collect();
         let expected: Vec<_> = expected.iter().map(|line| without_ports(line)).collect();
         let heading = self.heading;
         assert!(
@@ -234,6 +235,13 @@ fn commands(text: &str) -> impl Iterator<Item = (&str, Vec<String>)> {
         let (command, printed) = part.split_once('\n').expect("a line");
         (command, lines(printed))
     })
+}
+
+/// Whether strace shows here that libc asks the name services' cache. Python does so without
+/// a HOME, and a shell without a SHELL: it depends on who runs the test.
+fn asks_for_names(line: &str) -> bool {
+    line.contains("(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, ")
+        || line.contains("/nscd/socket")
 }
 
 fn is_server(text: &str) -> bool {

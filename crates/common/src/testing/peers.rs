@@ -14,10 +14,10 @@ use crate::signals;
 /// have inherited some that are.
 #[must_use]
 pub fn quiet_command(program: &str) -> Command {
-    let are_ignored = [Signal::SIGHUP, Signal::SIGINT].map(signals::is_ignored);
+    let are_ignored = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT].map(signals::is_ignored);
     let mut command = if are_ignored.contains(&Some(true)) {
         let mut env = Command::new("env");
-        env.arg("--default-signal=HUP,INT").arg(program);
+        env.arg("--default-signal=HUP,INT,QUIT").arg(program);
         env
     } else {
         Command::new(program)
