@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use common::inquiry::{self, Question, Seen};
 use common::testing::{Event, PATIENCE, Running, run};
@@ -28,21 +28,21 @@ use Fate::{Answered, LostBack, LostThere};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manner {
     Answers,
-    /// Only every second time.
+    /// Not the first time.
     Hesitates,
     Silent,
     /// It answers as another host.
     Renamed,
 }
 
-/// A witness that treats probes as `fates` say, and how often it was asked.
-fn witness(fates: &'static [Fate], manner: Manner) -> (SocketAddr, Arc<Mutex<u32>>) {
+/// A witness that treats probes as `fates` say, and a word each time that it is asked.
+fn witness(fates: &'static [Fate], manner: Manner) -> (SocketAddr, Receiver<()>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let asked = Arc::new(Mutex::new(0));
-    let times = Arc::clone(&asked);
+    let (inquiries, asked) = mpsc::channel();
     thread::spawn(move || {
         let (mut seen, mut fates) = (BTreeMap::<u16, u64>::new(), fates.iter());
+        let mut hesitates = manner == Manner::Hesitates;
         let mut buffer = [0; 2048];
         for number in 1.. {
             let (len, peer) = socket.recv_from(&mut buffer).unwrap();
@@ -58,12 +58,9 @@ fn witness(fates: &'static [Fate], manner: Manner) -> (SocketAddr, Arc<Mutex<u32
                 }
                 continue;
             }
-            let nth = {
-                let mut asked = times.lock().unwrap();
-                *asked += 1;
-                *asked
-            };
-            if manner == Manner::Silent || (manner == Manner::Hesitates && nth == 1) {
+            // Not every test counts them.
+            let _ = inquiries.send(());
+            if manner == Manner::Silent || mem::take(&mut hesitates) {
                 continue;
             }
             let known = |question: Question| {
@@ -82,12 +79,12 @@ const FATES: &[Fate] = &[Answered, LostThere, LostBack, Answered, LostThere];
 const RUN: [&str; 6] = ["-c", "5", "-i", "20ms", "-W", "200ms"];
 
 /// The summary of a run to `address`, and how often the witness was `asked`.
-fn summary(address: SocketAddr, asked: &Mutex<u32>, options: &[&str]) -> (Event, u32) {
+fn summary(address: SocketAddr, asked: &Receiver<()>, options: &[&str]) -> (Event, usize) {
     let address = address.to_string();
     let args = [&[address.as_str(), "--json"], &RUN[..], options].concat();
     let ended = run(UDP_CLIENT, &args);
     let last = ended.stdout.lines().last().unwrap();
-    (Event::as_documented(last, "udp-client"), *asked.lock().unwrap())
+    (Event::as_documented(last, "udp-client"), asked.try_iter().count())
 }
 
 #[test]
@@ -133,14 +130,10 @@ fn a_signal_ends_the_asking_with_the_summary() {
     let address = address.to_string();
     let args = [&[address.as_str(), "--json"], &RUN[..]].concat();
     let client = Running::start(UDP_CLIENT, &args);
-    let begun = Instant::now();
-    while *asked.lock().unwrap() == 0 {
-        assert!(begun.elapsed() < PATIENCE, "nobody has asked");
-        thread::sleep(Duration::from_millis(1));
-    }
+    asked.recv_timeout(PATIENCE).expect("somebody asks");
     client.signal(Signal::SIGINT);
     let ended = client.finish();
     let summary = Event::as_documented(ended.stdout.lines().last().unwrap(), "udp-client");
-    assert_eq!((summary.number("lost"), *asked.lock().unwrap()), (3, 1));
+    assert_eq!((summary.number("lost"), asked.try_iter().count()), (3, 0), "nobody asks again");
     assert!(summary.is_null("lost_there"));
 }

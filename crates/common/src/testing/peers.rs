@@ -10,14 +10,14 @@ use nix::sys::signal::Signal;
 use crate::signals;
 
 /// A command that runs `program` without `RUST_LOG`, which would change what it prints, and
-/// with no signal ignored: under nohup(1), and in a background job of a script, the tests
-/// have inherited some that are.
+/// with no signal ignored: under nohup(1), in a background job of a script,
+/// the tests have inherited some that are.
 #[must_use]
 pub fn quiet_command(program: &str) -> Command {
-    let are_ignored = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT].map(signals::is_ignored);
-    let mut command = if are_ignored.contains(&Some(true)) {
+    let sent = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT];
+    let mut command = if sent.map(signals::is_ignored).contains(&Some(true)) {
         let mut env = Command::new("env");
-        env.arg("--default-signal=HUP,INT,QUIT").arg(program);
+        env.arg("--default-signal").arg(program);
         env
     } else {
         Command::new(program)
