@@ -12,7 +12,7 @@ from boxes import engine
 from boxes.apk import read
 from boxes.dist import Dist
 from boxes.engine import OURS, Container, box, docker
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab.case import PROGRAMS, SERVERS, Case
 from lab.command import ROOT
 from lab.harness import PATIENCE, until

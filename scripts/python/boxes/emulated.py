@@ -6,7 +6,7 @@ from typing import Callable, Iterable
 
 from boxes.box import lonely_host
 from boxes.dist import Dist
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab import harness
 from lab.case import CLIENTS, SERVERS, Case
 from lab.harness import Server

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Iterator
 
 from boxes.dist import Dist
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab.case import Case
 from lab.command import ROOT
 

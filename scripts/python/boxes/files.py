@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Iterable
 
 from boxes.dist import Dist
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab import harness
 from lab.case import PROGRAMS, Case
 from lab.command import ROOT

@@ -10,7 +10,7 @@ from boxes import contents, exchange, system
 from boxes.contents import DOCUMENTS, UNITS
 from boxes.dist import Dist
 from boxes.system import System
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab.case import PROGRAMS, Case
 from lab.harness import Ended
 

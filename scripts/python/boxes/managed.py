@@ -11,7 +11,7 @@ from boxes import machine, unit_file
 from boxes.dist import Dist
 from boxes.filtered import KINDS
 from boxes.machine import Machine
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab.case import CLIENTS, SERVERS, Case
 from lab.harness import until
 from lab.protocol import REPLIES

@@ -8,7 +8,7 @@ from boxes import contents, exchange, installed
 from boxes.apk import Apk
 from boxes.contents import DOCUMENTS, UNITS, output, query
 from boxes.dist import Dist
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab import harness
 from lab.case import PROGRAMS, Case
 

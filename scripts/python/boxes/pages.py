@@ -6,7 +6,7 @@ from typing import Iterator
 
 from boxes.dist import Dist
 from boxes.shells import Shell, fish
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab.case import CLIENTS, PROGRAMS, Case
 
 SECTIONS = ("NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "EXAMPLES", "SEE ALSO",

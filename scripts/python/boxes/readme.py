@@ -10,7 +10,7 @@ from typing import Iterator
 from boxes import engine, system
 from boxes.dist import Dist
 from boxes.system import System
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab.case import PROGRAMS, Case
 from lab.command import ROOT
 from lab.harness import Ended, until

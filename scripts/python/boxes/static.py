@@ -12,7 +12,7 @@ from boxes import emulated, files, name_server
 from boxes.box import TOOLS, Box, lonely_host
 from boxes.dist import Dist
 from boxes.name_server import Answer, Names
-from boxes.trial import Trial
+from lab.trial import Trial
 from lab.case import CLIENTS, SERVERS, Case
 from lab.harness import Ended
 from lab.protocol import MESSAGE, PORT, REPLIES

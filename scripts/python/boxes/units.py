@@ -9,7 +9,7 @@ from typing import Iterable, Iterator, Sequence
 from boxes import filtered, managed, unit_file, unit_filter
 from boxes.dist import Dist
 from boxes.filtered import KINDS
-from boxes.trial import Trial
+from lab.trial import Trial
 from boxes.unit_file import FOLDER
 from lab import harness
 from lab.case import Case
