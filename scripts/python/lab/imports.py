@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "bench": {"lab", "bench"},
     "counts": {"lab", "bench", "counts"},  # it starts servers as the bench does
     "compare": {"lab", "netlab", "compare"},  # its situations are netlab's
+    "mesh": {"lab", "mesh"},
+    "meshlab": {"lab", "mesh", "meshlab"},
 }
 
 

@@ -1,0 +1,33 @@
+"""The hosts of a fleet, and where each is. The file's format is deploy/host/mesh-plan's."""
+
+import re
+from typing import NamedTuple
+
+
+class Host(NamedTuple):
+    name: str
+    address: str  # where probes go: the name, if the fleet says nothing else
+    rack: str | None = None
+    datacentre: str | None = None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The rack that a host counts to. One without a rack is a rack of its own."""
+        return (self.datacentre or "-", f"rack={self.rack}" if self.rack else f"host={self.name}")
+
+    @property
+    def line(self) -> str:
+        """As a line of the fleet's file."""
+        name = self.name if self.address == self.name else f"{self.name}={self.address}"
+        return " ".join(word for word in (name, self.rack, self.datacentre) if word)
+
+
+def parse(text: str) -> list[Host]:
+    """The hosts in the order of the plan. mesh-plan has checked the text."""
+    hosts = []
+    for line in text.splitlines():
+        words = re.sub(r"(^|\s)#.*", "", line).split()
+        if words:
+            name, _, address = words[0].partition("=")
+            hosts.append(Host(name, address or name, *words[1:3]))
+    return sorted(hosts, key=lambda host: (*host.place, host.name))

@@ -1,0 +1,1 @@
+"""What scripts/meshlab tries: scripts/mesh, and what deploy/ has, over networks that fail in known ways."""
