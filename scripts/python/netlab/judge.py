@@ -9,9 +9,9 @@ from lab.protocol import PORT
 from netlab.scene import Scene
 from netlab.trial import ANY, Expected, describe
 
-FIELDS = {"schema", "event", "verdict", "target", "address", "local", "connect_ms", "reply_ms", "reply", "cause",
-          "reason", "router", "from", "number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type", "icmp_code",
-          "complete", "others", "host_ms", "padding_bytes", "trace", "mtu", "largest_segment", "dscp_sent",
+FIELDS = {"schema", "event", "verdict", "protocol", "target", "address", "local", "connect_ms", "reply_ms", "reply",
+          "cause", "reason", "router", "from", "number", "resolve_ms", "delay_ms", "syn_retransmits", "icmp_type",
+          "icmp_code", "complete", "others", "host_ms", "padding_bytes", "trace", "mtu", "largest_segment", "dscp_sent",
           "dscp_seen", "dscp_reply"}
 CONNECTED = {"ok", "no-reply", "reset", "wrong-reply"}  # verdicts that TCP gives only after it has connected
 ANSWERED = {"ok", "wrong-reply"}  # verdicts with a reply

@@ -10,11 +10,11 @@ from netlab.scene import Scene
 
 WORDS = {"ok", "refused", "unreachable", "timeout", "no-reply", "reset", "wrong-reply", "wrong-source", "unresolved",
          "local"}
-FIELDS = {"schema", "event", "target", "address", "sent", "ok", "late", "lost", "unfinished", "skipped", "sent_late",
-          "held", "left_port", "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "elapsed_ms", "resolve_ms",
-          "verdicts", "connect_ms", "reply_ms", "host_ms", "total_ms", "from_due_ms", "jitter_ms",
-          "outage_count", "outages", "longest_outage", "flows", "hosts", "seen_as", "translated", "others", "lost_there",
-          "lost_back", "local", "begin", "end", "buckets"}
+FIELDS = {"schema", "event", "protocol", "target", "address", "sent", "ok", "late", "lost", "unfinished", "skipped",
+          "sent_late", "held", "left_port", "duplicate", "foreign", "failed", "loss_percent", "failed_percent",
+          "elapsed_ms", "resolve_ms", "verdicts", "connect_ms", "reply_ms", "host_ms", "total_ms", "from_due_ms",
+          "jitter_ms", "outage_count", "outages", "longest_outage", "flows", "hosts", "seen_as", "translated", "others",
+          "lost_there", "lost_back", "local", "begin", "end", "buckets"}
 ANSWERS = ("refused", "unreachable", "reset", "wrong-reply", "unresolved", "local")  # verdicts of which none is a loss
 SHARES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
 ROUNDED = 0.06  # percent by which a share may be rounded

@@ -258,7 +258,7 @@ def of_a_run(scene: Scene) -> None:
         probe, router = probes[trace["number"]], ROUTERS[scene.plan.family][1]
         for wrong in wrong_in(scene, trace["trace"], Found("silent", 2, router)):
             scene.case.check(False, wrong)
-        is_same = all(trace[name] == probe[name] for name in ("target", "address", "local"))
+        is_same = all(trace[name] == probe[name] for name in ("protocol", "target", "address", "local"))
         scene.case.check(is_same and probe["trace"] is None, f"{trace}, {probe}")
     scene.case.check(said[-1]["event"] == "summary" and said[-1]["sent"] == 6, f"{said[-1]}")
     scene.came = f"{len(traces)} of {len(probes)} traced"

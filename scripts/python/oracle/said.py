@@ -8,16 +8,15 @@ from lab.harness import Ended
 
 Object = dict[str, Any]
 
-PROBE_FIELDS = {"number", "verdict", "target", "address", "local", "resolve_ms", "delay_ms", "connect_ms",
-                "syn_retransmits", "reply_ms", "host_ms", "bytes", "reply", "reason", "icmp_type", "icmp_code", "router",
-                "from", "others", "cause", "complete", "padding_bytes", "trace", "mtu", "largest_segment", "dscp_sent",
-                "dscp_seen", "dscp_reply"}
-SUMMARY_FIELDS = {"target", "address", "sent", "ok", "late", "lost", "lost_there", "lost_back", "unfinished", "skipped",
-                  "sent_late", "held",
-                  "duplicate", "foreign", "failed", "loss_percent", "failed_percent", "verdicts", "causes", "elapsed_ms",
-                  "resolve_ms", "connect_ms", "reply_ms", "host_ms", "total_ms", "from_due_ms", "jitter_ms",
-                  "outage_count", "outages", "longest_outage", "flows", "hosts", "seen_as",
-                  "translated", "others", "local", "begin", "end", "buckets"}
+PROBE_FIELDS = {"number", "verdict", "protocol", "target", "address", "local", "resolve_ms", "delay_ms", "connect_ms",
+                "syn_retransmits", "reply_ms", "host_ms", "bytes", "reply", "reason", "icmp_type", "icmp_code",
+                "router", "from", "others", "cause", "complete", "padding_bytes", "trace", "mtu", "largest_segment",
+                "dscp_sent", "dscp_seen", "dscp_reply"}
+SUMMARY_FIELDS = {"protocol", "target", "address", "sent", "ok", "late", "lost", "lost_there", "lost_back",
+                  "unfinished", "skipped", "sent_late", "held", "duplicate", "foreign", "failed", "loss_percent",
+                  "failed_percent", "verdicts", "causes", "elapsed_ms", "resolve_ms", "connect_ms", "reply_ms",
+                  "host_ms", "total_ms", "from_due_ms", "jitter_ms", "outage_count", "outages", "longest_outage",
+                  "flows", "hosts", "seen_as", "translated", "others", "local", "begin", "end", "buckets"}
 
 
 @dataclass

@@ -40,6 +40,7 @@ use crate::probe::outcome::expected_reply::ExpectedReply;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Outcome};
 use crate::probe::report::backlog::Backlog;
+use crate::probe::report::summary::Probed;
 use crate::probe::verbose;
 use crate::protocol::{BUFFER_SIZE, MAX_DATAGRAM};
 use crate::{checked, taken};
@@ -138,6 +139,11 @@ impl Reporter {
     #[must_use]
     pub fn with_padding(self, padding: u64) -> Self {
         Self { padding, ..self }
+    }
+
+    /// What is probed, and by what.
+    pub(crate) fn probed(&self) -> Probed<'_> {
+        Probed { program: self.program, target: &self.target }
     }
 
     /// Which probes are examined once they have ended, if any are.
@@ -292,7 +298,7 @@ impl Reporter {
         }
         let stamp = self.output.stamp();
         if is_object {
-            print(write, json::probe(&self.target, self.padding, ended, stamp).as_bytes())
+            print(write, json::probe(self.probed(), self.padding, ended, stamp).as_bytes())
         } else if let Some(reply) = ended.last.reply_bytes() {
             print_reply(write, reply, self.output)
         } else if is_expected && ended.last.result.is_err() {

@@ -19,11 +19,13 @@ impl Event {
     }
 
     /// Reads a line of `program`, which must have the fields that are documented, and no
-    /// others.
+    /// others. A client's object says what that client speaks.
     #[must_use]
     pub fn as_documented(line: &str, program: &str) -> Self {
         let event = Self::parse(line);
         assert_eq!(Some(&event.fields()), documented(program).get(event.name()), "{line}");
+        let spoken = event.0.get("protocol").and_then(|protocol| protocol.as_str());
+        assert!(spoken.is_none_or(|it| program.strip_suffix("-client") == Some(it)), "{line}");
         event
     }
 

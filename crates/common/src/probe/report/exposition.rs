@@ -8,10 +8,10 @@
 use std::fmt::{Display, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::address::Address;
 use crate::duration::Seconds;
 use crate::probe::ledger::Ledger;
 use crate::probe::outcome::verdict::Verdict;
+use crate::probe::report::summary::Probed;
 
 /// The metrics: each with its type, its own label and the values of that (`-` is none), and what it
 /// is of. In one text they take less room in a binary than in code.
@@ -34,16 +34,11 @@ connect_seconds histogram le=0.0001,0.00025,0.0005,0.001,0.0025,0.005,0.01,0.025
 5,10,+Inf Time to connect
 run_begin_timestamp_seconds gauge - When the run began";
 
-/// The figures in `ledger`, of the run of `target` that `program` makes and that began at `begin`;
+/// The figures in `ledger`, of the run that began at `begin`;
 /// none if it has not yet.
-pub(crate) fn of(
-    program: &str,
-    target: &Address,
-    ledger: &Ledger,
-    begin: Option<SystemTime>,
-) -> String {
-    let protocol = program.split('-').next().unwrap_or_default();
-    let target = escaped(&target.to_string());
+pub(crate) fn of(probed: Probed<'_>, ledger: &Ledger, begin: Option<SystemTime>) -> String {
+    let (program, protocol) = (probed.program, probed.protocol());
+    let target = escaped(&probed.target.to_string());
     let labels = format!("target=\"{target}\",protocol=\"{protocol}\",program=\"{program}\"");
     let mut text = String::new();
     let mut counts = counts(ledger).into_iter();
@@ -147,7 +142,8 @@ mod tests {
             ledger.ended(&last.into(), true);
         }
         let begin = Some(UNIX_EPOCH + Duration::from_millis(1_500));
-        let text = of("tcp-client", &"[::1]:7".parse().unwrap(), &ledger, begin);
+        let probed = Probed { program: "tcp-client", target: &"[::1]:7".parse().unwrap() };
+        let text = of(probed, &ledger, begin);
         for line in [
             "# HELP getthrough_probes_sent_total Probes sent.\n",
             "# TYPE getthrough_probes_sent_total counter\n",
@@ -176,7 +172,7 @@ mod tests {
             let line = line.replace('{', labels);
             assert!(text.contains(&line), "{line}{text}");
         }
-        let text = of("udp-client", &"[::1]:7".parse().unwrap(), &ledger, None);
+        let text = of(Probed { program: "udp-client", ..probed }, &ledger, None);
         assert!(!text.contains("connect") && !text.contains("begin"), "{text}");
     }
 }

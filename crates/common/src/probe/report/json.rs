@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::address::Address;
 use crate::duration::Millis;
 use crate::output::Stamp;
 use crate::output::json::{self, Field};
@@ -18,7 +17,7 @@ use crate::probe::ledger::{Ledger, Share};
 use crate::probe::outcome::cause::Cause;
 use crate::probe::outcome::verdict::Verdict;
 use crate::probe::outcome::{Ended, Other};
-use crate::probe::report::summary::{PERCENTILES, Summary, wall_clock};
+use crate::probe::report::summary::{PERCENTILES, Probed, Summary, wall_clock};
 use crate::probe::stray::Stray;
 use crate::probe::trace::path::{Hop, Path};
 use crate::protocol::BUFFER_SIZE;
@@ -41,8 +40,16 @@ fn millis(time: Option<Duration>) -> Field {
     time.map_or(Field::Nothing, |time| Field::Millis(Millis(time)))
 }
 
+fn protocol(probed: Probed<'_>) -> (&'static str, Field) {
+    ("protocol", Field::Text(probed.protocol().to_owned()))
+}
+
+fn target(probed: Probed<'_>) -> (&'static str, Field) {
+    ("target", Field::Text(probed.target.to_string()))
+}
+
 /// A probe that has ended, of whose message `padding` bytes are padding.
-pub(crate) fn probe(target: &Address, padding: u64, ended: &Ended, stamp: Stamp) -> String {
+pub(crate) fn probe(probed: Probed<'_>, padding: u64, ended: &Ended, stamp: Stamp) -> String {
     let outcome = &ended.last;
     let (reply, trouble) = match &outcome.result {
         Ok(reply) => (reply.as_ref(), None),
@@ -53,7 +60,8 @@ pub(crate) fn probe(target: &Address, padding: u64, ended: &Ended, stamp: Stamp)
     let fields = [
         ("number", Field::Number(ended.number)),
         ("verdict", Field::Text(outcome.verdict().to_string())),
-        ("target", Field::Text(target.to_string())),
+        protocol(probed),
+        target(probed),
         ("address", text(outcome.address)),
         ("local", text(outcome.local)),
         ("resolve_ms", millis(outcome.resolve)),
@@ -84,10 +92,11 @@ pub(crate) fn probe(target: &Address, padding: u64, ended: &Ended, stamp: Stamp)
 }
 
 /// The way of a probe of a run.
-pub(crate) fn trace(target: &Address, subject: &Subject, path: &Path, stamp: Stamp) -> String {
+pub(crate) fn trace(probed: Probed<'_>, subject: &Subject, path: &Path, stamp: Stamp) -> String {
     let fields = [
         ("number", Field::Number(subject.number)),
-        ("target", Field::Text(target.to_string())),
+        protocol(probed),
+        target(probed),
         ("address", Field::Text(subject.address.to_string())),
         ("local", Field::Text(subject.local.to_string())),
         ("trace", way(Some(path))),
@@ -109,16 +118,13 @@ pub(crate) fn stray(stray: &Stray, from: SocketAddr, local: SocketAddr, stamp: S
 
 /// The target has another address.
 pub(crate) fn address_changed(
-    target: &Address,
+    probed: Probed<'_>,
     from: SocketAddr,
     to: SocketAddr,
     stamp: Stamp,
 ) -> String {
-    let fields = [
-        ("target", Field::Text(target.to_string())),
-        ("from", text(Some(from))),
-        ("to", text(Some(to))),
-    ];
+    let fields =
+        [protocol(probed), target(probed), ("from", text(Some(from))), ("to", text(Some(to)))];
     json::object("address_changed", stamp.time(), &fields)
 }
 
@@ -131,7 +137,8 @@ pub(crate) fn summary(event: &str, summary: &Summary<'_>, stamp: Stamp) -> Strin
     let is_seen = sightings.seen_as.is_some();
     let Figures { outages, jitter } = &summary.in_order;
     let fields = [
-        ("target", Field::Text(summary.target.to_string())),
+        protocol(summary.probed),
+        target(summary.probed),
         ("address", text(ledger.address)),
         ("sent", Field::Number(ledger.sent)),
         ("ok", Field::Number(ledger.count(Verdict::Ok))),
@@ -298,11 +305,12 @@ mod tests {
             ..Outcome::failed(at("192.0.2.1:6666"), Trouble::new(Verdict::Refused, "refused"))
         };
         let ended = Ended::from(outcome);
+        let probed = Probed { program: "udp-client", target: &"192.0.2.1".parse().unwrap() };
         assert_eq!(
-            probe(&"192.0.2.1".parse().unwrap(), 7, &ended, Stamp(false)),
+            probe(probed, 7, &ended, Stamp(false)),
             concat!(
-                r#"{"schema":1,"event":"probe","number":1,"verdict":"ok","target":"192.0.2.1:6666","#,
-                r#""address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
+                r#"{"schema":1,"event":"probe","number":1,"verdict":"ok","protocol":"udp","#,
+                r#""target":"192.0.2.1:6666","address":"192.0.2.1:6666","local":"10.0.0.1:40000","resolve_ms":null,"#,
                 r#""delay_ms":null,"connect_ms":null,"syn_retransmits":null,"reply_ms":1.234,"#,
                 r#""host_ms":null,"bytes":5,"complete":null,"reply":"ACK!\\n","cause":null,"#,
                 r#""reason":null,"icmp_type":null,"icmp_code":null,"router":null,"from":null,"#,

@@ -131,7 +131,9 @@ impl RunReport {
         self.progress.clear();
         let (target, stamp) = (&reporter.target, reporter.output.stamp());
         match reporter.output.style() {
-            Style::Json => self.backlog.push(&json::probe(target, reporter.padding, ended, stamp)),
+            Style::Json => {
+                self.backlog.push(&json::probe(reporter.probed(), reporter.padding, ended, stamp))
+            }
             Style::Text => {
                 let line = text::probe(target, ended, plan.has_flows);
                 self.backlog.push(&format!("{stamp}{line}"))
@@ -152,7 +154,9 @@ impl RunReport {
         self.progress.clear();
         let (target, stamp) = (&self.reporter.target, self.reporter.output.stamp());
         match self.reporter.output.style() {
-            Style::Json => self.backlog.push(&json::trace(target, subject, path, stamp)),
+            Style::Json => {
+                self.backlog.push(&json::trace(self.reporter.probed(), subject, path, stamp))
+            }
             Style::Text => {
                 let (number, lines) = (subject.number, way::lines(path, &format!("\n{stamp}")));
                 self.backlog.push(&format!("{stamp}{target}: probe={number} {path}; {lines}\n"))

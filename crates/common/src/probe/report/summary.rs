@@ -14,8 +14,8 @@ use crate::probe::outcome::expected::Expected;
 /// The summary of a run.
 #[derive(Debug)]
 pub struct Summary<'a> {
-    /// What was probed.
-    pub target: &'a Address,
+    /// What was probed, and by what.
+    pub probed: Probed<'a>,
     /// The verdicts that count as success.
     pub expected: Expected,
     /// What became of the probes.
@@ -28,6 +28,23 @@ pub struct Summary<'a> {
     pub span: Span,
     /// Which period of the run it is of; none if it is of all of it.
     pub period: Option<u64>,
+}
+
+/// What is probed, and by what.
+#[derive(Clone, Copy, Debug)]
+pub struct Probed<'a> {
+    /// The client.
+    pub program: &'static str,
+    /// What it was asked to probe.
+    pub target: &'a Address,
+}
+
+impl Probed<'_> {
+    /// What the client speaks: `tcp` or `udp`.
+    #[must_use]
+    pub fn protocol(self) -> &'static str {
+        self.program.split('-').next().unwrap_or_default()
+    }
 }
 
 /// When a run was, or a part of it, and for how long.
@@ -118,7 +135,8 @@ mod tests {
         let (begin, ledger) = (SystemTime::now(), &ledger);
         let span = Span { begin, end: begin, elapsed: Duration::ZERO };
         let (resolve, period) = (None, None);
-        Summary { target, expected, ledger, in_order, resolve, span, period }.is_slow_to_read()
+        let probed = Probed { program: "udp-client", target };
+        Summary { probed, expected, ledger, in_order, resolve, span, period }.is_slow_to_read()
     }
 
     #[test]

@@ -178,8 +178,8 @@ pub(crate) fn summary(summary: &Summary<'_>) -> String {
 
 /// `--- box:6666 (192.0.2.1), resolved in 1.234 ms`; of a period `, period 3, until ...`
 fn heading(summary: &Summary<'_>) -> String {
-    let mut line = format!("--- {}", summary.target);
-    if let (Host::Name(_), Some(address)) = (&summary.target.host, summary.ledger.address) {
+    let mut line = format!("--- {}", summary.probed.target);
+    if let (Host::Name(_), Some(address)) = (&summary.probed.target.host, summary.ledger.address) {
         line += &format!(" ({})", address.ip());
     }
     if let Some(number) = summary.period {

@@ -31,7 +31,7 @@ fn export(
     let Some(path) = plan.prometheus else {
         return Ok(());
     };
-    export::write(path, &exposition::of(reporter.program, &reporter.target, run, begin))
+    export::write(path, &exposition::of(reporter.probed(), run, begin))
 }
 
 impl RunReport {
@@ -143,7 +143,7 @@ impl RunReport {
         self.progress.clear();
         let stamp = output.stamp();
         let line = match output.style() {
-            Style::Json => json::address_changed(target, from, to, stamp),
+            Style::Json => json::address_changed(self.reporter.probed(), from, to, stamp),
             Style::Text => {
                 let (from, to) = (from.ip(), to.ip());
                 format!("{stamp}{target}: address changed from {from} to {to}\n")
@@ -179,8 +179,8 @@ impl RunReport {
         resolve: Option<Duration>,
         span: Span,
     ) -> Summary<'a> {
-        let Reporter { target, expected, .. } = &self.reporter;
+        let (probed, expected) = (self.reporter.probed(), self.reporter.expected);
         let in_order = ledger.succession.so_far();
-        Summary { target, expected: *expected, ledger, in_order, resolve, span, period }
+        Summary { probed, expected, ledger, in_order, resolve, span, period }
     }
 }
