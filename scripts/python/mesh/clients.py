@@ -16,6 +16,17 @@ LONGEST_LINE = 1 << 20  # bytes; a summary has some 4,000, and one with all its 
 WORD = re.compile(r"[a-z][a-z-]{0,30}")  # of a verdict
 
 
+class Unusable(Exception):
+    """An object that does not have what docs/json.md says."""
+
+
+def nonsense(reason: str) -> Any:
+    raise Unusable(reason)
+
+
+DECODER = json.JSONDecoder(parse_constant=lambda word: nonsense(f"{word} is no number"))
+
+
 class Flaw(NamedTuple):
     """Something in the results that could not be used."""
 
@@ -52,10 +63,6 @@ class Failure(NamedTuple):
 Object = Summary | Trace | Failure
 
 
-class Unusable(Exception):
-    """An object that does not have what docs/json.md says."""
-
-
 def read(path: Path, name: str) -> Iterator[Object | Flaw]:
     """The objects in a file of results. `name` is what a Flaw calls the file."""
     try:
@@ -81,14 +88,10 @@ def one(line: bytes, number: int, name: str) -> Iterator[Object | Flaw]:
 def fields_of(line: bytes) -> dict[str, Any]:
     """A line as a JSON object."""
     try:
-        found = json.loads(line, parse_constant=lambda word: nonsense(f"{word} is no number"))
+        found = DECODER.decode(line.decode())
     except (ValueError, RecursionError):
         raise Unusable("this is no JSON object") from None
     return found if isinstance(found, dict) else nonsense("this is no JSON object")
-
-
-def nonsense(reason: str) -> Any:
-    raise Unusable(reason)
 
 
 def interpreted(fields: dict[str, Any], number: int) -> Object | None:
