@@ -17,6 +17,7 @@ class Way(NamedTuple):
     port: int  # the source port
     end: str  # docs/json.md: `reached`, `stopped`, `silent` ...
     routers: tuple[str | None, ...]
+    reason: str | None = None  # why it stopped, as the client words it
 
 
 class Planned(NamedTuple):
@@ -40,10 +41,13 @@ class Figures(NamedTuple):
     lost_there: int | None  # of the lost; None where nobody knows
     lost_back: int | None
     skipped: int
-    p50: float | None  # ms
+    # Of the reply; with connect/, of the connection. In ms; None: there are too few samples to say it.
+    p50: float | None
     p99: float | None
     flows: tuple[Flow, ...] = ()
-    routers: tuple[str, ...] = ()  # who sent the ICMP errors of probes that failed
+    routers: tuple[str, ...] = ()  # who said, to a trace, that it goes no further
+    slowest: float | None = None  # ms
+    buckets: tuple[tuple[float, int], ...] = ()  # how many replies took so long in ms, or less
 
 
 class Cell(NamedTuple):
