@@ -25,8 +25,9 @@ class Host(NamedTuple):
 def parse(text: str) -> list[Host]:
     """The hosts in the order of the plan. mesh-plan has checked the text."""
     hosts = []
-    for line in text.splitlines():
-        words = re.sub(r"(^|\s)#.*", "", line).split()
+    # As awk does it: nothing but \n ends a line, whatever a comment has in it.
+    for line in text.split("\n"):
+        words = re.sub(r"(^|[ \t])#.*", "", line.removesuffix("\r")).split()
         if words:
             name, _, address = words[0].partition("=")
             hosts.append(Host(name, address or name, *words[1:3]))

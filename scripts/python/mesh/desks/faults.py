@@ -1,5 +1,16 @@
-"""What can be wrong at a desk (mesh.desk): faults as words, and what they mean."""
+"""What can be wrong at a desk (mesh.desks.desk), as words:
 
+  dead:HOST                  its link is down, and nobody reaches it
+  block:HOST:HOST            a firewall drops what the first sends to the second, except replies
+  port:HOST:udp/PORT         its own firewall drops what comes to this port (also tcp/PORT)
+  host:HOST:PERCENT          its link loses so much, in each direction
+  tor:RACK:PERCENT           the rack's router loses so much of what it passes on, also within the rack
+  uplink:RACK:out:PERCENT    its uplinks lose so much of what leaves the rack (in: of what enters it)
+  spine:NUMBER:PERCENT       this spine loses so much of what it passes on: a share of the source ports
+  old:HOST                   old programs are on its PATH
+"""
+
+import random
 import re
 from argparse import ArgumentTypeError
 from typing import NamedTuple, Sequence
@@ -16,8 +27,10 @@ FORMS = {
     "spine": "spine:NUMBER:PERCENT",
     "old": "old:HOST",
 }
-FINEST = 1000  # parts of a percent that a loss is told to
-MOST_PERCENT = 100
+NAMES_SHOWN = 8  # of those that there are, if one is wrong
+# The kinds that lose packets, and how many percent are lost where a fault is hidden. The operator's sessions pass the
+# first two: with 10 % a copy of 4 MB takes a second, and with 20 % minutes.
+LOSSES = {"host": (3, 5, 10), "tor": (3, 5, 10), "uplink": (5, 10, 20, 30), "spine": (5, 10, 20, 30)}
 
 
 class Fault(NamedTuple):
@@ -31,7 +44,8 @@ class Fault(NamedTuple):
     def __str__(self) -> str:
         """The word that means it."""
         at = self.at.removeprefix("spine-")
-        return ":".join(word for word in (self.kind, at, self.other, f"{self.percent:g}" if self.percent else "") if word)
+        percent = f"{self.percent:g}" if self.percent else ""
+        return ":".join(word for word in (self.kind, at, self.other, percent) if word)
 
 
 def parse(word: str) -> Fault:
@@ -69,25 +83,27 @@ def _service(word: str, service: str) -> str:
 
 def _percent(word: str, text: str) -> float:
     percent = float(text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) else -1
-    if not 0 < percent <= MOST_PERCENT:
+    if not 0 < percent <= 100:
         raise ArgumentTypeError(f"{word}: {text} is no loss: more than 0 and at most 100 percent, to 0.001")
     return percent
 
 
-def check(fault: Fault, fleet: Sequence[Host], spines: int) -> None:
+def check(fault: Fault, fleet: Sequence[Host], spines: Sequence[str]) -> None:
     """A ValueError that says what there is, if the fault is of something that a desk does not have."""
-    hosts = {host.name: None for host in fleet}
-    racks = {str(host.rack): None for host in fleet}
     if fault.kind in ("tor", "uplink"):
-        wanted = [("rack", fault.at, list(racks))]
+        what, known = "rack", list(_racks(fleet))
     elif fault.kind == "spine":
-        wanted = [("spine", fault.at, [f"spine-{n}" for n in range(1, spines + 1)])]
+        what, known = "spine", list(spines)
     else:
-        named = [fault.at, fault.other] if fault.kind == "block" else [fault.at]
-        wanted = [("host", name, list(hosts)) for name in named]
-    for what, name, known in wanted:
+        what, known = "host", [host.name for host in fleet]
+    for name in (fault.at, fault.other) if fault.kind == "block" else (fault.at,):
         if name not in known:
-            raise ValueError(f"{fault}: no {what} {name}: there are {' '.join(known)}")
+            raise ValueError(f"{fault}: no {what} {name}: there are {_listed(known)}")
+
+
+def _listed(names: list[str]) -> str:
+    shown = names if len(names) <= NAMES_SHOWN else [*names[:NAMES_SHOWN - 2], "...", names[-1]]
+    return " ".join(shown)
 
 
 def words(fault: Fault) -> str:
@@ -112,15 +128,20 @@ def words(fault: Fault) -> str:
     return f"{at} has old programs on its PATH."
 
 
+def _racks(fleet: Sequence[Host]) -> dict[str, list[str]]:
+    racks: dict[str, list[str]] = {}
+    for host in fleet:
+        racks.setdefault(str(host.rack), []).append(host.name)
+    return racks
+
+
 def standard(fleet: Sequence[Host]) -> list[Fault]:
     """What a desk shows if nothing is said: a blocked pair, a dead host, and an uplink that loses 10 %.
 
     As many of them as can be told apart: of 2 hosts a blocked pair alone, and an uplink only where it has two hosts,
     neither dead nor blocked.
     """
-    racks: dict[str, list[str]] = {}
-    for host in fleet:
-        racks.setdefault(str(host.rack), []).append(host.name)
+    racks = _racks(fleet)
     first, second = list(racks)[:2]
     found = [Fault("block", racks[first][0], racks[second][0])]
     if spare := racks[second][1:] or racks[first][1:]:
@@ -129,3 +150,34 @@ def standard(fleet: Sequence[Host]) -> list[Fault]:
     if others:
         found.append(Fault("uplink", others[-1], "out", 10))
     return found
+
+
+def hidden(fleet: Sequence[Host], seed: int, how_many: int = 3,
+           spines: Sequence[str] = ("spine-1", "spine-2")) -> list[Fault]:
+    """Faults of different kinds, drawn by the seed, of which none hides another.
+
+    One of them loses some packets. The others fail always, and are of other hosts than that one, each of its own. A
+    ValueError if there are too few kinds or hosts for so many.
+    """
+    others = ("dead", "block", "port", "old")
+    racks = _racks(fleet)
+    largest = max(len(names) for names in racks.values())
+    if not 1 <= how_many <= 1 + len(others):
+        raise ValueError(f"1 to {1 + len(others)} faults can be told apart, not {how_many}")
+    # With two racks, what leaves the one is what enters the other. A pair takes two hosts.
+    if len(racks) < 3 or len(fleet) - largest < how_many:
+        raise ValueError(f"{len(fleet)} hosts are too few to tell {how_many} faults apart")
+    draw = random.Random(seed)
+    kind, rack = draw.choice(list(LOSSES)), draw.choice([rack for rack in racks if len(racks[rack]) > 1])
+    at = {"host": draw.choice(racks[rack]), "spine": draw.choice(spines)}.get(kind, rack)
+    way = draw.choice(("out", "in")) if kind == "uplink" else ""
+    found = [Fault(kind, at, way, draw.choice(LOSSES[kind]))]
+    free = iter(draw.sample([host.name for host in fleet if host.rack != rack], how_many))
+    for kind in draw.sample(others, how_many - 1):
+        at, other = next(free), ""
+        if kind == "block":
+            other = next(free)
+        elif kind == "port":
+            other = draw.choice(("tcp/6666", "udp/6666"))
+        found.append(Fault(kind, at, other))
+    return draw.sample(found, len(found))

@@ -1,0 +1,1 @@
+"""A fleet of namespaces on this machine, and what is wrong there."""
