@@ -1,0 +1,23 @@
+"""deploy/host/mesh-plan from here: who probes whom."""
+
+import subprocess
+from pathlib import Path
+
+from lab.command import ROOT
+
+MESH_PLAN = ROOT / "deploy" / "host" / "mesh-plan"
+EVERYBODY = "--all"
+
+
+class Wrong(Exception):
+    """A fleet or a policy says what it may not: `file: line: reason`."""
+
+
+def plan(fleet: Path, policy: Path | None, minute: int, who: str = EVERYBODY, options: tuple[str, ...] = ()) -> str:
+    """The lines of the plan of a host, or of everybody."""
+    of_policy = ("-p", str(policy)) if policy else ()
+    asked = subprocess.run([MESH_PLAN, *of_policy, *options, "--", str(fleet), who, str(minute)],
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if asked.returncode != 0:
+        raise Wrong(asked.stderr.strip().removeprefix("mesh-plan: "))
+    return asked.stdout
