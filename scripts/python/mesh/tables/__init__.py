@@ -1,0 +1,1 @@
+"""A round as a matrix: text, objects, a picture."""
