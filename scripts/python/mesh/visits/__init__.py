@@ -1,0 +1,1 @@
+"""Being on all hosts of a fleet for one round."""

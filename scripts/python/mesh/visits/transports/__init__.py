@@ -1,0 +1,23 @@
+"""How a command is started on many hosts: by ssh, by clush, or in namespaces at a desk.
+
+What they have in common: a command's input and output are the controller's, the
+end of its input ends it, and whoever cannot be reached is named with the reason.
+They differ in what is started, and in what their words mean.
+"""
+
+from typing import Protocol, Sequence
+
+from mesh.visits.crowd import Crowd
+from mesh.fleet import Host
+
+
+class Transport(Protocol):
+    @property
+    def name(self) -> str:
+        """As a Visit's `by`."""
+
+    def start(self, hosts: Sequence[Host], command: str) -> Crowd:
+        """Starts a line of sh(1) on each host."""
+
+    def unreachable(self, status: int, errors: Sequence[str]) -> str | None:
+        """Why a host was not reached, of a command that ended like that and had not begun. None if it was reached."""
