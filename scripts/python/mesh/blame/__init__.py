@@ -1,0 +1,1 @@
+"""Whose fault it is: the smallest explanation of what failed in a round."""
