@@ -11,10 +11,11 @@ from typing import Callable, Iterator
 from boxes import engine
 from boxes.apk import read
 from boxes.dist import Dist
-from boxes.engine import OURS, Container, box, docker
+from boxes.engine import OURS, box
 from lab.trial import Trial
 from lab.case import PROGRAMS, SERVERS, Case
 from lab.command import ROOT
+from lab.engine import Container, build, docker, lacks
 from lab.harness import PATIENCE, until
 
 DOCKER = {"docker": "docker.io"}
@@ -29,13 +30,13 @@ DOCUMENTS = ("LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY.txt")
 def trials() -> Iterator[Trial]:
     for perform in (container_image, container_exchange, container_confined, container_health, container_stop,
                     container_status, container_signals, container_prompt):
-        yield Trial(perform.__name__.replace("_", "-"), perform, DOCKER, engine.lacks)
+        yield Trial(perform.__name__.replace("_", "-"), perform, DOCKER, lacks)
     yield Trial("container-compose", container_compose, DOCKER, lacks_compose)
     yield Trial("container-buildah", container_buildah, {"buildah": "buildah"})
 
 
 def lacks_compose() -> str | None:
-    return engine.lacks() or (None if engine.compose() else "docker-compose missing: apt-get install docker-compose")
+    return lacks() or (None if engine.compose() else "docker-compose missing: apt-get install docker-compose")
 
 
 def container_image(case: Case, dist: Dist) -> None:
@@ -222,7 +223,7 @@ def project(dist: Dist, *files: Path) -> Iterator[Callable[..., subprocess.Compl
 def container_buildah(case: Case, dist: Dist) -> None:
     """buildah builds the same image: nobody, tcp-server, the health check, and the one layer."""
     try:
-        engine.build(dist.root, "buildah")
+        build(dist.root, "buildah", OURS)
         found = json.loads(buildah("inspect", "--type", "image", OURS))
         config = found["Docker"]["config"]
         case.check(config["User"] == f"{NOBODY}:{NOBODY}" and config["Cmd"] == ["tcp-server"], f"{config}")

@@ -13,6 +13,7 @@ from boxes.system import System
 from lab.trial import Trial
 from lab.case import PROGRAMS, Case
 from lab.command import ROOT
+from lab.engine import Container, docker, lacks as lacks_docker
 from lab.harness import Ended, until
 
 HEAD = "| where | one line |"
@@ -30,7 +31,7 @@ SECONDS = 900  # in which cargo builds the programs
 def trials() -> Iterator[Trial]:
     tools = system.TOOLS | {"dpkg": "dpkg", "rpm": "rpm", "apt": "apt", "man": "man-db"}
     yield Trial("readme-installs", installs, tools, lacks)
-    yield Trial("readme-containers", containers, {"docker": "docker.io"}, engine.lacks)
+    yield Trial("readme-containers", containers, {"docker": "docker.io"}, lacks_docker)
     yield Trial("readme-installs-with-rust", installs_with_rust, {"cargo": "cargo"})
 
 
@@ -85,19 +86,19 @@ def containers(case: Case, dist: Dist) -> None:
         # The system chooses a port of this machine, and only this machine can reach it.
         words = docker_words(lines[where], image, "--detach", "--name", name)
         words = [word.replace("6666:6666", "127.0.0.1::6666") for word in words]
-        engine.docker(*words)
+        docker(*words)
         try:
-            server = engine.Container(name)
+            server = Container(name)
             until(lambda: "Listening on" in server.logs())
-            address = engine.docker("port", name).split()[-1]
+            address = docker("port", name).split()[-1]
             client = case.client(f"{protocol}-client", address, "--message", "hello")
             case.check(client.status == 0, f"{where}: {client}")
             inside = server.inspect()["NetworkSettings"]["IPAddress"]
             if protocol == "tcp":
                 words = [inside if word == "box" else word for word in docker_words(lines[CLIENT], image)]
-                case.check(engine.docker(*words) == "ACK!", "the client has no reply")
+                case.check(docker(*words) == "ACK!", "the client has no reply")
         finally:
-            engine.docker("rm", "--force", name)
+            docker("rm", "--force", name)
 
 
 def docker_words(line: str, image: str, *options: str) -> list[str]:
