@@ -123,11 +123,13 @@ def outcome(cells: Sequence[Cell], hearing: Hearing) -> str:
 
 
 def last_heard(cells: Iterable[Cell], hearing: Hearing) -> str | None:
-    """Where most traces that fell silent were last heard of."""
-    counted = Counter[str]()
+    """Where most pairs whose traces fell silent were last heard of: what answered one trace may have failed another."""
+    farthest: dict[tuple[str, str], tuple[int, str]] = {}
     for cell in cells:
         for way in cell.ways:
-            heard = [router for router in way.routers if router is not None]
+            heard = [(hop, router) for hop, router in enumerate(way.routers) if router is not None]
             if way.end != "reached" and heard:
-                counted[heard[-1]] += 1
+                pair = (cell.planned.source, cell.planned.target)
+                farthest[pair] = max(farthest.get(pair, heard[-1]), heard[-1])
+    counted = Counter(router for _, router in farthest.values())
     return hearing.name(counted.most_common(1)[0][0]) if counted else None

@@ -138,9 +138,10 @@ def fabric(hearing: Hearing, suspect: Suspect, share: float, touched: Touched) -
                  "no place stands out")
         return Finding("everywhere", "everywhere", loss, failing, words)
     alike = votes.part(touched.cells)
-    flows = f"; about {percent(alike.flows)} of the flows fail, {percent(alike.loses)} of their probes" if alike else ""
+    flows = (f"; about {percent(alike.flows)} of the flows are hit, and lose {percent(alike.loses)} of their probes, "
+             "there and back together" if alike else "")
     inside = "; the racks themselves are well" if own_pairs_are_well(hearing) else ""
-    what = f"{NOUNS[suspect.kind]} loses {percent(share)} ({touched.pairs}{inside})"
+    what = f"{NOUNS[suspect.kind]} loses {percent(share)} each way, over all paths ({touched.pairs}{inside})"
     won = votes.vote(touched.failing, hearing.line.rack, hearing.round.routers)
     if not won:
         is_traced = any(cell.ways for cell in touched.failing)

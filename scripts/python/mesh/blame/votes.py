@@ -47,10 +47,10 @@ def clumping(cells: Sequence[Cell]) -> float:
 
 
 def part(cells: Sequence[Cell]) -> Part | None:
-    """Which share of the flows loses how much, if the flows do not all lose alike."""
+    """Which share of the flows loses how much, there and back, if the flows do not all lose alike."""
     failed = sent = failed_pairs = pairs = 0
     for cell in some(cells):
-        for flow in cell.figures.flows if cell.figures else ():
+        for flow in cell.figures.flows if cell.figures and gets_through(cell) else ():
             failed += flow.failed
             sent += flow.sent
             failed_pairs += flow.failed * (flow.failed - 1)
@@ -66,16 +66,23 @@ def some(cells: Sequence[Cell]) -> Sequence[Cell]:
     return cells[:: -(-len(cells) // LOOKED_AT)] if len(cells) > LOOKED_AT else cells
 
 
+def gets_through(cell: Cell) -> bool:
+    """Whether a probe of it was answered. If none was, another fault may be the cell's."""
+    return bool(cell.figures and cell.figures.verdicts.get("ok"))
+
+
 def vote(cells: Iterable[Cell], rack: dict[str, str], routers: dict[str, str]) -> Vote | None:
     """The router that the traces of failing flows agree on, among those that flows share.
 
     A top-of-rack is on each way from its rack: that says nothing. So only routers count that were met from several
-    racks and on the way to several. A trace shows the way there: cells that lost nothing there have no say.
+    racks and on the way to several. A trace shows the way there: cells that lost nothing there have no say, nor do
+    those of which nothing gets through.
     """
     found: list[tuple[str, str, tuple[str | None, ...]]] = []
     for cell in cells:
-        if cell.figures and cell.figures.lost_there != 0 and rack[cell.planned.source] != rack[cell.planned.target]:
-            found += [(rack[cell.planned.source], rack[cell.planned.target], way.routers) for way in cell.ways]
+        source, target = rack[cell.planned.source], rack[cell.planned.target]
+        if cell.figures and gets_through(cell) and cell.figures.lost_there != 0 and source != target:
+            found += [(source, target, way.routers) for way in cell.ways]
     best, votes = None, 0.0
     for hop in range(max((len(way) for _, _, way in found), default=0)):
         counted, sources, targets = Counter[str](), defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
@@ -86,10 +93,10 @@ def vote(cells: Iterable[Cell], rack: dict[str, str], routers: dict[str, str]) -
                 counted[name] += 1
                 sources[name].add(source)
                 targets[name].add(target)
-        shared = {name: count for name, count in counted.items() if min(len(sources[name]), len(targets[name])) > 1}
-        if len(shared) > 1 and (won := winner(shared)) and won[1] > votes:
+        shared = {name for name in counted if min(len(sources[name]), len(targets[name])) > 1}
+        if shared and len(counted) > 1 and (won := winner(counted)) and won[0].router in shared and won[1] > votes:
             best, votes = won
-        elif len(shared) == 1 and not best and (total := sum(shared.values())) >= UNANIMOUS:
+        elif shared and len(counted) == 1 and not best and (total := counted.total()) >= UNANIMOUS:
             best = Vote(next(iter(shared)), total, total, 1)
     return best
 
