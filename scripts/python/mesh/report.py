@@ -32,16 +32,13 @@ def of(directory: Path, arguments: argparse.Namespace) -> int:
         print_objects(round, findings)
     else:
         print_text(round, findings, arguments.cells)
-    return 0 if is_as_it_should_be(round) else 1
+    return status(round)
 
 
 def print_text(round: Round, findings: list[Finding], cells: bool) -> None:
     width = shutil.get_terminal_size((WIDTH_OF_A_FILE, 0)).columns if sys.stdout.isatty() else WIDTH_OF_A_FILE
-    print("\n".join(matrix.lines(round, matrix.is_coloured(sys.stdout), width, cells)))
-    if findings:
-        print("\nWhose fault it is:")
-        for finding in findings:
-            print("\n".join(matrix.prose(f"- {finding.words}", width)))
+    faults = [finding.words for finding in findings]
+    print("\n".join(matrix.lines(round, matrix.is_coloured(sys.stdout), width, cells, faults)))
 
 
 def print_objects(round: Round, findings: list[Finding]) -> None:
@@ -52,5 +49,9 @@ def print_objects(round: Round, findings: list[Finding]) -> None:
                          separators=(",", ":")))
 
 
-def is_as_it_should_be(round: Round) -> bool:
-    return not any(cell.failed for cell in round.cells) and all(visit.state == "ok" for visit in round.visits.values())
+def status(round: Round) -> int:
+    """0: all is as the policy says; 1: something is not; 2: nothing was measured."""
+    if round.cells and all(cell.figures is None for cell in round.cells):
+        return 2
+    is_fine = not any(cell.failed for cell in round.cells) and all(each.state == "ok" for each in round.visits.values())
+    return 0 if is_fine else 1

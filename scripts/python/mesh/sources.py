@@ -28,6 +28,7 @@ class Wrong(Exception):
 
 
 class Source(NamedTuple):
+    name: str  # of the fleet, for people
     fleet: list[Host]
     transport: Transport
     routers: dict[str, str] = {}  # the names of addresses
@@ -41,15 +42,15 @@ def opened(arguments: argparse.Namespace, minute: int) -> Iterator[Source]:
         with Desk(arguments.desk) as desk:
             for fault in chosen_faults(arguments, desk.fleet):
                 desk.apply(fault)
-            yield Source(desk.fleet, AtDesk(desk), desk.routers, tuple(desk.faults))
+            yield Source("the desk", desk.fleet, AtDesk(desk), desk.routers, tuple(desk.faults))
         return
     if arguments.inventory:
-        hosts, destinations = inventory.read(arguments.inventory)
+        name, (hosts, destinations) = str(arguments.inventory), inventory.read(arguments.inventory)
     else:
-        hosts, destinations = read_fleet(arguments.fleet), {}
-    planned(hosts, arguments.policy, minute)  # so that a policy that does not go with the fleet is said at once
+        name = "standard input" if arguments.fleet == "-" else arguments.fleet
+        hosts, destinations = read_fleet(arguments.fleet, name), {}
     by_ssh = arguments.by == "ssh"
-    yield Source(hosts, Ssh(arguments.ssh, destinations) if by_ssh else Clush(arguments.clush, destinations))
+    yield Source(name, hosts, Ssh(arguments.ssh, destinations) if by_ssh else Clush(arguments.clush, destinations))
 
 
 def chosen_faults(arguments: argparse.Namespace, hosts: list[Host]) -> list[Fault]:
@@ -60,10 +61,10 @@ def chosen_faults(arguments: argparse.Namespace, hosts: list[Host]) -> list[Faul
     return faults.standard(hosts)
 
 
-def read_fleet(name: str) -> list[Host]:
+def read_fleet(file: str, name: str) -> list[Host]:
     """The hosts of a file, which mesh-plan has found to be well-formed."""
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text()
+        text = sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise Wrong(f"{name}: {getattr(error, 'strerror', None) or 'it is not text'}") from None
     with tempfile.TemporaryDirectory(prefix="mesh-") as scratch:
@@ -72,19 +73,19 @@ def read_fleet(name: str) -> list[Host]:
         try:
             plan.plan(copy, None, 0)
         except plan.Wrong as wrong:
-            raise Wrong(str(wrong).replace(str(copy), "standard input" if name == "-" else name)) from None
+            raise Wrong(str(wrong).replace(str(copy), name)) from None
     return fleet.parse(text)
 
 
-def planned(hosts: list[Host], policy: Path | None, minute: int, who: str = plan.EVERYBODY) -> str:
+def planned(source: Source, policy: Path | None, minute: int, who: str = plan.EVERYBODY) -> str:
     """The plan of a host, or of everybody."""
     with tempfile.TemporaryDirectory(prefix="mesh-") as scratch:
         copy = Path(scratch, "fleet")
-        copy.write_text("".join(f"{host.line}\n" for host in hosts))
+        copy.write_text("".join(f"{host.line}\n" for host in source.fleet))
         try:
             return plan.plan(copy, policy, minute, who)
         except plan.Wrong as wrong:
-            raise Wrong(str(wrong).replace(str(copy), "the fleet")) from None
+            raise Wrong(str(wrong).replace(str(copy), source.name)) from None
 
 
 def programs(arguments: argparse.Namespace) -> Programs:

@@ -279,8 +279,7 @@ def paths(case: Case) -> None:
     number = next(at for at, cell in enumerate(only) if cell.ways and crosses(cell.planned))
     line = only[number].planned
     by_another = Fate(SENT, ways=(only[number].ways[0]._replace(routers=("tor", "spine-y")),))
-    mixed = [failing(cell.planned, by_another) if (cell.planned.source, cell.planned.target) == (line.source, line.target)
-             else cell for cell in only]
+    mixed = [failing(cell.planned, by_another) if cell.planned[:2] == line[:2] else cell for cell in only]
     left = sum(len(cell.ways) for cell in mixed if cell.figures and cell.figures.verdicts.get("ok"))
     case.check(left < traces, "nothing is mixed")
     said(case, round._replace(cells=mixed), [("fabric", "spine-x"), ("policy", f"{line.source} {line.target}")],

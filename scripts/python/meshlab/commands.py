@@ -31,6 +31,8 @@ REFUSED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("--desk", "6", "--count", "0"), "a number from 1"),
     (("--desk", "6", "--timeout", "soon"), "a duration is needed"),
     (("--desk", "6", "--minute", "noon"), "2026-11-27T0831Z"),
+    (("--desk", "6", "--policy", "POLICY"), "/policy: line 1: nobody in the desk is meant by web1$"),
+    (("FLEET", "--policy", "POLICY", "--plan"), "/policy: line 2: nobody in [^ ]+/fleet is meant by r1-h1$"),
     (("FLEET", "--fault", "none"), "--fault is for a desk"),
     (("FLEET", "--reveal"), "--reveal is for a desk"),
     (("FLEET", "--programs", "/nowhere"), "/nowhere: has neither the four programs nor"),
@@ -54,6 +56,7 @@ def trials() -> Sequence[Trial]:
         Trial("mesh-desk-well", well),
         Trial("mesh-desk-policy", policy),
         Trial("mesh-desk-hides", hides),
+        Trial("mesh-nobody", nobody, {"ssh": "openssh-client"}),
         Trial("mesh-interrupted", interrupted),
     )
 
@@ -70,10 +73,11 @@ def words(case: Case, *arguments: str) -> list[str]:
 
 def refuses(case: Case) -> None:
     """What cannot be done is said in a line, with what there is, and the exit status is 2."""
-    fleet = case.scratch / "fleet"
-    fleet.write_text(FLEET)
+    files = {"FLEET": case.scratch / "fleet", "POLICY": case.scratch / "policy"}
+    files["FLEET"].write_text(FLEET)
+    files["POLICY"].write_text("web1 * tcp/6666 ok\nr1-h1 * tcp/6666 ok\n")
     for arguments, reason in REFUSED:
-        ended = mesh(case, *(str(fleet) if word == "FLEET" else word for word in arguments))
+        ended = mesh(case, *(str(files.get(word, word)) for word in arguments))
         said = ended.errors.decode().strip()
         is_line = len(said.splitlines()) == 1 and said.startswith("mesh: ")
         case.check(ended.status == 2 and is_line and re.search(reason, said) and not ended.output,
@@ -140,6 +144,17 @@ def policy(case: Case) -> None:
     ended = mesh(case, "--desk", "4", "--policy", str(denied), "--fault", "none")
     said = ended.output.decode()
     case.check(ended.status == 1 and re.search(r"^- .*r1-h1.*r2-h1", said, re.M), f"{ended.status}: {said}")
+
+
+def nobody(case: Case) -> None:
+    """If no host is reached, each has a row with the reason, and the exit status is 2: nothing was measured."""
+    fleet = case.scratch / "fleet"
+    fleet.write_text("one.invalid\ntwo.invalid\n")
+    ended = mesh(case, str(fleet), "--ssh", f"ssh -F {os.devnull}")
+    said = ended.output.decode()
+    for host in ("one.invalid", "two.invalid"):
+        case.check(re.search(rf"^{host} +unreachable by ssh +\S", said, re.M), f"{host}: {said}{ended.errors.decode()}")
+    case.check(ended.status == 2, f"{ended.status}")
 
 
 def hides(case: Case) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import textwrap
-from typing import Any, Iterator, TextIO
+from typing import Any, Iterator, Sequence, TextIO
 
 from mesh.tables import columns, grid, listing
 from mesh.cells import Cell, Visit
@@ -19,13 +19,17 @@ RACKS = (Column("from", 0), Column("to", 0), Column("service", 0), Column("wrong
          Column("no result", 2, True), Column("failed", 0, True), Column("p50 ms", 3, True), Column("p99 ms", 3, True))
 
 
-def lines(round: Round, colour: bool, width: int, cells: bool = False) -> list[str]:
-    """The round for a terminal of this width. With `cells`, or if there are few, each cell has a line."""
+def lines(round: Round, colour: bool, width: int, cells: bool = False, faults: Sequence[str] = ()) -> list[str]:
+    """The round for a terminal of this width, and whose fault it is. With `cells`, or if there are few, each cell has a
+    line.
+    """
     found = [*headline(round, width)]
     if round.cells:
         found += ["", *overview(round, colour, width)]
     if odd := [*odd_hosts(round, width)]:
         found += ["", *odd]
+    if faults:
+        found += ["", "Whose fault it is:", *(line for fault in faults for line in prose(f"- {fault}", width))]
     if round.cells and (cells or len(round.cells) <= FEW):
         found += ["", "Each cell:", *listing.of_all(in_order(round), width, colour)]
     elif any(cell.failed for cell in round.cells):

@@ -42,8 +42,10 @@ class Settings(NamedTuple):
 
 
 def visit(transport: Transport, fleet: Sequence[Host], policy: str | None, minute: int, out: Path, programs: Programs,
-          settings: Settings = Settings()) -> list[Visit]:
-    """Makes one round, and fills the directory. An interrupt leaves nothing on the hosts."""
+          settings: Settings = Settings(), progress: Callable[[str], None] = lambda words: None) -> list[Visit]:
+    """Makes one round, and fills the directory; says to `progress` what it does. An interrupt leaves nothing on the
+    hosts.
+    """
     name = results.minute_name(minute)
     results.written(out / "fleet", "".join(f"{host.line}\n" for host in fleet))
     if policy is None:
@@ -53,7 +55,7 @@ def visit(transport: Transport, fleet: Sequence[Host], policy: str | None, minut
     lines = plan.plan(out / "fleet", None if policy is None else out / "policy", minute, options=settings.plan_options)
     results.write_plan(out, name, lines)
     visiting = Visiting(transport, fleet, programs, settings)
-    visiting.round(out, minute, services(lines))
+    visiting.round(out, minute, services(lines), progress)
     for guest in visiting.guests.values():
         if guest.results:
             results.written(out / "results" / name / f"{guest.host.name}.ndjson", "\n".join(guest.results) + "\n")
@@ -82,13 +84,16 @@ class Visiting:
         self._run = secrets.token_hex(6)
         self.guests = {host.name: Guest(host, self._run) for host in fleet}
 
-    def round(self, out: Path, minute: int, services: dict[str, tuple[str, ...]]) -> None:
+    def round(self, out: Path, minute: int, services: dict[str, tuple[str, ...]],
+              progress: Callable[[str], None]) -> None:
+        progress(f"going to {len(self.guests)} hosts by {self._transport.name}")
         script = (HOST_SCRIPTS / "mesh-lease").read_bytes()
         line = command(script, self._run, self._settings.lease)
         self._crowd = self._transport.start([guest.host for guest in self.guests.values()], line)
         try:
             self._crowd.send(script, self.guests)
             self._await(lambda guest: guest.here is not None, self._settings.to_answer, "nothing was heard of it")
+            progress(f"{len(self._present)} of {len(self.guests)} are there, and get what they need")
             self._introduce()
             for file in (HOST_SCRIPTS / "mesh-plan", HOST_SCRIPTS / "mesh-round", out / "fleet", out / "policy"):
                 if file.exists():
@@ -97,6 +102,7 @@ class Visiting:
             self._await(lambda guest: guest.is_using, self._settings.to_listen, "its programs did not answer")
             self._serve(services)
             self._await(lambda guest: guest.is_ready, self._settings.to_listen, "its servers did not begin to listen")
+            progress("servers listen, clients probe: it takes seconds, or a minute where much is silent and is traced")
             self._probe(minute)
             self._await(lambda guest: guest.is_done, self._settings.to_probe, "its round did not end")
         finally:
