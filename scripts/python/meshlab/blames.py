@@ -129,10 +129,10 @@ def rules(case: Case) -> None:
     said(case, table(hosts, blocked("r1-h01", "r3-h02", "tcp/6666")), [("policy", "r1-h01 r3-h02 tcp/6666")],
          "r1-h01 to r3-h02 is blocked, tcp/6666: timeout; UDP gets through there and the other way gets through")
     said(case, table(hosts, lambda line: silence if line.target == "r1-h02" and line.service == "udp/6666" else None),
-         [("service", "r1-h02 udp/6666")], "udp/6666 on r1-h02 is not to be had: all 15 cells to it fail (no-reply)",
+         [("service", "r1-h02 udp/6666")], "udp/6666 on r1-h02 cannot be reached: all 15 cells to it fail (no-reply)",
          "TCP gets through there")
     said(case, table(hosts, lambda line: silence if line.target == "r1-h02" else None), [("service", "r1-h02")],
-         "TCP and UDP on r1-h02 is not to be had: all 30 cells")
+         "TCP and UDP on r1-h02 cannot be reached: all 30 cells")
     said(case, table(hosts, lambda line: silence if line.source == "r1-h02" else None), [("policy", "r1-h02")],
          "what r1-h02 asks of others is blocked, TCP and UDP")
     said(case, table(hosts, lambda line: silence if (rack(line.source), rack(line.target)) == ("r2", "r4") else None),
@@ -218,7 +218,7 @@ def our_side(case: Case) -> None:
         return clean._replace(cells=cells)
 
     said(case, but("r1-h01", skipped=9, sent=SENT - 9, verdicts={"ok": SENT - 9}), [("local", "r1-h01")],
-         "r1-h01 had no time for 45 probes: its own trouble, not the network's")
+         "r1-h01 was too busy to send 45 probes, which count nowhere: its own trouble, not the network's")
     busy = clean._replace(cells=[cell._replace(figures=cell.figures._replace(skipped=1)) if cell.figures else cell
                                  for cell in clean.cells])
     found = explain(busy)

@@ -10,7 +10,8 @@ from mesh.results import Round
 from mesh.blame.suspects import Line
 
 SKIPPED = "skipped"
-TROUBLES = {SKIPPED: "had no time for", "local": "could not send", "unresolved": "could not resolve the name for"}
+TROUBLES = {SKIPPED: "{was} too busy to send", "local": "could not send",
+            "unresolved": "could not resolve the name for"}
 APIECE = 4  # hosts that have a finding each
 A_PATTERN = 3  # probes of one cell that were lost: these are named
 
@@ -122,11 +123,13 @@ def own_trouble(of_host: dict[str, list[Cell]]) -> Iterator[Finding]:
         cells = sum(touched for touched, _ in found.values())
         probes = sum(number for _, number in found.values())
         if len(found) > APIECE:
-            words = f"{len(found)} hosts {meaning} {count(probes, 'probe')}: their own trouble, not the network's"
-            yield Finding("local", some(found), None, cells, f"{words}: {some(found)}")
+            words = f"{len(found)} hosts {meaning.format(was='were')} {count(probes, 'probe')}, which count nowhere: " \
+                    f"their own trouble, not the network's: {some(found)}"
+            yield Finding("local", some(found), None, cells, words)
         else:
             for host, (touched, number) in found.items():
-                words = f"{host} {meaning} {count(number, 'probe')}: its own trouble, not the network's"
+                those = count(number, "probe") + ", which " + ("counts" if number == 1 else "count")
+                words = f"{host} {meaning.format(was='was')} {those} nowhere: its own trouble, not the network's"
                 yield Finding("local", host, None, touched, words)
 
 

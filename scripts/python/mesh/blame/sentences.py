@@ -180,7 +180,7 @@ def rule(hearing: Hearing, suspect: Suspect, share: float, touched: Touched) -> 
     if kind == "to":
         cells = count(len(touched.failing), "cell")
         beside = also(hearing, suspect)
-        return "service", f"{asked} on {of} is not to be had: all {cells} to it fail ({ended}){trace}{beside}"
+        return "service", f"{asked} on {of} cannot be reached: all {cells} to it fail ({ended}){trace}{beside}"
     who = {"from": f"what {of} asks of others", "pair": f"{of} to {to}", "rack-to": f"what goes to rack {of}",
            "rack-from": f"what rack {of} asks of others", "rack-pair": f"rack {of} to rack {to}",
            "service": "everybody to everybody"}[kind]
