@@ -57,6 +57,7 @@ def trials() -> Sequence[Trial]:
         Trial("mesh-desk-policy", policy),
         Trial("mesh-desk-hides", hides),
         Trial("mesh-nobody", nobody, {"ssh": "openssh-client"}),
+        Trial("mesh-gone", gone),
         Trial("mesh-interrupted", interrupted),
     )
 
@@ -155,6 +156,19 @@ def nobody(case: Case) -> None:
     for host in ("one.invalid", "two.invalid"):
         case.check(re.search(rf"^{host} +unreachable by ssh +\S", said, re.M), f"{host}: {said}{ended.errors.decode()}")
     case.check(ended.status == 2, f"{ended.status}")
+
+
+def gone(case: Case) -> None:
+    """A reader that goes away is no error that is said, and a full disk is"""
+    fleet = case.scratch / "fleet"
+    fleet.write_text("".join(f"h{number}\n" for number in range(48)))
+    full = b"mesh: standard output: No space left on device\n"
+    for words, expected in (("| head -n 1 >/dev/null", b""), (">/dev/full", full)):
+        # Without what a distribution may have changed of how Python takes a broken pipe.
+        line = f"set -o pipefail; python3 -I -S {MESH} {fleet} --plan {words}"
+        ended = harness.run(["bash", "-c", line], case.scratch)
+        case.check(ended.status == (2 if expected else 1) and ended.errors == expected,
+                   f"{words}: {ended.status}: {ended.errors!r}")
 
 
 def hides(case: Case) -> None:
