@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Iterator
 
 from boxes import contents, exchange, system
+from lab import namespace
 from boxes.contents import DOCUMENTS, UNITS
 from boxes.dist import Dist
 from boxes.system import System
@@ -36,14 +37,14 @@ def trials() -> Iterator[Trial]:
     tools = system.TOOLS | SHELLS | {"dpkg": "dpkg", "man": "man-db", "setpriv": "util-linux"}
     tools |= {"systemd-analyze": "systemd", "systemctl": "systemd"}
     yield Trial("deb-installed", deb_installed, tools, lacks_for_deb)
-    yield Trial("deb-scripts", deb_scripts, system.TOOLS | {"dpkg": "dpkg"}, system.lacks)
-    yield Trial("rpm-installed", rpm_installed, system.TOOLS | {"rpm": "rpm"}, system.lacks)
+    yield Trial("deb-scripts", deb_scripts, system.TOOLS | {"dpkg": "dpkg"}, namespace.lacks_overlayfs)
+    yield Trial("rpm-installed", rpm_installed, system.TOOLS | {"rpm": "rpm"}, namespace.lacks_overlayfs)
 
 
 def lacks_for_deb() -> str | None:
     if not Path("/usr/share/bash-completion/bash_completion").exists():
         return "bash-completion missing: apt-get install bash-completion"
-    return system.lacks()
+    return namespace.lacks_overlayfs()
 
 
 def deb_installed(case: Case, dist: Dist) -> None:

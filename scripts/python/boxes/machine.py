@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Iterator
 
 from boxes.unit_file import FOLDER
-from lab import harness
+from lab import harness, systemd
 from lab.harness import Ended, Word, until
+from lab.systemd import SYSTEMD, TARGETS
 
 NAME = "box-of-units"
-SYSTEMD = "/usr/lib/systemd/systemd"
 UNITS = Path("etc/systemd/system")
 GROUP, GROUP_ID = "prometheus", 990  # that of a collector of figures
 ENVIRONMENT = ("PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin", f"SYSTEMD_UNIT_PATH=/{UNITS}")
 NAMESPACES = ("--mount", "--pid", "--fork", "--kill-child", "--net", "--uts", "--ipc", "--cgroup")
 JOURNAL = ("systemd-journald.service", "systemd-journald.socket", "systemd-journald-dev-log.socket")
-TARGETS = ("sysinit", "basic", "sockets", "timers", "shutdown", "network-online", "nss-lookup", "time-set", "time-sync")
 # Runs in the new namespaces: makes the directory $1 with the programs of $2 the root, and becomes systemd.
 BOOT = f"""
 set -e
@@ -60,27 +59,11 @@ TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "mount": "mount", "ho
          "ip": "iproute2", "systemctl": "systemd", "journalctl": "systemd"}
 
 
-def lacks() -> str | None:
-    """What is missing for such a machine, if anything is."""
-    if not Path(SYSTEMD).exists():
-        return f"{SYSTEMD} missing: apt-get install systemd"
-    groups = _control_groups()
-    if not groups:
-        return "no file system of type cgroup2 is mounted"
-    return None if os.access(groups, os.W_OK) else f"{groups} cannot be written to"
-
-
-def _control_groups() -> Path | None:
-    """Where the control groups of version 2 are."""
-    mounts = (line.split(" ") for line in Path("/proc/self/mounts").read_text().splitlines())
-    return next((Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"), None)
-
-
 class Machine:
     """A machine, from its start to its end. `root` is its root directory."""
 
     def __init__(self, programs: Path, scratch: Path) -> None:
-        groups = _control_groups()
+        groups = systemd.control_groups()
         if not groups:
             raise RuntimeError("no control groups")
         self._scratch = scratch
@@ -137,18 +120,8 @@ class Machine:
         """Ends it with all of its processes, and removes its control groups."""
         self._process.kill()
         harness.reap(self._process)
-        if not until(lambda: _removed(self._group)):
+        if not until(lambda: systemd.removed(self._group)):
             raise RuntimeError(f"{self._group} is still in use")
-
-
-def _removed(group: Path) -> bool:
-    """Removes a control group, unless a process is still in it."""
-    try:
-        for folder, _, _ in os.walk(group, topdown=False):
-            os.rmdir(folder)
-    except OSError:
-        return False
-    return True
 
 
 def _furnish(root: Path) -> None:
@@ -169,7 +142,7 @@ def _furnish(root: Path) -> None:
     for unit in (*FOLDER.iterdir(), *(Path(SYSTEMD).parent / "system" / name for name in JOURNAL)):
         shutil.copy(unit, units)
     for target in TARGETS:
-        (units / f"{target}.target").write_text(f"[Unit]\nDescription={target}\nDefaultDependencies=no\n")
+        (units / f"{target}.target").write_text(systemd.target(target))
     wanted = "basic.target sockets.target timers.target systemd-journald.socket systemd-journald-dev-log.socket"
     (units / "boxes.target").write_text(f"[Unit]\nDescription=Boxes\nRequires={wanted}\nAfter={wanted}\n")
 

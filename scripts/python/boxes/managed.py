@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from boxes import machine, unit_file
+from lab import systemd
 from boxes.dist import Dist
 from boxes.filtered import KINDS
 from boxes.machine import Machine
@@ -40,7 +41,7 @@ def manager(case: Case, dist: Dist) -> None:
                     part(case, box)
 
 
-TRIAL = Trial("units-manager", manager, machine.TOOLS, machine.lacks)
+TRIAL = Trial("units-manager", manager, machine.TOOLS, systemd.lacks)
 
 
 def probe(case: Case, box: Machine, protocol: str, target: str, reply: str, *options: str) -> None:

@@ -39,12 +39,6 @@ TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2"}
 NAMESPACES = ("--mount", "--pid", "--net", "--uts", "--ipc")
 
 
-def lacks() -> str | None:
-    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
-        return "overlayfs missing: modprobe overlay"
-    return None
-
-
 class System:
     """The box, for as long as the block lasts."""
 

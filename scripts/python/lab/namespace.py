@@ -6,6 +6,7 @@ there. A process has a file of its own in another's place.
 
 import ctypes
 import os
+from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000  # linux/sched.h; os.unshare and os.setns came with Python 3.12
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000  # linux/mount.h
@@ -33,6 +34,13 @@ def cover(path: str, by: str) -> None:
     _call("unshare", CLONE_NEWNS)
     _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
     _call("mount", os.fsencode(by), os.fsencode(path), None, MS_BIND, None)
+
+
+def lacks_overlayfs() -> str | None:
+    """What is missing, if no file system can be laid over another."""
+    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
+        return "overlayfs missing: modprobe overlay"
+    return None
 
 
 def _call(name: str, *arguments: int | bytes | None) -> None:

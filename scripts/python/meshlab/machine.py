@@ -15,8 +15,8 @@ from typing import Iterator
 from lab import harness
 from lab.harness import Ended, Word, until
 from lab.hosts import Host
+from lab.systemd import SYSTEMD, TARGETS, control_groups, removed, target
 
-SYSTEMD = "/usr/lib/systemd/systemd"
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "hostname": "hostname", "/usr/sbin/sshd": "openssh-server",
          "ssh": "openssh-client", "ssh-keygen": "openssh-client"}
 NAMESPACES = ("--mount", "--pid", "--uts", "--ipc")
@@ -61,29 +61,7 @@ PermitRootLogin yes
 PrintMotd no
 MaxStartups 100
 """
-TARGETS = ("sysinit", "basic", "sockets", "timers", "shutdown", "network-online", "nss-lookup", "time-set", "time-sync")
 UNITS = "/etc/systemd/system:/run/lab"
-
-
-def lacks() -> str | None:
-    if "\toverlay\n" not in Path("/proc/filesystems").read_text():
-        return "overlayfs missing: modprobe overlay"
-    return None
-
-
-def lacks_systemd() -> str | None:
-    if not Path(SYSTEMD).exists():
-        return f"{SYSTEMD} missing: apt-get install systemd"
-    groups = control_groups()
-    if not groups:
-        return "no file system of type cgroup2 is mounted"
-    return None if os.access(groups, os.W_OK) else f"{groups} cannot be written to"
-
-
-def control_groups() -> Path | None:
-    """Where the control groups of version 2 are."""
-    mounts = (line.split(" ") for line in Path("/proc/self/mounts").read_text().splitlines())
-    return next((Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"), None)
 
 
 class Keys:
@@ -99,8 +77,8 @@ class Keys:
                 raise RuntimeError(f"ssh-keygen: {made.errors.decode().strip()}")
         (self.folder / "authorized").write_bytes(self.private.with_suffix(".pub").read_bytes())
         (self.folder / "sshd_config").write_text(SSHD)
-        for target in TARGETS:
-            (self.folder / f"{target}.target").write_text(f"[Unit]\nDescription={target}\nDefaultDependencies=no\n")
+        for name in TARGETS:
+            (self.folder / f"{name}.target").write_text(target(name))
         (self.folder / "sshd.service").write_text(
             "[Unit]\nDescription=sshd\nDefaultDependencies=no\n"
             "[Service]\nExecStart=/usr/sbin/sshd -D -f /run/lab/sshd_config\nKillMode=process\n")
@@ -203,23 +181,13 @@ class Machine:
             raise RuntimeError(f"{self._group} is still in use")
 
     def _has_no_group(self) -> bool:
-        return not self._group or _removed(self._group)
+        return not self._group or removed(self._group)
 
 
 def _what(path: Path) -> str:
     state = path.lstat()
     content = hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(state.st_mode) else ""
     return f"{state.st_mode:o} {state.st_uid} {content}"
-
-
-def _removed(group: Path) -> bool:
-    """Removes a control group, unless a process is still in it."""
-    try:
-        for folder, _, _ in os.walk(group, topdown=False):
-            os.rmdir(folder)
-    except OSError:
-        return False
-    return True
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple, Sequence
 
-from lab import harness
+from lab import harness, namespace, systemd
 from lab.case import PROGRAMS, Case
 from lab.command import ROOT
 from lab.harness import until
@@ -48,11 +48,11 @@ def trials() -> Sequence[Trial]:
 
 
 def lacks() -> str | None:
-    return machine.lacks() or playing.lacks()
+    return namespace.lacks_overlayfs() or playing.lacks()
 
 
 def lacks_systemd() -> str | None:
-    return machine.lacks_systemd() or lacks()
+    return systemd.lacks() or lacks()
 
 
 class Site(NamedTuple):
