@@ -270,6 +270,10 @@ def paths(case: Case) -> None:
         case.check(part and abs(part.flows - 7 / 16) < 0.03 and part.loses > 0.99, f"the flows that fail: {part}")
         untraced = round._replace(cells=[cell._replace(ways=()) for cell in round.cells])
         said(case, untraced, [("fabric", "fabric")], "no trace says where", "100 % of their probes")
+    # As chance has it once in 50 times: too little where nothing else speaks for a router.
+    by_chance = {"spine-1": 14, "spine-2": 4}
+    case.check(votes.winner(by_chance, votes.AGREED) and not votes.winner(by_chance, votes.SURE), "chance convicts")
+    case.check(votes.winner({"spine-1": 18, "spine-2": 1}, votes.SURE), "18 of 19 traces say nothing")
     # Where there and back go by the same spine, no flow that fails goes by another one.
     only = [cell._replace(ways=tuple(way._replace(routers=(way.routers[0], "spine-x")) for way in cell.ways))
             for cell in round.cells]

@@ -158,8 +158,8 @@ def fabric(hearing: Hearing, suspect: Suspect, share: float, touched: Touched) -
 
 
 def agreed(hearing: Hearing, touched: Touched) -> str:
-    """The router that the traces agree on, among several that flows share."""
-    won = votes.vote(touched.failing, hearing.line.rack, hearing.round.routers)
+    """The router that the traces agree on, among several that flows share: a single link to it may be the bad one."""
+    won = votes.vote(touched.failing, hearing.line.rack, hearing.round.routers, votes.SURE)
     if not won or won.among == 1:
         return ""
     return f"; {won.passes} of {won.ways} traces of flows that lost a probe go by {won.router}"

@@ -9,6 +9,7 @@ from mesh.cells import Cell
 
 LOOKED_AT = 3000  # cells: enough for two digits, and a thousand hosts have ten times as many
 AGREED = math.log(5)  # how much likelier than chance a vote has to be, for each router that may win it
+SURE = math.log(500)  # the same, where nothing but the vote speaks for a router
 AHEAD = math.log(100)  # and how much likelier than the second one the first one
 UNANIMOUS = 8  # ways that go by one router, where no other one was seen in its place
 ENOUGH_PAIRS = 12  # of probes that a flow lost both: fewer say nothing about the flows
@@ -71,7 +72,7 @@ def gets_through(cell: Cell) -> bool:
     return bool(cell.figures and cell.figures.verdicts.get("ok"))
 
 
-def vote(cells: Iterable[Cell], rack: dict[str, str], routers: dict[str, str]) -> Vote | None:
+def vote(cells: Iterable[Cell], rack: dict[str, str], routers: dict[str, str], least: float = AGREED) -> Vote | None:
     """The router that the traces of failing flows agree on, among those that flows share.
 
     A top-of-rack is on each way from its rack: that says nothing. So only routers count that were met from several
@@ -94,20 +95,21 @@ def vote(cells: Iterable[Cell], rack: dict[str, str], routers: dict[str, str]) -
                 sources[name].add(source)
                 targets[name].add(target)
         shared = {name for name in counted if min(len(sources[name]), len(targets[name])) > 1}
-        if shared and len(counted) > 1 and (won := winner(counted)) and won[0].router in shared and won[1] > votes:
+        won = winner(counted, least) if shared and len(counted) > 1 else None
+        if won and won[0].router in shared and won[1] > votes:
             best, votes = won
         elif shared and len(counted) == 1 and not best and (total := counted.total()) >= UNANIMOUS:
             best = Vote(next(iter(shared)), total, total, 1)
     return best
 
 
-def winner(counted: dict[str, int]) -> tuple[Vote, float] | None:
+def winner(counted: dict[str, int], least: float) -> tuple[Vote, float] | None:
     """Who has more votes than chance gives, if it is clear who."""
     total, among = sum(counted.values()), len(counted)
     (first, most), (_, second) = Counter(counted).most_common(2)
     share, even = most / total, 1 / among
     gain = most * math.log(share / even) + ((total - most) * math.log((1 - share) / (1 - even)) if share < 1 else 0.0)
     odds = share * (among - 1) / max(1 - share, 0.5 / total)
-    if gain < AGREED + math.log(among) or odds <= 1 or (most - second) * math.log(odds) < AHEAD:
+    if gain < least + math.log(among) or odds <= 1 or (most - second) * math.log(odds) < AHEAD:
         return None
     return Vote(first, most, total, among), gain
