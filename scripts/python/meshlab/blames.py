@@ -230,6 +230,9 @@ def our_side(case: Case) -> None:
     case.check([each.kind for each in late] == ["late"] and "20 replies came too late" in late[0].words, f"{late}")
     lost = table(hosts, silent=["r1-h01"], unvisited="failed")
     said(case, answering(lost, "r1-h01"), [("visit", "r1-h01")], "was reached, and it did not work there")
+    failed = clean.visits | {"r1-h01": clean.visits["r1-h01"]._replace(state="failed", reason="a port is taken")}
+    said(case, clean._replace(visits=failed), [("visit", "r1-h01")],
+         "r1-h01 was reached, and it did not work there (a port is taken), but there are figures of all its cells")
     cells = [cell._replace(figures=None, missing="no result") if cell.planned.source == "r2-h01" else cell
              for cell in clean.cells]
     said(case, clean._replace(cells=cells), [("visit", "r2-h01")], "has not measured all that it was to (no result)")

@@ -111,7 +111,8 @@ def visited(round: Round, host: str, missing: list[Cell]) -> str:
                     if cell.planned.target == host)
         return f"{visit.by} does not reach {host}{reason}: {unknown}{'; it answers others' if alive else ''}"
     if visit and visit.state == "failed":
-        return f"{host} was reached, and it did not work there ({visit.reason or 'no reason given'}): {unknown}"
+        known = f": {unknown}" if missing else ", but there are figures of all its cells"
+        return f"{host} was reached, and it did not work there ({visit.reason or 'no reason given'}){known}"
     why = some(cell.missing or "no result" for cell in missing)
     return f"{host} has not measured all that it was to ({why}): {unknown}"
 
