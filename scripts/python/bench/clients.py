@@ -4,7 +4,6 @@ Reply time is beside pingpong.c, rate and CPU time beside load.c.
 """
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Callable, NamedTuple
 
 from bench.figures import Figure, Goal, Setting

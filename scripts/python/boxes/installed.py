@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Iterator
 
 from boxes import contents, exchange, system
-from lab import namespace
 from boxes.contents import DOCUMENTS, UNITS
 from boxes.dist import Dist
 from boxes.system import System
-from lab.trial import Trial
+from lab import namespace
 from lab.case import PROGRAMS, Case
 from lab.harness import Ended
+from lab.trial import Trial
 
 MACHINE = platform.machine()
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}.get(MACHINE, MACHINE)

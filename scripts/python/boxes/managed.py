@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from boxes import machine, unit_file
-from lab import systemd
 from boxes.dist import Dist
 from boxes.filtered import KINDS
 from boxes.machine import Machine
-from lab.trial import Trial
+from lab import systemd
 from lab.case import CLIENTS, SERVERS, Case
 from lab.harness import until
 from lab.protocol import REPLIES
+from lab.trial import Trial
 
 HOSTS = ("127.0.0.1", "192.0.2.1", "[::1]", "box-a")
 TARGETS = ("127.0.0.1", "::1", "localhost:6666", "box-a:6666")  # as instances

@@ -11,17 +11,10 @@ from types import TracebackType
 
 from lab import harness
 from lab.harness import Ended, Word
+from lab.namespace import LAY_OVER
 
 # The first process. It mounts, says so, and waits until its standard input ends.
-FIRST = r"""
-set -eu
-mount -t tmpfs -o mode=0755 tmpfs "$1"
-cd "$1"
-mkdir upper work root
-mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
-mount -t tmpfs -o mode=0755 tmpfs root/run
-mount -t tmpfs -o mode=1777 tmpfs root/tmp
-mount --rbind /dev root/dev
+FIRST = "set -eu" + LAY_OVER + r"""mount --rbind /dev root/dev
 mount --rbind /sys root/sys
 mount -t proc proc root/proc
 # Images of containers leave out man pages and documents.

@@ -36,6 +36,18 @@ def cover(path: str, by: str) -> None:
     _call("mount", os.fsencode(by), os.fsencode(path), None, MS_BIND, None)
 
 
+# For sh(1) in namespaces of its own: makes of the directory $1 a root that is this system's, whose changes are kept in
+# memory, and goes there.
+LAY_OVER = """
+mount -t tmpfs -o mode=0755 tmpfs "$1"
+cd "$1"
+mkdir upper work root
+mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
+mount -t tmpfs -o mode=0755 tmpfs root/run
+mount -t tmpfs -o mode=1777 tmpfs root/tmp
+"""
+
+
 def lacks_overlayfs() -> str | None:
     """What is missing, if no file system can be laid over another."""
     if "\toverlay\n" not in Path("/proc/filesystems").read_text():

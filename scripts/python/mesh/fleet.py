@@ -1,7 +1,7 @@
 """The hosts of a fleet, and where each is. The file's format is deploy/host/mesh-plan's."""
 
 import re
-from typing import NamedTuple
+from typing import Iterable, NamedTuple
 
 
 class Host(NamedTuple):
@@ -20,6 +20,11 @@ class Host(NamedTuple):
         """As a line of the fleet's file."""
         name = self.name if self.address == self.name else f"{self.name}={self.address}"
         return " ".join(word for word in (name, self.rack, self.datacentre) if word)
+
+
+def file_of(hosts: Iterable[Host]) -> str:
+    """A fleet's file."""
+    return "".join(f"{host.line}\n" for host in hosts)
 
 
 def parse(text: str) -> list[Host]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from lab.command import ROOT
 
-MESH_PLAN = ROOT / "deploy" / "host" / "mesh-plan"
+HOST_SCRIPTS = ROOT / "deploy" / "host"
+MESH_PLAN = HOST_SCRIPTS / "mesh-plan"
 EVERYBODY = "--all"
 
 

@@ -7,12 +7,10 @@ import sys
 from pathlib import Path
 
 from mesh import results
-
 from mesh.blame import explain as blame
-
-from mesh.tables import heatmap, matrix
 from mesh.blame.finding import Finding
 from mesh.results import Round, Unreadable
+from mesh.tables import heatmap, matrix
 
 WIDTH_OF_A_FILE = 120  # columns, where there is no terminal
 

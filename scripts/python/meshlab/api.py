@@ -64,7 +64,7 @@ def answer(cluster: Cluster, path: str, query: dict[str, list[str]]) -> Any:
                 return pod_object(found)
         case ["getthrough", "configmaps", "mesh"] if cluster.config is not None:
             return {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "mesh"}, "data": cluster.config}
-        case [space, "pods"]:
+        case [_, "pods"]:
             return {"kind": "PodList", "apiVersion": "v1", "items": []}
     raise Refusal(404, "NotFound", f"{path} not found")
 

@@ -5,23 +5,20 @@ from typing import Any, Iterable
 
 from lab import harness
 from lab.case import Case
-from lab.command import ROOT
 from lab.trial import Trial
 from mesh import results
 from mesh.blame import votes
-from mesh.figures import formula, simulate
 from mesh.blame.explain import explain, together
-from mesh.cells import Cell, Way
 from mesh.blame.finding import Finding
-from mesh.fleet import Host, parse
-from mesh.results import Round
+from mesh.cells import Cell, Way
+from mesh.figures import formula, simulate
 from mesh.figures.simulated import KINDS, SENT, Network
-from meshlab.fates import (
-    Fate, answering, blocked, by_ends, crosses, failing, fleet, rack, table, touching, uplink_out,
-)
+from mesh.fleet import Host, parse
+from mesh.plan import MESH_PLAN
+from mesh.results import Round
+from meshlab.fates import Fate, answering, blocked, by_ends, crosses, failing, fleet, rack, table, touching, uplink_out
 
 SEED = "meshlab"  # the same tries each time: how many come out right is no matter of luck here
-MESH_PLAN = ROOT / "deploy" / "host" / "mesh-plan"
 
 
 def trials() -> Iterable[Trial]:

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import socket
-import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from lab.hosts import Host
 from lab.protocol import PORT
 from lab.trial import Trial
 from mesh.desks import faults
-from mesh.desks.desk import Desk, fleet_of
+from mesh.desks.desk import Desk
 from meshlab import exchanges
 from meshlab.exchanges import FIRST_PORT, rack
 from meshlab.fault_words import refusal

@@ -2,11 +2,11 @@
 
 from typing import Callable, Iterable, NamedTuple
 
-from mesh.figures import formula
 from mesh.cells import Cell, Figures, Flow, Planned, Visit, Way
+from mesh.figures import formula
+from mesh.figures.simulated import EACH, SENT, Network, well
 from mesh.fleet import Host
 from mesh.results import Round
-from mesh.figures.simulated import EACH, SENT, Network, well
 
 
 class Fate(NamedTuple):

@@ -10,6 +10,7 @@ from lab.case import Case
 from lab.command import ROOT
 from lab.trial import Trial
 from mesh.desks.desk import Desk
+from mesh.fleet import file_of
 from meshlab.sshd import LEASED, TOOLS, Farm, processes
 
 Running = Callable[[], dict[int, str]]  # what runs on the hosts, or locally for them
@@ -42,7 +43,7 @@ def by_clush(case: Case) -> None:
 
 def interrupted(case: Case, desk: Desk, farm: Farm, by: str, words: str) -> None:
     fleet = case.scratch / "fleet"
-    fleet.write_text("".join(f"{host.line}\n" for host in desk.fleet))
+    fleet.write_text(file_of(desk.fleet))
     places = list(farm.places.values())
 
     def running() -> dict[int, str]:

@@ -8,7 +8,8 @@ from typing import Callable, Iterator
 from lab import harness
 from lab.case import Case
 from lab.trial import Trial
-from mesh.visits.lease import HOST_SCRIPTS, command
+from mesh.plan import HOST_SCRIPTS
+from mesh.visits.lease import command
 from meshlab.interrupts import named
 from meshlab.scripted import SHELL_TOOLS, SHELLS, scripted
 

@@ -15,21 +15,14 @@ from typing import Iterator
 from lab import harness
 from lab.harness import Ended, Word, until
 from lab.hosts import Host
+from lab.namespace import LAY_OVER
 from lab.systemd import SYSTEMD, TARGETS, control_groups, removed, target
 
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "hostname": "hostname", "/usr/sbin/sshd": "openssh-server",
          "ssh": "openssh-client", "ssh-keygen": "openssh-client"}
 NAMESPACES = ("--mount", "--pid", "--uts", "--ipc")
 # In the new namespaces: $1 is where to mount, $2 the name, $3 sshd's files; the rest is the first process.
-FIRST = r"""
-set -eu
-mount -t tmpfs -o mode=0755 tmpfs "$1"
-cd "$1"
-mkdir upper work root
-mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
-mount -t tmpfs -o mode=0755 tmpfs root/run
-mount -t tmpfs -o mode=1777 tmpfs root/tmp
-mount -t tmpfs -o mode=0700 tmpfs root/root
+FIRST = "set -eu" + LAY_OVER + r"""mount -t tmpfs -o mode=0700 tmpfs root/root
 mkdir root/run/sshd root/run/old root/run/lab root/run/memory
 mount --bind . root/run/memory
 cp "$3"/* root/run/lab
@@ -95,7 +88,7 @@ class Machine:
     """A host of a desk, from its start to its end."""
 
     def __init__(self, name: str, network: Host, scratch: Path, keys: Keys, systemd: bool = False) -> None:
-        self.name, self._network, self._scratch = name, network, scratch
+        self.name, self._scratch = name, scratch
         mounted = scratch / name
         mounted.mkdir()
         self._group = None

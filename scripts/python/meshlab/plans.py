@@ -9,10 +9,10 @@ from lab import harness
 from lab.case import Case
 from lab.trial import Trial
 from mesh import fleet
-from mesh.figures import plan_figures
 from mesh.cells import Planned
-from mesh.fleet import Host
+from mesh.figures import plan_figures
 from mesh.figures.plan_figures import FIRST_SHARED, FLOWS
+from mesh.fleet import Host
 from mesh.plan import MESH_PLAN
 
 FLEETS = 40

@@ -15,13 +15,13 @@ from lab.command import ROOT
 from lab.harness import until
 from lab.trial import Trial
 from mesh import results
-from mesh.desks import faults
 from mesh.cells import Cell
+from mesh.desks import faults
 from mesh.desks.desk import Desk
 from mesh.results import Round
 from meshlab import machine, playing
-from meshlab.playing import ENVIRONMENT, PLAYBOOKS, Controller, Played
 from meshlab.machine import Keys, Machine
+from meshlab.playing import ENVIRONMENT, PLAYBOOKS, Controller, Played
 
 MOST_EXPOSED = 13  # tenths, of what systemd-analyze security finds: as the units in packaging/systemd
 REPORT = ROOT / "scripts" / "mesh"

@@ -13,6 +13,7 @@ from lab.harness import until
 from lab.kubernetes import templates
 from lab.trial import Trial
 from mesh import results
+from mesh.plan import HOST_SCRIPTS
 from meshlab import api, collected, manifests, sandbox
 from meshlab.manifests import KUBECTL, containers, handlers
 from meshlab.sandbox import Pod, execute, image
@@ -28,8 +29,6 @@ def trials() -> Iterator[Trial]:
 
 
 def lacks() -> str | None:
-    if not (ROOT / "deploy" / "host" / "mesh-round").exists():
-        return "deploy/host/mesh-round is not there"
     return manifests.lacks() or sandbox.lacks()
 
 
@@ -257,7 +256,7 @@ def kubernetes_image(case: Case) -> None:
     case.check(found["Config"]["User"] == sandbox.NOBODY and len(found["RootFS"]["Layers"]) == 1, f"{found['Config']}")
     licences = found["Config"]["Labels"]["org.opencontainers.image.licenses"]
     case.check(licences == "(MIT OR Apache-2.0) AND GPL-2.0-only", licences)
-    for script in (*(ROOT / "deploy" / "host").iterdir(), manifests.DIRECTORY / "mesh-pod"):
+    for script in (*HOST_SCRIPTS.iterdir(), manifests.DIRECTORY / "mesh-pod"):
         text = docker("run", "--rm", "--network", "none", name, "cat", f"/usr/bin/{script.name}")
         case.check(text == script.read_text().strip(), f"{script.name} is another one")
         said = docker("run", "--rm", "--network", "none", name, script.name, "--help")

@@ -8,12 +8,12 @@ from typing import Iterator
 
 from lab import harness
 from lab.case import Case
-from lab.command import ROOT
 from lab.harness import Ended
 from lab.trial import Trial
+from mesh.plan import HOST_SCRIPTS
 from meshlab.scripted import SHELL_TOOLS, SHELLS, scripted
 
-ROUND = ROOT / "deploy" / "host" / "mesh-round"
+ROUND = HOST_SCRIPTS / "mesh-round"
 MOST = 16  # slots at once
 SLOTS = 40
 # A client that says what it was asked, and for how long. The line is longer than what a pipe takes at once.

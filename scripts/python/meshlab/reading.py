@@ -8,9 +8,9 @@ from typing import Any, Callable, Iterator
 from lab.case import Case
 from lab.trial import Trial
 from mesh import results
-from mesh.tables import matrix
 from mesh.cells import Planned, Visit
 from mesh.results import Round
+from mesh.tables import matrix
 from meshlab import rounds
 from meshlab.rounds import Fate
 

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
-from lab.command import ROOT
 from mesh import results
 from mesh.cells import Planned, Visit
+from mesh.plan import MESH_PLAN
 
-MESH_PLAN = ROOT / "deploy" / "host" / "mesh-plan"
 FIRST = results.minute_number("2026-11-27T0831Z")
 FLOWS = 16
 BOUNDS = [base * 10**power for power in range(-1, 4) for base in (1, 2.5, 5)] + [10_000]

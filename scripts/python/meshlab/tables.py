@@ -12,9 +12,9 @@ from unittest import mock
 from lab.case import Case
 from lab.trial import Trial
 from mesh import results
-from mesh.tables import matrix
 from mesh.cells import Cell, Figures, Planned, Visit
 from mesh.results import Round
+from mesh.tables import matrix
 from mesh.tables.tally import SIGNS, tally
 from meshlab import rounds
 from meshlab.rounds import Fate

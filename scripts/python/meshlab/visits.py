@@ -13,8 +13,8 @@ from lab import harness
 from lab.case import PROGRAMS, Case
 from lab.trial import Trial
 from mesh import results
-from mesh.desks import faults
 from mesh.cells import Visit
+from mesh.desks import faults
 from mesh.desks.desk import Desk
 from mesh.visits.programs import Programs
 from mesh.visits.transports import Transport

@@ -1,6 +1,5 @@
 """A case while it runs: the wire, the ledger, the peers on it, and the client."""
 
-import os
 import time
 from pathlib import Path
 from typing import Callable

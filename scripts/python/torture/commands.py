@@ -2,7 +2,6 @@
 
 import random
 import re
-import subprocess
 
 from lab.case import PROGRAMS, Case
 from lab.harness import Ended

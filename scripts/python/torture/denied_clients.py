@@ -6,7 +6,6 @@ from lab.case import Case
 from lab.harness import Ended, Word
 from lab.protocol import PORT
 from torture import calls, cells, lives, seccomp
-from torture.cells import Cell
 from torture.seccomp import Call, Denial
 
 FIRST_PORT = 20_000  # each client that has a source port has one of its own: the last one may be in TIME_WAIT

@@ -1,7 +1,6 @@
 """Standard outputs that take nothing: full, closed, a broken pipe, and one that nobody reads."""
 
 import os
-import signal
 import subprocess
 from typing import BinaryIO, Callable
 

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from typing import Iterable, Iterator
 
-from mesh.cells import Cell
 from mesh.blame.evidence import SILENCE, ended, lost, not_through, silent
 from mesh.blame.finding import Finding, Hearing, count, listed, some
-from mesh.results import Round
 from mesh.blame.suspects import Line
+from mesh.cells import Cell
+from mesh.results import Round
 
 SKIPPED = "skipped"
 TROUBLES = {SKIPPED: "{was} too busy to send", "local": "could not send",

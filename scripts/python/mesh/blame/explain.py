@@ -7,13 +7,13 @@ search among suspects. Then what gets through and must not, what this side could
 from typing import Sequence
 
 from mesh.blame import aside, votes
-from mesh.cells import Cell
 from mesh.blame.evidence import ended, gather, not_through
 from mesh.blame.finding import Finding, Hearing
-from mesh.results import Round
 from mesh.blame.search import Search
 from mesh.blame.sentences import finding
 from mesh.blame.suspects import Line, Lineup, kinds_of
+from mesh.cells import Cell
+from mesh.results import Round
 
 
 def explain(round: Round) -> list[Finding]:

@@ -3,11 +3,11 @@
 from collections import Counter
 from typing import Iterable, NamedTuple, Sequence
 
-from mesh.cells import Cell
 from mesh.blame.evidence import BOTH, OURS, Evidence
-from mesh.results import Round
 from mesh.blame.search import Search
 from mesh.blame.suspects import Line, Suspect
+from mesh.cells import Cell
+from mesh.results import Round
 
 SHOWN = 3  # names in a sentence, before it says how many more
 WHOLE = 0.99  # who loses so much lets nothing through: the rest are probes that went by when it began or ended

@@ -6,7 +6,6 @@ from typing import Iterable, NamedTuple, Sequence
 
 from mesh.cells import Cell
 
-
 LOOKED_AT = 3000  # cells: enough for two digits, and a thousand hosts have ten times as many
 AGREED = math.log(5)  # how much likelier than chance a vote has to be, for each router that may win it
 SURE = math.log(500)  # the same, where nothing but the vote speaks for a router

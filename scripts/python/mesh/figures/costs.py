@@ -21,8 +21,9 @@ from lab.case import CLIENTS
 from lab.command import Command
 from lab.harness import Server
 from lab.hosts import Host
-from mesh.figures import plan_figures
+from mesh import fleet
 from mesh.desks.desk import Desk
+from mesh.figures import plan_figures
 from mesh.figures.plan_figures import FLOWS, PROBES
 from mesh.plan import MESH_PLAN
 
@@ -99,7 +100,7 @@ def measure(programs: Path, round_: Path, hosts: int, rounds: int, services: Seq
     """The cost of rounds in which all hosts of a desk measure one another."""
     with tempfile.TemporaryDirectory(prefix="costs-") as name, Desk(hosts) as desk:
         scratch = Path(name)
-        (scratch / "fleet").write_text("".join(f"{host.line}\n" for host in desk.fleet))
+        (scratch / "fleet").write_text(fleet.file_of(desk.fleet))
         (scratch / "policy").write_text("".join(f"* * {service} ok\n" for service in services))
         servers = {host: [serve(programs, machine, SERVICES[service], scratch) for service in services]
                    for host, machine in desk.hosts.items()}

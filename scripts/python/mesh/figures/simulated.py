@@ -8,8 +8,8 @@ import math
 import random
 from typing import Iterator, NamedTuple
 
-from mesh.figures import formula
 from mesh.cells import Cell, Figures, Flow, Planned, Visit, Way
+from mesh.figures import formula
 from mesh.fleet import Host
 from mesh.results import Round
 

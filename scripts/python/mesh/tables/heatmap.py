@@ -8,11 +8,13 @@ and each square that is not as the policy says has a sign.
 from typing import Iterator, NamedTuple, Sequence
 from xml.sax.saxutils import escape
 
+from mesh.results import Round
 from mesh.tables.grid import is_apart
 from mesh.tables.listing import bound, count, percent
-from mesh.results import Round
-from mesh.tables.tally import CLOSED, FINE, MOST_HOSTS, NO_RESULT, SIGNS, SOME_MISSING, Axis, Place, Tally
-from mesh.tables.tally import by_pair, hosts_apart, racks_apart, services
+from mesh.tables.tally import (
+    CLOSED, FINE, MOST_HOSTS, NO_RESULT, SIGNS, SOME_MISSING, Axis, Place, Tally, by_pair, hosts_apart, racks_apart,
+    services,
+)
 
 STEPS = (0.01, 0.05, 0.2)  # shares of the probes, up to which a colour goes; then there are some, and all
 WORDS = ("up to 1 %", "up to 5 %", "up to 20 %", "less than all", "all probes failed")

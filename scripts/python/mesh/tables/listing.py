@@ -3,8 +3,8 @@
 from collections import defaultdict
 from typing import Iterator, NamedTuple, Sequence
 
-from mesh.tables import columns, grid
 from mesh.cells import Cell
+from mesh.tables import columns, grid
 from mesh.tables.columns import Column
 from mesh.tables.tally import Tally, services, tally
 

@@ -5,11 +5,11 @@ import os
 import textwrap
 from typing import Any, Iterator, Sequence, TextIO
 
-from mesh.tables import columns, grid, listing
 from mesh.cells import Cell, Visit
+from mesh.results import Round
+from mesh.tables import columns, grid, listing
 from mesh.tables.columns import Column
 from mesh.tables.listing import bound, count, more, percent
-from mesh.results import Round
 from mesh.tables.tally import MOST_HOSTS, by_pair, hosts_apart, racks_apart, services, tally
 
 MOST_FLAWS = 10

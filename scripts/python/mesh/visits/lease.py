@@ -3,10 +3,8 @@
 from collections import deque
 from typing import NamedTuple, Sequence
 
-from lab.command import ROOT
 from mesh.fleet import Host
 
-HOST_SCRIPTS = ROOT / "deploy" / "host"
 KEPT = 5  # lines of standard error; the last ones have the reason
 
 

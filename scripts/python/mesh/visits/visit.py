@@ -11,11 +11,12 @@ from typing import Callable, Iterable, NamedTuple, Sequence
 
 from lab.case import PROGRAMS
 from mesh import plan, results
-from mesh.visits import crowd
 from mesh.cells import Visit
-from mesh.visits.crowd import Crowd, Ended, Event, Said
-from mesh.fleet import Host
-from mesh.visits.lease import HOST_SCRIPTS, Guest, Own, command
+from mesh.fleet import Host, file_of
+from mesh.plan import HOST_SCRIPTS
+from mesh.visits import crowd
+from mesh.visits.crowd import Ended, Event, Said
+from mesh.visits.lease import Guest, Own, command
 from mesh.visits.programs import Programs
 from mesh.visits.transports import Transport
 
@@ -47,7 +48,7 @@ def visit(transport: Transport, fleet: Sequence[Host], policy: str | None, minut
     hosts.
     """
     name = results.minute_name(minute)
-    results.written(out / "fleet", "".join(f"{host.line}\n" for host in fleet))
+    results.written(out / "fleet", file_of(fleet))
     if policy is None:
         (out / "policy").unlink(missing_ok=True)
     else:

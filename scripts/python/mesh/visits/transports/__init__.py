@@ -7,8 +7,8 @@ They differ in what is started, and in what their words mean.
 
 from typing import Protocol, Sequence
 
-from mesh.visits.crowd import Crowd
 from mesh.fleet import Host
+from mesh.visits.crowd import Crowd
 
 
 class Transport(Protocol):

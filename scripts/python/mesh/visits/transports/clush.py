@@ -10,8 +10,8 @@ import shlex
 import shutil
 from typing import Iterable, Mapping, Sequence
 
-from mesh.visits.crowd import Call, CannotRun, Crowd, Ended, Event, Said
 from mesh.fleet import Host
+from mesh.visits.crowd import Call, CannotRun, Crowd, Ended, Event, Said
 from mesh.visits.transports.ssh import CONNECT_SECONDS, FAILED, words_of
 
 EXITED = re.compile(r"^clush: (\S+): exited with exit code (\d+)$")

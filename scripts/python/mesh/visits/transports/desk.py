@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Mapping, Protocol, Sequence
 
 from lab import hosts as lab
-from mesh.visits.crowd import Call, Crowd
 from mesh.fleet import Host
+from mesh.visits.crowd import Call, Crowd
 
 UNREACHABLE = 255  # as ssh has it
 AT_ONCE = 32  # hosts that are tried, each by a thread

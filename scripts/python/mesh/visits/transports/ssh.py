@@ -10,8 +10,8 @@ import shlex
 import shutil
 from typing import Mapping, Sequence
 
-from mesh.visits.crowd import Call, CannotRun, Crowd
 from mesh.fleet import Host
+from mesh.visits.crowd import Call, CannotRun, Crowd
 
 CONNECT_SECONDS = 10
 # Nobody is there to type a password. Forwarding is nothing that we need, and a port can be forwarded only once.
