@@ -14,10 +14,10 @@ class Wrong(Exception):
     """A fleet or a policy says what it may not: `file: line: reason`."""
 
 
-def plan(fleet: Path, policy: Path | None, minute: int, who: str = EVERYBODY, options: tuple[str, ...] = ()) -> str:
-    """The lines of the plan of a host, or of everybody."""
+def plan(fleet: Path, policy: Path | None, minute: int, options: tuple[str, ...] = ()) -> str:
+    """The lines of everybody's plan."""
     of_policy = ("-p", str(policy)) if policy else ()
-    asked = subprocess.run([MESH_PLAN, *of_policy, *options, "--", str(fleet), who, str(minute)],
+    asked = subprocess.run([MESH_PLAN, *of_policy, *options, "--", str(fleet), EVERYBODY, str(minute)],
                            stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if asked.returncode != 0:
         raise Wrong(asked.stderr.strip().removeprefix("mesh-plan: "))

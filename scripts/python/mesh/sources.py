@@ -31,26 +31,42 @@ class Source(NamedTuple):
     name: str  # of the fleet, for people
     fleet: list[Host]
     transport: Transport
+    plan: str  # of all hosts
     routers: dict[str, str] = {}  # the names of addresses
     faults: tuple[Fault, ...] = ()  # that a desk has
+
+    def plan_of(self, host: str) -> str:
+        """The lines of the plan of a host, or of everybody."""
+        if host == plan.EVERYBODY:
+            return self.plan
+        if host not in {each.name for each in self.fleet}:
+            raise Wrong(f"{self.name}: it has no host {host}")
+        return "".join(line for line in self.plan.splitlines(True) if line.split(" ", 1)[0] == host)
 
 
 @contextmanager
 def opened(arguments: argparse.Namespace, minute: int) -> Iterator[Source]:
     """The fleet, for as long as the block lasts."""
+    def planned(name: str, text: str) -> str:
+        return plan_of(name, text, arguments.policy, minute)
+
     if arguments.desk:
         with Desk(arguments.desk) as desk:
             for fault in chosen_faults(arguments, desk.fleet):
                 desk.apply(fault)
-            yield Source("the desk", desk.fleet, AtDesk(desk), desk.routers, tuple(desk.faults))
+            lines = planned("the desk", fleet.file_of(desk.fleet))
+            yield Source("the desk", desk.fleet, AtDesk(desk), lines, desk.routers, tuple(desk.faults))
         return
+    destinations: dict[str, str] = {}
     if arguments.inventory:
-        name, (hosts, destinations) = str(arguments.inventory), inventory.read(arguments.inventory)
+        hosts, destinations = inventory.read(arguments.inventory)
+        name, text = str(arguments.inventory), fleet.file_of(hosts)
     else:
         name = "standard input" if arguments.fleet == "-" else arguments.fleet
-        hosts, destinations = read_fleet(arguments.fleet, name), {}
-    by_ssh = arguments.by == "ssh"
-    yield Source(name, hosts, Ssh(arguments.ssh, destinations) if by_ssh else Clush(arguments.clush, destinations))
+        text = read(arguments.fleet, name)
+    lines = planned(name, text)
+    transport = Ssh(arguments.ssh, destinations) if arguments.by == "ssh" else Clush(arguments.clush, destinations)
+    yield Source(name, fleet.parse(text), transport, lines)
 
 
 def chosen_faults(arguments: argparse.Namespace, hosts: list[Host]) -> list[Fault]:
@@ -61,31 +77,22 @@ def chosen_faults(arguments: argparse.Namespace, hosts: list[Host]) -> list[Faul
     return faults.standard(hosts)
 
 
-def read_fleet(file: str, name: str) -> list[Host]:
-    """The hosts of a file, which mesh-plan has found to be well-formed."""
+def read(file: str, name: str) -> str:
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text()
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise Wrong(f"{name}: {getattr(error, 'strerror', None) or 'it is not text'}") from None
+
+
+def plan_of(name: str, text: str, policy: Path | None, minute: int) -> str:
+    """The plan of everybody in a fleet of this name. What may not be in the fleet or the policy is said here."""
     with tempfile.TemporaryDirectory(prefix="mesh-") as scratch:
         copy = Path(scratch, "fleet")
         copy.write_text(text)
         try:
-            plan.plan(copy, None, 0)
+            return plan.plan(copy, policy, minute)
         except plan.Wrong as wrong:
             raise Wrong(str(wrong).replace(str(copy), name)) from None
-    return fleet.parse(text)
-
-
-def planned(source: Source, policy: Path | None, minute: int, who: str = plan.EVERYBODY) -> str:
-    """The plan of a host, or of everybody."""
-    with tempfile.TemporaryDirectory(prefix="mesh-") as scratch:
-        copy = Path(scratch, "fleet")
-        copy.write_text("".join(f"{host.line}\n" for host in source.fleet))
-        try:
-            return plan.plan(copy, policy, minute, who)
-        except plan.Wrong as wrong:
-            raise Wrong(str(wrong).replace(str(copy), source.name)) from None
 
 
 def programs(arguments: argparse.Namespace) -> Programs:

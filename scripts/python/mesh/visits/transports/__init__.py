@@ -5,10 +5,20 @@ end of its input ends it, and whoever cannot be reached is named with the reason
 They differ in what is started, and in what their words mean.
 """
 
+import shlex
+import shutil
 from typing import Protocol, Sequence
 
 from mesh.fleet import Host
-from mesh.visits.crowd import Crowd
+from mesh.visits.crowd import CannotRun, Crowd
+
+
+def command_of(words: str, name: str, package: str) -> list[str]:
+    """The words of the user's command for `name`, whose package says so if there is no such program."""
+    found = shlex.split(words)
+    if not found or not shutil.which(found[0]):
+        raise CannotRun(f"{found[0] if found else name} missing: apt-get install {package}")
+    return found
 
 
 class Transport(Protocol):

@@ -6,12 +6,11 @@ alone, nor can one be ended alone.
 """
 
 import re
-import shlex
-import shutil
 from typing import Iterable, Mapping, Sequence
 
 from mesh.fleet import Host
 from mesh.visits.crowd import Call, CannotRun, Crowd, Ended, Event, Said
+from mesh.visits.transports import command_of
 from mesh.visits.transports.ssh import CONNECT_SECONDS, FAILED, words_of
 
 EXITED = re.compile(r"^clush: (\S+): exited with exit code (\d+)$")
@@ -22,10 +21,10 @@ class Clush:
 
     def __init__(self, words: str = "clush", destinations: Mapping[str, str] = {}) -> None:
         """`words`: the user's command and options; `destinations`: where hosts are, if not at their names."""
-        self._words = shlex.split(words)
+        self._words = command_of(words, "clush", "clustershell")
+        if ports := [host for host, destination in destinations.items() if "://" in destination]:
+            raise CannotRun(f"clush goes to no port of its own, as {ports[0]} has: --by ssh, or a port in ssh_config")
         self._destinations = destinations
-        if not self._words or not shutil.which(self._words[0]):
-            raise CannotRun(f"{words or 'clush'} missing: apt-get install clustershell")
 
     def start(self, hosts: Sequence[Host], command: str) -> Crowd:
         nodes = {self._destinations.get(host.name, host.name): host.name for host in hosts}

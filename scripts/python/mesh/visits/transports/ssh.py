@@ -6,12 +6,11 @@ connection of our own would be shared with nobody.
 """
 
 import re
-import shlex
-import shutil
 from typing import Mapping, Sequence
 
 from mesh.fleet import Host
-from mesh.visits.crowd import Call, CannotRun, Crowd
+from mesh.visits.crowd import Call, Crowd
+from mesh.visits.transports import command_of
 
 CONNECT_SECONDS = 10
 # Nobody is there to type a password. Forwarding is nothing that we need, and a port can be forwarded only once.
@@ -29,10 +28,8 @@ class Ssh:
 
     def __init__(self, words: str = "ssh", destinations: Mapping[str, str] = {}) -> None:
         """`words`: the user's command and options; `destinations`: where hosts are, if not at their names."""
-        self._words = shlex.split(words)
+        self._words = command_of(words, "ssh", "openssh-client")
         self._destinations = destinations
-        if not self._words or not shutil.which(self._words[0]):
-            raise CannotRun(f"{words or 'ssh'} missing: apt-get install openssh-client")
 
     def start(self, hosts: Sequence[Host], command: str) -> Crowd:
         return Crowd(Call((host.name,), (*self._words, *OPTIONS, self._destinations.get(host.name, host.name), command))
