@@ -143,7 +143,12 @@ def check_text(case: Case, found: list[str], expected: str) -> None:
 
 def wide(case: Case) -> None:
     """At 100 columns: the services beside each other, and each wrong cell with its figures"""
-    check_text(case, matrix.lines(known(case), False, 100), WIDE)
+    round = known(case)
+    check_text(case, matrix.lines(round, False, 100), WIDE)
+    told = matrix.lines(round, False, 100, faults=["somebody is at fault"])
+    places = [told.index(line) for line in ("Whose fault it is:", "- somebody is at fault",
+                                            next(line for line in told if line.startswith("Not as the policy")))]
+    case.check(places == sorted(places), f"whose fault it is does not come before the list: {told}")
 
 
 def narrow(case: Case) -> None:
